@@ -1,0 +1,1 @@
+"""Timeline in, values out: pure functions, no I/O, no clock."""

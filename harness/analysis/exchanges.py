@@ -1,0 +1,100 @@
+"""Requests and their answers, put together from the timeline.
+
+In: entries. Out: one `Exchange` for each request, in the order they started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from harness.model.events import (
+    BodyRead,
+    RequestFailed,
+    RequestFinished,
+    RequestStarted,
+    ResponseReceived,
+)
+from harness.model.timeline import Entry
+
+# Hosts whose failures never keep a widget from mounting.
+TELEMETRY_HOSTS = ("browser-intake-datadoghq.com", "chatgpt.com", "statsig", "mixpanel.com", "segment.", "google-analytics.com",
+                   "googletagmanager.com", "sentry.io", "logrocket")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One request and what became of it. Times are the harness's clock."""
+
+    seq: int
+    started_at_ms: float
+    request: RequestStarted
+    response: ResponseReceived | None = None
+    response_at_ms: float | None = None
+    ended_at_ms: float | None = None
+    finished: RequestFinished | None = None
+    body: BodyRead | None = None
+    failure: str = ""
+    failure_seq: int = 0
+
+    @property
+    def url(self) -> str:
+        """The URL the page asked for."""
+        return self.request.url
+
+    @property
+    def path(self) -> str:
+        """The URL's path."""
+        return urlsplit(self.request.url).path
+
+    @property
+    def status(self) -> int:
+        """The HTTP status; 0 when no answer came."""
+        return self.response.status if self.response else 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the browser still waits for it. A stream that has begun counts as answered."""
+        streaming = self.response is not None and self.response.media_type == "text/event-stream"
+        return self.ended_at_ms is None and not streaming
+
+    @property
+    def is_relevant(self) -> bool:
+        """Whether a mount can depend on it: no image, font, beacon, socket or telemetry."""
+        return self.request.resource_type in ("document", "script", "fetch", "xhr", "stylesheet", "other") and not is_telemetry(self.url)
+
+
+def is_telemetry(url: str) -> bool:
+    """Whether the host is one that only measures."""
+    host = urlsplit(url).hostname or ""
+    return any(name in host for name in TELEMETRY_HOSTS)
+
+
+def add(exchanges: dict[str, Exchange], entry: Entry) -> dict[str, Exchange]:
+    """Return the exchanges after one more entry; the same object when it is not about the network."""
+    event = entry.event
+    match event:
+        case RequestStarted():
+            exchange = Exchange(seq=entry.seq, started_at_ms=entry.at_ms, request=event)
+        case ResponseReceived() if event.request_id in exchanges:
+            exchange = replace(exchanges[event.request_id], response=event, response_at_ms=entry.at_ms)
+        case RequestFinished() if event.request_id in exchanges:
+            exchange = replace(exchanges[event.request_id], finished=event, ended_at_ms=entry.at_ms)
+        case RequestFailed() if event.request_id in exchanges:
+            exchange = replace(
+                exchanges[event.request_id], failure=event.error_text or "failed", failure_seq=entry.seq, ended_at_ms=entry.at_ms
+            )
+        case BodyRead() if event.request_id in exchanges:
+            exchange = replace(exchanges[event.request_id], body=event)
+        case _:
+            return exchanges
+    return {**exchanges, exchange.request.request_id: exchange}
+
+
+def exchanges_of(entries: Iterable[Entry]) -> tuple[Exchange, ...]:
+    """Return every exchange of a timeline."""
+    exchanges: dict[str, Exchange] = {}
+    for entry in entries:
+        exchanges = add(exchanges, entry)
+    return tuple(exchanges.values())

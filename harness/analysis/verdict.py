@@ -1,0 +1,237 @@
+"""When a mount is decided, and how: one function for the live wait and for the report.
+
+In: entries and limits. Out: a `Verdict`, as soon as the facts allow one. The clock is the timeline's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from harness.analysis.mount import Backend, Milestone, Mount, Reached, Verification, advance
+from harness.analysis.tracks import Element, Frame, Script, Session, Signal
+from harness.model.events import ActionTaken, Navigated, VisitEnded, VisitStarted
+from harness.model.timeline import Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long to wait for what."""
+
+    mount_timeout_ms: float = 15_000  # after the visit began or the last action; for the undecidable
+    stable_for_ms: float = 2_000  # after the last deciding fact, while the domain check is unanswered or unseen
+    settled_stable_for_ms: float = 300  # once it was answered yes, or skipped
+    quiet_ms: float = 750  # nothing relevant in flight after a failure: the app does not try again
+    idle_ms: float = 2_000  # nothing relevant at all: nobody is going to mount anything any more
+
+
+class Outcome(StrEnum):
+    """How a mount ended."""
+
+    MOUNTED = "mounted"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+
+
+class Reason(StrEnum):
+    """What kept the embed from being mounted: the first track that broke."""
+
+    NONE = "none"
+    PAGE_CRASHED = "page-crashed"
+    SCRIPT_FAILED = "script-failed"
+    NOT_CHATKIT = "no-chatkit"
+    NOT_DEFINED = "element-not-defined"
+    NO_ELEMENT = "element-absent"
+    NOT_CONFIGURED = "options-not-set"
+    SESSION_REFUSED = "session-refused"
+    SECRET_REJECTED = "secret-rejected"
+    FRAME_FAILED = "frame-failed"
+    FRAME_SILENT = "frame-silent"
+    OPTIONS_REJECTED = "options-rejected"
+    DOMAIN_UNVERIFIED = "domain-not-verified"
+    WIDGET_REMOVED = "widget-removed"
+    BACKEND_REFUSED = "backend-refused"
+    NOT_VISIBLE = "not-visible"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The end of a wait. `decided_at_ms` is when the facts sufficed; `fact_at_ms` when the deciding one happened."""
+
+    outcome: Outcome
+    reason: Reason
+    decided_at_ms: float
+    fact_at_ms: float
+    evidence: tuple[int, ...]
+    last_milestone: Milestone | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A mount and, once there is one, its verdict."""
+
+    limits: Limits
+    mount: Mount = field(default_factory=Mount)
+    verdict: Verdict | None = None
+
+    @property
+    def due_ms(self) -> float:
+        """When to look again if nothing happens before."""
+        return _ruling(self.mount, self.limits)[0]
+
+
+def follow(judgement: Judgement, entry: Entry) -> Judgement:
+    """Return the judgement after one more entry: what was due before it is decided first."""
+    judgement = settle(judgement, entry.at_ms)
+    mount = advance(judgement.mount, entry)
+    verdict = judgement.verdict
+    if verdict is not None and (_is_reopening(entry) or _is_lost(verdict, mount)):
+        verdict = None
+        mount = _without_mounted(mount)
+    return replace(judgement, mount=mount, verdict=verdict)
+
+
+def settle(judgement: Judgement, now_ms: float) -> Judgement:
+    """Return the judgement at a moment: decided if it was due by then."""
+    if judgement.verdict is not None:
+        return judgement
+    due_ms, outcome, reason = _ruling(judgement.mount, judgement.limits)
+    if due_ms > now_ms:
+        return judgement
+    mount = judgement.mount
+    if outcome is Outcome.MOUNTED:
+        at = Reached(at_ms=due_ms, seq=max((r.seq for r in mount.milestones.values()), default=0))
+        mount = replace(mount, milestones={**mount.milestones, Milestone.MOUNTED: at})
+    verdict = Verdict(
+        outcome=outcome,
+        reason=reason,
+        decided_at_ms=due_ms,
+        fact_at_ms=mount.decided_at_ms,
+        evidence=_evidence(mount, reason),
+        last_milestone=mount.last_milestone,
+    )
+    return replace(judgement, mount=mount, verdict=verdict)
+
+
+def judge(entries: Iterable[Entry], limits: Limits, *, session_endpoint: str = "") -> Judgement:
+    """Return the judgement of a whole timeline, as the live wait would have passed it."""
+    judgement = Judgement(limits=limits, mount=Mount(session_endpoint=session_endpoint))
+    for entry in entries:
+        if isinstance(entry.event, VisitEnded):
+            return settle(judgement, entry.at_ms)
+        judgement = follow(judgement, entry)
+    return judgement
+
+
+def _ruling(mount: Mount, limits: Limits) -> tuple[float, Outcome, Reason]:
+    """When the mount will be decided if nothing more happens, and how."""
+    deadline_ms = mount.opened_at_ms + limits.mount_timeout_ms
+    failure = failure_of(mount)
+    if failure is Reason.PAGE_CRASHED:
+        return mount.decided_at_ms, Outcome.FAILED, failure
+    if Milestone.PAGE_LOADED in mount.milestones and not mount.is_busy:
+        if failure is not None:
+            due_ms = mount.active_at_ms + limits.quiet_ms
+            return min((due_ms, Outcome.FAILED, failure), (deadline_ms, Outcome.FAILED, failure))
+        if is_whole(mount):
+            is_settled = mount.verification in (Verification.VERIFIED, Verification.SKIPPED)
+            window_ms = limits.settled_stable_for_ms if is_settled else limits.stable_for_ms
+            return mount.decided_at_ms + window_ms, Outcome.MOUNTED, Reason.NONE
+        if mount.backend not in (Backend.FAILING, Backend.PENDING) and mount.verification is not Verification.PENDING:
+            due_ms = mount.active_at_ms + limits.idle_ms
+            if due_ms < deadline_ms:
+                return due_ms, Outcome.FAILED, missing_of(mount)
+    if failure is not None:
+        return deadline_ms, Outcome.FAILED, failure
+    return deadline_ms, Outcome.TIMEOUT, missing_of(mount)
+
+
+def is_whole(mount: Mount) -> bool:
+    """Whether everything that makes a mounted widget is there, stability aside."""
+    return (
+        mount.frame in (Frame.BOOTED, Frame.READY)
+        and mount.element is Element.LOADED
+        and mount.is_visible
+        and mount.session is not Session.ASKED
+        and mount.backend in (Backend.UNSEEN, Backend.ACCEPTED)
+        and mount.verification is not Verification.PENDING
+    )
+
+
+def failure_of(mount: Mount) -> Reason | None:
+    """The fact that excludes a mount, unless the app tries again; None when there is none."""
+    if mount.is_crashed:
+        return Reason.PAGE_CRASHED
+    if mount.frame is Frame.REJECTED:
+        return Reason.OPTIONS_REJECTED
+    if mount.frame is Frame.UNMOUNTED:
+        return Reason.DOMAIN_UNVERIFIED
+    if mount.element is Element.REMOVED:
+        return Reason.WIDGET_REMOVED
+    if mount.script is Script.FAILED:
+        return Reason.SCRIPT_FAILED
+    if mount.session is Session.REFUSED:
+        return Reason.SESSION_REFUSED
+    if mount.frame is Frame.FAILED:
+        return Reason.FRAME_FAILED
+    if mount.session is Session.REJECTED:
+        return Reason.SECRET_REJECTED
+    if mount.backend is Backend.REFUSED:
+        return Reason.BACKEND_REFUSED
+    return None
+
+
+def missing_of(mount: Mount) -> Reason:
+    """Why a mount in which nothing happens any more is not whole."""
+    match mount.next_milestone:
+        case Milestone.PAGE_LOADED:
+            return Reason.UNDECIDED
+        case Milestone.SCRIPT_REQUESTED if mount.element is Element.ABSENT:
+            return Reason.NOT_CHATKIT
+        case Milestone.SCRIPT_REQUESTED | Milestone.ELEMENT_DEFINED:
+            return Reason.NOT_DEFINED
+        case Milestone.ELEMENT_CONNECTED:
+            return Reason.NO_ELEMENT
+        case Milestone.OPTIONS_ACCEPTED:
+            return Reason.NOT_CONFIGURED
+        case Milestone.FRAME_DELIVERED | Milestone.FRAME_BOOTED:
+            return Reason.FRAME_SILENT
+        case _:
+            return Reason.UNDECIDED if mount.is_visible or mount.box is None else Reason.NOT_VISIBLE
+
+
+SIGNALS_OF: dict[Reason, tuple[Signal, ...]] = {
+    Reason.SCRIPT_FAILED: (Signal.SCRIPT_FAILED,),
+    Reason.SESSION_REFUSED: (Signal.SESSION_REFUSED,),
+    Reason.SECRET_REJECTED: (Signal.SECRET_REJECTED,),
+    Reason.FRAME_FAILED: (Signal.FRAME_FAILED,),
+    Reason.OPTIONS_REJECTED: (Signal.OPTIONS_REJECTED,),
+    Reason.DOMAIN_UNVERIFIED: (Signal.UNVERIFIED,),
+    Reason.WIDGET_REMOVED: (Signal.WRAPPER_REMOVED,),
+}
+
+
+def _evidence(mount: Mount, reason: Reason) -> tuple[int, ...]:
+    """The lines that decided: the failing signal's, else the last milestone's."""
+    lines = tuple(mount.last_signal[s] for s in SIGNALS_OF.get(reason, ()) if s in mount.last_signal)
+    last = mount.last_milestone
+    return lines or ((mount.milestones[last].seq,) if last else ())
+
+
+def _is_reopening(entry: Entry) -> bool:
+    return isinstance(entry.event, (ActionTaken, VisitStarted, Navigated))
+
+
+def _is_lost(verdict: Verdict, mount: Mount) -> bool:
+    return verdict.outcome is Outcome.MOUNTED and failure_of(mount) in (
+        Reason.PAGE_CRASHED,
+        Reason.DOMAIN_UNVERIFIED,
+        Reason.WIDGET_REMOVED,
+        Reason.OPTIONS_REJECTED,
+    )
+
+
+def _without_mounted(mount: Mount) -> Mount:
+    return replace(mount, milestones={m: r for m, r in mount.milestones.items() if m is not Milestone.MOUNTED})

@@ -1,0 +1,359 @@
+"""The shape of the configuration: the keys of `playwright.config.toml`, and the values that their tables become.
+
+In: the parsed file. Out: the same tables, checked, or a ConfigError. It reads no file and no environment.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from harness.errors import ConfigError
+from harness.model.redaction import SHAPES, SHORTEST_SECRET
+
+REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+FILE_NAME = "playwright.config.toml"
+
+# Shapes that are a secret wherever they stand; a text after "Bearer " may also be an ordinary word.
+SECRET_SHAPES = tuple((kind, shape) for kind, shape in SHAPES if kind != "bearer")
+SECRET_KEY = re.compile(r"(^|[_-])(api_?key|password|passwd|token|secret)s?$", re.IGNORECASE)
+VARIABLE_KINDS = (
+    ("PASSWORD", "password"),
+    ("PASSWD", "password"),
+    ("JWT", "jwt"),
+    ("TOKEN", "token"),
+    ("SECRET", "secret"),
+    ("KEY", "api_key"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What a value may be, and how a variable's text becomes one."""
+
+    expects: str  # as an error message says it
+    accepts: Callable[[Any], bool]
+    parse: Callable[[str], Any] = str  # raises ValueError
+    is_text: bool = True  # a text may hold a ${REFERENCE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key: its kind, its value when nobody sets it, and the variable that does."""
+
+    kind: Kind
+    default: Any = ""
+    variable: str = ""
+
+
+def choice(*names: str) -> Kind:
+    """Return the kind of a text that is one of these."""
+    return Kind(expects=listed(names), accepts=lambda value: value in names)
+
+
+def whole(least: int) -> Kind:
+    """Return the kind of a whole number with a lower bound."""
+    return Kind(
+        expects=f"a whole number, {least} or more",
+        accepts=lambda value: type(value) is int and value >= least,  # a bool is an int too
+        parse=int,
+        is_text=False,
+    )
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """Return the names as a sentence has them: "a", "b" or "c"."""
+    quoted = [f'"{name}"' for name in names]
+    return " or ".join([", ".join(quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else quoted[0]
+
+
+def flag(text: str) -> bool:
+    """Return a variable's text as true or false. Raises ValueError for anything else."""
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError(text)
+
+
+def is_web_url(value: Any) -> bool:
+    """Whether the value is an absolute http or https URL."""
+    if not isinstance(value, str):
+        return False
+    try:
+        parts = urlsplit(value)
+    except ValueError:  # an unclosed bracket of an IPv6 host
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
+
+
+TEXT = Kind(expects="a text", accepts=lambda value: isinstance(value, str))
+FILLED = Kind(expects="a text that is not empty", accepts=lambda value: isinstance(value, str) and bool(value.strip()))
+WEB_URL = Kind(expects="a URL that starts with http:// or https://", accepts=is_web_url)
+FLAG = Kind(expects="true or false", accepts=lambda value: isinstance(value, bool), parse=flag, is_text=False)
+HEADLESS = Kind(expects="true or false", accepts=FLAG.accepts, parse=lambda text: not flag(text), is_text=False)
+TEXTS = Kind(
+    expects="a list of texts",
+    accepts=lambda value: isinstance(value, list | tuple) and all(isinstance(item, str) for item in value),
+    is_text=False,
+)
+BROWSER = choice("chromium", "firefox", "webkit")
+TRACE = choice("off", "on", "retain-on-failure")
+SCREENSHOT = choice("off", "on", "only-on-failure")
+PREFETCH = choice("required", "allowed")
+
+# A "*" stands for a name that the user gives. A default of None means: depends on other keys, see `config.Project`.
+KEYS: Mapping[str, Key] = {
+    "test_dir": Key(kind=FILLED, default="tests/e2e"),
+    "output_dir": Key(kind=FILLED, default="test-results", variable="CHATKIT_HARNESS_OUTPUT_DIR"),
+    "retries": Key(kind=whole(0), default=0),
+    "keep_runs": Key(kind=whole(1), default=5),
+    "use.browser": Key(kind=BROWSER, default="chromium", variable="CHATKIT_HARNESS_BROWSER"),
+    "use.executable_path": Key(kind=TEXT, variable="CHATKIT_HARNESS_EXECUTABLE_PATH"),
+    "use.viewport.width": Key(kind=whole(1), default=1280),
+    "use.viewport.height": Key(kind=whole(1), default=720),
+    "use.trace": Key(kind=TRACE, default="retain-on-failure", variable="CHATKIT_HARNESS_TRACE"),
+    "use.screenshot": Key(kind=SCREENSHOT, default="on", variable="CHATKIT_HARNESS_SCREENSHOT"),
+    "use.headless": Key(kind=HEADLESS, default=True, variable="CHATKIT_HARNESS_HEADED"),
+    "chatkit.prefetch": Key(kind=PREFETCH, default="required"),
+    "chatkit.mount_timeout_ms": Key(kind=whole(1), default=15_000, variable="CHATKIT_HARNESS_MOUNT_TIMEOUT_MS"),
+    "chatkit.stable_for_ms": Key(kind=whole(0), default=2_000),
+    "chatkit.settled_stable_for_ms": Key(kind=whole(0), default=300),
+    "chatkit.quiet_ms": Key(kind=whole(0), default=750),
+    "chatkit.idle_ms": Key(kind=whole(0), default=2_000),
+    "chatkit.console_allow": Key(kind=TEXTS, default=()),
+    "projects.*.page": Key(kind=FILLED, default=None),
+    "projects.*.base_url": Key(kind=WEB_URL),
+    "projects.*.scenario": Key(kind=FILLED, default=None),
+    "projects.*.network": Key(kind=choice("hermetic", "live"), default=None),
+    "projects.*.session_endpoint": Key(kind=FILLED),
+    "projects.*.prefetch": Key(kind=PREFETCH, default=None),
+    "projects.*.mount_timeout_ms": Key(kind=whole(1), default=None),
+    "projects.*.console_allow": Key(kind=TEXTS, default=None),
+    "projects.*.entries.*.click": Key(kind=FILLED),
+    "projects.*.web_server.command": Key(kind=FILLED),
+    "projects.*.web_server.url": Key(kind=WEB_URL),
+    "projects.*.web_server.log_ready": Key(kind=TEXT),
+    "projects.*.web_server.timeout_ms": Key(kind=whole(1), default=60_000),
+    "projects.*.preflight.api_key": Key(kind=FILLED),
+    "projects.*.preflight.organization": Key(kind=TEXT),
+    "projects.*.preflight.project": Key(kind=TEXT),
+    "projects.*.preflight.workflows": Key(kind=TEXTS, default=()),
+    "projects.*.preflight.domains": Key(kind=TEXTS, default=()),
+}
+GLOBAL_KEYS: Mapping[str, Key] = {name: key for name, key in KEYS.items() if "*" not in name}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewport:
+    """The size of the page in CSS pixels."""
+
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """The browser and what it keeps, `[use]`."""
+
+    browser: str  # "chromium" | "firefox" | "webkit"
+    executable_path: str  # empty: found by itself
+    viewport: Viewport
+    trace: str  # "off" | "on" | "retain-on-failure"
+    screenshot: str  # "off" | "on" | "only-on-failure"
+    headless: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chatkit:
+    """What counts as mounted, and how long to wait for it, `[chatkit]`."""
+
+    prefetch: str  # "required" | "allowed"
+    mount_timeout_ms: int
+    stable_for_ms: int  # while domain verification is unanswered
+    settled_stable_for_ms: int  # once it has answered yes, or was skipped
+    quiet_ms: int  # without a relevant request in flight, before a failure is final
+    idle_ms: int
+    console_allow: tuple[str, ...]  # console messages that contain one of these are clean
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One way into the chat: a button to click, or the page as it is."""
+
+    name: str
+    click: str = ""  # the button's text; empty: the widget is there without a click
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebServer:
+    """A server to start before the run."""
+
+    command: str
+    url: str
+    log_ready: str = ""  # the text in its output that means ready; empty: when the URL answers
+    timeout_ms: int = 60_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight:
+    """What is asked of the OpenAI API before a live run."""
+
+    api_key: str = field(default="", repr=False)
+    organization: str = ""
+    project: str = ""
+    workflows: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+
+
+def problem(what: str, *, where: str, key: str, expected: str, found: str, fix: str) -> ConfigError:
+    """Return the error in the one form that every configuration error has."""
+    lines = {"in": where, "key": key, "expected": expected, "found": found, "to fix": fix}
+    return ConfigError("\n".join([what, *(f"  {f'{name}:':<9} {text}" for name, text in lines.items() if text)]))
+
+
+def wrong_value(key: Key, name: str, value: Any, where: str, fix: str = "") -> ConfigError:
+    """Return the error for a value that its key does not accept."""
+    return problem(
+        f"{name} is not {key.kind.expects}",
+        where=where,
+        key=name,
+        expected=key.kind.expects,
+        found=shown(value),
+        fix=fix
+        or (f"write {name.rsplit('.', 1)[-1]} = {literal(key.default)}" if key.default else "correct the value"),
+    )
+
+
+def checked(table: Mapping[str, Any], where: str, path: tuple[str, ...] = (), pattern: str = "") -> dict[str, Any]:
+    """Return the table when keys and types are right; lists become tuples. Raises ConfigError for the first fault."""
+    known = _children(pattern)
+    result: dict[str, Any] = {}
+    for name, value in table.items():
+        segment = name if name in known else "*"
+        if segment not in known:
+            raise _unknown((*path, name), known, where)
+        inner, dotted = f"{pattern}.{segment}".lstrip("."), ".".join((*path, name))
+        if inner in KEYS:
+            result[name] = _checked_value(KEYS[inner], dotted, value, where)
+        elif isinstance(value, Mapping):
+            result[name] = checked(value, where, (*path, name), inner)
+        else:
+            raise problem(
+                f"{dotted} is not a table",
+                where=where,
+                key=dotted,
+                expected=f"a table with {', '.join(_children(inner))}",
+                found=shown(value),
+                fix=f"write [{dotted}]",
+            )
+    return result
+
+
+def _checked_value(key: Key, name: str, value: Any, where: str) -> Any:
+    awaits_variable = key.kind.is_text and isinstance(value, str) and bool(REFERENCE.search(value))
+    if not awaits_variable and not key.kind.accepts(value):
+        raise wrong_value(key, name, value, where)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _children(pattern: str) -> tuple[str, ...]:
+    depth = len(pattern.split(".")) if pattern else 0
+    inside = [name.split(".") for name in KEYS if not pattern or name.startswith(f"{pattern}.")]
+    return tuple(dict.fromkeys(parts[depth] for parts in inside))
+
+
+def _unknown(path: tuple[str, ...], known: tuple[str, ...], where: str) -> ConfigError:
+    close = difflib.get_close_matches(path[-1], known, n=1)
+    return problem(
+        f"unknown key {'.'.join(path)}",
+        where=where,
+        key=".".join(path),
+        expected=f"one of {', '.join(known)}",
+        found=path[-1],
+        fix=f"did you mean {close[0]}?" if close else "remove the key, or correct its name",
+    )
+
+
+def texts_of(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield every text of a parsed file with the names that lead to it; an item of a list has the name of the list."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from texts_of(inner, (*path, name))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from texts_of(inner, path)
+
+
+def refuse_secrets(table: Mapping[str, Any], where: str) -> None:
+    """Raise ConfigError, without the value, when the file holds a secret instead of a reference to a variable."""
+    for path, text in texts_of(table):
+        kind = secret_kind(text) or ("secret" if text and is_secret_key(path) and not REFERENCE.fullmatch(text) else "")
+        if kind:
+            variable = re.sub(r"\W", "_", path[-1]).upper()
+            raise problem(
+                f"{'.'.join(path)} holds a secret",
+                where=where,
+                key=".".join(path),
+                expected=f'a reference to a variable, such as "${{{variable}}}"',
+                found=f"a value that looks like a {kind} (not shown)",
+                fix="move the value to the environment or to .env, and replace it where it was already shared",
+            )
+
+
+def is_secret_key(path: tuple[str, ...]) -> bool:
+    """Whether the key is named like one that holds a secret: api_key, password, token, secret."""
+    return bool(path) and bool(SECRET_KEY.search(path[-1]))
+
+
+def secret_kind(text: str) -> str:
+    """Return the kind of a secret that is recognised by its shape, or nothing."""
+    return next((kind for kind, shape in SECRET_SHAPES if shape.search(text)), "")
+
+
+def variable_kind(name: str, value: str) -> str:
+    """Return the kind of secret that a variable holds, judged by its shape and then by its name, or nothing."""
+    by_name = next((kind for part, kind in VARIABLE_KINDS if part in name.upper()), "")
+    is_plain_url = is_web_url(value) and "@" not in value and "?" not in value
+    return secret_kind(value) or ("" if is_plain_url or len(value) < SHORTEST_SECRET else by_name)
+
+
+def masked(text: str, secrets: tuple[tuple[str, str], ...] = ()) -> str:
+    """Return the text with every secret, known or recognised, reduced to its kind and its last four characters."""
+    for kind, value in sorted(secrets, key=lambda secret: len(secret[1]), reverse=True):
+        text = text.replace(value, _mask(kind, value))
+    for kind, shape in SECRET_SHAPES:
+        text = shape.sub(lambda match, kind=kind: _mask(kind, match[0]), text)  # type: ignore[misc]  # a default binds the loop's value
+    return text
+
+
+def _mask(kind: str, value: str) -> str:
+    # Four characters of a short secret are too much of it.
+    return f"{kind} …{value[-4:]} (masked)" if len(value) >= 16 else f"{kind} … (masked)"
+
+
+def shown(value: Any) -> str:
+    """Return a value as an error message shows it: as in TOML, short, and without secrets."""
+    text = literal(masked(value) if isinstance(value, str) else value)
+    return masked(text) if len(text) <= 80 else f"{masked(text)[:77]}…"
+
+
+def literal(value: Any) -> str:
+    """Return a value as TOML writes it."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{bare(name)} = {literal(inner)}" for name, inner in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(literal(item) for item in value) + "]"
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def bare(name: str) -> str:
+    """Return a key as TOML writes it: quoted only when it must be."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""Makes things happen in a browser: launch, route, visit, click, wait."""

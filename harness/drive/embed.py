@@ -1,0 +1,124 @@
+"""The page object of one visit: open the page, click, wait until the mount is decided.
+
+In: a Playwright page and the visit's timeline. Out: judgements. Every wait has a deadline, and ends when it is decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Error, Locator, Page
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
+from harness.analysis.mount import Mount
+from harness.analysis.verdict import Judgement, Limits, follow, settle
+from harness.drive.waiting import Waiter
+from harness.errors import EnvironmentFailure, HarnessError, PageError
+from harness.model.events import ActionTaken, HarnessFault, Navigated
+from harness.model.timeline import Timeline
+
+CLICK_TIMEOUT_MS = 5_000
+MOST_NAMES = 12
+
+
+class Embed:
+    """One ChatKit embed on one page, as a test sees it."""
+
+    def __init__(
+        self, *, page: Page, timeline: Timeline, limits: Limits, session_endpoint: str, read_bodies: Callable[[], None]
+    ) -> None:
+        self.page = page
+        self.timeline = timeline
+        self._read_bodies = read_bodies
+        self._waiter = Waiter(page, timeline)
+        self._judgement = Judgement(limits=limits, mount=Mount(session_endpoint=session_endpoint))
+        self._seen = 0
+
+    @property
+    def element(self) -> Locator:
+        """The first `<openai-chatkit>` of the page."""
+        return self.page.locator("openai-chatkit").first
+
+    def goto(self, url: str, *, timeout_ms: float) -> None:
+        """Open the page and return once its document arrives. Raises PageError when it does not, or is no page."""
+        try:
+            response = self.page.goto(url, wait_until="commit", timeout=timeout_ms)
+        except PlaywrightTimeout as error:
+            raise PageError(f"{url} did not answer within {timeout_ms / 1000:g} s; is the server up, and the URL right?") from error
+        except Error as error:
+            raise _navigation_error(url, error) from error
+        if response is None:
+            return
+        media_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
+        if media_type and media_type not in ("text/html", "application/xhtml+xml"):
+            raise PageError(f"{url} is {media_type}, not a web page; give the URL of the page that embeds ChatKit")
+        self.timeline.append(Navigated(url=url, status=response.status, media_type=media_type))
+        if response.status >= 400:
+            raise PageError(f"{url} answered {response.status} {response.status_text}; give the URL of the page that embeds ChatKit")
+
+    def click(self, name: str) -> None:
+        """Click the button, link or text of this name. Raises PageError that lists the buttons there are."""
+        target = self._named(name)
+        try:
+            target.wait_for(state="visible", timeout=CLICK_TIMEOUT_MS)
+            self.timeline.append(ActionTaken(action="click", target=name))
+            target.click(timeout=CLICK_TIMEOUT_MS)
+        except PlaywrightTimeout as error:
+            raise PageError(self._no_such_button(name)) from error
+        except Error as error:
+            raise PageError(f"cannot click {name!r}: {error.message.splitlines()[0]}") from error
+
+    def wait_until_decided(self) -> Judgement:
+        """Return the judgement as soon as there is a verdict; at the latest when the mount's time is over."""
+        while True:
+            self._read_bodies()
+            now_ms = self.timeline.now_ms  # before the entries: whatever comes later is stamped later
+            self._follow()
+            self._judgement = settle(self._judgement, now_ms)
+            if self._judgement.verdict is not None:
+                return self._judgement
+            self._waiter.wait(self._judgement.due_ms - now_ms)
+
+    @property
+    def judgement(self) -> Judgement:
+        """What is known at this moment, without waiting."""
+        self._follow()
+        return self._judgement
+
+    def _follow(self) -> None:
+        for entry in self.timeline.since(self._seen):
+            self._judgement = follow(self._judgement, entry)
+            self._seen = entry.seq
+            if isinstance(entry.event, HarnessFault):
+                raise HarnessError(f"the harness itself failed in {entry.event.where}: {entry.event.message}")
+
+    def _named(self, name: str) -> Locator:
+        page = self.page
+        by_role = page.get_by_role("button", name=name).or_(page.get_by_role("link", name=name)).or_(page.get_by_role("tab", name=name))
+        return by_role.or_(page.get_by_text(name, exact=True)).first
+
+    def _no_such_button(self, name: str) -> str:
+        try:
+            found = self.page.locator("button:visible, a:visible, [role=button]:visible, [role=tab]:visible").all_inner_texts()
+        except Error:
+            found = []
+        names = list(dict.fromkeys(" ".join(text.split()) for text in found if text.strip()))
+        there = ", ".join(f'"{text[:60]}"' for text in names[:MOST_NAMES]) or "none at all"
+        return f'nothing to click is named "{name}" on {self.page.url}; there are: {there}'
+
+
+def _navigation_error(url: str, error: Error) -> HarnessError:
+    text = error.message.splitlines()[0].removeprefix("Page.goto: ")
+    if "ERR_CONNECTION_REFUSED" in text or "NS_ERROR_CONNECTION_REFUSED" in text:
+        return PageError(f"{url}: nothing listens there (connection refused); is the server up, and the port right?")
+    if "ERR_NAME_NOT_RESOLVED" in text or "NS_ERROR_UNKNOWN_HOST" in text:
+        return PageError(f"{url}: the host name is unknown; check the spelling, and this machine's DNS")
+    if "ERR_CERT" in text or "SEC_ERROR" in text:
+        return PageError(f"{url}: the TLS certificate is not accepted ({text.split(' at ')[0]})")
+    if "Download is starting" in text or "ERR_ABORTED" in text:
+        return PageError(f"{url} is a download, not a web page; give the URL of the page that embeds ChatKit")
+    if "ERR_INTERNET_DISCONNECTED" in text or "ERR_BLOCKED_BY_CLIENT" in text:
+        return PageError(f"{url} is not on this machine, and this run is hermetic; set network = \"live\" to visit it")
+    if "has been closed" in text or "crash" in text.lower():
+        return EnvironmentFailure(f"the browser went away while opening {url}: {text}")
+    return PageError(f"{url} cannot be opened: {text}")

@@ -1,0 +1,39 @@
+"""Waits for the next timeline entry or a moment, whichever is first, while Playwright goes on working.
+
+In: a page, and a timeline that calls `wake`. Out: nothing but the return. No polling, no sleeping.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from playwright.sync_api import Page
+
+from harness.model.timeline import Timeline
+
+
+class Waiter:
+    """Connects a timeline to the event loop that the synchronous Playwright API runs on."""
+
+    def __init__(self, page: Page, timeline: Timeline) -> None:
+        self._page = page
+        self._news = asyncio.Event()
+        timeline.wake = self._wake
+
+    def wait(self, timeout_ms: float) -> None:
+        """Return when something was appended since the last call, or the time is over."""
+        if timeout_ms > 0:
+            # Playwright has no public way to wait for something of one's own on its loop; `_sync` is what every call
+            # of the synchronous API goes through.
+            self._page._sync(self._wait_for_news(timeout_ms / 1000))
+
+    async def _wait_for_news(self, timeout_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), timeout_s)
+        self._news.clear()
+
+    def _wake(self) -> None:
+        # The loop may be closed already when a server thread reports its last answer.
+        with contextlib.suppress(RuntimeError):
+            self._page._loop.call_soon_threadsafe(self._news.set)

@@ -1,0 +1,1 @@
+"""What happened and what was concluded, as plain values. Standard library only."""

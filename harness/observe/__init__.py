@@ -1,0 +1,1 @@
+"""Writes down what the browser does, and judges nothing."""

@@ -1,0 +1,39 @@
+"""Keeps the text bodies of a visit once each, redacted and bounded.
+
+In: texts. Out: `Body` references by hash, and the texts by hash for the HAR.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from harness.model.events import Body
+from harness.model.redaction import Redactor
+
+LARGEST_KEPT_CHARS = 64_000
+MOST_KEPT_CHARS = 4_000_000
+
+
+class BodyStore:
+    """Texts by the SHA-256 of what is kept of them."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._texts: dict[str, str] = {}
+        self._total_chars = 0
+
+    def keep(self, text: str, media_type: str) -> Body:
+        """Return a reference to the redacted text, cut to the bound of one body and of the visit."""
+        size = len(text.encode("utf-8", "replace"))
+        clean = self._redactor.text(text)
+        room = min(LARGEST_KEPT_CHARS, max(MOST_KEPT_CHARS - self._total_chars, 0))
+        kept = clean[:room]
+        sha256 = hashlib.sha256(kept.encode("utf-8", "replace")).hexdigest()
+        if sha256 not in self._texts:
+            self._texts[sha256] = kept
+            self._total_chars += len(kept)
+        return Body(sha256=sha256, size_bytes=size, media_type=media_type, is_truncated=len(kept) < len(clean))
+
+    def text(self, body: Body) -> str:
+        """Return the kept text; redacted once more, for secrets that were learned later."""
+        return self._redactor.text(self._texts.get(body.sha256, ""))

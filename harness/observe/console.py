@@ -1,0 +1,98 @@
+"""Writes down console lines, uncaught errors, dialogs, crashes and frame navigations of a context's pages.
+
+In: Playwright's events. Out: events. Dialogs are dismissed, as Playwright itself does when nobody listens.
+"""
+
+from __future__ import annotations
+
+from playwright.sync_api import ConsoleMessage as PlaywrightConsole
+from playwright.sync_api import Dialog, Error, Frame, Page
+
+from harness.model.events import (
+    ConsoleMessage,
+    DialogOpened,
+    FrameDetached,
+    FrameNavigated,
+    Omitted,
+    PageCrashed,
+    PageErrorRaised,
+)
+from harness.model.timeline import Timeline
+
+LONGEST_TEXT = 4_000
+MOST_CONSOLE_CHARS = 1_000_000
+
+
+class PageObserver:
+    """Attaches to a page and appends what it says and how it moves."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline = timeline
+        self._console_chars = 0
+        self._frames: dict[Frame, str] = {}
+
+    def attach(self, page: Page) -> None:
+        """Start listening."""
+        page.on("console", self._on_console)
+        page.on("pageerror", self._on_error)
+        page.on("crash", self._on_crash)
+        page.on("dialog", self._on_dialog)
+        page.on("framenavigated", self._on_navigated)
+        page.on("framedetached", self._on_detached)
+
+    def detach(self, page: Page) -> None:
+        """Stop listening."""
+        page.remove_listener("console", self._on_console)
+        page.remove_listener("pageerror", self._on_error)
+        page.remove_listener("crash", self._on_crash)
+        page.remove_listener("dialog", self._on_dialog)
+        page.remove_listener("framenavigated", self._on_navigated)
+        page.remove_listener("framedetached", self._on_detached)
+
+    def _on_console(self, message: PlaywrightConsole) -> None:
+        text = message.text[:LONGEST_TEXT]
+        if self._console_chars > MOST_CONSOLE_CHARS:
+            return
+        self._console_chars += len(text)
+        if self._console_chars > MOST_CONSOLE_CHARS:
+            self._timeline.append(Omitted(what="console", limit=f"{MOST_CONSOLE_CHARS} characters"))
+            return
+        place = message.location
+        self._timeline.append(
+            ConsoleMessage(level=message.type, text=text, url=place.get("url", ""), line=place.get("lineNumber", 0))
+        )
+
+    def _on_error(self, error: Error) -> None:
+        self._timeline.append(
+            PageErrorRaised(
+                name=error.name or "Error",
+                message=error.message[:LONGEST_TEXT],
+                stack=(error.stack or "")[:LONGEST_TEXT],
+            )
+        )
+
+    def _on_crash(self, page: Page) -> None:
+        self._timeline.append(PageCrashed(what="page"))
+
+    def _on_dialog(self, dialog: Dialog) -> None:
+        self._timeline.append(DialogOpened(type=dialog.type, message=dialog.message[:LONGEST_TEXT]))
+        dialog.dismiss()
+
+    def _on_navigated(self, frame: Frame) -> None:
+        url, _, payload = frame.url.partition("#")
+        self._timeline.append(
+            FrameNavigated(
+                frame=self._id(frame),
+                name=frame.name,
+                url=url,
+                has_hash_payload=bool(payload),
+                has_bare_hash=frame.url.endswith("#"),
+                is_top=frame.parent_frame is None,
+            )
+        )
+
+    def _on_detached(self, frame: Frame) -> None:
+        self._timeline.append(FrameDetached(frame=self._id(frame), name=frame.name, url=frame.url.split("#")[0]))
+
+    def _id(self, frame: Frame) -> str:
+        return self._frames.setdefault(frame, f"f{len(self._frames) + 1}")

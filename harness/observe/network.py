@@ -1,0 +1,196 @@
+"""Writes down the network of a browser context: requests under the URL the page asked for, answers, bodies, failures.
+
+In: Playwright's context events. Out: events. Bodies are read in one place, `read_bodies`, outside the listeners.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from playwright.sync_api import BrowserContext, Error, Request, Response
+
+from harness.model.events import BodyRead, Headers, RequestFailed, RequestFinished, RequestStarted, ResponseReceived
+from harness.model.timeline import Timeline
+from harness.observe.bodies import BodyStore
+from harness.observe.secrets import digest_of, format_of, found_secret, parsed_json, string_digests, url_digests
+
+TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml", "image/svg", "application/x-ndjson")
+JUDGED_TYPES = ("text/html", "application/json", "text/plain")
+LARGEST_BODY_BYTES = 2_000_000
+
+
+def media_type_of(headers: Headers) -> str:
+    """Return the media type without parameters, in lower case."""
+    return next((value for name, value in headers if name.lower() == "content-type"), "").split(";")[0].strip().lower()
+
+
+def is_text(media_type: str) -> bool:
+    """Whether bodies of this type are kept."""
+    return media_type.startswith(TEXT_TYPES) or media_type.endswith("+json")
+
+
+class NetworkObserver:
+    """Attaches to a context and appends what its network does."""
+
+    def __init__(self, timeline: Timeline, bodies: BodyStore, salt: str) -> None:
+        self._timeline = timeline
+        self._bodies = bodies
+        self._salt = salt
+        self._ids: dict[Request, str] = {}
+        self._responses: dict[Request, ResponseReceived] = {}
+        self._unread: deque[Request] = deque()
+
+    def attach(self, context: BrowserContext) -> None:
+        """Start listening."""
+        context.on("request", self._on_request)
+        context.on("response", self._on_response)
+        context.on("requestfinished", self._on_finished)
+        context.on("requestfailed", self._on_failed)
+
+    def detach(self, context: BrowserContext) -> None:
+        """Stop listening."""
+        context.remove_listener("request", self._on_request)
+        context.remove_listener("response", self._on_response)
+        context.remove_listener("requestfinished", self._on_finished)
+        context.remove_listener("requestfailed", self._on_failed)
+
+    def read_bodies(self) -> None:
+        """Ask the browser for the bodies of what has finished since the last call."""
+        while self._unread:
+            self._read(self._unread.popleft())
+
+    def _on_request(self, request: Request) -> None:
+        if request.url.startswith(("data:", "blob:")):
+            return
+        request_id = self._ids[request] = f"r{len(self._ids) + 1}"
+        frame_url, is_top = _frame_of(request)
+        headers = tuple(request.headers.items())
+        body = _post_text(request)
+        bearer = next((value for name, value in headers if name.lower() == "authorization"), None)
+        digests = url_digests(request.url, self._salt)
+        if body:
+            digests += string_digests(body, parsed_json(body), self._salt)
+        self._timeline.append(
+            RequestStarted(
+                request_id=request_id,
+                method=request.method,
+                url=request.url.split("#")[0],  # the hash never travels, and ChatKit's holds the options
+                resource_type=request.resource_type,
+                frame_url=frame_url,
+                is_top_frame=is_top,
+                is_navigation=request.is_navigation_request(),
+                headers=headers,
+                body=self._bodies.keep(body, media_type_of(headers)) if body else None,
+                string_digests=digests,
+                bearer=_bearer_digest(bearer, self._salt),
+            )
+        )
+
+    def _on_response(self, response: Response) -> None:
+        request_id = self._ids.get(response.request)
+        if request_id is None:
+            return
+        headers = tuple(response.headers.items())
+        event = ResponseReceived(
+            request_id=request_id,
+            status=response.status,
+            status_text=response.status_text,
+            headers=headers,
+            media_type=media_type_of(headers),
+        )
+        self._responses[response.request] = event
+        self._timeline.append(event)
+
+    def _on_finished(self, request: Request) -> None:
+        if request not in self._ids:
+            return
+        t = request.timing
+        self._timeline.append(
+            RequestFinished(
+                request_id=self._ids[request],
+                dns_ms=_span(t["domainLookupStart"], t["domainLookupEnd"]),
+                connect_ms=_span(t["connectStart"], t["connectEnd"]),
+                tls_ms=_span(t["secureConnectionStart"], t["connectEnd"]),
+                wait_ms=_span(t["requestStart"], t["responseStart"]),
+                receive_ms=_span(t["responseStart"], t["responseEnd"]),
+            )
+        )
+        self._unread.append(request)
+
+    def _on_failed(self, request: Request) -> None:
+        if request in self._ids:
+            self._timeline.append(RequestFailed(request_id=self._ids[request], error_text=request.failure or ""))
+
+    def _read(self, request: Request) -> None:
+        answer = self._responses.get(request)
+        if answer is None:
+            return
+        text, reason = self._text_of(request, answer)
+        parsed = parsed_json(text) if text and answer.media_type in JUDGED_TYPES or answer.media_type.endswith("json") else None
+        secret = found_secret(text, parsed) if answer.media_type in JUDGED_TYPES else None
+        if secret is not None:
+            self._timeline.redactor.learn("client_secret", secret.value)
+        self._timeline.append(
+            BodyRead(
+                request_id=answer.request_id,
+                body=self._bodies.keep(text, answer.media_type) if text else None,
+                secret_key=secret.key if secret else "",
+                secret_digest=digest_of(secret.value, self._salt) if secret else "",
+                secret_format=format_of(secret.value) if secret else "",
+                is_mock=isinstance(parsed, dict) and bool(parsed.get("_mock") or parsed.get("mock")),
+                is_verified=parsed.get("verified") if isinstance(parsed, dict) and "verified" in parsed else None,
+                error_text=_error_text(parsed) if answer.status >= 400 else "",
+                string_digests=string_digests(text, parsed, self._salt) if answer.media_type in JUDGED_TYPES else (),
+                unread_reason=reason,
+            )
+        )
+
+    def _text_of(self, request: Request, answer: ResponseReceived) -> tuple[str, str]:
+        if not is_text(answer.media_type):
+            return "", "not text"
+        length = next((value for name, value in answer.headers if name.lower() == "content-length"), "")
+        if length.isdigit() and int(length) > LARGEST_BODY_BYTES:
+            return "", f"larger than {LARGEST_BODY_BYTES} bytes"
+        if answer.status in (204, 301, 302, 303, 304, 307, 308):
+            return "", "no body"
+        try:
+            response = request.response()
+            return (response.body().decode("utf-8", "replace"), "") if response else ("", "no response")
+        except Error as error:
+            return "", error.message.splitlines()[0]
+
+
+def _frame_of(request: Request) -> tuple[str, bool]:
+    try:
+        frame = request.frame
+        return frame.url.split("#")[0], frame.parent_frame is None
+    except Error:  # navigation requests have no frame yet, service workers never have one
+        return "", request.is_navigation_request()
+
+
+def _post_text(request: Request) -> str:
+    try:
+        return request.post_data or ""
+    except (Error, UnicodeDecodeError):  # a binary upload
+        return ""
+
+
+def _bearer_digest(value: str | None, salt: str) -> str:
+    if value is None:
+        return ""
+    token = value.partition(" ")[2].strip()
+    return digest_of(token, salt) if token else "empty"
+
+
+def _span(start: float, end: float) -> float:
+    return round(end - start, 3) if start >= 0 and end >= start else -1
+
+
+def _error_text(parsed: object) -> str:
+    """The message of an error answer in the shapes APIs use: {error: {message}}, {error}, {message}, {detail}."""
+    if not isinstance(parsed, dict):
+        return ""
+    error = parsed.get("error", parsed.get("detail", parsed.get("message", "")))
+    if isinstance(error, dict):
+        error = error.get("message", "")
+    return error[:500] if isinstance(error, str) else ""

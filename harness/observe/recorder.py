@@ -1,0 +1,75 @@
+"""Observes one visit from all sources and saves its timeline while it happens.
+
+In: a context and a page. Out: a `Timeline` in memory and on disk, line by line, flushed.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+from playwright.sync_api import BrowserContext, Page
+
+from harness.errors import BundleError
+from harness.model.redaction import Redactor
+from harness.model.timeline import Entry, Timeline, encode, header_line
+from harness.observe.bodies import BodyStore
+from harness.observe.console import PageObserver
+from harness.observe.network import NetworkObserver
+from harness.observe.probe import Probe
+
+TIMELINE_NAME = "timeline.jsonl"
+
+
+class Recorder:
+    """Everything that watches one visit. Use as a context manager around the visit."""
+
+    def __init__(self, *, folder: Path, redactor: Redactor) -> None:
+        self.started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self.folder = folder
+        self._file = self._open(folder / TIMELINE_NAME)
+        self.timeline = Timeline(clock_ms=lambda: time.perf_counter() * 1000, redactor=redactor, sink=self._write)
+        self.bodies = BodyStore(redactor)
+        salt = secrets.token_hex(16)
+        self._probe = Probe(self.timeline, salt)
+        self._network = NetworkObserver(self.timeline, self.bodies, salt)
+        self._pages = PageObserver(self.timeline)
+
+    def attach(self, context: BrowserContext, page: Page) -> None:
+        """Start observing; call once, before the first navigation."""
+        self._probe.install(context)
+        self._network.attach(context)
+        self._pages.attach(page)
+
+    def detach(self, context: BrowserContext, page: Page) -> None:
+        """Stop observing and close the file."""
+        self._network.detach(context)
+        self._pages.detach(page)
+        self.close()
+
+    def read_bodies(self) -> None:
+        """Fetch the bodies of finished requests; the one place that asks the browser for them."""
+        self._network.read_bodies()
+
+    def close(self) -> None:
+        """Close the timeline's file. Harmless the second time."""
+        self._file.close()
+
+    def _open(self, path: Path) -> TextIO:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("w", encoding="utf-8", errors="replace")
+            file.write(header_line(started_at=self.started_at) + "\n")
+            file.flush()
+        except OSError as error:
+            raise BundleError(f"cannot write {path}: {error.strerror}; choose another output_dir") from error
+        return file
+
+    def _write(self, entry: Entry) -> None:
+        if self._file.closed:
+            return
+        self._file.write(encode(entry) + "\n")
+        self._file.flush()

@@ -1,0 +1,1 @@
+"""The embedded default: test page, session API, OpenAI API and CDN, on loopback."""

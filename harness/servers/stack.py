@@ -1,0 +1,148 @@
+"""What the three embedded servers share: their addresses, the scenario in force, and the log of their answers.
+
+In: a scenario, and somebody who listens. Out: `ServerAnswered` events. It opens no socket; `server` does.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from harness.errors import ServerError
+from harness.model.events import ServerAnswered
+from harness.servers.scenarios import Scenario
+from harness.servers.world import World
+
+LOG_LIMIT = 10_000
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+Listener = Callable[[ServerAnswered], None]
+
+
+def ignore(_answer: ServerAnswered) -> None:
+    """Let an answer pass unheard; it is in the log all the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A ChatKit session that the stand-in API has created."""
+
+    project_id: str
+    workflow_id: str
+    user: str
+    expires_at: int  # Unix seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """The scenario in force, and what the API remembers while it is. A new visit begins with nothing."""
+
+    scenario: Scenario
+    sessions: dict[str, Session] = field(default_factory=dict)  # by client secret
+    threads: dict[str, dict[str, Any]] = field(default_factory=dict)  # by id, in the shape of `threads.get_by_id`
+
+
+class Stack:
+    """The running servers. Addresses have no slash at the end; `on_answer` is called in the servers' thread."""
+
+    def __init__(
+        self, *, addresses: dict[str, str], world: World, sdk_dir: Path, scenario: Scenario, is_for_people: bool
+    ) -> None:
+        self.app_url = addresses["app"]
+        self.app_tls_url = addresses["app_tls"]
+        self.cdn_url = addresses["cdn"]
+        self.cdn_tls_url = addresses["cdn_tls"]
+        self.api_url = addresses["api"]
+        self.api_tls_url = addresses["api_tls"]
+        self.world = world
+        self.sdk_dir = sdk_dir
+        self.is_for_people = is_for_people
+        self.on_answer: Listener = ignore
+        self.visit = Visit(scenario=scenario)
+        self._log: deque[ServerAnswered] = deque(maxlen=LOG_LIMIT)
+        self._listener_fault: Exception | None = None
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario that the next request is answered by."""
+        return self.visit.scenario
+
+    @property
+    def log(self) -> tuple[ServerAnswered, ...]:
+        """What was answered since the scenario was last set, oldest first; the newest ten thousand."""
+        return tuple(self._log)
+
+    def use(self, scenario: Scenario) -> None:
+        """Answer by this scenario from now on, and forget sessions, threads and the log."""
+        self.raise_listener_fault()
+        self.visit = Visit(scenario=scenario)
+        self._log.clear()
+
+    def answers(self, server: str, path: str = "") -> tuple[ServerAnswered, ...]:
+        """Return the logged answers of one server, optionally those to one path."""
+        return tuple(answer for answer in self.log if answer.server == server and path in ("", answer.path))
+
+    def record(self, answer: ServerAnswered) -> None:
+        """Log an answer and tell the listener. A listener that raises must not look like a fault of the page."""
+        self._log.append(answer)
+        try:
+            self.on_answer(answer)
+        except Exception as error:
+            self._listener_fault = self._listener_fault or error
+
+    def raise_listener_fault(self) -> None:
+        """Raise ServerError when a listener raised in the servers' thread since the last time."""
+        fault, self._listener_fault = self._listener_fault, None
+        if fault is not None:
+            raise ServerError(f"a listener for the embedded servers' answers failed: {fault!r}") from fault
+
+
+class Recorded:
+    """ASGI middleware that reports every answer just before its first byte leaves."""
+
+    def __init__(self, app: ASGIApp, *, name: str, stack: Stack) -> None:
+        self.app = app
+        self.name = name
+        self.stack = stack
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on unchanged."""
+
+        async def report_and_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.stack.record(
+                    ServerAnswered(
+                        server=self.name,
+                        method=scope["method"],
+                        path=scope["path"],
+                        status=message["status"],
+                        note=scope.get("chatkit_note", ""),
+                    )
+                )
+                message["headers"] = [*message["headers"], (b"cache-control", b"no-store")]
+            await send(message)
+
+        await self.app(scope, receive, report_and_send)
+
+
+def note(request: HTTPConnection, text: str) -> None:
+    """Say in the log what is special about the answer to this request."""
+    request.scope["chatkit_note"] = text
+
+
+def is_loopback(request: HTTPConnection) -> bool:
+    """Tell whether both the peer and the host name asked for are this machine."""
+    peer = request.client.host if request.client else ""
+    return peer in LOOPBACK and (request.url.hostname or "") in LOOPBACK
+
+
+def is_loopback_origin(origin: str) -> bool:
+    """Tell whether an origin such as "http://localhost:3000" names this machine."""
+    return (urlsplit(origin).hostname or "") in LOOPBACK
