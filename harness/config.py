@@ -6,20 +6,17 @@ In: the file, the environment as a mapping, options. Out: a frozen `Config` that
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from dotenv import dotenv_values
 
 from harness.config_schema import (
     FILE_NAME,
     GLOBAL_KEYS,
-    KEYS,
-    REFERENCE,
     Chatkit,
     Entry,
     Preflight,
@@ -28,16 +25,14 @@ from harness.config_schema import (
     WebServer,
     bare,
     checked,
-    is_secret_key,
+    is_web_url,
     literal,
-    masked,
     problem,
-    refuse_secrets,
+    read_tables,
     shown,
-    texts_of,
-    variable_kind,
     wrong_value,
 )
+from harness.config_secrets import REFERENCE, masked, secrets_of, texts_of
 from harness.errors import ConfigError
 
 EMBEDDED_PAGE = "/test-chatkit"
@@ -142,17 +137,29 @@ class Config:
         name = name or self.project_name
         if name not in self.tables:
             raise _unknown_project(name, self.project_names, self.where, "correct the name, or add [projects.…]")
-        resolved = _resolved(self.tables[name], self.variables, ("projects", name), self.where)
-        return _project_of(name, checked({"projects": {name: resolved}}, self.where)["projects"][name], self)
+        try:
+            resolved = _resolved(self.tables[name], self.variables, ("projects", name), self.where)
+            table = checked({"projects": {name: resolved}}, self.where)["projects"][name]
+        except ConfigError as error:  # what a variable holds may be a secret that went to the wrong key
+            raise ConfigError(masked(str(error), self.secrets)) from None
+        return _project_of(name, table, self)
 
     def project_at(self, url: str, *, click: str = "") -> Project:
-        """Return a project for one URL and no set-up at all: live, with a single entry."""
+        """Return a project for one URL and no set-up at all: live, one entry. Raises ConfigError for no URL."""
+        if not is_web_url(url):
+            raise problem(
+                f"{shown(url)} is not a URL",
+                where=COMMAND_LINE,
+                key="",
+                expected="a URL that starts with http:// or https://",
+                found=shown(url),
+                fix="write it in full, such as https://staging.example.com/chat",
+            )
         parts = urlsplit(url)
-        page = url.removeprefix(f"{parts.scheme}://{parts.netloc}") or "/"
-        table = {"base_url": f"{parts.scheme}://{parts.netloc}", "page": page, "entries": {"page": {"click": click}}}
-        if not click:
-            del table["entries"]
-        return _project_of(url, checked({"projects": {url: table}}, COMMAND_LINE)["projects"][url], self)
+        base_url = f"{parts.scheme}://{parts.netloc}"
+        page = urlunsplit(("", "", parts.path or "/", parts.query, parts.fragment))
+        table = {"base_url": base_url, "page": page, "entries": {"page": {"click": click} if click else {}}}
+        return _project_of(parts.hostname or parts.netloc, table, self)
 
 
 def read_config(
@@ -165,7 +172,7 @@ def read_config(
     root = root or (path.parent if path else Path.cwd())
     if path is None and (root / FILE_NAME).exists():
         path = root / FILE_NAME
-    written = _read_toml(path) if path else {}
+    written = read_tables(path) if path else {}
     variables = _read_variables(root / ".env", environ)
     settings = _settings(written, path, variables, overrides or Overrides())
     tables: dict[str, Any] = written.get("projects") or {DEFAULT_PROJECT: {}}
@@ -180,55 +187,11 @@ def read_config(
         chatkit=Chatkit(**_values(settings, "chatkit")),
         project_name=settings["project"].value,
         project_names=tuple(tables),
-        secrets=_secrets(written, variables),
+        secrets=secrets_of(written, {name: setting.value for name, setting in variables.items()}),
         settings=settings,
         tables=tables,
         variables=variables,
     )
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    def refused(what: str, found: object, fix: str) -> ConfigError:
-        return problem(
-            f"{path} {what}", where=str(path), key="", expected="a TOML file in UTF-8", found=str(found), fix=fix
-        )
-
-    try:
-        written = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise refused("cannot be read", error.strerror, "correct the path, or the permissions of the file") from error
-    except UnicodeDecodeError as error:
-        raise refused("is not UTF-8", error.reason, "save the file as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise refused("is not valid TOML", error, "correct that line") from error
-    refuse_secrets(written, str(path))
-    tree = checked(written, str(path))
-    for name, table in tree.get("projects", {}).items():
-        _refuse_contradictions(name, table, str(path))
-    return tree
-
-
-def _refuse_contradictions(name: str, table: Mapping[str, Any], where: str) -> None:
-    key = f"projects.{name}"
-    server = table.get("web_server", {})
-    for missing in [part for part in ("command", "url") if "web_server" in table and part not in server]:
-        raise problem(
-            f"{key}.web_server has no {missing}",
-            where=where,
-            key=f"{key}.web_server.{missing}",
-            expected=KEYS[f"projects.*.web_server.{missing}"].kind.expects,
-            found="nothing",
-            fix='write web_server = { command = "npm run dev", url = "http://localhost:3000" }',
-        )
-    if "scenario" in table and ("base_url" in table or "web_server" in table):
-        raise problem(
-            f"{key} has a scenario and a page of its own",
-            where=where,
-            key=f"{key}.scenario",
-            expected="no scenario: it sets up the embedded page, which this project does not use",
-            found=shown(table["scenario"]),
-            fix="remove scenario, or remove base_url and web_server",
-        )
 
 
 def _read_variables(dotenv: Path, environ: Mapping[str, str]) -> dict[str, Setting]:
@@ -253,35 +216,43 @@ def _read_variables(dotenv: Path, environ: Mapping[str, str]) -> dict[str, Setti
 def _settings(
     written: Mapping[str, Any], path: Path | None, variables: Mapping[str, Setting], overrides: Overrides
 ) -> dict[str, Setting]:
-    settings: dict[str, Setting] = {}
-    from_options = _by_key(overrides)
-    for name, key in GLOBAL_KEYS.items():
-        setting = Setting(value=key.default, source=DEFAULT)
-        in_file = _at(written, name)
-        if in_file is not None and path:
-            value = _resolved(in_file, variables, tuple(name.split(".")), str(path))
-            setting = Setting(value=value, source=path.name)
-        if key.variable in variables:
-            setting = _from_variable(name, variables[key.variable])
-        if name in from_options:
-            setting = Setting(value=from_options[name], source=COMMAND_LINE)
-        if not key.kind.accepts(setting.value):
-            raise wrong_value(
-                key, name, setting.value, str(path) if path and setting.source == path.name else setting.source
-            )
-        settings[name] = setting
-    settings["project"] = _selected(written, path, variables, overrides)
-    return settings
+    options = _by_key(overrides)
+    settings = {name: _setting(name, written, path, variables, options) for name in GLOBAL_KEYS}
+    return settings | {"project": _selected(written, path, variables, overrides)}
+
+
+def _setting(
+    name: str,
+    written: Mapping[str, Any],
+    path: Path | None,
+    variables: Mapping[str, Setting],
+    options: Mapping[str, Any],
+) -> Setting:
+    """Return a value from the first place that has one: command line, environment, .env, file, default."""
+    key, in_file = GLOBAL_KEYS[name], _at(written, name)
+    if name in options:
+        if not key.kind.accepts(options[name]):
+            raise wrong_value(key, name, options[name], COMMAND_LINE, "correct the option, or leave it out")
+        return Setting(value=options[name], source=COMMAND_LINE)
+    if key.variable in variables:
+        return _from_variable(name, variables[key.variable])
+    if in_file is None or path is None:
+        return Setting(value=key.default, source=DEFAULT)
+    value = _resolved(in_file, variables, tuple(name.split(".")), str(path))
+    if not key.kind.accepts(value):
+        raise wrong_value(key, name, value, str(path))
+    return Setting(value=value, source=path.name)
 
 
 def _from_variable(name: str, variable: Setting) -> Setting:
     key = GLOBAL_KEYS[name]
     try:
-        return Setting(value=key.kind.parse(variable.value), source=variable.source)
-    except ValueError as error:
-        raise wrong_value(
-            key, key.variable, variable.value, variable.source, "correct the variable, or unset it"
-        ) from error
+        value = key.kind.parse(variable.value)
+    except ValueError:
+        value = None
+    if value is None or not key.kind.accepts(value):
+        raise wrong_value(key, key.variable, variable.value, variable.source, "correct the variable, or unset it")
+    return Setting(value=value, source=variable.source)
 
 
 def _selected(
@@ -357,27 +328,6 @@ def _chatkit_setting(key: str, table: Mapping[str, Any], config: Config) -> Sett
     if key in PROJECT_CHATKIT_KEYS and key in table and is_from_file:
         return Setting(value=table[key], source=config.path.name if config.path else COMMAND_LINE)
     return setting
-
-
-def _secrets(written: Mapping[str, Any], variables: Mapping[str, Setting]) -> tuple[tuple[str, str], ...]:
-    """Return every secret among the variables: by name, by shape, or because a key for secrets refers to it."""
-    referred = {name for path, text in texts_of(written) if is_secret_key(path) for name in REFERENCE.findall(text)}
-    found: dict[str, str] = {}
-    for name, setting in variables.items():
-        kind = variable_kind(name, setting.value) or ("api_key" if name in referred else "")
-        if kind:
-            found.setdefault(setting.value, kind)
-        password = _password_in(setting.value)
-        if password:
-            found.setdefault(password, "password")
-    return tuple((kind, value) for value, kind in found.items())
-
-
-def _password_in(url: str) -> str:
-    try:
-        return urlsplit(url).password or "" if "://" in url else ""
-    except ValueError:
-        return ""
 
 
 def _at(table: Mapping[str, Any], dotted: str) -> Any:

@@ -1,6 +1,6 @@
 """The shape of the configuration: the keys of `playwright.config.toml`, and the values that their tables become.
 
-In: the parsed file. Out: the same tables, checked, or a ConfigError. It reads no file and no environment.
+In: the file. Out: its tables, checked, or a ConfigError in the one form they all have. It reads no environment.
 """
 
 from __future__ import annotations
@@ -8,28 +8,17 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+import tomllib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from harness.config_secrets import REFERENCE, masked, secrets_in_file
 from harness.errors import ConfigError
-from harness.model.redaction import SHAPES, SHORTEST_SECRET
 
-REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 FILE_NAME = "playwright.config.toml"
-
-# Shapes that are a secret wherever they stand; a text after "Bearer " may also be an ordinary word.
-SECRET_SHAPES = tuple((kind, shape) for kind, shape in SHAPES if kind != "bearer")
-SECRET_KEY = re.compile(r"(^|[_-])(api_?key|password|passwd|token|secret)s?$", re.IGNORECASE)
-VARIABLE_KINDS = (
-    ("PASSWORD", "password"),
-    ("PASSWD", "password"),
-    ("JWT", "jwt"),
-    ("TOKEN", "token"),
-    ("SECRET", "secret"),
-    ("KEY", "api_key"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +83,7 @@ def is_web_url(value: Any) -> bool:
 
 TEXT = Kind(expects="a text", accepts=lambda value: isinstance(value, str))
 FILLED = Kind(expects="a text that is not empty", accepts=lambda value: isinstance(value, str) and bool(value.strip()))
+PATH = Kind(expects="a path that starts with /", accepts=lambda value: isinstance(value, str) and value.startswith("/"))
 WEB_URL = Kind(expects="a URL that starts with http:// or https://", accepts=is_web_url)
 FLAG = Kind(expects="true or false", accepts=lambda value: isinstance(value, bool), parse=flag, is_text=False)
 HEADLESS = Kind(expects="true or false", accepts=FLAG.accepts, parse=lambda text: not flag(text), is_text=False)
@@ -127,7 +117,7 @@ KEYS: Mapping[str, Key] = {
     "chatkit.quiet_ms": Key(kind=whole(0), default=750),
     "chatkit.idle_ms": Key(kind=whole(0), default=2_000),
     "chatkit.console_allow": Key(kind=TEXTS, default=()),
-    "projects.*.page": Key(kind=FILLED, default=None),
+    "projects.*.page": Key(kind=PATH, default=None),
     "projects.*.base_url": Key(kind=WEB_URL),
     "projects.*.scenario": Key(kind=FILLED, default=None),
     "projects.*.network": Key(kind=choice("hermetic", "live"), default=None),
@@ -219,15 +209,75 @@ def problem(what: str, *, where: str, key: str, expected: str, found: str, fix: 
 
 def wrong_value(key: Key, name: str, value: Any, where: str, fix: str = "") -> ConfigError:
     """Return the error for a value that its key does not accept."""
+    example = f"write {name.rsplit('.', 1)[-1]} = {literal(key.default)}" if key.default else "correct the value"
     return problem(
         f"{name} is not {key.kind.expects}",
         where=where,
         key=name,
         expected=key.kind.expects,
         found=shown(value),
-        fix=fix
-        or (f"write {name.rsplit('.', 1)[-1]} = {literal(key.default)}" if key.default else "correct the value"),
+        fix=fix or example,
     )
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """Return the checked tables of a file. Raises ConfigError for one that is unreadable, wrong, or holds a secret."""
+
+    def refused(what: str, found: object, fix: str) -> ConfigError:
+        return problem(
+            f"{path} {what}", where=str(path), key="", expected="a TOML file in UTF-8", found=str(found), fix=fix
+        )
+
+    try:
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise refused("cannot be read", error.strerror, "correct the path, or the permissions of the file") from error
+    except UnicodeDecodeError as error:
+        raise refused("is not UTF-8", error.reason, "save the file as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise refused("is not valid TOML", error, "correct that line") from error
+    _refuse_secrets(written, str(path))
+    tree = checked(written, str(path))
+    for name, table in tree.get("projects", {}).items():
+        _refuse_contradictions(name, table, str(path))
+    return tree
+
+
+def _refuse_secrets(written: Mapping[str, Any], where: str) -> None:
+    for path, kind in secrets_in_file(written):
+        key = ".".join(path)
+        variable = re.sub(r"\W", "_", path[-1]).upper()
+        raise problem(
+            f"{key} holds a secret",
+            where=where,
+            key=key,
+            expected=f'a reference to a variable, such as "${{{variable}}}"',
+            found=f"a value that looks like a {kind} (not shown)",
+            fix="move the value to the environment or to .env, and replace it where it was already shared",
+        )
+
+
+def _refuse_contradictions(name: str, table: Mapping[str, Any], where: str) -> None:
+    key = f"projects.{name}"
+    server = table.get("web_server", {})
+    for missing in [part for part in ("command", "url") if "web_server" in table and part not in server]:
+        raise problem(
+            f"{key}.web_server has no {missing}",
+            where=where,
+            key=f"{key}.web_server.{missing}",
+            expected=KEYS[f"projects.*.web_server.{missing}"].kind.expects,
+            found="nothing",
+            fix='write web_server = { command = "npm run dev", url = "http://localhost:3000" }',
+        )
+    if "scenario" in table and ("base_url" in table or "web_server" in table):
+        raise problem(
+            f"{key} has a scenario and a page of its own",
+            where=where,
+            key=f"{key}.scenario",
+            expected="no scenario: it sets up the embedded page, which this project does not use",
+            found=shown(table["scenario"]),
+            fix="remove scenario, or remove base_url and web_server",
+        )
 
 
 def checked(table: Mapping[str, Any], where: str, path: tuple[str, ...] = (), pattern: str = "") -> dict[str, Any]:
@@ -280,69 +330,10 @@ def _unknown(path: tuple[str, ...], known: tuple[str, ...], where: str) -> Confi
     )
 
 
-def texts_of(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield every text of a parsed file with the names that lead to it; an item of a list has the name of the list."""
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from texts_of(inner, (*path, name))
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from texts_of(inner, path)
-
-
-def refuse_secrets(table: Mapping[str, Any], where: str) -> None:
-    """Raise ConfigError, without the value, when the file holds a secret instead of a reference to a variable."""
-    for path, text in texts_of(table):
-        kind = secret_kind(text) or ("secret" if text and is_secret_key(path) and not REFERENCE.fullmatch(text) else "")
-        if kind:
-            variable = re.sub(r"\W", "_", path[-1]).upper()
-            raise problem(
-                f"{'.'.join(path)} holds a secret",
-                where=where,
-                key=".".join(path),
-                expected=f'a reference to a variable, such as "${{{variable}}}"',
-                found=f"a value that looks like a {kind} (not shown)",
-                fix="move the value to the environment or to .env, and replace it where it was already shared",
-            )
-
-
-def is_secret_key(path: tuple[str, ...]) -> bool:
-    """Whether the key is named like one that holds a secret: api_key, password, token, secret."""
-    return bool(path) and bool(SECRET_KEY.search(path[-1]))
-
-
-def secret_kind(text: str) -> str:
-    """Return the kind of a secret that is recognised by its shape, or nothing."""
-    return next((kind for kind, shape in SECRET_SHAPES if shape.search(text)), "")
-
-
-def variable_kind(name: str, value: str) -> str:
-    """Return the kind of secret that a variable holds, judged by its shape and then by its name, or nothing."""
-    by_name = next((kind for part, kind in VARIABLE_KINDS if part in name.upper()), "")
-    is_plain_url = is_web_url(value) and "@" not in value and "?" not in value
-    return secret_kind(value) or ("" if is_plain_url or len(value) < SHORTEST_SECRET else by_name)
-
-
-def masked(text: str, secrets: tuple[tuple[str, str], ...] = ()) -> str:
-    """Return the text with every secret, known or recognised, reduced to its kind and its last four characters."""
-    for kind, value in sorted(secrets, key=lambda secret: len(secret[1]), reverse=True):
-        text = text.replace(value, _mask(kind, value))
-    for kind, shape in SECRET_SHAPES:
-        text = shape.sub(lambda match, kind=kind: _mask(kind, match[0]), text)  # type: ignore[misc]  # a default binds the loop's value
-    return text
-
-
-def _mask(kind: str, value: str) -> str:
-    # Four characters of a short secret are too much of it.
-    return f"{kind} …{value[-4:]} (masked)" if len(value) >= 16 else f"{kind} … (masked)"
-
-
 def shown(value: Any) -> str:
     """Return a value as an error message shows it: as in TOML, short, and without secrets."""
-    text = literal(masked(value) if isinstance(value, str) else value)
-    return masked(text) if len(text) <= 80 else f"{masked(text)[:77]}…"
+    text = masked(literal(value))
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 def literal(value: Any) -> str:

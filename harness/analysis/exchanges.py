@@ -62,7 +62,14 @@ class Exchange:
     @property
     def is_relevant(self) -> bool:
         """Whether a mount can depend on it: no image, font, beacon, socket or telemetry."""
-        return self.request.resource_type in ("document", "script", "fetch", "xhr", "stylesheet", "other") and not is_telemetry(self.url)
+        return self.request.resource_type in (
+            "document",
+            "script",
+            "fetch",
+            "xhr",
+            "stylesheet",
+            "other",
+        ) and not is_telemetry(self.url)
 
 
 def is_telemetry(url: str) -> bool:
@@ -83,7 +90,10 @@ def add(exchanges: dict[str, Exchange], entry: Entry) -> dict[str, Exchange]:
             exchange = replace(exchanges[event.request_id], finished=event, ended_at_ms=entry.at_ms)
         case RequestFailed() if event.request_id in exchanges:
             exchange = replace(
-                exchanges[event.request_id], failure=event.error_text or "failed", failure_seq=entry.seq, ended_at_ms=entry.at_ms
+                exchanges[event.request_id],
+                failure=event.error_text or "failed",
+                failure_seq=entry.seq,
+                ended_at_ms=entry.at_ms,
             )
         case BodyRead() if event.request_id in exchanges:
             exchange = replace(exchanges[event.request_id], body=event)

@@ -144,7 +144,9 @@ class Mount:
         """Whether this mount may be whole without it: no secret was asked for, no check or backend call was made."""
         match milestone:
             case Milestone.SECRET_DELIVERED:
-                return self.session is Session.NONE or (self.session is Session.FETCHED and Milestone.COMPOSER_READY in self.milestones)
+                return self.session is Session.NONE or (
+                    self.session is Session.FETCHED and Milestone.COMPOSER_READY in self.milestones
+                )
             case Milestone.DOMAIN_VERIFIED:
                 return self.verification is Verification.UNSEEN
             case Milestone.BACKEND_ACCEPTED:
@@ -265,7 +267,9 @@ def _is_new_embed(mount: Mount, event: ElementConnected) -> bool:
     return mount.element is Element.DISCONNECTED and (event.document, event.embed) != mount.embed
 
 
-def _is_ours(mount: Mount, event: ShadowChanged | BoxChanged | WidgetEvent | ElementConnected | ElementDisconnected) -> bool:
+def _is_ours(
+    mount: Mount, event: ShadowChanged | BoxChanged | WidgetEvent | ElementConnected | ElementDisconnected
+) -> bool:
     return mount.embed == (event.document, event.embed)
 
 
@@ -307,8 +311,14 @@ def is_session_request(exchange: Exchange, endpoint: str = "") -> bool:
     if exchange.request.resource_type not in ("fetch", "xhr") or exchange.path.startswith("/v1/chatkit/"):
         return False
     path = exchange.path.lower().replace("_", "-")
-    names_chatkit = "chatkit" in path and any(word in path for word in ("session", "secret", "start", "refresh", "token"))
-    return names_chatkit or "client-secret" in path or (exchange.request.method == "POST" and path.endswith("/create-session"))
+    names_chatkit = "chatkit" in path and any(
+        word in path for word in ("session", "secret", "start", "refresh", "token")
+    )
+    return (
+        names_chatkit
+        or "client-secret" in path
+        or (exchange.request.method == "POST" and path.endswith("/create-session"))
+    )
 
 
 def signals_of(before: Mount, mount: Mount, entry: Entry) -> Iterator[Signal]:
@@ -352,7 +362,11 @@ def _frame_signals(mount: Mount) -> Iterator[Signal]:
     """What the network knows of the document in the iframe; it may have known before the iframe was seen."""
     assert mount.shadow is not None
     for exchange in mount.kept.values():
-        if exchange.request.is_navigation and not exchange.request.is_top_frame and exchange.url == mount.shadow.iframe_src:
+        if (
+            exchange.request.is_navigation
+            and not exchange.request.is_top_frame
+            and exchange.url == mount.shadow.iframe_src
+        ):
             yield Signal.FRAME_REQUESTED
             if exchange.failure or exchange.status >= 400:
                 yield Signal.FRAME_FAILED
@@ -389,7 +403,9 @@ def _error_signals(before: Mount, event: FrameMessage) -> Iterator[Signal]:
         yield Signal.OPTIONS_REJECTED
 
 
-def _exchange_signals(mount: Mount, exchange: Exchange, event: RequestStarted | ResponseReceived | RequestFailed | BodyRead) -> Iterator[Signal]:
+def _exchange_signals(
+    mount: Mount, exchange: Exchange, event: RequestStarted | ResponseReceived | RequestFailed | BodyRead
+) -> Iterator[Signal]:
     if exchange.request.resource_type == "script" and is_loader(exchange.url):
         yield from _script_signals(exchange, event)
     elif isinstance(event, BodyRead) and event.secret_key and not exchange.path.startswith("/v1/"):
@@ -399,12 +415,18 @@ def _exchange_signals(mount: Mount, exchange: Exchange, event: RequestStarted | 
             yield Signal.SESSION_REQUESTED
         elif isinstance(event, (RequestFailed, BodyRead)):
             yield Signal.SESSION_REFUSED
-    elif isinstance(event, RequestStarted) and exchange.request.bearer not in ("", "empty") and mount.session is Session.ASKED:
+    elif (
+        isinstance(event, RequestStarted)
+        and exchange.request.bearer not in ("", "empty")
+        and mount.session is Session.ASKED
+    ):
         if _is_backend(mount, exchange) or _is_verification(exchange):
             yield Signal.SECRET_DELIVERED
 
 
-def _script_signals(exchange: Exchange, event: RequestStarted | ResponseReceived | RequestFailed | BodyRead) -> Iterator[Signal]:
+def _script_signals(
+    exchange: Exchange, event: RequestStarted | ResponseReceived | RequestFailed | BodyRead
+) -> Iterator[Signal]:
     match event:
         case RequestStarted():
             yield Signal.SCRIPT_REQUESTED
@@ -465,8 +487,17 @@ def _deciding(mount: Mount) -> tuple[object, ...]:
 def _is_activity(entry: Entry, mount: Mount) -> bool:
     match entry.event:
         case RequestStarted() | ResponseReceived() | RequestFinished() | RequestFailed() | BodyRead():
-            return entry.event.request_id in mount.kept or isinstance(entry.event, (RequestFailed, BodyRead, RequestFinished))
-        case ActionTaken() | DocumentStarted() | DocumentLoaded() | ElementDefined() | ElementConnected() | ElementDisconnected():
+            return entry.event.request_id in mount.kept or isinstance(
+                entry.event, (RequestFailed, BodyRead, RequestFinished)
+            )
+        case (
+            ActionTaken()
+            | DocumentStarted()
+            | DocumentLoaded()
+            | ElementDefined()
+            | ElementConnected()
+            | ElementDisconnected()
+        ):
             return True
         case ShadowChanged() | WidgetEvent() | FrameMessage() | FrameNavigated() | Navigated():
             return True

@@ -42,7 +42,9 @@ def prefetch_of(entries: Iterable[Entry]) -> PrefetchReport:
     """Return how the secret of the first embed was fetched."""
     entries = tuple(entries)
     connected = next((e for e in entries if isinstance(e.event, ElementConnected)), None)
-    carriers = [x for x in exchanges_of(entries) if x.body is not None and x.body.secret_key and not x.path.startswith("/v1/")]
+    carriers = [
+        x for x in exchanges_of(entries) if x.body is not None and x.body.secret_key and not x.path.startswith("/v1/")
+    ]
     used = _used_digests(entries)
     if not carriers:
         document = _elsewhere(entries, used)
@@ -66,7 +68,9 @@ def _report(
 ) -> PrefetchReport:
     return PrefetchReport(
         outcome=outcome,
-        connected_page_ms=connected.event.page_ms if connected and isinstance(connected.event, ElementConnected) else -1,
+        connected_page_ms=connected.event.page_ms
+        if connected and isinstance(connected.event, ElementConnected)
+        else -1,
         response_ended_page_ms=ended_ms,
         url=url,
         evidence=evidence,
@@ -89,11 +93,16 @@ def _timing(carrier: Exchange, connected: Entry | None, started_ms: float, ended
 
 def _used_digests(entries: tuple[Entry, ...]) -> tuple[str, ...]:
     """Digests of the strings the frame was handed as secrets, in order."""
-    asked = {e.event.nonce for e in entries if isinstance(e.event, FrameMessage) and e.event.name == "onGetClientSecret"}
+    asked = {
+        e.event.nonce for e in entries if isinstance(e.event, FrameMessage) and e.event.name == "onGetClientSecret"
+    }
     return tuple(
         e.event.value_digest
         for e in entries
-        if isinstance(e.event, FrameMessage) and e.event.direction == "to_frame" and e.event.nonce in asked and e.event.value_digest
+        if isinstance(e.event, FrameMessage)
+        and e.event.direction == "to_frame"
+        and e.event.nonce in asked
+        and e.event.value_digest
     )
 
 
@@ -116,7 +125,9 @@ def _page_times(entries: tuple[Entry, ...], carrier: Exchange, connected: Entry 
         (
             e.event
             for e in entries
-            if isinstance(e.event, ResourceTimed) and e.event.document == connected.event.document and e.event.url == carrier.url
+            if isinstance(e.event, ResourceTimed)
+            and e.event.document == connected.event.document
+            and e.event.url == carrier.url
         ),
         key=lambda timing: timing.started_page_ms,
     )

@@ -123,7 +123,14 @@ SESSION: dict[tuple[Session, Signal], Session] = {
     },
     **{
         (state, Signal.SECRET_DELIVERED): Session.DELIVERED
-        for state in (Session.NONE, Session.REQUESTED, Session.FETCHED, Session.ASKED, Session.REJECTED, Session.REFUSED)
+        for state in (
+            Session.NONE,
+            Session.REQUESTED,
+            Session.FETCHED,
+            Session.ASKED,
+            Session.REJECTED,
+            Session.REFUSED,
+        )
     },
     **{
         (state, Signal.SECRET_REJECTED): Session.REJECTED
@@ -135,10 +142,7 @@ FRAME: dict[tuple[Frame, Signal], Frame] = {
     (Frame.ABSENT, Signal.FRAME_REQUESTED): Frame.REQUESTED,
     (Frame.REQUESTED, Signal.FRAME_FAILED): Frame.FAILED,
     (Frame.REQUESTED, Signal.FRAME_DELIVERED): Frame.DELIVERED,
-    **{
-        (state, Signal.FRAME_BOOTED): Frame.BOOTED
-        for state in (Frame.ABSENT, Frame.REQUESTED, Frame.DELIVERED)
-    },
+    **{(state, Signal.FRAME_BOOTED): Frame.BOOTED for state in (Frame.ABSENT, Frame.REQUESTED, Frame.DELIVERED)},
     **{
         (state, Signal.COMPOSER_READY): Frame.READY
         for state in (Frame.ABSENT, Frame.REQUESTED, Frame.DELIVERED, Frame.BOOTED)
@@ -147,8 +151,5 @@ FRAME: dict[tuple[Frame, Signal], Frame] = {
         (state, Signal.OPTIONS_REJECTED): Frame.REJECTED
         for state in (Frame.ABSENT, Frame.REQUESTED, Frame.DELIVERED, Frame.BOOTED, Frame.READY)
     },
-    **{
-        (state, Signal.UNVERIFIED): Frame.UNMOUNTED
-        for state in (Frame.DELIVERED, Frame.BOOTED, Frame.READY)
-    },
+    **{(state, Signal.UNVERIFIED): Frame.UNMOUNTED for state in (Frame.DELIVERED, Frame.BOOTED, Frame.READY)},
 }

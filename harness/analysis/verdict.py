@@ -115,14 +115,16 @@ def settle(judgement: Judgement, now_ms: float) -> Judgement:
     return replace(judgement, mount=mount, verdict=verdict)
 
 
-def judge(entries: Iterable[Entry], limits: Limits, *, session_endpoint: str = "") -> Judgement:
-    """Return the judgement of a whole timeline, as the live wait would have passed it."""
+def judge(
+    entries: Iterable[Entry], limits: Limits, *, session_endpoint: str = "", now_ms: float | None = None
+) -> Judgement:
+    """Return the judgement of a timeline, as the live wait would have passed it. `now_ms`: when it is not over yet."""
     judgement = Judgement(limits=limits, mount=Mount(session_endpoint=session_endpoint))
     for entry in entries:
         if isinstance(entry.event, VisitEnded):
             return settle(judgement, entry.at_ms)
         judgement = follow(judgement, entry)
-    return judgement
+    return judgement if now_ms is None else settle(judgement, now_ms)
 
 
 def _ruling(mount: Mount, limits: Limits) -> tuple[float, Outcome, Reason]:

@@ -133,8 +133,8 @@ def _playwrights_own(name: str, environ: Mapping[str, str], *, headless: bool) -
 
 
 def _is_downloaded(name: str, environ: Mapping[str, str]) -> bool:
-    revisions = _revisions(name)
-    folders = [browsers_dir(environ) / f"{name.replace('-', '_')}-{revision}" for revision in revisions]
+    stem = name.replace("-", "_")
+    folders = [browsers_dir(environ) / f"{stem}-{revision}" for revision in revisions(name)]
     return any((folder / "INSTALLATION_COMPLETE").is_file() for folder in folders)
 
 
@@ -142,7 +142,7 @@ def _driver_dir() -> Path:
     return Path(playwright.__file__).parent / "driver" / "package"
 
 
-def _revisions(name: str) -> tuple[str, ...]:
+def revisions(name: str) -> tuple[str, ...]:
     """Return the builds this Playwright asks for: one, and another on some older systems.
 
     Source: `browsers.json` of the driver: {"browsers": [{"name", "revision", "revisionOverrides": {platform: …}}]}.

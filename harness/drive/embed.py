@@ -44,7 +44,9 @@ class Embed:
         try:
             response = self.page.goto(url, wait_until="commit", timeout=timeout_ms)
         except PlaywrightTimeout as error:
-            raise PageError(f"{url} did not answer within {timeout_ms / 1000:g} s; is the server up, and the URL right?") from error
+            raise PageError(
+                f"{url} did not answer within {timeout_ms / 1000:g} s; is the server up, and the URL right?"
+            ) from error
         except Error as error:
             raise _navigation_error(url, error) from error
         if response is None:
@@ -54,7 +56,9 @@ class Embed:
             raise PageError(f"{url} is {media_type}, not a web page; give the URL of the page that embeds ChatKit")
         self.timeline.append(Navigated(url=url, status=response.status, media_type=media_type))
         if response.status >= 400:
-            raise PageError(f"{url} answered {response.status} {response.status_text}; give the URL of the page that embeds ChatKit")
+            raise PageError(
+                f"{url} answered {response.status} {response.status_text}; give the URL of the page that embeds ChatKit"
+            )
 
     def click(self, name: str) -> None:
         """Click the button, link or text of this name. Raises PageError that lists the buttons there are."""
@@ -94,12 +98,18 @@ class Embed:
 
     def _named(self, name: str) -> Locator:
         page = self.page
-        by_role = page.get_by_role("button", name=name).or_(page.get_by_role("link", name=name)).or_(page.get_by_role("tab", name=name))
+        by_role = (
+            page.get_by_role("button", name=name)
+            .or_(page.get_by_role("link", name=name))
+            .or_(page.get_by_role("tab", name=name))
+        )
         return by_role.or_(page.get_by_text(name, exact=True)).first
 
     def _no_such_button(self, name: str) -> str:
         try:
-            found = self.page.locator("button:visible, a:visible, [role=button]:visible, [role=tab]:visible").all_inner_texts()
+            found = self.page.locator(
+                "button:visible, a:visible, [role=button]:visible, [role=tab]:visible"
+            ).all_inner_texts()
         except Error:
             found = []
         names = list(dict.fromkeys(" ".join(text.split()) for text in found if text.strip()))
@@ -118,7 +128,7 @@ def _navigation_error(url: str, error: Error) -> HarnessError:
     if "Download is starting" in text or "ERR_ABORTED" in text:
         return PageError(f"{url} is a download, not a web page; give the URL of the page that embeds ChatKit")
     if "ERR_INTERNET_DISCONNECTED" in text or "ERR_BLOCKED_BY_CLIENT" in text:
-        return PageError(f"{url} is not on this machine, and this run is hermetic; set network = \"live\" to visit it")
+        return PageError(f'{url} is not on this machine, and this run is hermetic; set network = "live" to visit it')
     if "has been closed" in text or "crash" in text.lower():
         return EnvironmentFailure(f"the browser went away while opening {url}: {text}")
     return PageError(f"{url} cannot be opened: {text}")

@@ -104,7 +104,9 @@ def redacted(event: Event, redactor: Redactor) -> Event:
 
 @cache
 def _text_fields(kind: type[Event]) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(kind) if f.name not in NOT_TEXT and str(f.type) in ("str", "Headers", "tuple[str, ...]"))
+    return tuple(
+        f.name for f in fields(kind) if f.name not in NOT_TEXT and str(f.type) in ("str", "Headers", "tuple[str, ...]")
+    )
 
 
 def _clean(name: str, value: Any, redactor: Redactor) -> Any:
@@ -135,9 +137,7 @@ def encode(entry: Entry) -> str:
 
 
 def _plain(value: Any) -> dict[str, Any]:
-    return {
-        f.name: _plain(item) if is_dataclass(item := getattr(value, f.name)) else item for f in fields(value)
-    }
+    return {f.name: _plain(item) if is_dataclass(item := getattr(value, f.name)) else item for f in fields(value)}
 
 
 def decode(line: str) -> Entry:
@@ -165,7 +165,9 @@ def read_timeline(lines: Iterable[str]) -> tuple[Entry, ...]:
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise RecordingError(f"line one is not a {FORMAT} header")
     if head.get("version", 0) > VERSION:
-        raise RecordingError(f"timeline format {head['version']} is newer than the {VERSION} this version reads; update chatkit-harness")
+        raise RecordingError(
+            f"timeline format {head['version']} is newer than the {VERSION} this version reads; update chatkit-harness"
+        )
     entries = []
     for number, line in enumerate(rows[1:], start=2):
         try:

@@ -14,7 +14,14 @@ from harness.model.timeline import Timeline
 from harness.observe.bodies import BodyStore
 from harness.observe.secrets import digest_of, format_of, found_secret, parsed_json, string_digests, url_digests
 
-TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml", "image/svg", "application/x-ndjson")
+TEXT_TYPES = (
+    "text/",
+    "application/json",
+    "application/javascript",
+    "application/xml",
+    "image/svg",
+    "application/x-ndjson",
+)
 JUDGED_TYPES = ("text/html", "application/json", "text/plain")
 LARGEST_BODY_BYTES = 2_000_000
 
@@ -126,7 +133,11 @@ class NetworkObserver:
         if answer is None:
             return
         text, reason = self._text_of(request, answer)
-        parsed = parsed_json(text) if text and answer.media_type in JUDGED_TYPES or answer.media_type.endswith("json") else None
+        parsed = (
+            parsed_json(text)
+            if text and answer.media_type in JUDGED_TYPES or answer.media_type.endswith("json")
+            else None
+        )
         secret = found_secret(text, parsed) if answer.media_type in JUDGED_TYPES else None
         if secret is not None:
             self._timeline.redactor.learn("client_secret", secret.value)

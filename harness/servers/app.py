@@ -11,12 +11,12 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from harness.servers.scenarios import fixtures_dir
 from harness.servers.session import access_token_of, create_session, find_workflows
-from harness.servers.stack import Stack
+from harness.servers.stack import Stack, file_answer
 
 CDN_ORIGIN = "https://cdn.platform.openai.com"
 LOADER_PATH = "/deployments/chatkit/chatkit.js"
@@ -28,15 +28,21 @@ def make_app(stack: Stack) -> Starlette:
     pages = fixtures_dir() / "pages"
     template = pages / "test-chatkit.html"
 
-    def page(_request: Request) -> HTMLResponse:
+    async def page(_request: Request) -> HTMLResponse:
         html = template.read_text(encoding="utf-8")
         return HTMLResponse(html.replace("<!-- loader -->", _loader(stack)).replace("<!-- config -->", _island(stack)))
 
-    def static(request: Request) -> Response:
+    async def static(request: Request) -> Response:
         wanted = (pages / request.path_params["path"]).resolve()
         if not wanted.is_relative_to(pages.resolve()) or not wanted.is_file() or wanted.suffix == ".html":
             return PlainTextResponse("Not found", status_code=404)
-        return FileResponse(wanted)
+        return file_answer(wanted)
+
+    async def home(_request: Request) -> Response:
+        return RedirectResponse("/test-chatkit")
+
+    async def health(_request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
 
     async def session(request: Request) -> Response:
         return await create_session(request, stack)
@@ -46,10 +52,9 @@ def make_app(stack: Stack) -> Starlette:
 
     return Starlette(
         routes=[
-            Route("/", lambda _request: RedirectResponse("/test-chatkit")),
+            Route("/", home),
             Route("/test-chatkit", page),
-            Route("/health", lambda _request: JSONResponse({"status": "ok"})),
-            Route("/favicon.ico", lambda _request: Response(status_code=204)),
+            Route("/health", health),
             Route("/api/chatkit/session", session, methods=["POST"]),
             Route("/api/chatkit/workflows", workflows),
             Route("/static/{path:path}", static),

@@ -10,11 +10,11 @@ import re
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from harness.servers.scenarios import Scenario
-from harness.servers.stack import Stack
+from harness.servers.stack import Stack, file_answer
 
 LOADER = re.compile(r"deployments/chatkit/chatkit\.js")
 FRAME = re.compile(r"deployments/chatkit/index-[\w-]+\.html")
@@ -30,7 +30,7 @@ ERROR_PAGE = """<!doctype html>
 def make_cdn(stack: Stack) -> Starlette:
     """Return the CDN server."""
 
-    def deliver(request: Request) -> Response:
+    async def deliver(request: Request) -> Response:
         path: str = request.path_params["path"]
         status = _status_of(path, stack.scenario)
         if status != 200:
@@ -40,7 +40,7 @@ def make_cdn(stack: Stack) -> Starlette:
             return PlainTextResponse("Not found", status_code=404)
         if FRAME.fullmatch(path):
             return HTMLResponse(_with_meta(wanted.read_text(encoding="utf-8"), stack))
-        return FileResponse(wanted, headers=ANY_ORIGIN)
+        return file_answer(wanted, headers=ANY_ORIGIN)
 
     return Starlette(routes=[Route("/{path:path}", deliver)])
 

@@ -71,7 +71,7 @@ def make_openai_api(stack: Stack) -> Starlette:
                 response = JSONResponse(error.body, status_code=error.status)
                 if error.status == 401:
                     response.headers["www-authenticate"] = 'Bearer realm="OpenAI API"'
-            response.headers.update(_common_headers())
+            response.headers.update(_common_headers() | request.scope.get("openai_owner", {}))
             return response
 
         return endpoint
@@ -83,9 +83,9 @@ def make_openai_api(stack: Stack) -> Starlette:
             Route("/v1/chatkit/domain_keys/verify_hosted", bound(verify_hosted), methods=["POST"]),
             Route("/v1/chatkit/domain_keys/verify", bound(verify), methods=["POST"]),
             Route("/v1/chatkit/conversation", bound(converse), methods=["POST"]),
-            Route("/backend-api/sentinel/sdk.js", lambda _request: Response(SENTINEL_JS, media_type="text/javascript")),
-            Route("/ces/v1/projects/oai/settings", lambda _request: JSONResponse({})),
-            Route("/ces/v1/{rest:path}", lambda _request: JSONResponse({}), methods=["POST"]),
+            Route("/backend-api/sentinel/sdk.js", bound(sentinel)),
+            Route("/ces/v1/projects/oai/settings", bound(telemetry)),
+            Route("/ces/v1/{rest:path}", bound(telemetry), methods=["POST"]),
         ],
         middleware=[
             Middleware(
@@ -177,6 +177,9 @@ def _project(request: Request, stack: Stack) -> Project:
             f"Incorrect API key provided: {masked}. You can find your API key at https://platform.openai.com/account/api-keys.",
             code="invalid_api_key",
         )
+    # Answers to a known key name its owner, whatever their status.
+    slug = stack.world.organization_of_project(project.id).slug
+    request.scope["openai_owner"] = {"openai-organization": slug, "openai-project": project.id}
     return project
 
 
@@ -226,6 +229,16 @@ async def converse(request: Request, stack: Stack) -> Response:
             return _stream(_reply(_thread(params, visit), params.get("input") or {}, is_new=False))
         case _:
             raise ApiError(400, f"Unknown operation {operation!r}.", param="type")
+
+
+async def sentinel(_request: Request, _stack: Stack) -> Response:
+    """Answer with a script that defines a `SentinelSDK` whose token means nothing."""
+    return Response(SENTINEL_JS, media_type="text/javascript")
+
+
+async def telemetry(_request: Request, _stack: Stack) -> Response:
+    """Take telemetry, and forget it."""
+    return JSONResponse({})
 
 
 def _new_thread(visit: Visit) -> dict[str, Any]:

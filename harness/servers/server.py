@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import trustme
 import uvicorn
@@ -139,7 +140,8 @@ def _running(servers: list[tuple[_Server, socket.socket]]) -> Iterator[None]:
     async def serve_all() -> None:
         tasks = [asyncio.create_task(server.serve(sockets=[bound])) for server, bound in servers]
         started = asyncio.gather(*(server.has_started.wait() for server, _ in servers))
-        await asyncio.wait([started, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        waited_for: list[asyncio.Future[Any]] = [started, *tasks]
+        await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
         if started.done():
             has_started.set()
         await asyncio.gather(*tasks)

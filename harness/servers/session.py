@@ -22,6 +22,7 @@ UPSTREAM_TIMEOUT_S = 10.0
 PASSED_ON = frozenset({400, 401, 404, 429})
 MOCK_SECRET = "mock-client-secret-for-development-only"  # not in the real format: the app takes it, the SDK does not
 MOCK_LIFETIME_S = 600
+LOCAL_USER = "local-developer"
 
 
 class RefusalError(Exception):
@@ -49,7 +50,7 @@ async def create_session(request: Request, stack: Stack) -> JSONResponse:
             raise RefusalError(scenario.session_status, f"The session endpoint answers {scenario.session_status}.")
         caller = _caller(request, stack)
         workflow_id, user = _wanted(await _json(request))
-        session = await _upstream_session(stack, workflow_id, user or caller)
+        session = await _upstream_session(stack, workflow_id, caller or user or LOCAL_USER)
     except RefusalError as refusal:
         if refusal.status == 404 and scenario.mock_mode and is_loopback(request):
             return _mock_session(request, str(refusal))
@@ -70,10 +71,10 @@ async def find_workflows(request: Request, stack: Stack) -> JSONResponse:
 
 
 def _caller(request: Request, stack: Stack) -> str:
-    """Return the user's id. Raises RefusalError 401 without a valid token, unless it may be bypassed."""
+    """Return the user's id, "" when the check is bypassed. Raises RefusalError 401 without a valid token."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if not token and stack.scenario.session_auth == "bypass" and is_loopback(request):
-        return "local-developer"
+        return ""
     if scheme.lower() != "bearer" or not token:
         raise RefusalError(401, "Missing bearer token. Sign in first.")
     try:
@@ -140,11 +141,16 @@ def _session_of(response: httpx.Response) -> dict[str, Any]:
     except ValueError as error:
         raise RefusalError(502, f"The ChatKit API answered {response.status_code} without JSON.") from error
     if response.status_code != 200:
-        message = answer.get("error", {}).get("message", f"The ChatKit API answered {response.status_code}.")
-        raise RefusalError(response.status_code if response.status_code in PASSED_ON else 502, message, answer)
+        status = response.status_code if response.status_code in PASSED_ON else 502
+        raise RefusalError(status, _message_of(answer) or f"The ChatKit API answered {response.status_code}.", answer)
     if not isinstance(answer, dict) or not isinstance(answer.get("client_secret"), str):
         raise RefusalError(502, "The ChatKit API answered without a client secret.")
     return answer
+
+
+def _message_of(answer: Any) -> str:
+    error = answer.get("error") if isinstance(answer, dict) else None
+    return str(error.get("message", "")) if isinstance(error, dict) else ""
 
 
 def _mock_session(request: Request, reason: str) -> JSONResponse:

@@ -5,6 +5,8 @@ In: a scenario, and somebody who listens. Out: `ServerAnswered` events. It opens
 
 from __future__ import annotations
 
+import mimetypes
+import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harness.errors import ServerError
@@ -21,6 +24,8 @@ from harness.servers.scenarios import Scenario
 from harness.servers.world import World
 
 LOG_LIMIT = 10_000
+# Modules run only as JavaScript, and some systems' own table says text/plain.
+MEDIA_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css"}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 Listener = Callable[[ServerAnswered], None]
@@ -67,6 +72,7 @@ class Stack:
         self.on_answer: Listener = ignore
         self.visit = Visit(scenario=scenario)
         self._log: deque[ServerAnswered] = deque(maxlen=LOG_LIMIT)
+        self._lock = threading.Lock()
         self._listener_fault: Exception | None = None
 
     @property
@@ -77,13 +83,15 @@ class Stack:
     @property
     def log(self) -> tuple[ServerAnswered, ...]:
         """What was answered since the scenario was last set, oldest first; the newest ten thousand."""
-        return tuple(self._log)
+        with self._lock:
+            return tuple(self._log)
 
     def use(self, scenario: Scenario) -> None:
         """Answer by this scenario from now on, and forget sessions, threads and the log."""
         self.raise_listener_fault()
         self.visit = Visit(scenario=scenario)
-        self._log.clear()
+        with self._lock:
+            self._log.clear()
 
     def answers(self, server: str, path: str = "") -> tuple[ServerAnswered, ...]:
         """Return the logged answers of one server, optionally those to one path."""
@@ -91,7 +99,8 @@ class Stack:
 
     def record(self, answer: ServerAnswered) -> None:
         """Log an answer and tell the listener. A listener that raises must not look like a fault of the page."""
-        self._log.append(answer)
+        with self._lock:
+            self._log.append(answer)
         try:
             self.on_answer(answer)
         except Exception as error:
@@ -135,6 +144,12 @@ class Recorded:
 def note(request: HTTPConnection, text: str) -> None:
     """Say in the log what is special about the answer to this request."""
     request.scope["chatkit_note"] = text
+
+
+def file_answer(path: Path, *, headers: dict[str, str] | None = None) -> Response:
+    """Return a small file at once; a `FileResponse` would take a detour through worker threads."""
+    media_type = MEDIA_TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return Response(path.read_bytes(), media_type=media_type, headers=headers)
 
 
 def is_loopback(request: HTTPConnection) -> bool:

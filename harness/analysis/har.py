@@ -1,0 +1,116 @@
+"""The network of a visit as HAR 1.2 (http://www.softwareishard.com/blog/har-12-spec/).
+
+In: exchanges and the kept bodies. Out: a plain value for `json.dumps`; everything in it was redacted before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from harness.analysis.exchanges import Exchange
+from harness.model.events import Body, Headers
+
+
+def har_of(
+    exchanges: Iterable[Exchange],
+    *,
+    text_of: Callable[[Body], str],
+    started_at: str,
+    page_title: str,
+    browser: str,
+    version: str,
+) -> dict[str, Any]:
+    """Return the HAR of a visit. `started_at` is the ISO 8601 instant of the timeline's zero."""
+    origin = datetime.fromisoformat(started_at)
+    entries = [_har_entry(exchange, text_of, origin) for exchange in exchanges]
+    return {
+        "log": {
+            "version": "1.2",
+            "creator": {"name": "chatkit-harness", "version": version},
+            "browser": {"name": browser.partition(" ")[0], "version": browser.partition(" ")[2]},
+            "pages": [{"startedDateTime": started_at, "id": "page_1", "title": page_title, "pageTimings": {}}],
+            "entries": entries,
+        }
+    }
+
+
+def _har_entry(exchange: Exchange, text_of: Callable[[Body], str], origin: datetime) -> dict[str, Any]:
+    ended_ms = exchange.ended_at_ms if exchange.ended_at_ms is not None else exchange.started_at_ms
+    return {
+        "pageref": "page_1",
+        "startedDateTime": (origin + timedelta(milliseconds=exchange.started_at_ms)).isoformat(timespec="milliseconds"),
+        "time": round(max(ended_ms - exchange.started_at_ms, 0), 3),
+        "request": _request(exchange, text_of),
+        "response": _response(exchange, text_of),
+        "cache": {},
+        "timings": _timings(exchange),
+        "_resourceType": exchange.request.resource_type,
+        "_seq": exchange.seq,
+    }
+
+
+def _request(exchange: Exchange, text_of: Callable[[Body], str]) -> dict[str, Any]:
+    request = exchange.request
+    value: dict[str, Any] = {
+        "method": request.method,
+        "url": request.url,
+        "httpVersion": "HTTP/1.1",
+        "cookies": [],
+        "headers": _headers(request.headers),
+        "queryString": [{"name": name, "value": text} for name, text in parse_qsl(urlsplit(request.url).query, keep_blank_values=True)],
+        "headersSize": -1,
+        "bodySize": request.body.size_bytes if request.body else 0,
+    }
+    if request.body is not None:
+        value["postData"] = {"mimeType": request.body.media_type, "text": text_of(request.body)}
+    return value
+
+
+def _response(exchange: Exchange, text_of: Callable[[Body], str]) -> dict[str, Any]:
+    response, read = exchange.response, exchange.body
+    if response is None:
+        return {
+            "status": 0, "statusText": "", "httpVersion": "HTTP/1.1", "cookies": [], "headers": [], "redirectURL": "",
+            "headersSize": -1, "bodySize": -1, "content": {"size": 0, "mimeType": "x-unknown"}, "_error": exchange.failure or "no answer",
+        }  # fmt: skip
+    content: dict[str, Any] = {"size": 0, "mimeType": response.media_type or "x-unknown"}
+    if read is not None and read.body is not None:
+        content |= {"size": read.body.size_bytes, "text": text_of(read.body)}
+        if read.body.is_truncated:
+            content["comment"] = f"cut; the whole body had {read.body.size_bytes} bytes"
+    elif read is not None and read.unread_reason:
+        content["comment"] = f"not kept: {read.unread_reason}"
+    return {
+        "status": response.status,
+        "statusText": response.status_text,
+        "httpVersion": "HTTP/1.1",
+        "cookies": [],
+        "headers": _headers(response.headers),
+        "redirectURL": next((value for name, value in response.headers if name.lower() == "location"), ""),
+        "headersSize": -1,
+        "bodySize": read.body.size_bytes if read and read.body else -1,
+        "content": content,
+        **({"_error": exchange.failure} if exchange.failure else {}),
+    }
+
+
+def _timings(exchange: Exchange) -> dict[str, float]:
+    finished = exchange.finished
+    if finished is None:
+        waited = (exchange.ended_at_ms or exchange.started_at_ms) - exchange.started_at_ms
+        return {"send": 0, "wait": round(max(waited, 0), 3), "receive": 0}
+    return {
+        "dns": finished.dns_ms,
+        "connect": finished.connect_ms,
+        "ssl": finished.tls_ms,
+        "send": 0,
+        "wait": max(finished.wait_ms, 0),
+        "receive": max(finished.receive_ms, 0),
+    }
+
+
+def _headers(headers: Headers) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in headers]

@@ -1,0 +1,75 @@
+"""What a visit came to, as one value that every report is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneReached:
+    """One step of the mount and when it was seen, on the timeline's clock."""
+
+    name: str
+    at_ms: float
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleProblem:
+    """An error on the console, or an uncaught one."""
+
+    seq: int
+    kind: str  # "console.error" | "uncaught"
+    text: str
+    is_allowed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitResult:
+    """The verdict on one embed of one visit, with all that is said of it."""
+
+    project: str
+    entry: str
+    url: str
+    scenario: str
+    network: str
+    browser: str
+    started_at: str
+    outcome: str  # "mounted" | "failed" | "timeout" | "undecided"
+    reason: str
+    explanation: str  # the reason as a sentence, with the facts it rests on
+    last_milestone: str  # "" when none was reached
+    next_milestone: str  # the first missing one; "" when none is
+    opened_at_ms: float  # when the visit, or the last action on the page, began
+    decided_at_ms: float  # -1 when undecided
+    after_fact_ms: float  # from the deciding fact to the verdict
+    evidence: tuple[int, ...]
+    milestones: tuple[MilestoneReached, ...]
+    tracks: tuple[tuple[str, str], ...]
+    mode: str  # "hosted" | "custom" | "unknown"
+    has_ready_event: bool
+    verification: str
+    backend: str
+    prefetch: str
+    prefetch_expected: str  # "required" | "allowed"
+    connected_page_ms: float
+    secret_ended_page_ms: float
+    secret_url: str
+    console: tuple[ConsoleProblem, ...]
+    facts: tuple[str, ...]  # the timeline lines worth reading first, as sentences
+
+    @property
+    def is_mounted(self) -> bool:
+        """Whether the widget really mounted."""
+        return self.outcome == "mounted"
+
+    @property
+    def is_console_clean(self) -> bool:
+        """Whether every error on the console is one the project allows."""
+        return all(problem.is_allowed for problem in self.console)
+
+    @property
+    def is_prefetch_accepted(self) -> bool:
+        """Whether the secret was fetched in a way the project accepts."""
+        accepted = ("pre-fetched",) if self.prefetch_expected == "required" else ("pre-fetched", "on demand")
+        return self.mode == "custom" or self.prefetch in accepted

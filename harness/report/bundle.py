@@ -1,0 +1,50 @@
+"""The one module that writes reports to disk: each file whole or not at all.
+
+In: values and texts. Out: files in a visit's folder. Raises BundleError with the path and the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness.errors import BundleError
+from harness.model.results import VisitResult
+
+RESULT_FORMAT = "chatkit-harness/result"
+RESULT_VERSION = 1
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file atomically: a reader, or a crash, sees the old content or the new."""
+    write_bytes(path, text.encode("utf-8", "replace"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write bytes atomically."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise BundleError(f"cannot write {path}: {error.strerror}") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def write_result(path: Path, result: VisitResult) -> None:
+    """Write `result.json`: format, version, and every field of `VisitResult` under its name."""
+    write_json(path, {"format": RESULT_FORMAT, "version": RESULT_VERSION, **result_dict(result)})
+
+
+def result_dict(result: VisitResult) -> dict[str, Any]:
+    """Return a result as plain values, with the tracks as an object."""
+    return {**asdict(result), "tracks": dict(result.tracks)}

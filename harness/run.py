@@ -1,0 +1,283 @@
+"""Wires one run together: servers, routes, observation, judgement and artifacts around each visit.
+
+In: configuration, and a browser context of the caller's. Out: a `Visit` while it lasts, and its bundle afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Error, Page
+
+from harness import __version__
+from harness.analysis.exchanges import exchanges_of
+from harness.analysis.har import har_of
+from harness.analysis.result import result_of
+from harness.analysis.verdict import Limits
+from harness.config import Config, Project
+from harness.drive.capture import dom_html, element_screenshot, page_screenshot
+from harness.drive.embed import Embed
+from harness.drive.routes import Destinations, install_routes
+from harness.errors import ConfigError
+from harness.model.events import RequestBlocked, VisitEnded, VisitStarted
+from harness.model.redaction import Redactor
+from harness.model.results import VisitResult
+from harness.observe.recorder import Recorder
+from harness.report.bundle import write_bytes, write_json, write_result, write_text
+from harness.report.context import render_console, render_error_context
+from harness.servers.scenarios import Scenario, scenario_named
+from harness.servers.server import Stack
+
+NAVIGATION_TIMEOUT_MS = 30_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What to visit, and what is expected of it."""
+
+    url: str
+    project: str
+    entry: str = ""
+    click: str = ""
+    scenario: Scenario | None = None
+    network: str = "live"  # "hermetic" | "live"
+    limits: Limits
+    prefetch: str = "required"
+    console_allow: tuple[str, ...] = ()
+    session_endpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """Which of the costlier artifacts a visit keeps: "on", "off", "only-on-failure" or "retain-on-failure"."""
+
+    trace: str = "off"
+    screenshot: str = "on"
+
+
+def limits_of(project: Project) -> Limits:
+    """Return a project's limits."""
+    settings = project.chatkit
+    return Limits(
+        mount_timeout_ms=settings.mount_timeout_ms,
+        stable_for_ms=settings.stable_for_ms,
+        settled_stable_for_ms=settings.settled_stable_for_ms,
+        quiet_ms=settings.quiet_ms,
+        idle_ms=settings.idle_ms,
+    )
+
+
+def target_of(project: Project, *, entry: str = "", scenario: str = "", click: str = "", stack: Stack | None = None) -> Target:
+    """Return the target for an entry of a project. Raises ConfigError for an entry or scenario that does not exist."""
+    known = {e.name: e for e in project.entries}
+    if entry and entry not in known:
+        raise ConfigError(f"project {project.name!r} has no entry {entry!r}; it has: {', '.join(known) or 'none'}")
+    chosen = scenario_named(scenario or project.scenario) if project.is_embedded else None
+    if scenario and chosen is None:
+        raise ConfigError(f"project {project.name!r} is not the embedded default, so it has no scenario {scenario!r}")
+    base_url = project.base_url
+    if chosen is not None:
+        assert stack is not None, "the embedded default needs its servers"
+        base_url = stack.app_url if chosen.origin == "local" else chosen.origin
+    return Target(
+        url=base_url.rstrip("/") + project.page,
+        project=project.name,
+        entry=entry,
+        click=click or (known[entry].click if entry else ""),
+        scenario=chosen,
+        network=project.network,
+        limits=limits_of(project),
+        prefetch=project.chatkit.prefetch,
+        console_allow=project.chatkit.console_allow,
+        session_endpoint=project.session_endpoint,
+    )
+
+
+class Visit:
+    """One page visit: its embed, its result, its bundle."""
+
+    def __init__(self, *, context: BrowserContext, page: Page, target: Target, recorder: Recorder, keep: Keep) -> None:
+        self.target = target
+        self.folder = recorder.folder
+        self.embed = Embed(
+            page=page,
+            timeline=recorder.timeline,
+            limits=target.limits,
+            session_endpoint=target.session_endpoint,
+            read_bodies=recorder.read_bodies,
+        )
+        self._context = context
+        self._recorder = recorder
+        self._keep = keep
+        self._screenshots: dict[str, bytes] = {}
+        self._is_traced = False
+
+    def open(self) -> None:
+        """Open the page and click the entry. Raises PageError when that is not possible."""
+        target, timeline = self.target, self._recorder.timeline
+        browser = self._context.browser
+        size = self.embed.page.viewport_size
+        timeline.append(
+            VisitStarted(
+                url=target.url,
+                project=target.project,
+                entry=target.entry,
+                scenario=target.scenario.name if target.scenario else "",
+                browser=browser.browser_type.name if browser else "",
+                browser_version=browser.version if browser else "",
+                viewport=f"{size['width']}x{size['height']}" if size else "",
+                network=target.network,
+            )
+        )
+        if self._keep.trace != "off":
+            self._start_trace()
+        self.embed.goto(target.url, timeout_ms=NAVIGATION_TIMEOUT_MS)
+        if target.click:
+            self.embed.click(target.click)
+
+    def wait_until_decided(self) -> VisitResult:
+        """Return the result as soon as the mount is decided, and take the screenshots of that moment."""
+        self.embed.wait_until_decided()
+        result = self.result()
+        if not self._screenshots and self._wants(self._keep.screenshot, result):
+            self._take_screenshots()
+        return result
+
+    def result(self) -> VisitResult:
+        """Return what the timeline says so far."""
+        target = self.target
+        now_ms = self._recorder.timeline.now_ms  # before the entries: whatever comes later is stamped later
+        return result_of(
+            self._recorder.timeline.entries,
+            now_ms=now_ms,
+            limits=target.limits,
+            started_at=self._recorder.started_at,
+            prefetch_expected=target.prefetch,
+            console_allow=target.console_allow,
+            session_endpoint=target.session_endpoint,
+        )
+
+    def finish(self) -> VisitResult:
+        """Write the bundle and return the final result."""
+        page = self.embed.page
+        if not page.is_closed():
+            self._recorder.read_bodies()
+        before = self.result()
+        if not self._screenshots and self._wants(self._keep.screenshot, before):
+            self._take_screenshots()
+        dom = dom_html(page) if not page.is_closed() and not self.embed.judgement.mount.is_crashed else ""
+        self._stop_trace(before)
+        self._recorder.timeline.append(VisitEnded(reason="finished"))
+        result = self.result()
+        self._write(result, dom)
+        return result
+
+    def _write(self, result: VisitResult, dom: str) -> None:
+        recorder, folder = self._recorder, self.folder
+        entries, redactor = recorder.timeline.entries, recorder.timeline.redactor
+        har = har_of(
+            exchanges_of(entries),
+            text_of=recorder.bodies.text,
+            started_at=recorder.started_at,
+            page_title=result.url,
+            browser=result.browser,
+            version=__version__,
+        )
+        write_text(folder / "console.log", redactor.text(render_console(entries)))
+        write_json(folder / "network.har", har)
+        if dom:
+            write_text(folder / "dom.html", redactor.text(dom))
+        for name, image in self._screenshots.items():
+            write_bytes(folder / name, image)
+        write_result(folder / "result.json", result)
+        if not (result.is_mounted and result.is_prefetch_accepted and result.is_console_clean):
+            files = sorted(path.name for path in folder.iterdir() if path.is_file())
+            context = render_error_context(result, bundle=folder.as_posix(), files=files)
+            write_text(folder / "error-context.md", redactor.text(context))
+
+    def _take_screenshots(self) -> None:
+        page = self.embed.page
+        if page.is_closed() or self.embed.judgement.mount.is_crashed:
+            return
+        for name, image in (("screenshot-page.png", page_screenshot(page)), ("screenshot-element.png", element_screenshot(page))):
+            if image is not None:
+                self._screenshots[name] = image
+
+    @staticmethod
+    def _wants(mode: str, result: VisitResult) -> bool:
+        return mode == "on" or (mode != "off" and not (result.is_mounted and result.is_prefetch_accepted))
+
+    def _start_trace(self) -> None:
+        try:
+            self._context.tracing.start(screenshots=True, snapshots=True)
+            self._is_traced = True
+        except Error:
+            self._is_traced = False  # pytest-playwright's own --tracing is on
+
+    def _stop_trace(self, result: VisitResult) -> None:
+        if not self._is_traced:
+            return
+        self._is_traced = False
+        try:
+            if self._wants(self._keep.trace, result):
+                self._context.tracing.stop(path=self.folder / "trace.zip")
+            else:
+                self._context.tracing.stop()
+        except Error:  # the browser died; there is no trace to keep
+            return
+
+
+@contextmanager
+def open_visit(
+    *, context: BrowserContext, page: Page, target: Target, folder: Path, redactor: Redactor, keep: Keep, stack: Stack | None
+) -> Iterator[Visit]:
+    """Observe a page from before its first navigation until the block ends; then write the bundle."""
+    recorder = Recorder(folder=folder, redactor=redactor)
+    recorder.attach(context, page)
+    if target.network == "hermetic":
+        _route(context, target, recorder, stack)
+    if stack is not None and target.scenario is not None:
+        stack.use(target.scenario)
+        stack.on_answer = recorder.timeline.append
+    visit = Visit(context=context, page=page, target=target, recorder=recorder, keep=keep)
+    try:
+        yield visit
+    finally:
+        try:
+            visit.finish()
+        finally:
+            if stack is not None:
+                stack.on_answer = ignore_answer
+            recorder.detach(context, page)
+
+
+def ignore_answer(_answer: object) -> None:
+    """The listener between visits."""
+
+
+def _route(context: BrowserContext, target: Target, recorder: Recorder, stack: Stack | None) -> None:
+    assert stack is not None, "a hermetic visit needs the embedded servers"
+    to = Destinations(cdn=stack.cdn_tls_url, api=stack.api_tls_url, app=stack.app_tls_url)
+    blocked: Callable[[str, str], None] = lambda method, url: recorder.timeline.append(RequestBlocked(method=method, url=url))  # noqa: E731 (one expression)
+    install_routes(context, to, blocked_glob=target.scenario.block if target.scenario else "", on_blocked=blocked)
+
+
+def context_options(config: Config, network: str) -> dict[str, Any]:
+    """Return what a browser context needs for a project's visits."""
+    viewport = config.use.viewport
+    options: dict[str, Any] = {"viewport": {"width": viewport.width, "height": viewport.height}}
+    if network == "hermetic":
+        options["ignore_https_errors"] = True  # the embedded servers sign their own certificates
+        # A page that is not on loopback itself may otherwise not reach the loopback servers it is routed to.
+        if config.use.browser == "chromium":
+            options["permissions"] = ["local-network-access"]
+    return options
+
+
+def with_scenario(target: Target, name: str) -> Target:
+    """Return the target in another scenario of the embedded default."""
+    return replace(target, scenario=scenario_named(name))
