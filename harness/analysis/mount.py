@@ -101,6 +101,7 @@ class Mount:
     last_signal: dict[Signal, int] = field(default_factory=dict)  # seq of the newest entry that meant it
     embed: tuple[str, int] | None = None
     top_document: str = ""
+    documents: frozenset[str] = frozenset()  # of the current page, as far as they spoke
     shadow: ShadowChanged | None = None
     box: BoxChanged | None = None
     kept: dict[str, Exchange] = field(default_factory=dict)  # open ones, and those a track depends on
@@ -213,17 +214,14 @@ def _remember(mount: Mount, entry: Entry) -> Mount:
     match event:
         case VisitStarted() | ActionTaken():
             return replace(mount, opened_at_ms=entry.at_ms, active_at_ms=entry.at_ms)
-        case DocumentStarted(is_top=True) if event.document != mount.top_document:
-            kept = {key: exchange for key, exchange in mount.kept.items() if exchange.is_open}
-            return Mount(
-                top_document=event.document,
-                session_endpoint=mount.session_endpoint,
-                kept=kept,
-                opened_at_ms=mount.opened_at_ms,
-                active_at_ms=entry.at_ms,
-                decided_at_ms=entry.at_ms,
-            )
-        case ElementConnected() if _is_new_embed(mount, event):
+        case RequestStarted(is_navigation=True, is_top_frame=True):
+            # The probe's first words can come later than the new page's first requests, so the request is what resets.
+            fresh = Mount(session_endpoint=mount.session_endpoint, opened_at_ms=mount.opened_at_ms, decided_at_ms=entry.at_ms)
+            return replace(fresh, kept=_kept(fresh, entry))
+        case DocumentStarted():
+            top = event.document if event.is_top else mount.top_document
+            return replace(mount, top_document=top, documents=mount.documents | {event.document})
+        case ElementConnected() if event.document in mount.documents and _is_new_embed(mount, event):
             return replace(_without_embed(mount), embed=(event.document, event.embed))
         case ShadowChanged() if _is_ours(mount, event):
             return replace(mount, shadow=event)
@@ -327,7 +325,7 @@ def signals_of(before: Mount, mount: Mount, entry: Entry) -> Iterator[Signal]:
     match event:
         case Navigated() | DocumentLoaded() if isinstance(event, Navigated) or event.document == mount.top_document:
             yield Signal.PAGE_LOADED
-        case ElementDefined():
+        case ElementDefined() if event.document in mount.documents:
             yield Signal.DEFINED
         case ElementConnected() if _is_ours(mount, event):
             yield Signal.CONNECTED

@@ -15,8 +15,9 @@
   const cut = (/** @type {any} */ text, size = 2000) => String(text ?? '').slice(0, size);
   const bare = (/** @type {string} */ url) => cut(url).split('#')[0];
 
-  let queue = /** @type {any[]} */ ([]), sent = 0;
+  let queue = /** @type {any[]} */ ([]), sent = 0, isAnnounced = false;
   const send = (/** @type {any} */ fact) => {
+    if (!isAnnounced) announce();
     if (++sent > LIMIT) { if (sent === LIMIT + 1) fact = { kind: 'omitted' }; else return; }
     if (queue.push({ page_ms: now(), ...fact, document: documentId }) === 1) soon(() => {
       const facts = queue; queue = [];
@@ -26,11 +27,16 @@
   const guarded = (/** @type {Function} */ f) => function () { try { return f.apply(null, arguments); } catch { /* as above */ } };
 
   // --- the document ---
-  if (location.href !== 'about:blank') send({
-    kind: 'document-started', url: bare(location.href), is_top: isTop,
-    is_secure_context: window.isSecureContext, time_origin_ms: performance.timeOrigin,
-  });
-  addEventListener('load', () => send({ kind: 'document-loaded' }));
+  // The initial empty document has nothing to say in most frames; it is announced when it has.
+  const announce = () => {
+    isAnnounced = true;
+    send({
+      kind: 'document-started', url: bare(location.href), is_top: isTop,
+      is_secure_context: window.isSecureContext, time_origin_ms: performance.timeOrigin,
+    });
+  };
+  if (location.href !== 'about:blank') announce();
+  addEventListener('load', () => { if (isAnnounced) send({ kind: 'document-loaded' }); });
   document.addEventListener('securitypolicyviolation', guarded((/** @type {SecurityPolicyViolationEvent} */ e) => send({
     kind: 'policy-violated', directive: cut(e.effectiveDirective), blocked_url: cut(e.blockedURI), is_enforced: e.disposition === 'enforce',
   })), true);
