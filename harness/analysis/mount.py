@@ -216,7 +216,9 @@ def _remember(mount: Mount, entry: Entry) -> Mount:
             return replace(mount, opened_at_ms=entry.at_ms, active_at_ms=entry.at_ms)
         case RequestStarted(is_navigation=True, is_top_frame=True):
             # The probe's first words can come later than the new page's first requests, so the request is what resets.
-            fresh = Mount(session_endpoint=mount.session_endpoint, opened_at_ms=mount.opened_at_ms, decided_at_ms=entry.at_ms)
+            fresh = Mount(
+                session_endpoint=mount.session_endpoint, opened_at_ms=mount.opened_at_ms, decided_at_ms=entry.at_ms
+            )
             return replace(fresh, kept=_kept(fresh, entry))
         case DocumentStarted():
             top = event.document if event.is_top else mount.top_document
@@ -275,8 +277,7 @@ def _kept(mount: Mount, entry: Entry) -> dict[str, Exchange]:
     """The exchanges worth keeping after a network entry: open and relevant ones, and those a track depends on."""
     exchanges = network.add(mount.kept, entry)
     if isinstance(entry.event, RequestStarted):
-        exchange = exchanges[entry.event.request_id]
-        return exchanges if exchange.is_relevant else mount.kept
+        return exchanges if exchanges[entry.event.request_id].is_relevant else mount.kept
     if isinstance(entry.event, (BodyRead, RequestFailed)):
         exchange = exchanges.get(entry.event.request_id)
         if exchange is not None and not _is_special(mount, exchange):
@@ -395,10 +396,13 @@ def _message_signals(before: Mount, event: FrameMessage) -> Iterator[Signal]:
 def _error_signals(before: Mount, event: FrameMessage) -> Iterator[Signal]:
     if event.error_name == "IntegrationError" and "getClientSecret" in event.error_message:
         yield Signal.SECRET_REJECTED
-    elif event.error_message.startswith("ChatKit.create()") or event.error_name == "InvalidFrameParamsError":
+    elif _is_refusal_of_options(before, event):
         yield Signal.OPTIONS_REJECTED
-    elif event.error_name == "FatalAppError" and before.frame not in (Frame.BOOTED, Frame.READY):
-        yield Signal.OPTIONS_REJECTED
+
+
+def _is_refusal_of_options(before: Mount, event: FrameMessage) -> bool:
+    is_named = event.error_message.startswith("ChatKit.create()") or event.error_name == "InvalidFrameParamsError"
+    return is_named or (event.error_name == "FatalAppError" and before.frame not in (Frame.BOOTED, Frame.READY))
 
 
 def _exchange_signals(
@@ -417,9 +421,9 @@ def _exchange_signals(
         isinstance(event, RequestStarted)
         and exchange.request.bearer not in ("", "empty")
         and mount.session is Session.ASKED
+        and (_is_backend(mount, exchange) or _is_verification(exchange))
     ):
-        if _is_backend(mount, exchange) or _is_verification(exchange):
-            yield Signal.SECRET_DELIVERED
+        yield Signal.SECRET_DELIVERED
 
 
 def _script_signals(
