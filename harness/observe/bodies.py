@@ -26,9 +26,10 @@ class BodyStore:
         """Return a reference to the redacted text, cut to the bound of one body and of the visit."""
         size = len(text.encode("utf-8", "replace"))
         clean = self._redactor.text(text)
-        room = min(LARGEST_KEPT_CHARS, max(MOST_KEPT_CHARS - self._total_chars, 0))
-        kept = clean[:room]
-        sha256 = hashlib.sha256(kept.encode("utf-8", "replace")).hexdigest()
+        kept = clean[:LARGEST_KEPT_CHARS]
+        if _sha256(kept) not in self._texts:
+            kept = kept[: max(MOST_KEPT_CHARS - self._total_chars, 0)]
+        sha256 = _sha256(kept)
         if sha256 not in self._texts:
             self._texts[sha256] = kept
             self._total_chars += len(kept)
@@ -37,3 +38,7 @@ class BodyStore:
     def text(self, body: Body) -> str:
         """Return the kept text; redacted once more, for secrets that were learned later."""
         return self._redactor.text(self._texts.get(body.sha256, ""))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
