@@ -45,11 +45,28 @@ def test_a_secret_that_is_learned_later_is_not_in_the_text() -> None:
 
 def test_a_secret_across_the_bound_is_not_cut_in_two(monkeypatch: pytest.MonkeyPatch) -> None:
     """Redaction comes before the cut, so that no half of a secret stays."""
-    monkeypatch.setattr(bodies, "LARGEST_KEPT_CHARS", 30)
+    monkeypatch.setattr(bodies, "LARGEST_KEPT_CHARS", 60)
     store = BodyStore(Redactor())
-    body = store.keep("x" * 19 + " " + secret_text(), "text/plain")
-    assert store.text(body) == "x" * 19 + " <redacted:"
+    body = store.keep("x" * 49 + " " + secret_text(), "text/plain")
+    assert store.text(body) == "x" * 49 + " <redacted:"
     assert body.is_truncated
+
+
+def test_the_far_end_of_a_large_body_is_not_even_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bundle of megabytes is not redacted only to be thrown away; no half of a secret stays where the look ends."""
+    monkeypatch.setattr(bodies, "LARGEST_KEPT_CHARS", 1_000)
+    monkeypatch.setattr(bodies, "LONGEST_SECRET_CHARS", 100)
+    redactor = Redactor()
+    body = BodyStore(redactor).keep("x " * 2_000 + secret_text(), "text/plain")
+    assert body.is_truncated
+    assert redactor.secrets == ()
+    # Placeholders are so much shorter than secrets that all that was looked at would be kept.
+    secret = secret_text("0123456789ab" * 4)
+    store = BodyStore(Redactor([("client_secret", secret)]))
+    kept = store.text(store.keep(" ".join([secret] * 60), "text/plain"))
+    assert 300 < len(kept) < 1_000
+    assert {word[:10] for word in kept.split()[:-1]} == {"<redacted:"}
+    assert "<redacted:client_secret:1>".startswith(kept.split()[-1])
 
 
 def test_a_visit_keeps_a_bounded_amount_of_text(monkeypatch: pytest.MonkeyPatch) -> None:
