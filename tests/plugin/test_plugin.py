@@ -11,7 +11,7 @@ import pytest
 
 from tests.commands import TIMEOUT_S, clean_environ
 
-HEALTHY_TEST = '''
+HEALTHY_TEST = """
 from harness import expect
 
 
@@ -24,14 +24,14 @@ def test_topic_generation_mounts(chatkit):
 
 def test_post_writer_mounts(chatkit):
     expect(chatkit.open("post-writer")).to_be_mounted()
-'''
-FAILING_TEST = '''
+"""
+FAILING_TEST = """
 from harness import expect
 
 
 def test_it_mounts(chatkit):
     expect(chatkit.open("topic-generation", scenario="session-401")).to_be_mounted()
-'''
+"""
 BUNDLE = {"timeline.jsonl", "result.json", "console.log", "network.har", "dom.html", "screenshot-page.png"}
 
 
@@ -123,14 +123,14 @@ def test_an_unknown_entry_lists_those_there_are(tmp_path: Path) -> None:
 
 def test_playwrights_own_fixtures_go_on_to_work(tmp_path: Path) -> None:
     """A test that uses pytest-playwright's `page` gets the same browser, and `expect` asserts about its locators."""
-    test = '''
+    test = """
 from harness import expect
 
 
 def test_page(page):
     page.set_content("<h1>Hello</h1>")
     expect(page.get_by_role("heading")).to_have_text("Hello")
-'''
+"""
     done = run_pytest(tmp_path, test_it__py=test)
     assert done.returncode == 0, done.stdout
 
