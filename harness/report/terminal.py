@@ -93,7 +93,7 @@ def milestones(visit: VisitResult) -> str:
 
 def short_name(nodeid: str) -> str:
     """Return a test's name without what is the same everywhere: the usual browser, `test_`."""
-    return nodeid.replace("-chromium]", "]").replace("[chromium]", "").replace("::test_", "::")
+    return nodeid.replace("-chromium]", "]").replace("[chromium-", "[").replace("[chromium]", "").replace("::test_", "::")
 
 
 def verdict_of(visit: VisitResult) -> str:
