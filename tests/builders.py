@@ -599,10 +599,10 @@ def on_demand() -> Steps:
     """Return a hosted mount whose secret is fetched because the frame asks for it."""
     return [
         *page_with_loader(),
-        *element_shown(page_ms=40.0),
+        *element_shown(),
         *frame_arrived(),
         command(),
-        *session_fetched(),
+        *session_fetched(ended=150.0),
         *secret_handed_over(),
         log("app.init"),
         *iframe_loaded(),
