@@ -188,16 +188,31 @@ def test_malformed_request_is_refused(stack: Stack, body: Any) -> None:
         ({"upstream": "invalid"}, 502, "without JSON"),
         ({"session_status": 401}, 401, "answers 401"),
         ({"session_status": 503}, 503, "answers 503"),
+        ({"upstream_status": 429}, 429, "Rate limit reached"),
+        ({"upstream_status": 500}, 500, "The server had an error"),
+        ({"api_key": "sk-test-nobody-has-this-one"}, 401, "Incorrect API key provided: sk-test-***************-one."),
+        ({"api_key": "sk-test-topic-restricted"}, 401, "Missing scopes"),
     ],
 )
-def test_upstream_errors_are_mapped(stack: Stack, change: dict[str, Any], status: int, words: str) -> None:
-    """The app keeps the statuses that mean something to the page, and says 502 for the rest."""
+def test_upstream_errors_are_passed_on(stack: Stack, change: dict[str, Any], status: int, words: str) -> None:
+    """The app answers with upstream's status, message and body, and with 502 when there was no answer to speak of."""
     stack.use(replace(HEALTHY, **change))
     answer = ask_app(stack)
     assert answer.status_code == status
     assert words in answer.json()["error"]
-    if status in (400, 404):
-        assert answer.json()["details"]["error"]["type"] == "invalid_request_error"
+    has_upstream_answer = "session_status" not in change and "upstream" not in change
+    assert (
+        answer.json().get("details", {}).get("error", {}).get("message") == answer.json()["error"]
+    ) is has_upstream_answer
+
+
+def test_session_endpoint_answers_as_the_starter_app_does(stack: Stack) -> None:
+    """It takes the workflow in three spellings, names what is missing, and refuses other methods in JSON."""
+    for body in ({"workflow": {"id": TOPICS}}, {"workflowId": TOPICS}, {"workflow_id": TOPICS}):
+        assert ask_app(stack, body).status_code == 200
+    assert ask_app(stack, {}).json() == {"error": "Missing workflow id"}
+    refused = httpx.get(f"{stack.app_url}/api/chatkit/session")
+    assert (refused.status_code, refused.json()) == (405, {"error": "Method Not Allowed"})
 
 
 def test_mock_mode_hides_a_missing_workflow(stack: Stack) -> None:
@@ -274,7 +289,8 @@ def test_unknown_key_is_refused_without_naming_it(stack: Stack) -> None:
     [
         ({"workflow": {"id": TOPICS}, "user": "u"}, False, "'OpenAI-Beta' header"),
         ({"workflow": {"id": TOPICS}}, True, "Missing required parameter: 'user'."),
-        ({"user": "u"}, True, "Missing required parameter: 'workflow.id'."),
+        ({"user": "u"}, True, "Missing required parameter: 'workflow'."),
+        ({"workflow": {}, "user": "u"}, True, "Missing required parameter: 'workflow.id'."),
         ({"workflow": {"id": TOPICS}, "user": 5}, True, "Invalid type for 'user'"),
     ],
 )
@@ -316,7 +332,12 @@ def test_domain_key_belongs_to_one_origin(stack: Stack) -> None:
 def test_message_is_answered_by_a_stream_in_pieces(stack: Stack) -> None:
     """A new thread streams events over time, and can be listed, read and continued afterwards."""
     secret = secret_of(stack)
-    question = {"content": [{"type": "input_text", "text": "tea?"}]}
+    question = {
+        "content": [{"type": "input_text", "text": "tea?"}],
+        "attachments": [],
+        "quoted_text": "",
+        "inference_options": {},
+    }
     started, arrivals, events = time.perf_counter(), [], []
     url = f"{stack.api_url}/v1/chatkit/conversation"
     body = {"type": "threads.create", "params": {"input": question}}
