@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from harness.chatkit import Chatkit
     from harness.config import Config, read_config
     from harness.errors import EmbedError, HarnessError, MountFailed, MountTimeout, PageError
-    from harness.expect import expect
+    from harness.expectations import expect
     from harness.model.results import VisitResult
     from harness.run import Visit
 
@@ -38,7 +38,7 @@ _HOMES = {
     "PageError": "errors",
     "Visit": "run",
     "VisitResult": "model.results",
-    "expect": "expect",
+    "expect": "expectations",
     "read_config": "config",
 }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from harness.report.terminal import milestones
 from harness.run import Keep, Target, Visit, context_options, open_visit, target_of
 
 MOST_CONSOLE_LINES = 5
+PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}  # text as it is, for any terminal
 
 
 def run_check(console: Console, config: Config, url: str, *, clicks: tuple[str, ...], as_json: bool) -> int:
@@ -93,18 +95,26 @@ def _opened(browser: Browser, config: Config, target: Target, folder: Path) -> I
 
 def _print(console: Console, result: VisitResult, bundle: str) -> None:
     if result.is_mounted:
-        took_ms = result.decided_at_ms - result.opened_at_ms
-        console.print(f"[bold green]mounted[/] after {took_ms:.0f} ms: {escape(result.url)}", highlight=False)
-        console.print(f"  secret:     {render_prefetch(result)}", markup=False, highlight=False)
-        console.print(f"  milestones: {milestones(result)}", markup=False, highlight=False)
+        first, *rest = _success(result)
     else:
-        first, *rest = render_failure(result, bundle=bundle).splitlines()
-        console.print(first, style="bold red", markup=False, highlight=False)
-        console.print("\n".join(rest), markup=False, highlight=False, soft_wrap=True)
-    problems = [problem for problem in result.console if not problem.is_allowed]
-    for problem in problems[:MOST_CONSOLE_LINES]:
-        console.print(f"  console:    {problem.text.splitlines()[0]}", markup=False, highlight=False)
-    if len(problems) > MOST_CONSOLE_LINES:
-        console.print(f"  console:    and {len(problems) - MOST_CONSOLE_LINES} more errors", highlight=False)
-    if result.is_mounted:
-        console.print(f"  bundle:     {bundle}", markup=False, highlight=False)
+        first, *rest = render_failure(result, bundle="").splitlines()[:-1]
+    rest += _console_lines(result)
+    console.print(first, style="bold green" if result.is_mounted else "bold red", **PLAIN)
+    console.print("\n".join([*rest, f"  bundle:    {bundle}"]), **PLAIN)
+
+
+def _success(result: VisitResult) -> list[str]:
+    took_ms = result.decided_at_ms - result.opened_at_ms
+    return [
+        f"mounted after {took_ms:.0f} ms: {result.url}",
+        f"  secret:    {render_prefetch(result)}",
+        f"  reached:   {milestones(result)}",
+    ]
+
+
+def _console_lines(result: VisitResult) -> list[str]:
+    """The errors on the console, each once."""
+    texts = Counter(" ".join(problem.text.split()) for problem in result.console if not problem.is_allowed)
+    lines = [f"  console:   {text[:300]}" + (f" ({count} times)" if count > 1 else "") for text, count in texts.items()]
+    more = [f"  console:   and {len(lines) - MOST_CONSOLE_LINES} more"] if len(lines) > MOST_CONSOLE_LINES else []
+    return lines[:MOST_CONSOLE_LINES] + more

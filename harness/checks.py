@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from harness.chatkit import Chatkit
 from harness.errors import EmbedError
-from harness.expect import expect
+from harness.expectations import expect
 
 
 def test_embed(chatkit: Chatkit, chatkit_entry: str) -> None:

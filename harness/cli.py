@@ -105,7 +105,7 @@ def _config(options: dict[str, Any], **more: Any) -> Config:
     return read_config(options.get("config_file"), environ=os.environ, overrides=overrides)
 
 
-@cli.command(epilog=EXIT_CODES)
+@cli.command(epilog=EXIT_CODES, short_help="Does a widget mount at this URL? Nothing to configure.")
 @click.argument("url")
 @click.option("--click", "clicks", multiple=True, metavar="NAME", help="A button, link or text to click first.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
@@ -120,7 +120,7 @@ def check(url: str, clicks: tuple[str, ...], as_json: bool, **options: Any) -> i
     return run_check(_stdout(), _config(options), url, clicks=clicks, as_json=as_json)
 
 
-@cli.command(epilog=EXIT_CODES)
+@cli.command(epilog=EXIT_CODES, short_help="Does this change break the mount? For CI.")
 @click.option("-n", "--workers", type=int, default=0, metavar="N", help="Run N tests at a time.")
 @click.option("--retries", type=int, metavar="N", help="Try a failing test N more times; a pass is then exit code 7.")
 @click.option("--prefetch", type=click.Choice(["required", "allowed"]), help="What the client secret must be.")
@@ -147,7 +147,7 @@ def gate(
     return run_gate(_stdout(), config, chosen)
 
 
-@cli.command()
+@cli.command(short_help="Serve the test page, working or broken, for a browser tab.")
 @click.option("--scenario", default="healthy", show_default=True, metavar="NAME", help="What is broken, if anything.")
 @click.option("--port", type=int, default=0, metavar="PORT", help="The page's port; 0 takes any that is free.")
 @click.option("--list", "is_list", is_flag=True, help="List the scenarios.")
@@ -159,7 +159,7 @@ def serve(scenario: str, port: int, is_list: bool, **_debug: Any) -> int:
     return list_scenarios(_stdout()) if is_list else run_serve(_stdout(), scenario, port)
 
 
-@cli.command()
+@cli.command(short_help="Print the effective configuration.")
 @_config_options
 def config(**options: Any) -> int:
     """Print the effective configuration, where each value comes from, with secrets masked."""
@@ -167,7 +167,7 @@ def config(**options: Any) -> int:
     return 0
 
 
-@cli.command()
+@cli.command(short_help="Say what works on this machine.")
 @_config_options
 def doctor(**options: Any) -> int:
     """Say what works on this machine and what does not: Python, packages, browsers, TLS, configuration, disk."""
@@ -180,7 +180,7 @@ def doctor(**options: Any) -> int:
     return run_doctor(_stdout(), found)
 
 
-@cli.command()
+@cli.command(short_help="Get a browser that works.")
 @click.option("--browser", type=click.Choice(["chromium", "firefox", "webkit"]), default="chromium", show_default=True)
 @click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
 def install(browser: str, **_debug: Any) -> int:

@@ -51,7 +51,8 @@ def run_gate(console: Console, config: Config, options: GateOptions) -> int:
     """Return the exit code of the gate. Raises EnvironmentFailure when there is no browser to start with."""
     project = config.project()
     choice = find_browser(config.use.browser, config.use.executable_path, os.environ, headless=config.use.headless)
-    console.print(f"gate: project [bold]{project.name}[/], {project.network} network, {_told(choice)}", highlight=False)
+    sentence = f"gate: project {project.name}, {project.network} network, {_told(choice)}"
+    console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     reporter = GateReporter(console)
     code = int(pytest.main(_arguments(config, options), plugins=[reporter]))
     if code == 0 and any(outcome.is_flaky for outcome in reporter.finished):
@@ -134,12 +135,11 @@ class GateReporter:
     def close(self, code: int) -> None:
         """Print the table, where everything is, and how it ended."""
         finished = self.finished
-        if self._rows:
+        if self._folder is not None and self._rows:
             self._console.print()
-            self._console.print(run_table(self._rows), highlight=False)
+            self._console.print(run_table(self._rows, folder=_shown(self._folder)), highlight=False, soft_wrap=True)
             self._console.print()
-        if self._folder is not None:
-            self._console.print(f"results: {_shown(self._folder)} (also {LATEST})", markup=False, highlight=False)
+            self._console.print(f"results: {_shown(self._folder)} (also as {LATEST})", markup=False, highlight=False)
         sentence = SENTENCES.get(code, f"ended with exit code {code}").format(
             bad=sum(not outcome.is_good for outcome in finished),
             flaky=sum(outcome.is_flaky for outcome in finished),

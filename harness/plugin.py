@@ -74,6 +74,7 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     return module
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run tests that take `chatkit_entry` once for every entry of the project."""
     if "chatkit_entry" in metafunc.fixturenames:

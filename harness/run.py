@@ -81,7 +81,7 @@ def target_of(
     chosen = scenario_named(scenario or project.scenario) if project.is_embedded else None
     if scenario and chosen is None:
         raise ConfigError(f"project {project.name!r} is not the embedded default, so it has no scenario {scenario!r}")
-    base_url = project.base_url
+    base_url = project.base_url or (project.web_server.url if project.web_server else "")
     if chosen is not None:
         assert stack is not None, "the embedded default needs its servers"
         base_url = stack.app_url if chosen.origin == "local" else chosen.origin
@@ -117,6 +117,7 @@ class Visit:
         self._keep = keep
         self._screenshots: dict[str, bytes] = {}
         self._is_traced = False
+        self._final: VisitResult | None = None
 
     @property
     def page(self) -> Page:
@@ -180,7 +181,9 @@ class Visit:
         )
 
     def finish(self) -> VisitResult:
-        """Write the bundle and return the final result."""
+        """Write the bundle and return the final result; the second time, only return it."""
+        if self._final is not None:
+            return self._final
         page = self.embed.page
         if not page.is_closed():
             self._recorder.read_bodies()
@@ -190,9 +193,9 @@ class Visit:
         dom = dom_html(page) if not page.is_closed() and not self.embed.judgement.mount.is_crashed else ""
         self._stop_trace(before)
         self._recorder.timeline.append(VisitEnded(reason="finished"))
-        result = self.result()
-        self._write(result, dom)
-        return result
+        self._final = self.result()
+        self._write(self._final, dom)
+        return self._final
 
     def _write(self, result: VisitResult, dom: str) -> None:
         recorder, folder = self._recorder, self.folder

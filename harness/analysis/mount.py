@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from fnmatch import fnmatch
+from math import inf
 from urllib.parse import urlsplit
 
 from harness.analysis import exchanges as network
@@ -39,6 +40,8 @@ from harness.model.events import (
 from harness.model.timeline import Entry
 
 WRAPPER = "div.ck-wrapper"
+LONGEST_UNREAD_MS = 2_000  # an app's request that is answered, but whose end is not reported
+LONGEST_UNANSWERED_MS = 10_000  # an app's request without an answer: a long poll, unless it is the session's
 VERIFICATION_SKIPPED = "Domain verification skipped for "
 
 
@@ -121,9 +124,11 @@ class Mount:
         return box is not None and box.is_rendered and box.is_reachable and box.width_px > 0 and box.height_px > 0
 
     @property
-    def is_busy(self) -> bool:
-        """Whether something that can still change the mount is in flight."""
-        return any(exchange.is_open for exchange in self.kept.values()) or bool(self.asked)
+    def busy_until_ms(self) -> float:
+        """Until when something in flight can still change a mount that looks lost; infinite for ChatKit's own requests."""
+        if self.asked:
+            return inf
+        return max((_awaited_until_ms(self, x) for x in self.kept.values() if x.is_open), default=0.0)
 
     @property
     def last_milestone(self) -> Milestone | None:
@@ -285,6 +290,16 @@ def _kept(mount: Mount, entry: Entry) -> dict[str, Exchange]:
     return exchanges
 
 
+def _awaited_until_ms(mount: Mount, exchange: Exchange) -> float:
+    """Until when an open exchange counts: the app's others may be long polls, or answers whose body nobody reads."""
+    is_ours = _is_special(mount, exchange) or is_loader(exchange.url) or exchange.request.is_navigation
+    if is_ours or is_session_request(exchange, mount.session_endpoint):
+        return inf
+    if exchange.response_at_ms is not None:
+        return exchange.response_at_ms + LONGEST_UNREAD_MS
+    return exchange.started_at_ms + LONGEST_UNANSWERED_MS
+
+
 def _is_special(mount: Mount, exchange: Exchange) -> bool:
     is_frame = exchange.request.is_navigation and not exchange.request.is_top_frame
     return is_frame or _is_verification(exchange) or _is_backend(mount, exchange)
@@ -415,7 +430,7 @@ def _exchange_signals(
     elif is_session_request(exchange, mount.session_endpoint):
         if isinstance(event, RequestStarted):
             yield Signal.SESSION_REQUESTED
-        elif isinstance(event, (RequestFailed, BodyRead)):
+        elif isinstance(event, (RequestFailed, BodyRead)) or exchange.status >= 400:
             yield Signal.SESSION_REFUSED
     elif (
         isinstance(event, RequestStarted)

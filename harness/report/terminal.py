@@ -5,16 +5,17 @@ In: outcomes and visit results. Out: rich renderables; colour only marks what th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from harness.model.results import TestOutcome, VisitResult
 
 STYLES = {"passed": "green", "failed": "bold red", "error": "bold red", "skipped": "yellow"}
+SEPARATOR = " · "
 Rows = Iterable[tuple[TestOutcome, tuple[VisitResult, ...]]]
 
 
@@ -23,7 +24,7 @@ def test_line(outcome: TestOutcome, visits: tuple[VisitResult, ...]) -> Text:
     line = Text("  ")
     line.append(f"{outcome.outcome:8}", STYLES[outcome.outcome])
     line.append(short_name(outcome.nodeid))
-    said = "; ".join(dict.fromkeys(_verdict(visit) for visit in visits))
+    said = "; ".join(dict.fromkeys(verdict_of(visit) for visit in visits))
     retried = f"after {outcome.attempts} attempts" if outcome.attempts > 1 else ""
     line.append("  " + ", ".join(filter(None, (f"{outcome.duration_s:.1f} s", retried, said))), "dim")
     return line
@@ -34,35 +35,69 @@ def failure_text(outcome: TestOutcome) -> RenderableType:
     return Padding(Text(outcome.message), (0, 0, 1, 10))
 
 
-def run_table(rows: Rows) -> RenderableType:
-    """Return the table: test, verdict, milestones with milliseconds after the visit began, pre-fetch, bundle."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("test", "verdict", "pre-fetch", "milestones (ms after the page was opened)  ·  bundle"):
-        table.add_column(heading, overflow="fold", header_style="bold")
-    for outcome, visits in rows:
-        name = short_name(outcome.nodeid)
-        if not visits:
-            table.add_row(Text(name), Text(outcome.outcome, STYLES[outcome.outcome]), "", Text("no visit", "dim"))
-        for visit, bundle in zip(visits, outcome.bundles, strict=False):
-            verdict = Text(_verdict(visit), "green" if visit.is_mounted else "bold red")
-            details = Group(Text(milestones(visit)), Text(bundle, "dim"))
-            table.add_row(Text(name), verdict, Text(visit.prefetch), details)
-            name = ""
-    return table
+def run_table(rows: Rows, *, folder: str) -> RenderableType:
+    """Return the table: test, verdict, pre-fetch, and below each visit its milestones and its bundle.
+
+    `folder` is the run's, as a person would type it.
+    """
+    cells = [cell for outcome, visits in rows for cell in _cells(outcome, visits)]
+    heading = ("test", "verdict", "client secret")
+    widths = [max(len(row[column]) for row in (heading, *(cell.row for cell in cells))) for column in range(3)]
+    lines: list[Text] = [_line(heading, widths, "bold")]
+    for cell in cells:
+        lines.append(_line(cell.row, widths, STYLES[cell.style]))
+        lines += [Text(f"  {detail}", "dim") for detail in cell.details]
+        lines += [Text(f"  {folder}/{cell.bundle}", "dim")] if cell.bundle else []
+    return Group(*lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cell:
+    """One visit in the table, or one test without any."""
+
+    row: tuple[str, str, str]
+    style: str
+    details: tuple[str, ...] = ()
+    bundle: str = ""
+
+
+def _cells(outcome: TestOutcome, visits: tuple[VisitResult, ...]) -> Iterator[_Cell]:
+    name = short_name(outcome.nodeid)
+    if not visits:
+        yield _Cell(row=(name, outcome.outcome, ""), style=outcome.outcome)
+    for visit, bundle in zip(visits, outcome.bundles, strict=False):
+        row = (name, verdict_of(visit), visit.prefetch)
+        yield _Cell(row=row, style=outcome.outcome, details=tuple(_folded(milestones(visit))), bundle=bundle)
+
+
+def _line(row: tuple[str, str, str], widths: list[int], style: str) -> Text:
+    padded = [text.ljust(width) for text, width in zip(row, widths, strict=True)]
+    return Text("  ".join(padded[:1])).append("  ").append(padded[1], style).append(f"  {row[2]}")
+
+
+def _folded(text: str, width: int = 118) -> Iterator[str]:
+    """Yield the text in lines that break at the dots between milestones."""
+    line = ""
+    for part in text.split(SEPARATOR):
+        if line and len(line) + len(part) + len(SEPARATOR) > width:
+            yield line
+            line = ""
+        line += (SEPARATOR if line else "") + part
+    yield line
 
 
 def milestones(visit: VisitResult) -> str:
-    """Return the milestones in the order in which they are reached, each with its time after the visit began."""
-    reached = " → ".join(f"{m.name} {m.at_ms - visit.opened_at_ms:.0f}" for m in visit.milestones)
-    return reached or "none"
+    """Return the milestones in the order they stand for, each with milliseconds since the visit began."""
+    return SEPARATOR.join(f"{m.name} {m.at_ms:.0f}" for m in visit.milestones) or "no milestone reached"
 
 
 def short_name(nodeid: str) -> str:
-    """Return a test's name as a person would say it: no browser in brackets, no `test_`."""
-    return nodeid.replace("[chromium-", "[").replace("[chromium]", "").replace("::test_", "::")
+    """Return a test's name without what is the same everywhere: the usual browser, `test_`."""
+    return nodeid.replace("-chromium]", "]").replace("[chromium-", "[").replace("[chromium]", "").replace("::test_", "::")
 
 
-def _verdict(visit: VisitResult) -> str:
+def verdict_of(visit: VisitResult) -> str:
+    """Return the verdict in a few words."""
     if visit.is_mounted:
-        return f"mounted {visit.decided_at_ms - visit.opened_at_ms:.0f} ms"
+        return f"mounted in {visit.decided_at_ms - visit.opened_at_ms:.0f} ms"
     return visit.outcome if visit.outcome == "undecided" else f"{visit.outcome}: {visit.reason}"
