@@ -29,7 +29,7 @@ class FieldError(Exception):
 
 
 class Fields:
-    """The fields of one JSON object. `path` leads to it; `allows_null`: an optional field may also be null."""
+    """The fields of one JSON object. `path` leads to it; `allows_null`: where None can be returned, null may stand."""
 
     def __init__(self, values: Any, path: str = "", *, allows_null: bool = False) -> None:
         self.path = path
@@ -40,7 +40,11 @@ class Fields:
 
     def has(self, name: str) -> bool:
         """Tell whether an optional field is there."""
-        return name in self._values and not (self._allows_null and self._values[name] is None)
+        return name in self._values
+
+    def is_given(self, name: str) -> bool:
+        """Tell whether an optional field is there, and is not a null that stands for its absence."""
+        return self.has(name) and not (self._allows_null and self._values[name] is None)
 
     def only(self, *names: str) -> None:
         """Raise FieldError for the first field that is none of these."""
@@ -91,7 +95,7 @@ class Fields:
 
     def text_or_none(self, name: str, *, at_least: int = 0, at_most: int | None = None) -> str | None:
         """Return an optional string, None without one."""
-        return self.text(name, at_least=at_least, at_most=at_most) if self.has(name) else None
+        return self.text(name, at_least=at_least, at_most=at_most) if self.is_given(name) else None
 
     def integer(self, name: str, *, at_least: int | None = None, at_most: int | None = None) -> int:
         """Return a whole number; its size may be limited."""
@@ -106,7 +110,7 @@ class Fields:
 
     def integer_or_none(self, name: str, *, at_least: int | None = None) -> int | None:
         """Return an optional whole number, None without one."""
-        return self.integer(name, at_least=at_least) if self.has(name) else None
+        return self.integer(name, at_least=at_least) if self.is_given(name) else None
 
     def flag_or(self, name: str, default: bool) -> bool:
         """Return an optional boolean."""

@@ -186,7 +186,7 @@ Operation = StreamOperation | JsonOperation
 def operation_of(body: Any) -> Operation:
     """Return the operation of a request's body. Raises FieldError for an unknown type or a parameter that is wrong."""
     request = Fields(body, allows_null=True)
-    if "metadata" in body:
+    if request.has("metadata"):
         request.table("metadata")
     kind = request.text("type")
     read = READERS.get(kind)
@@ -207,9 +207,9 @@ def _user_input(fields: Fields) -> UserInput:
 
 def _inference_options(fields: Fields) -> Json:
     options: Json = {}
-    if fields.has("tool_choice"):
+    if fields.is_given("tool_choice"):
         options["tool_choice"] = {"id": fields.table("tool_choice").text("id")}
-    if fields.has("model"):
+    if fields.is_given("model"):
         options["model"] = fields.text("model")
     return options
 
@@ -244,7 +244,11 @@ def _answer(fields: Fields) -> Json:
 
 def _action(fields: Fields) -> Json:
     action = fields.table("action")
-    return {"type": action.text("type"), "payload": action.anything("payload") if action.has("payload") else None}
+    # The library's type has a default that it cannot mean: without one the action is unknown, not malformed.
+    return {
+        "type": action.text_or("type", ""),
+        "payload": action.anything("payload") if action.has("payload") else None,
+    }
 
 
 def _structured_input(fields: Fields) -> AddStructuredInput:
@@ -258,7 +262,7 @@ def _structured_input(fields: Fields) -> AddStructuredInput:
 
 
 def _limit(fields: Fields) -> int:
-    return fields.integer_or("limit", PAGE_SIZE) or PAGE_SIZE
+    return fields.integer_or_none("limit") or PAGE_SIZE
 
 
 def _order(fields: Fields) -> str:
