@@ -248,7 +248,7 @@ def serve_reference() -> Iterator[Reference]:
         make_reference_app(store), http="h11", lifespan="off", log_config=None, log_level="critical"
     )
     server = uvicorn.Server(config)
-    with socket.socket() as listening:
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()  # connections wait in the queue until the server has started
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

@@ -103,14 +103,14 @@ class Engine:
                 assert_never(operation)
 
     def _threads(self, operation: ListThreads) -> Json:
-        page = self.store.thread_page(self.owner, limit=operation.limit, order=operation.order, after=operation.after)
-        threads = page.data
-        if self.recent_threads is not None:
-            newest = self.store.thread_page(self.owner, limit=self.recent_threads, order="desc", after=None).data
-            listed = {thread.id for thread in newest}
-            threads = tuple(thread for thread in threads if thread.id in listed)
-        has_more = page.has_more and len(threads) == len(page.data)
-        return events.page_json(Page(data=tuple(map(events.thread_json, threads)), has_more=has_more))
+        page = self.store.thread_page(
+            self.owner,
+            limit=operation.limit,
+            order=operation.order,
+            after=operation.after,
+            newest=self.recent_threads,
+        )
+        return events.page_json(Page(data=tuple(map(events.thread_json, page.data)), has_more=page.has_more))
 
     def _new_attachment(self, operation: CreateAttachment) -> Json:
         attachment_id = self.ids.new("attachment")

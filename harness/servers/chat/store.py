@@ -88,10 +88,13 @@ class ChatStore:
         del self.threads[thread_id]
         del self.items[thread_id]
 
-    def thread_page(self, owner: str, *, limit: int, order: str, after: str | None) -> Page[Thread]:
-        """Return a page of an owner's threads. Raises NotFoundError when there is no thread `after`."""
+    def thread_page(
+        self, owner: str, *, limit: int, order: str, after: str | None, newest: int | None = None
+    ) -> Page[Thread]:
+        """Return a page of an owner's threads, of so many newest ones. Raises NotFoundError for an unknown `after`."""
         own = [thread for thread in self.threads.values() if thread.owner == owner]
-        return page_of(_ordered(own, order), [t.id for t in _ordered(own, order)], "Thread", limit=limit, after=after)
+        threads = _ordered(own if newest is None else own[max(len(own) - newest, 0) :], order)
+        return page_of(threads, [thread.id for thread in threads], "Thread", limit=limit, after=after)
 
     def put_item(self, thread_id: str, item: Json) -> None:
         """Add an item, or put it in the place of the one with its id. A deleted thread keeps nothing."""
