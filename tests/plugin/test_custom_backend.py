@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.servers.chat.replies import SCRIPTS
+from harness.servers.chat.scripts import SCRIPTS
 from harness.servers.scenarios import Scenario
 from harness.servers.server import Stack, serve_stack
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError
-from harness.servers.chat import replies
-from harness.servers.chat.replies import SCRIPTS, words_of
+from harness.servers.chat import scripts
+from harness.servers.chat.scripts import SCRIPTS
+from harness.servers.chat.speech import words_of
 from harness.servers.chat.store import NotFoundError, page_of
 from harness.servers.fields import Fields
 from harness.servers.openai_api.errors import masked
@@ -92,7 +93,7 @@ def test_secret_says_where_its_data_is(locality: str, version: str, claims: dict
 
 def test_every_word_that_plays_a_script_is_documented() -> None:
     """The table in the module's docstring has the scripts, all of them, in their order."""
-    words = re.findall(r"^\| (\w+) +\|", replies.__doc__ or "", re.MULTILINE)
+    words = re.findall(r"^\| (\w+) +\|", scripts.__doc__ or "", re.MULTILINE)
     assert words[1:] == list(SCRIPTS)
     assert all(script.__doc__ for script in SCRIPTS.values())
 

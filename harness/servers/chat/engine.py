@@ -136,8 +136,6 @@ class Engine:
             updated = replies.sync_action(operation.action, sender)
         except ScriptedError as error:
             raise ConflictError(str(error)) from error
-        if updated is None:
-            return {}
         self.store.put_item(thread.id, updated)
         return {"updated_item": updated}
 

@@ -1,7 +1,8 @@
 """The hosted chat, asked by the frame with a client secret: `conversation`, and `files` for uploads.
 
 In: the operations of the self-hosted protocol. Out: JSON, or server-sent events. Whatever the custom backend breaks
-over, an unknown thread for one, is an error answer here.
+over, an unknown thread for one, is an error answer here. Streams are those of the library; recorded hosted ones agree but
+for `stream_options`, which they do not show.
 """
 
 from __future__ import annotations
