@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from harness.servers.chat.scripts import SCRIPTS
+from harness.servers.chat.store import ChatStore
 from harness.servers.scenarios import Scenario
 from harness.servers.server import Stack, serve_stack
 
@@ -394,31 +396,29 @@ def test_unknown_events_stand_around_a_reply(running: Stack) -> None:
     assert "thread.item.done" in kinds[4:]
 
 
-def test_stopped_reply_is_kept_as_far_as_it_was_shown(running: Stack) -> None:
+def test_stopped_reply_is_kept_as_far_as_it_was_shown(running: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """A frame that stops reading leaves the words it has seen in the thread, and no more."""
     running.use(replace(FAST, chunk_gap_ms=20))
+    kept: list[str] = []
+    is_kept = threading.Event()
+    put_item = ChatStore.put_item
+
+    def watch(store: ChatStore, thread_id: str, item: Any) -> None:
+        put_item(store, thread_id, item)
+        if item["type"] == "assistant_message":
+            kept.append(item["content"][0]["text"])
+            is_kept.set()
+
+    monkeypatch.setattr(ChatStore, "put_item", watch)
     body = {"type": "threads.create", "params": {"input": message("long")}}
+    shown = ""
     with httpx.stream("POST", f"{running.app_url}/chatkit", json=body) as response:
         lines = (json.loads(line.removeprefix("data: ")) for line in response.iter_lines() if line)
-        thread_id = next(lines)["thread"]["id"]
-        shown = ""
-        for event in lines:
-            shown += event.get("update", {}).get("delta", "")
-            if len(shown.split()) >= 5:
-                break
-    kept = _kept_text(running, thread_id)
-    assert kept.startswith(shown)
-    assert len(kept.split()) < 50
-
-
-def _kept_text(stack: Stack, thread_id: str) -> str:
-    """Return what the assistant's message holds, as soon as the server has noticed that nobody reads."""
-    chat = Chat(stack.app_url)
-    for _ in range(200):
-        items = chat.send("threads.get_by_id", {"thread_id": thread_id})["items"]["data"]
-        if len(items) > 1:
-            return str(items[1]["content"][0]["text"])
-    raise AssertionError("the stopped reply was not kept")
+        while len(shown.split()) < 5:
+            shown += next(lines).get("update", {}).get("delta", "")
+    assert is_kept.wait(5), "nothing was kept of the stopped reply"
+    assert kept[0].startswith(shown)
+    assert len(kept[0].split()) < 400
 
 
 def test_file_is_put_where_it_was_announced(running: Stack) -> None:

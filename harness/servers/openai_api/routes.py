@@ -2,7 +2,7 @@
 
 In: requests for api, us.api, eu.api, sentinel and chatgpt.com alike. Out: answers with the headers recorded from the
 real API. Left out are `strict-transport-security` and `alt-svc`, which would change how a browser speaks to this
-machine. What is not known is a 404 in the API's own shape, and is noted in the log.
+machine, and cookies. What is not known is a 404 in the API's own shape, and is noted in the log.
 """
 
 from __future__ import annotations
