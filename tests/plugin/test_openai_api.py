@@ -810,6 +810,18 @@ def test_file_can_be_uploaded_where_the_session_allows_it(api: Api) -> None:
     assert unknown.status_code == 404
 
 
+def test_files_of_a_person_stay_on_this_machine(web: httpx.Client) -> None:
+    """Where nothing is routed, an attachment's address is the server's own."""
+    with serve_stack(scenario=FAST, is_for_people=True) as people:
+        api = Api(people, web)
+        file = {"name": "a.png", "size": 3, "mime_type": "image/png"}
+        attachment = api.converse(api.secret(), "attachments.create", file).json()
+        url = attachment["upload_descriptor"]["url"]
+        assert url == f"{people.api_url}/v1/chatkit/files/{attachment['id']}"
+        assert web.put(url, content=b"png").status_code == 200
+        assert web.get(attachment["preview_url"]).content == b"png"
+
+
 @pytest.mark.parametrize("secret", ["", "ek_made_up", KEY], ids=["empty", "made-up", "an API key"])
 def test_frame_without_a_valid_secret_is_refused(api: Api, secret: str) -> None:
     """401 for the conversation, the domain check and files."""

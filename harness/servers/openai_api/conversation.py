@@ -43,12 +43,13 @@ MEGABYTE = 1024 * 1024
 def engine_of(session: Session, stack: Stack) -> Engine:
     """Return the backend of a session: its user's threads in its project."""
     configuration = session.configuration
+    base = stack.api_url if stack.is_for_people else f"https://{PLAIN_HOST}"  # nothing is routed in a person's browser
     return Engine(
         store=stack.visit.hosted,
         ids=IDS,
         now=lambda: datetime.fromtimestamp(stack.now(), UTC).replace(tzinfo=None),
         gap_s=stack.scenario.chunk_gap_ms / 1000,
-        attachment_url=lambda attachment_id: f"https://{PLAIN_HOST}/v1/chatkit/files/{attachment_id}",
+        attachment_url=lambda attachment_id: f"{base}/v1/chatkit/files/{attachment_id}",
         owner=owner_of(session.project_id, session.user),
         has_titles=configuration.has_titles,
         recent_threads=configuration.recent_threads if configuration.has_history else 0,

@@ -164,6 +164,6 @@ def of_status(status: int) -> ApiError:
                 kind="request_forbidden",
             )
         case 429:
-            return rate_limited("organization test-publishing", limit=10, retry_after_s=1)
+            return rate_limited("chatkit sessions", limit=10, retry_after_s=1)
         case _:
             return ApiError(status, "The request could not be processed.")
