@@ -1,3 +1,50 @@
 """chatkit-harness: find out whether an OpenAI ChatKit widget mounts, and if not, why."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.chatkit import Chatkit
+    from harness.config import Config, read_config
+    from harness.errors import EmbedError, HarnessError, MountFailed, MountTimeout, PageError
+    from harness.expectations import expect
+    from harness.model.results import VisitResult
+    from harness.run import Visit
+
 __version__ = "0.1.0"
+__all__ = [
+    "Chatkit",
+    "Config",
+    "EmbedError",
+    "HarnessError",
+    "MountFailed",
+    "MountTimeout",
+    "PageError",
+    "Visit",
+    "VisitResult",
+    "expect",
+    "read_config",
+]
+
+_HOMES = {
+    "Chatkit": "chatkit",
+    "Config": "config",
+    "EmbedError": "errors",
+    "HarnessError": "errors",
+    "MountFailed": "errors",
+    "MountTimeout": "errors",
+    "PageError": "errors",
+    "Visit": "run",
+    "VisitResult": "model.results",
+    "expect": "expectations",
+    "read_config": "config",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Return a public name; it is loaded when it is first asked for, so that importing a layer loads no browser."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'harness' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"harness.{_HOMES[name]}"), name)

@@ -85,7 +85,7 @@ class Project:
 
     name: str
     page: str  # a path below the base URL
-    base_url: str = ""  # empty with `web_server`: its URL; empty without: the embedded default
+    base_url: str = ""  # empty: the URL of `web_server`, or the embedded default
     scenario: str = ""  # of the embedded default; empty for everything else
     network: str  # "hermetic" | "live"
     session_endpoint: str = ""  # a glob; empty: found by itself

@@ -5,13 +5,13 @@ In: configuration, and a browser context of the caller's. Out: a `Visit` while i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Error, Page
+from playwright.sync_api import BrowserContext, Error, Locator, Page
 
 from harness import __version__
 from harness.analysis.exchanges import exchanges_of
@@ -71,7 +71,9 @@ def limits_of(project: Project) -> Limits:
     )
 
 
-def target_of(project: Project, *, entry: str = "", scenario: str = "", click: str = "", stack: Stack | None = None) -> Target:
+def target_of(
+    project: Project, *, entry: str = "", scenario: str = "", click: str = "", stack: Stack | None = None
+) -> Target:
     """Return the target for an entry of a project. Raises ConfigError for an entry or scenario that does not exist."""
     known = {e.name: e for e in project.entries}
     if entry and entry not in known:
@@ -79,7 +81,7 @@ def target_of(project: Project, *, entry: str = "", scenario: str = "", click: s
     chosen = scenario_named(scenario or project.scenario) if project.is_embedded else None
     if scenario and chosen is None:
         raise ConfigError(f"project {project.name!r} is not the embedded default, so it has no scenario {scenario!r}")
-    base_url = project.base_url
+    base_url = project.base_url or (project.web_server.url if project.web_server else "")
     if chosen is not None:
         assert stack is not None, "the embedded default needs its servers"
         base_url = stack.app_url if chosen.origin == "local" else chosen.origin
@@ -115,6 +117,23 @@ class Visit:
         self._keep = keep
         self._screenshots: dict[str, bytes] = {}
         self._is_traced = False
+        self._final: VisitResult | None = None
+
+    @property
+    def page(self) -> Page:
+        """Playwright's page."""
+        return self.embed.page
+
+    @property
+    def element(self) -> Locator:
+        """The first `<openai-chatkit>` of the page."""
+        return self.embed.element
+
+    @property
+    def folder_shown(self) -> str:
+        """The bundle's folder as messages name it: relative to the current one where it is below it."""
+        folder = self.folder.absolute()
+        return (folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder).as_posix()
 
     def open(self) -> None:
         """Open the page and click the entry. Raises PageError when that is not possible."""
@@ -162,7 +181,9 @@ class Visit:
         )
 
     def finish(self) -> VisitResult:
-        """Write the bundle and return the final result."""
+        """Write the bundle and return the final result; the second time, only return it."""
+        if self._final is not None:
+            return self._final
         page = self.embed.page
         if not page.is_closed():
             self._recorder.read_bodies()
@@ -172,9 +193,9 @@ class Visit:
         dom = dom_html(page) if not page.is_closed() and not self.embed.judgement.mount.is_crashed else ""
         self._stop_trace(before)
         self._recorder.timeline.append(VisitEnded(reason="finished"))
-        result = self.result()
-        self._write(result, dom)
-        return result
+        self._final = self.result()
+        self._write(self._final, dom)
+        return self._final
 
     def _write(self, result: VisitResult, dom: str) -> None:
         recorder, folder = self._recorder, self.folder
@@ -196,14 +217,17 @@ class Visit:
         write_result(folder / "result.json", result)
         if not (result.is_mounted and result.is_prefetch_accepted and result.is_console_clean):
             files = sorted(path.name for path in folder.iterdir() if path.is_file())
-            context = render_error_context(result, bundle=folder.as_posix(), files=files)
+            context = render_error_context(result, bundle=self.folder_shown, files=files)
             write_text(folder / "error-context.md", redactor.text(context))
 
     def _take_screenshots(self) -> None:
         page = self.embed.page
         if page.is_closed() or self.embed.judgement.mount.is_crashed:
             return
-        for name, image in (("screenshot-page.png", page_screenshot(page)), ("screenshot-element.png", element_screenshot(page))):
+        for name, image in (
+            ("screenshot-page.png", page_screenshot(page)),
+            ("screenshot-element.png", element_screenshot(page)),
+        ):
             if image is not None:
                 self._screenshots[name] = image
 
@@ -233,7 +257,14 @@ class Visit:
 
 @contextmanager
 def open_visit(
-    *, context: BrowserContext, page: Page, target: Target, folder: Path, redactor: Redactor, keep: Keep, stack: Stack | None
+    *,
+    context: BrowserContext,
+    page: Page,
+    target: Target,
+    folder: Path,
+    redactor: Redactor,
+    keep: Keep,
+    stack: Stack | None,
 ) -> Iterator[Visit]:
     """Observe a page from before its first navigation until the block ends; then write the bundle."""
     recorder = Recorder(folder=folder, redactor=redactor)
@@ -262,8 +293,11 @@ def ignore_answer(_answer: object) -> None:
 def _route(context: BrowserContext, target: Target, recorder: Recorder, stack: Stack | None) -> None:
     assert stack is not None, "a hermetic visit needs the embedded servers"
     to = Destinations(cdn=stack.cdn_tls_url, api=stack.api_tls_url, app=stack.app_tls_url)
-    blocked: Callable[[str, str], None] = lambda method, url: recorder.timeline.append(RequestBlocked(method=method, url=url))  # noqa: E731 (one expression)
-    install_routes(context, to, blocked_glob=target.scenario.block if target.scenario else "", on_blocked=blocked)
+
+    def on_blocked(method: str, url: str) -> None:
+        recorder.timeline.append(RequestBlocked(method=method, url=url))
+
+    install_routes(context, to, blocked_glob=target.scenario.block if target.scenario else "", on_blocked=on_blocked)
 
 
 def context_options(config: Config, network: str) -> dict[str, Any]:

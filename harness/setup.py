@@ -25,7 +25,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.config import Config
-from harness.drive.browsers import BIDI_FIREFOX, BrowserChoice, find_browser
+from harness.drive.browsers import BIDI_FIREFOX, BrowserChoice, cause_of, find_browser
 from harness.errors import ConfigError, EnvironmentFailure
 
 ENGINES = ("chromium", "firefox", "webkit")
@@ -63,15 +63,8 @@ def launch(name: str, executable_path: str, environ: Mapping[str, str]) -> Launc
             found = str(browser.version)
             browser.close()
     except PlaywrightError as error:
-        return Launch(choice=choice, trouble=_cause_of(error.message))
+        return Launch(choice=choice, trouble=cause_of(error.message))
     return Launch(choice=choice, version=found)
-
-
-def _cause_of(message: str) -> str:
-    """Return the line of a long launch error that says why."""
-    lines = [line.strip(" ║╔╗╚╝═\t") for line in message.splitlines()]
-    telling = [line for line in lines if "error while loading" in line or "missing dependencies" in line]
-    return next(iter([*telling, *(line for line in lines if line)]), "it did not start")[:200]
 
 
 # -- install

@@ -55,9 +55,13 @@ class Exchange:
 
     @property
     def is_open(self) -> bool:
-        """Whether the browser still waits for it. A stream that has begun counts as answered."""
-        streaming = self.response is not None and self.response.media_type == "text/event-stream"
-        return self.ended_at_ms is None and not streaming
+        """Whether the browser still waits for it. A stream that has begun counts as answered, and so does a refusal:
+        the end of a body that the page never reads is never reported.
+        """
+        is_answered = self.response is not None and (
+            self.response.status >= 400 or self.response.media_type == "text/event-stream"
+        )
+        return self.ended_at_ms is None and not is_answered
 
     @property
     def is_relevant(self) -> bool:

@@ -60,7 +60,10 @@ def _request(exchange: Exchange, text_of: Callable[[Body], str]) -> dict[str, An
         "httpVersion": "HTTP/1.1",
         "cookies": [],
         "headers": _headers(request.headers),
-        "queryString": [{"name": name, "value": text} for name, text in parse_qsl(urlsplit(request.url).query, keep_blank_values=True)],
+        "queryString": [
+            {"name": name, "value": text}
+            for name, text in parse_qsl(urlsplit(request.url).query, keep_blank_values=True)
+        ],
         "headersSize": -1,
         "bodySize": request.body.size_bytes if request.body else 0,
     }

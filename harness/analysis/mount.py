@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from fnmatch import fnmatch
+from math import inf
 from urllib.parse import urlsplit
 
 from harness.analysis import exchanges as network
@@ -39,6 +40,8 @@ from harness.model.events import (
 from harness.model.timeline import Entry
 
 WRAPPER = "div.ck-wrapper"
+LONGEST_UNREAD_MS = 2_000  # an app's request that is answered, but whose end is not reported
+LONGEST_UNANSWERED_MS = 10_000  # an app's request without an answer: a long poll, unless it is the session's
 VERIFICATION_SKIPPED = "Domain verification skipped for "
 
 
@@ -121,9 +124,11 @@ class Mount:
         return box is not None and box.is_rendered and box.is_reachable and box.width_px > 0 and box.height_px > 0
 
     @property
-    def is_busy(self) -> bool:
-        """Whether something that can still change the mount is in flight."""
-        return any(exchange.is_open for exchange in self.kept.values()) or bool(self.asked)
+    def busy_until_ms(self) -> float:
+        """Until when something in flight can still change a mount that looks lost; infinite for ChatKit's own requests."""
+        if self.asked:
+            return inf
+        return max((_awaited_until_ms(self, x) for x in self.kept.values() if x.is_open), default=0.0)
 
     @property
     def last_milestone(self) -> Milestone | None:
@@ -216,7 +221,9 @@ def _remember(mount: Mount, entry: Entry) -> Mount:
             return replace(mount, opened_at_ms=entry.at_ms, active_at_ms=entry.at_ms)
         case RequestStarted(is_navigation=True, is_top_frame=True):
             # The probe's first words can come later than the new page's first requests, so the request is what resets.
-            fresh = Mount(session_endpoint=mount.session_endpoint, opened_at_ms=mount.opened_at_ms, decided_at_ms=entry.at_ms)
+            fresh = Mount(
+                session_endpoint=mount.session_endpoint, opened_at_ms=mount.opened_at_ms, decided_at_ms=entry.at_ms
+            )
             return replace(fresh, kept=_kept(fresh, entry))
         case DocumentStarted():
             top = event.document if event.is_top else mount.top_document
@@ -275,13 +282,22 @@ def _kept(mount: Mount, entry: Entry) -> dict[str, Exchange]:
     """The exchanges worth keeping after a network entry: open and relevant ones, and those a track depends on."""
     exchanges = network.add(mount.kept, entry)
     if isinstance(entry.event, RequestStarted):
-        exchange = exchanges[entry.event.request_id]
-        return exchanges if exchange.is_relevant else mount.kept
+        return exchanges if exchanges[entry.event.request_id].is_relevant else mount.kept
     if isinstance(entry.event, (BodyRead, RequestFailed)):
         exchange = exchanges.get(entry.event.request_id)
         if exchange is not None and not _is_special(mount, exchange):
             return {key: value for key, value in exchanges.items() if value is not exchange}
     return exchanges
+
+
+def _awaited_until_ms(mount: Mount, exchange: Exchange) -> float:
+    """Until when an open exchange counts: the app's others may be long polls, or answers whose body nobody reads."""
+    is_ours = _is_special(mount, exchange) or is_loader(exchange.url) or exchange.request.is_navigation
+    if is_ours or is_session_request(exchange, mount.session_endpoint):
+        return inf
+    if exchange.response_at_ms is not None:
+        return exchange.response_at_ms + LONGEST_UNREAD_MS
+    return exchange.started_at_ms + LONGEST_UNANSWERED_MS
 
 
 def _is_special(mount: Mount, exchange: Exchange) -> bool:
@@ -395,10 +411,13 @@ def _message_signals(before: Mount, event: FrameMessage) -> Iterator[Signal]:
 def _error_signals(before: Mount, event: FrameMessage) -> Iterator[Signal]:
     if event.error_name == "IntegrationError" and "getClientSecret" in event.error_message:
         yield Signal.SECRET_REJECTED
-    elif event.error_message.startswith("ChatKit.create()") or event.error_name == "InvalidFrameParamsError":
+    elif _is_refusal_of_options(before, event):
         yield Signal.OPTIONS_REJECTED
-    elif event.error_name == "FatalAppError" and before.frame not in (Frame.BOOTED, Frame.READY):
-        yield Signal.OPTIONS_REJECTED
+
+
+def _is_refusal_of_options(before: Mount, event: FrameMessage) -> bool:
+    is_named = event.error_message.startswith("ChatKit.create()") or event.error_name == "InvalidFrameParamsError"
+    return is_named or (event.error_name == "FatalAppError" and before.frame not in (Frame.BOOTED, Frame.READY))
 
 
 def _exchange_signals(
@@ -411,15 +430,15 @@ def _exchange_signals(
     elif is_session_request(exchange, mount.session_endpoint):
         if isinstance(event, RequestStarted):
             yield Signal.SESSION_REQUESTED
-        elif isinstance(event, (RequestFailed, BodyRead)):
+        elif isinstance(event, (RequestFailed, BodyRead)) or exchange.status >= 400:
             yield Signal.SESSION_REFUSED
     elif (
         isinstance(event, RequestStarted)
         and exchange.request.bearer not in ("", "empty")
         and mount.session is Session.ASKED
+        and (_is_backend(mount, exchange) or _is_verification(exchange))
     ):
-        if _is_backend(mount, exchange) or _is_verification(exchange):
-            yield Signal.SECRET_DELIVERED
+        yield Signal.SECRET_DELIVERED
 
 
 def _script_signals(

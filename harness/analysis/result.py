@@ -218,13 +218,18 @@ def _box_told(mount: Mount) -> str:
     return "its box is outside of what can be scrolled to"
 
 
+def one_line(text: str) -> str:
+    """Return a text without line breaks and arrows, as it fits into a sentence."""
+    return " ".join(text.split())
+
+
 def _last_error(entries: tuple[Entry, ...]) -> str:
     for entry in reversed(entries):
         match entry.event:
             case WidgetEvent(name="chatkit.error", detail_name=name, message=message):
-                return f": {name}: {message}".rstrip(".")
+                return f": {name}: {one_line(message)}".rstrip(".")
             case FrameMessage(error_message=message, error_name=name) if message:
-                return f": {name}: {message}".rstrip(".")
+                return f": {name}: {one_line(message)}".rstrip(".")
     return ""
 
 
@@ -239,9 +244,9 @@ def _facts(entries: tuple[Entry, ...], exchanges: tuple[Exchange, ...], session_
     for entry in entries:
         match entry.event:
             case WidgetEvent(name="chatkit.error", detail_name=name, message=message):
-                facts.append((entry.seq, f"chatkit.error {name}: {message}"))
+                facts.append((entry.seq, f"chatkit.error {name}: {one_line(message)}"))
             case PageErrorRaised(name=name, message=message):
-                facts.append((entry.seq, f"uncaught {name}: {message}"))
+                facts.append((entry.seq, f"uncaught {name}: {one_line(message)}"))
             case BodyRead(is_mock=True):
                 facts.append((entry.seq, "an answer calls itself a mock"))
             case BodyRead(secret_format="other"):

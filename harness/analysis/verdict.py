@@ -133,16 +133,16 @@ def _ruling(mount: Mount, limits: Limits) -> tuple[float, Outcome, Reason]:
     failure = failure_of(mount)
     if failure is Reason.PAGE_CRASHED:
         return mount.decided_at_ms, Outcome.FAILED, failure
-    if Milestone.PAGE_LOADED in mount.milestones and not mount.is_busy:
+    if Milestone.PAGE_LOADED in mount.milestones:
         if failure is not None:
-            due_ms = mount.active_at_ms + limits.quiet_ms
+            due_ms = max(mount.active_at_ms + limits.quiet_ms, mount.busy_until_ms)
             return min((due_ms, Outcome.FAILED, failure), (deadline_ms, Outcome.FAILED, failure))
         if is_whole(mount):
             is_settled = mount.verification in (Verification.VERIFIED, Verification.SKIPPED)
             window_ms = limits.settled_stable_for_ms if is_settled else limits.stable_for_ms
             return mount.decided_at_ms + window_ms, Outcome.MOUNTED, Reason.NONE
         if mount.backend not in (Backend.FAILING, Backend.PENDING) and mount.verification is not Verification.PENDING:
-            due_ms = mount.active_at_ms + limits.idle_ms
+            due_ms = max(mount.active_at_ms + limits.idle_ms, mount.busy_until_ms)
             if due_ms < deadline_ms:
                 return due_ms, Outcome.FAILED, missing_of(mount)
     if failure is not None:

@@ -172,3 +172,18 @@ def browsers_dir(environ: Mapping[str, str]) -> Path:
 def _is_playwrights(executable: Path) -> bool:
     """Whether the executable is a build that Playwright downloaded, and so needs no channel."""
     return any((parent / "INSTALLATION_COMPLETE").is_file() for parent in executable.parents)
+
+
+def launch_failure(message: str, options: Mapping[str, Any]) -> EnvironmentFailure:
+    """Return the error for a browser that did not start, in a sentence. `message` is Playwright's."""
+    browser = options.get("executable_path") or "Playwright's own browser"
+    return EnvironmentFailure(
+        f"{browser} did not start: {cause_of(message)}\n  to fix: chatkit-harness doctor says what works here"
+    )
+
+
+def cause_of(message: str) -> str:
+    """Return the line of a long launch error that says why."""
+    lines = [line.strip(" ║╔╗╚╝═\t") for line in message.splitlines()]
+    telling = [line for line in lines if "error while loading" in line or "missing dependencies" in line]
+    return next(iter([*telling, *(line for line in lines if line)]), "it did not start")[:200]

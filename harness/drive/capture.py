@@ -27,7 +27,10 @@ SERIALIZE = """() => {
 }"""
 
 # The saved page must not run anything, nor fetch anything, when a person opens it.
-POLICY = '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src \'unsafe-inline\'; frame-src \'self\'; img-src data:">'
+POLICY = (
+    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+    "style-src 'unsafe-inline'; frame-src 'self'; img-src data:\">"
+)
 
 
 def page_screenshot(page: Page) -> bytes | None:
@@ -55,7 +58,7 @@ def dom_html(page: Page) -> str:
     main, *children = page.frames
     text = _serialized(page, main)
     frames = "".join(
-        f'\n<hr><p>frame <code>{html.escape(frame.url.split("#")[0])}</code></p>'
+        f"\n<hr><p>frame <code>{html.escape(frame.url.split('#')[0])}</code></p>"
         f'<iframe sandbox="" style="width:100%;height:480px" srcdoc="{html.escape(POLICY + _serialized(page, frame))}"></iframe>'
         for frame in children
     )

@@ -14,7 +14,7 @@ from harness.analysis.mount import Mount
 from harness.analysis.verdict import Judgement, Limits, follow, settle
 from harness.drive.waiting import Waiter
 from harness.errors import EnvironmentFailure, HarnessError, PageError
-from harness.model.events import ActionTaken, HarnessFault, Navigated
+from harness.model.events import ActionTaken, HarnessFault, Navigated, ResponseReceived
 from harness.model.timeline import Timeline
 
 CLICK_TIMEOUT_MS = 5_000
@@ -48,7 +48,7 @@ class Embed:
                 f"{url} did not answer within {timeout_ms / 1000:g} s; is the server up, and the URL right?"
             ) from error
         except Error as error:
-            raise _navigation_error(url, error) from error
+            raise _navigation_error(url, error, self._last_media_type()) from error
         if response is None:
             return
         media_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
@@ -59,6 +59,10 @@ class Embed:
             raise PageError(
                 f"{url} answered {response.status} {response.status_text}; give the URL of the page that embeds ChatKit"
             )
+
+    def _last_media_type(self) -> str:
+        answers = (e.event for e in reversed(self.timeline.entries) if isinstance(e.event, ResponseReceived))
+        return next((answer.media_type for answer in answers), "")
 
     def click(self, name: str) -> None:
         """Click the button, link or text of this name. Raises PageError that lists the buttons there are."""
@@ -117,16 +121,19 @@ class Embed:
         return f'nothing to click is named "{name}" on {self.page.url}; there are: {there}'
 
 
-def _navigation_error(url: str, error: Error) -> HarnessError:
+def _navigation_error(url: str, error: Error, media_type: str) -> HarnessError:
     text = error.message.splitlines()[0].removeprefix("Page.goto: ")
     if "ERR_CONNECTION_REFUSED" in text or "NS_ERROR_CONNECTION_REFUSED" in text:
         return PageError(f"{url}: nothing listens there (connection refused); is the server up, and the port right?")
+    if "ERR_UNSAFE_PORT" in text:
+        return PageError(f"{url}: browsers refuse to talk to this port (net::ERR_UNSAFE_PORT); is the port right?")
     if "ERR_NAME_NOT_RESOLVED" in text or "NS_ERROR_UNKNOWN_HOST" in text:
         return PageError(f"{url}: the host name is unknown; check the spelling, and this machine's DNS")
     if "ERR_CERT" in text or "SEC_ERROR" in text:
         return PageError(f"{url}: the TLS certificate is not accepted ({text.split(' at ')[0]})")
     if "Download is starting" in text or "ERR_ABORTED" in text:
-        return PageError(f"{url} is a download, not a web page; give the URL of the page that embeds ChatKit")
+        what = f"a download ({media_type})" if media_type else "a download"
+        return PageError(f"{url} is {what}, not a web page; give the URL of the page that embeds ChatKit")
     if "ERR_INTERNET_DISCONNECTED" in text or "ERR_BLOCKED_BY_CLIENT" in text:
         return PageError(f'{url} is not on this machine, and this run is hermetic; set network = "live" to visit it')
     if "has been closed" in text or "crash" in text.lower():

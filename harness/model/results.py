@@ -73,3 +73,28 @@ class VisitResult:
         """Whether the secret was fetched in a way the project accepts."""
         accepted = ("pre-fetched",) if self.prefetch_expected == "required" else ("pre-fetched", "on demand")
         return self.mode == "custom" or self.prefetch in accepted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestOutcome:
+    """One test of a run, its last attempt."""
+
+    __test__ = False  # its name starts with Test, and it is none
+
+    nodeid: str
+    outcome: str  # "passed" | "failed" | "error" | "skipped"
+    attempts: int
+    duration_s: float
+    message: str  # why it failed or was skipped; "" when it passed
+    exit_code: int  # of the HarnessError that failed it; 0 otherwise
+    bundles: tuple[str, ...]  # folders, relative to the run's
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the run can be green with it."""
+        return self.outcome in ("passed", "skipped")
+
+    @property
+    def is_flaky(self) -> bool:
+        """Whether it passed only after a retry."""
+        return self.outcome == "passed" and self.attempts > 1

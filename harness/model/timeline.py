@@ -94,7 +94,7 @@ class Timeline:
 def redacted(event: Event, redactor: Redactor) -> Event:
     """Return the event with secrets replaced in every text it holds."""
     changes = {}
-    for name in _text_fields(type(event)):
+    for name in _text_fields(type(event).__name__):
         value = getattr(event, name)
         clean = _clean(name, value, redactor)
         if clean is not value:
@@ -103,9 +103,11 @@ def redacted(event: Event, redactor: Redactor) -> Event:
 
 
 @cache
-def _text_fields(kind: type[Event]) -> tuple[str, ...]:
+def _text_fields(kind: str) -> tuple[str, ...]:
     return tuple(
-        f.name for f in fields(kind) if f.name not in NOT_TEXT and str(f.type) in ("str", "Headers", "tuple[str, ...]")
+        f.name
+        for f in fields(EVENT_TYPES[kind])
+        if f.name not in NOT_TEXT and str(f.type) in ("str", "Headers", "tuple[str, ...]")
     )
 
 
@@ -144,10 +146,11 @@ def decode(line: str) -> Entry:
     """Return the entry a line of JSON stands for. Raises RecordingError for an unknown kind or a missing field."""
     try:
         data = json.loads(line)
-        kind = EVENT_TYPES[data.pop("kind")]
+        name = data.pop("kind")
+        kind: type[Any] = EVENT_TYPES[name]
         seq, at_ms = data.pop("seq"), data.pop("at_ms")
-        values = {name: _value(hint, data[name]) for name, hint in _hints(kind).items()}
-        return Entry(seq=seq, at_ms=at_ms, event=cast(Event, kind(**values)))
+        values = {field: _value(hint, data[field]) for field, hint in _hints(name).items()}
+        return Entry(seq=seq, at_ms=at_ms, event=kind(**values))
     except (KeyError, TypeError, ValueError) as error:
         raise RecordingError(f"not a timeline line: {line[:80]!r} ({error!r})") from error
 
@@ -182,8 +185,8 @@ EVENT_TYPES: dict[str, type[Event]] = {kind.__name__: kind for kind in typing.ge
 
 
 @cache
-def _hints(kind: type[Event]) -> dict[str, Any]:
-    return typing.get_type_hints(kind, vars(events))
+def _hints(kind: str) -> dict[str, Any]:
+    return typing.get_type_hints(EVENT_TYPES[kind], vars(events))
 
 
 def _value(hint: Any, raw: Any) -> Any:

@@ -71,7 +71,7 @@ class PageObserver:
             )
         )
 
-    def _on_crash(self, page: Page) -> None:
+    def _on_crash(self, _page: Page) -> None:
         self._timeline.append(PageCrashed(what="page"))
 
     def _on_dialog(self, dialog: Dialog) -> None:

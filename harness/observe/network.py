@@ -135,7 +135,7 @@ class NetworkObserver:
         text, reason = self._text_of(request, answer)
         parsed = (
             parsed_json(text)
-            if text and answer.media_type in JUDGED_TYPES or answer.media_type.endswith("json")
+            if (text and answer.media_type in JUDGED_TYPES) or answer.media_type.endswith("json")
             else None
         )
         secret = found_secret(text, parsed) if answer.media_type in JUDGED_TYPES else None

@@ -69,6 +69,7 @@ def event_of(fact: dict[str, Any]) -> Event:
     kind = fact.pop("kind")
     if kind == "omitted":
         return events.Omitted(what="facts of the in-page probe", limit="4000")
-    type_ = KINDS[kind]
+    type_: type[Any] = KINDS[kind]
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in fact.items()}
-    return type_(**values)
+    event: Event = type_(**values)
+    return event

@@ -6,13 +6,12 @@ In: values and texts. Out: files in a visit's folder. Raises BundleError with th
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from harness.errors import BundleError
-from harness.model.results import VisitResult
+from harness.model.results import ConsoleProblem, MilestoneReached, VisitResult
 
 RESULT_FORMAT = "chatkit-harness/result"
 RESULT_VERSION = 1
@@ -29,7 +28,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(content)
-        os.replace(partial, path)
+        partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise BundleError(f"cannot write {path}: {error.strerror}") from error
@@ -48,3 +47,25 @@ def write_result(path: Path, result: VisitResult) -> None:
 def result_dict(result: VisitResult) -> dict[str, Any]:
     """Return a result as plain values, with the tracks as an object."""
     return {**asdict(result), "tracks": dict(result.tracks)}
+
+
+def read_result(folder: Path) -> VisitResult:
+    """Return the result that a bundle holds. Raises BundleError when there is none, or it is damaged or newer."""
+    path = folder / "result.json"
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data.pop("format") != RESULT_FORMAT:
+            raise BundleError(f"{path} is not a {RESULT_FORMAT} file")
+        if data.pop("version") > RESULT_VERSION:
+            raise BundleError(f"{path} is of a newer format; update chatkit-harness")
+        return VisitResult(
+            **data
+            | {"milestones": tuple(MilestoneReached(**item) for item in data["milestones"])}
+            | {"console": tuple(ConsoleProblem(**item) for item in data["console"])}
+            | {"tracks": tuple(data["tracks"].items())}
+            | {name: tuple(data[name]) for name in ("evidence", "facts")}
+        )
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{path} is damaged: {error!r}") from error

@@ -48,7 +48,9 @@ def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[st
     """Return the failure on one page, for people and for coding agents."""
     rows = "\n".join(f"| {m.name} | {m.at_ms:.0f} | {m.seq} |" for m in result.milestones)
     facts = "\n".join(f"- {fact}" for fact in result.facts) or "- none: nothing failed visibly"
-    console = "\n".join(f"- {p.kind}: {p.text.splitlines()[0]}  [line {p.seq}]" for p in result.console[:10]) or "- clean"
+    console = (
+        "\n".join(f"- {p.kind}: {p.text.splitlines()[0]}  [line {p.seq}]" for p in result.console[:10]) or "- clean"
+    )
     evidence = ", ".join(map(str, result.evidence)) or "none"
     return f"""# {render_verdict(result)}
 

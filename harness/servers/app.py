@@ -7,6 +7,7 @@ the scenario wants it.
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatch
 from typing import Any
 
 from starlette.applications import Starlette
@@ -15,7 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from harness.servers.scenarios import fixtures_dir
-from harness.servers.session import access_token_of, create_session, find_workflows
+from harness.servers.session import NOBODY_LISTENS, access_token_of, create_session, find_workflows
 from harness.servers.stack import Stack, file_answer
 
 CDN_ORIGIN = "https://cdn.platform.openai.com"
@@ -66,6 +67,8 @@ def _loader(stack: Stack) -> str:
     if stack.scenario.script == "none":
         return ""
     origin = stack.cdn_url if stack.is_for_people else CDN_ORIGIN
+    if stack.is_for_people and fnmatch(CDN_ORIGIN + LOADER_PATH, stack.scenario.block):
+        origin = NOBODY_LISTENS  # nothing is routed in a person's browser, so what is blocked is not there
     return f'<script src="{origin}{LOADER_PATH}" async></script>'
 
 

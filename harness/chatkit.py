@@ -1,0 +1,89 @@
+"""What a test talks to: the `chatkit` fixture opens entries, URLs and scenarios, one bundle for each visit.
+
+In: configuration, a way to make browser contexts, the embedded servers. Out: `Visit` objects, closed together at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from playwright.sync_api import BrowserContext
+
+from harness.config import Config
+from harness.model.redaction import Redactor
+from harness.run import Keep, Target, Visit, context_options, open_visit, target_of
+from harness.servers.server import Stack
+
+NewContext = Callable[..., BrowserContext]
+
+
+class Chatkit:
+    """Opens ChatKit pages for one test. Use as a context manager: leaving it writes the bundles."""
+
+    def __init__(
+        self, *, config: Config, new_context: NewContext, stack: Callable[[], Stack], folder: Path, scenario: str = ""
+    ) -> None:
+        self.config = config
+        self.visits: list[Visit] = []
+        self._new_context = new_context
+        self._stack = stack
+        self._folder = folder
+        self._scenario = scenario
+        self._redactor = Redactor(config.secrets)
+        self._open = ExitStack()
+
+    def __enter__(self) -> Chatkit:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finish every visit and write its bundle."""
+        self._open.close()
+
+    def open(
+        self, what: str = "", *, click: str = "", scenario: str = "", project: str = "", **context_args: Any
+    ) -> Visit:
+        """Open an entry of the project, or a URL, and return the visit; its mount is not awaited.
+
+        `click` names a button to press instead of the entry's own. `scenario` belongs to the embedded default.
+        `context_args` go to Playwright's `new_context`. Raises ConfigError for an unknown name, PageError when the page
+        cannot be visited or has no such button.
+        """
+        target = self._target(what, click=click, scenario=scenario or self._scenario, project=project)
+        needs_servers = target.network == "hermetic"
+        context = self._new_context(**(context_options(self.config, target.network) | context_args))
+        visit = self._open.enter_context(
+            open_visit(
+                context=context,
+                page=context.new_page(),
+                target=target,
+                folder=self._next_folder(),
+                redactor=self._redactor,
+                keep=Keep(trace=self.config.use.trace, screenshot=self.config.use.screenshot),
+                stack=self._stack() if needs_servers else None,
+            )
+        )
+        self.visits.append(visit)
+        visit.open()
+        return visit
+
+    def _target(self, what: str, *, click: str, scenario: str, project: str) -> Target:
+        if what.startswith(("http://", "https://")):
+            found = self.config.project_at(what, click=click)
+            own = self.config.project(project)
+            target = target_of(found, entry="page", click=click)
+            return replace(target, network=own.network, session_endpoint=own.session_endpoint)
+        found = self.config.project(project)
+        stack = self._stack() if found.is_embedded else None
+        return target_of(found, entry=what, scenario=scenario, click=click, stack=stack)
+
+    def _next_folder(self) -> Path:
+        number = len(self.visits) + 1
+        return self._folder if number == 1 else self._folder / f"visit-{number}"

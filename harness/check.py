@@ -1,0 +1,120 @@
+"""One visit to one URL, with nothing configured: does a ChatKit widget mount there, and if not, why?
+
+In: a URL and what to click. Out: the verdict on the console or as JSON, a bundle, an exit code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Error, sync_playwright
+from rich.console import Console
+from rich.markup import escape
+
+from harness.config import Config
+from harness.drive.browsers import find_browser, launch_failure
+from harness.errors import EnvironmentFailure
+from harness.model.redaction import Redactor
+from harness.model.results import VisitResult
+from harness.report.bundle import result_dict
+from harness.report.context import render_failure, render_prefetch
+from harness.report.run_folder import new_run_folder
+from harness.report.terminal import milestones
+from harness.run import Keep, Target, Visit, context_options, open_visit, target_of
+
+MOST_CONSOLE_LINES = 5
+PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}  # text as it is, for any terminal
+
+
+def run_check(console: Console, config: Config, url: str, *, clicks: tuple[str, ...], as_json: bool) -> int:
+    """Return 0 when the widget mounts and 1 when not. Raises PageError when the page cannot be visited."""
+    target = target_of(config.project_at(url), entry="page")
+    folder = new_run_folder(config.output_dir, keep_runs=config.keep_runs) / "check"
+    with ExitStack() as resources:
+        if not as_json:
+            resources.enter_context(console.status(f"opening {escape(url)}"))
+        browser = resources.enter_context(launched_browser(config))
+        visit = resources.enter_context(_opened(browser, config, target, folder))
+        visit.open()
+        for name in clicks:
+            visit.embed.click(name)
+        result = visit.wait_until_decided()
+        shown = visit.folder_shown
+    if as_json:
+        print(json.dumps({"bundle": shown, **result_dict(result)}, ensure_ascii=False, indent=1))
+    else:
+        _print(console, result, shown)
+    return 0 if result.is_mounted else 1
+
+
+@contextmanager
+def launched_browser(config: Config) -> Iterator[Browser]:
+    """Yield the configured browser. Raises EnvironmentFailure when it is not there, or does not start."""
+    use = config.use
+    options = find_browser(use.browser, use.executable_path, os.environ, headless=use.headless).launch_options()
+    with sync_playwright() as playwright:
+        try:
+            browser: Browser = getattr(playwright, use.browser).launch(headless=use.headless, **options)
+        except Error as error:
+            raise launch_failure(error.message, options) from error
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def _opened(browser: Browser, config: Config, target: Target, folder: Path) -> Iterator[Visit]:
+    options: dict[str, Any] = context_options(config, target.network)
+    context = browser.new_context(**options)
+    keep = Keep(trace=config.use.trace, screenshot=config.use.screenshot)
+    with open_visit(
+        context=context,
+        page=context.new_page(),
+        target=target,
+        folder=folder,
+        redactor=Redactor(config.secrets),
+        keep=keep,
+        stack=None,
+    ) as visit:
+        try:
+            yield visit
+        except Error as error:
+            if not browser.is_connected():
+                raise EnvironmentFailure(
+                    f"the browser died during the visit\n  bundle: {visit.folder_shown}"
+                ) from error
+            raise
+
+
+def _print(console: Console, result: VisitResult, bundle: str) -> None:
+    if result.is_mounted:
+        first, *rest = _success(result)
+    else:
+        first, *rest = render_failure(result, bundle="").splitlines()[:-1]
+    rest += _console_lines(result)
+    console.print(first, style="bold green" if result.is_mounted else "bold red", **PLAIN)
+    console.print("\n".join([*rest, f"  bundle:    {bundle}"]), **PLAIN)
+
+
+def _success(result: VisitResult) -> list[str]:
+    took_ms = result.decided_at_ms - result.opened_at_ms
+    return [
+        f"mounted after {took_ms:.0f} ms: {result.url}",
+        f"  secret:    {render_prefetch(result)}",
+        f"  reached:   {milestones(result)}",
+    ]
+
+
+def _console_lines(result: VisitResult) -> list[str]:
+    """The errors on the console, each once."""
+    texts = Counter(" ".join(problem.text.split()) for problem in result.console if not problem.is_allowed)
+    lines = [f"  console:   {text[:300]}" + (f" ({count} times)" if count > 1 else "") for text, count in texts.items()]
+    more = [f"  console:   and {len(lines) - MOST_CONSOLE_LINES} more"] if len(lines) > MOST_CONSOLE_LINES else []
+    return lines[:MOST_CONSOLE_LINES] + more

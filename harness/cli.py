@@ -1,0 +1,194 @@
+"""The command `chatkit-harness`: the same engine as the pytest plugin, for the shell.
+
+In: arguments. Out: words for people on the terminal, JSON where it is asked for, and an exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from harness import __version__
+from harness.config import Config, Overrides, read_config, render_config
+from harness.errors import ConfigError, HarnessError
+
+EXIT_CODES = """
+\b
+Exit codes:
+   0  passed              5  no test ran             12  preflight failed
+   1  failed              7  passed after a retry    13  broken environment: no browser, a server
+   2  interrupted        10  secret in artifacts         that does not start, a browser that died
+   3  internal error     11  stale or unreadable     14  the page cannot be visited: nothing listens,
+   4  wrong usage or         recording                   no web page, no such button
+      configuration
+"""
+INTERRUPTED = 2
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def main() -> None:
+    """Run the command line; our own errors are one message, without a traceback unless --debug asks for it."""
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except HarnessError as error:
+        if "--debug" in sys.argv:
+            raise
+        _stderr().print(f"[bold red]{type(error).__name__}:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ConfigError.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _stderr().print("interrupted")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _stderr() -> Console:
+    return Console(stderr=True)
+
+
+def _stdout() -> Console:
+    return Console()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, epilog=EXIT_CODES)
+@click.version_option(__version__, prog_name="chatkit-harness")
+def cli() -> None:
+    """Find out whether the OpenAI ChatKit widget on a page mounts, and if not, why.
+
+    \b
+    Begin with one of these:
+      chatkit-harness check https://staging.example.com/chat --click "Open chat"
+      chatkit-harness gate             does this change break the mount? (CI)
+      chatkit-harness serve            a page with a working widget, to look at
+      chatkit-harness doctor           what works on this machine
+    """
+
+
+def _config_options(command: Command) -> Command:
+    """Add the options that choose and override the configuration."""
+    for option in reversed(
+        (
+            click.option("--config", "config_file", type=click.Path(path_type=Path), help="The configuration file."),
+            click.option("-p", "--project", metavar="NAME", help="The project of the configuration."),
+            click.option("--browser", type=click.Choice(["chromium", "firefox", "webkit"]), help="The engine."),
+            click.option("--executable-path", metavar="FILE", help="The browser to start."),
+            click.option("--headed", is_flag=True, help="Show the browser."),
+            click.option("--output-dir", metavar="FOLDER", help="Where results go (default: test-results)."),
+            click.option("--mount-timeout-ms", type=int, metavar="MS", help="How long an undecided mount is awaited."),
+            click.option(
+                "--trace", type=click.Choice(["off", "on", "retain-on-failure"]), help="When to keep a trace."
+            ),
+            click.option("--debug", is_flag=True, help="Show tracebacks of our own errors."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _config(options: dict[str, Any], **more: Any) -> Config:
+    """Return the configuration for a command's options; what the command does not offer is left alone."""
+    named = ("project", "browser", "executable_path", "output_dir", "mount_timeout_ms", "trace")
+    given = {name: options.get(name) for name in named} | more
+    overrides = Overrides(**given, headless=False if options.get("headed") else None)
+    return read_config(options.get("config_file"), environ=os.environ, overrides=overrides)
+
+
+@cli.command(epilog=EXIT_CODES, short_help="Does a widget mount at this URL? Nothing to configure.")
+@click.argument("url")
+@click.option("--click", "clicks", multiple=True, metavar="NAME", help="A button, link or text to click first.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
+@_config_options
+def check(url: str, clicks: tuple[str, ...], as_json: bool, **options: Any) -> int:
+    """Open URL, click what is named, and say whether a ChatKit widget mounts.
+
+    Nothing has to be configured: the call that fetches the client secret is found by its answer.
+    """
+    from harness.check import run_check
+
+    return run_check(_stdout(), _config(options), url, clicks=clicks, as_json=as_json)
+
+
+@cli.command(epilog=EXIT_CODES, short_help="Does this change break the mount? For CI.")
+@click.option("-n", "--workers", type=int, default=0, metavar="N", help="Run N tests at a time.")
+@click.option("--retries", type=int, metavar="N", help="Try a failing test N more times; a pass is then exit code 7.")
+@click.option("--prefetch", type=click.Choice(["required", "allowed"]), help="What the client secret must be.")
+@click.option("-k", "only", default="", metavar="EXPRESSION", help="Run only tests whose names match, as in pytest.")
+@click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
+@_config_options
+def gate(
+    workers: int, retries: int | None, prefetch: str | None, only: str, pytest_args: tuple[str, ...], **options: Any
+) -> int:
+    """Run the regression gate: the built-in checks for every entry of the project, then its own tests.
+
+    Arguments after -- go to pytest.
+    """
+    from harness.gate import GateOptions, run_gate
+
+    config = _config(options, retries=retries, prefetch=prefetch)
+    chosen = GateOptions(
+        config_file=options["config_file"],
+        workers=workers,
+        is_debug=options["debug"],
+        only=only,
+        pytest_args=pytest_args,
+    )
+    return run_gate(_stdout(), config, chosen)
+
+
+@cli.command(short_help="Serve the test page, working or broken, for a browser tab.")
+@click.option("--scenario", default="healthy", show_default=True, metavar="NAME", help="What is broken, if anything.")
+@click.option("--port", type=int, default=0, metavar="PORT", help="The page's port; 0 takes any that is free.")
+@click.option("--list", "is_list", is_flag=True, help="List the scenarios.")
+@click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
+def serve(scenario: str, port: int, is_list: bool, **_debug: Any) -> int:
+    """Serve the test page with a stand-in ChatKit for a normal browser tab, until Ctrl-C."""
+    from harness.serve import list_scenarios, run_serve
+
+    return list_scenarios(_stdout()) if is_list else run_serve(_stdout(), scenario, port)
+
+
+@cli.command(short_help="Print the effective configuration.")
+@_config_options
+def config(**options: Any) -> int:
+    """Print the effective configuration, where each value comes from, with secrets masked."""
+    click.echo(render_config(_config(options)), nl=False)
+    return 0
+
+
+@cli.command(short_help="Say what works on this machine.")
+@_config_options
+def doctor(**options: Any) -> int:
+    """Say what works on this machine and what does not: Python, packages, browsers, TLS, configuration, disk."""
+    from harness.setup import run_doctor
+
+    try:
+        found: Config | ConfigError = _config(options)
+    except ConfigError as error:
+        found = error
+    return run_doctor(_stdout(), found)
+
+
+@cli.command(short_help="Get a browser that works.")
+@click.option("--browser", type=click.Choice(["chromium", "firefox", "webkit"]), default="chromium", show_default=True)
+@click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
+def install(browser: str, **_debug: Any) -> int:
+    """Get a browser that works: Playwright's own where it can be downloaded, else the distribution's."""
+    from harness.setup import run_install
+
+    return run_install(_stdout(), browser)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Runs the command line as a user does: in a process of its own, in an empty folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TIMEOUT_S = 120
+
+
+def run_command(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Return what `chatkit-harness …` printed and its exit code. No variable of ours leaks in from outside."""
+    return subprocess.run(
+        [sys.executable, "-m", "harness.cli", *arguments],
+        cwd=cwd,
+        env=clean_environ() | environ,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def clean_environ() -> dict[str, str]:
+    """Return the environment without the harness's and pytest's own variables."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("CHATKIT_", "PYTEST_"))}

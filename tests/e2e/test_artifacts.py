@@ -1,0 +1,70 @@
+"""What a visit leaves behind: every file there, readable, true to what happened, and free of secrets."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+from harness import Chatkit, expect
+from harness.model.timeline import read_timeline
+from harness.report.bundle import read_result
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def test_bundle_of_a_mounted_visit_is_complete(chatkit: Chatkit) -> None:
+    """Timeline, result, console, HAR, DOM with frame and shadow root, and two screenshots."""
+    embed = chatkit.open("topic-generation")
+    expect(embed).to_be_mounted()
+    result = embed.finish()
+    folder = embed.folder
+    entries = read_timeline((folder / "timeline.jsonl").read_text(encoding="utf-8").splitlines())
+    assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
+    assert read_result(folder) == result
+    assert result.is_mounted
+    har = json.loads((folder / "network.har").read_text(encoding="utf-8"))
+    assert har["log"]["version"] == "1.2"
+    urls = [entry["request"]["url"] for entry in har["log"]["entries"]]
+    assert "https://cdn.platform.openai.com/deployments/chatkit/chatkit.js" in urls
+    assert "https://us.api.openai.com/v1/chatkit/conversation" in urls
+    dom = (folder / "dom.html").read_text(encoding="utf-8")
+    assert "<openai-chatkit" in dom
+    assert "ck-wrapper" in dom
+    assert "What can I help with today?" in dom
+    assert "Domain verification skipped" in (folder / "console.log").read_text(encoding="utf-8")
+    for name in ("screenshot-page.png", "screenshot-element.png"):
+        assert (folder / name).read_bytes().startswith(PNG)
+    assert not (folder / "error-context.md").exists()
+
+
+def test_bundle_of_a_failed_visit_tells_the_failure(chatkit: Chatkit) -> None:
+    """A failure adds error-context.md and the trace."""
+    embed = chatkit.open("topic-generation", scenario="frame-400")
+    expect(embed).not_to_be_mounted(reason="frame-failed")
+    embed.finish()
+    told = (embed.folder / "error-context.md").read_text(encoding="utf-8")
+    assert told.startswith("# NOT MOUNTED: topic-generation")
+    assert "chatkit.ready fired all the same" in told
+    with zipfile.ZipFile(embed.folder / "trace.zip") as trace:
+        assert trace.testzip() is None
+
+
+def test_no_file_holds_the_client_secret(chatkit: Chatkit) -> None:
+    """The secret that the page used stands in no text of the bundle, and its placeholder does."""
+    embed = chatkit.open("topic-generation")
+    expect(embed).to_be_mounted()
+    secret = embed.page.evaluate(
+        "fetch('/api/chatkit/session', {method: 'POST', headers: {'content-type': 'application/json'},"
+        " body: JSON.stringify({workflow_id: 'wf_test_topic_generation'})}).then((r) => r.json()).then((b) => b.client_secret)"
+    )
+    embed.page.evaluate("(secret) => { console.log('secret ' + secret); document.title = secret; }", secret)
+    embed.finish()
+    assert secret.startswith("ek_")
+    texts = {path: path.read_text(encoding="utf-8") for path in _text_files(embed.folder)}
+    assert [path.name for path, text in texts.items() if secret in text] == []
+    assert any("<redacted:client_secret:" in text for text in texts.values())
+
+
+def _text_files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.suffix in (".jsonl", ".json", ".log", ".har", ".html", ".md")]

@@ -1,0 +1,168 @@
+"""The pytest plugin in runs of its own: what a user's suite sees, alone and in parallel, passing and failing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.commands import TIMEOUT_S, clean_environ
+
+HEALTHY_TEST = """
+from harness import expect
+
+
+def test_topic_generation_mounts(chatkit):
+    embed = chatkit.open("topic-generation")
+    expect(embed).to_have_prefetched_client_secret()
+    expect(embed).to_be_mounted()
+    expect(embed).to_have_clean_console()
+
+
+def test_post_writer_mounts(chatkit):
+    expect(chatkit.open("post-writer")).to_be_mounted()
+"""
+FAILING_TEST = """
+from harness import expect
+
+
+def test_it_mounts(chatkit):
+    expect(chatkit.open("topic-generation", scenario="session-401")).to_be_mounted()
+"""
+BUNDLE = {"timeline.jsonl", "result.json", "console.log", "network.har", "dom.html", "screenshot-page.png"}
+
+
+def run_pytest(folder: Path, *arguments: str, **files: str) -> subprocess.CompletedProcess[str]:
+    """Write the files, run pytest in the folder, and return what came of it."""
+    for name, text in files.items():
+        folder.joinpath(name.replace("__", ".")).write_text(text, encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        cwd=folder,
+        env=clean_environ(),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def outcomes_of(folder: Path) -> list[dict[str, object]]:
+    """Return the lines of the newest run's `tests.jsonl`."""
+    lines = (folder / "test-results" / "latest" / "tests.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["alone", "in parallel"])
+def test_healthy_suite_passes_and_leaves_a_bundle_for_each_visit(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Nothing is configured, and each test has a complete bundle, also with two workers."""
+    done = run_pytest(tmp_path, *arguments, test_it__py=HEALTHY_TEST)
+    assert done.returncode == 0, done.stdout + done.stderr
+    tests = outcomes_of(tmp_path)
+    assert sorted(test["outcome"] for test in tests) == ["passed", "passed"]
+    for test in tests:
+        (bundle,) = test["bundles"]  # type: ignore[misc]
+        names = {path.name for path in (tmp_path / "test-results" / "latest" / bundle).iterdir()}
+        assert names >= BUNDLE
+    assert (tmp_path / "test-results" / "junit.xml").stat().st_size > 0
+
+
+def test_failure_is_told_with_cause_milestone_and_bundle(tmp_path: Path) -> None:
+    """The message names what was expected, why it is not so, how far the mount came, and where the evidence lies."""
+    done = run_pytest(tmp_path, test_it__py=FAILING_TEST)
+    assert done.returncode == 1
+    told = done.stdout
+    assert "expected the widget to be mounted" in told
+    assert "/api/chatkit/session answered 401" in told
+    assert "reached:   element-defined; missing: element-connected" in told
+    bundle = tmp_path / told.split("bundle:")[1].split()[0]
+    assert (bundle / "error-context.md").read_text(encoding="utf-8").startswith("# NOT MOUNTED")
+    assert (bundle / "trace.zip").stat().st_size > 0
+    assert "harness/expectations.py" not in told, "the traceback shows the user's line, not ours"
+
+
+def test_a_later_run_keeps_the_results_of_earlier_ones(tmp_path: Path) -> None:
+    """Each run has a folder; `latest` points to the newest; nothing finished is deleted by the next run."""
+    for _ in range(2):
+        assert run_pytest(tmp_path, test_it__py="def test_nothing():\n    pass\n").returncode == 0
+    runs = [path for path in (tmp_path / "test-results").iterdir() if path.name.startswith("run-")]
+    assert len(runs) == 2
+    assert (tmp_path / "test-results" / "latest").resolve() == max(runs, key=lambda path: path.stat().st_mtime_ns)
+
+
+def test_missing_browser_is_an_environment_error(tmp_path: Path) -> None:
+    """A browser that is not there: one sentence for the test, no traceback, exit code 13."""
+    config = '[use]\nexecutable_path = "/nowhere/chromium"\n'
+    tmp_path.joinpath("playwright.config.toml").write_text(config, encoding="utf-8")
+    done = run_pytest(tmp_path, test_it__py=HEALTHY_TEST)
+    assert done.returncode == 13, done.stdout
+    assert "EnvironmentFailure: the browser /nowhere/chromium cannot be started: it does not exist" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_wrong_configuration_stops_the_run(tmp_path: Path) -> None:
+    """A configuration error is pytest's usage error, with file, key and what was expected."""
+    tmp_path.joinpath("playwright.config.toml").write_text("[chatkit]\nprefetched = true\n", encoding="utf-8")
+    done = run_pytest(tmp_path, test_it__py=HEALTHY_TEST)
+    assert done.returncode == 4
+    assert "ConfigError: unknown key chatkit.prefetched" in done.stderr
+    assert "did you mean prefetch?" in done.stderr
+
+
+def test_an_unknown_entry_lists_those_there_are(tmp_path: Path) -> None:
+    """A typo in the name of an entry is answered with the names."""
+    test = 'def test_it(chatkit):\n    chatkit.open("topic-generator")\n'
+    done = run_pytest(tmp_path, test_it__py=test)
+    assert done.returncode == 1
+    assert "ConfigError: project 'local' has no entry 'topic-generator'" in done.stdout
+    assert "topic-generation, post-writer" in done.stdout
+
+
+def test_playwrights_own_fixtures_go_on_to_work(tmp_path: Path) -> None:
+    """A test that uses pytest-playwright's `page` gets the same browser, and `expect` asserts about its locators."""
+    test = """
+from harness import expect
+
+
+def test_page(page):
+    page.set_content("<h1>Hello</h1>")
+    expect(page.get_by_role("heading")).to_have_text("Hello")
+"""
+    done = run_pytest(tmp_path, test_it__py=test)
+    assert done.returncode == 0, done.stdout
+
+
+def test_web_server_of_a_project_is_started_and_stopped(tmp_path: Path) -> None:
+    """The project's own server runs while the tests do, and its output is kept; one that fails is exit code 13."""
+    tmp_path.joinpath("index.html").write_text("<!doctype html><title>Mine</title>", encoding="utf-8")
+    server = '{{ command = "{} -m http.server {} --bind 127.0.0.1", url = "http://127.0.0.1:{}", timeout_ms = {} }}'
+    port = _free_port()
+    config = f"[projects.app]\nweb_server = {server.format(sys.executable, port, port, 20_000)}\n"
+    tmp_path.joinpath("playwright.config.toml").write_text(config, encoding="utf-8")
+    test = f'def test_it(page):\n    page.goto("http://127.0.0.1:{port}")\n    assert page.title() == "Mine"\n'
+    done = run_pytest(tmp_path, test_it__py=test)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "GET / HTTP/1.1" in (tmp_path / "test-results" / "latest" / "web-server.log").read_text(encoding="utf-8")
+    with pytest.raises(ConnectionRefusedError):
+        _connect(port)
+    broken = f"[projects.app]\nweb_server = {server.format('/nowhere/python', port, port, 5_000)}\n"
+    tmp_path.joinpath("playwright.config.toml").write_text(broken, encoding="utf-8")
+    done = run_pytest(tmp_path, test_it__py=test)
+    assert done.returncode == 13, done.stdout + done.stderr
+    assert "ended with exit code 127" in done.stdout + done.stderr
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _connect(port: int) -> None:
+    import socket
+
+    socket.create_connection(("127.0.0.1", port), timeout=2).close()
