@@ -18,7 +18,6 @@ from playwright.sync_api import BrowserContext, Page
 
 from conformance.host import Host
 from conformance.server import HostServer, serve_host
-from harness.drive.browsers import find_browser
 from harness.drive.routes import Destinations, install_routes
 from harness.servers.scenarios import Scenario
 from harness.servers.server import Stack, serve_stack
@@ -59,12 +58,6 @@ def sdk(pytestconfig: pytest.Config) -> Sdk:
     if name not in ("stand-in", "live"):
         raise pytest.UsageError(f'--chatkit-sdk: "stand-in", "snapshot:<folder>" or "live", not {name!r}')
     return Sdk(name=name)
-
-
-@pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args: dict[str, Any], browser_name: str) -> dict[str, Any]:
-    """Launch the browser that is there."""
-    return find_browser(browser_name, "", os.environ).launch_options() | browser_type_launch_args
 
 
 @pytest.fixture(scope="session")

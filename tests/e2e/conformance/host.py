@@ -96,7 +96,7 @@ class Host:
         """Open the page and run a script in its body. `origin`: https://app.test, else loopback."""
         self.server.page = PAGE.replace("LOADER", loader).replace("SCRIPT", script)
         self.server.page_headers = headers or {}
-        self.page.goto(f"{origin or self.server.url}/")
+        self.page.goto(f"{origin or self.server.url}/", wait_until="domcontentloaded")
 
     def mount(self, options: str, **settings: Any) -> None:
         """Open the page with one element of these options."""
@@ -191,6 +191,10 @@ class Host:
             if time.monotonic() > deadline:
                 raise AssertionError(f"did not happen within {DEADLINE_MS / 1000:g} s: {what}")
             self.page.wait_for_timeout(20)
+
+    def wait_for_uncaught(self, text: str) -> None:
+        """Wait for an uncaught error that ends in a text, in whichever document."""
+        self.wait_until(lambda: any(error.endswith(text) for error in self.page_errors), f"an uncaught {text!r}")
 
     # --- acting ----------------------------------------------------------------------------------------------------
 
