@@ -188,7 +188,9 @@ def test_classic_script_defines_the_element(host: Host, loader: str) -> None:
     "loader",
     [
         pytest.param(f'<script type="module" src="{LOADER}"></script>', id="module"),
-        pytest.param(f"<script>import('{LOADER}').catch((error) => seen.errors.push(error.message))</script>", id="import"),
+        pytest.param(
+            f"<script>import('{LOADER}').catch((error) => seen.errors.push(error.message))</script>", id="import"
+        ),
     ],
 )
 def test_module_script_defines_nothing(host: Host, loader: str) -> None:
