@@ -109,6 +109,7 @@ class Mount:
     box: BoxChanged | None = None
     kept: dict[str, Exchange] = field(default_factory=dict)  # open ones, and those a track depends on
     asked: frozenset[str] = frozenset()  # nonces of unanswered onGetClientSecret commands
+    early: dict[str, FrameMessage] = field(default_factory=dict)  # answers whose question is not seen yet, by nonce
     backend_urls: frozenset[str] = frozenset()  # what the frame asked the host page to fetch (custom mode)
     session_endpoint: str = ""  # glob from the configuration; "" to find it by its answer and its name
     is_crashed: bool = False
@@ -239,7 +240,10 @@ def _remember(mount: Mount, entry: Entry) -> Mount:
         case PageCrashed():
             return replace(mount, is_crashed=True)
         case FrameMessage(direction="to_host", type="command", name="onGetClientSecret"):
-            return replace(mount, asked=mount.asked | {event.nonce})
+            return mount if event.nonce in mount.early else replace(mount, asked=mount.asked | {event.nonce})
+        case FrameMessage(direction="to_frame", type="response") if event.nonce not in mount.asked:
+            # Question and answer are reported by two documents, and so in any order.
+            return replace(mount, early={**mount.early, event.nonce: event})
         case FrameMessage(direction="to_host", type="fetch" | "fetchEventSource") if event.detail_name:
             return replace(mount, backend_urls=mount.backend_urls | {event.detail_name})
         case RequestStarted() | ResponseReceived() | RequestFinished() | RequestFailed() | BodyRead():
@@ -261,6 +265,7 @@ def _without_embed(mount: Mount) -> Mount:
         shadow=None,
         box=None,
         asked=frozenset(),
+        early={},
         has_ready_event=False,
         kept={k: e for k, e in mount.kept.items() if not _is_backend(mount, e) and not _is_verification(e)},
     )
@@ -391,10 +396,7 @@ def _frame_signals(mount: Mount) -> Iterator[Signal]:
 def _message_signals(before: Mount, event: FrameMessage) -> Iterator[Signal]:
     if event.direction == "to_frame":
         if event.type == "response" and event.nonce in before.asked:
-            if event.error_name or event.error_message:
-                yield Signal.SECRET_REJECTED
-            elif event.value_format in ("v00", "v01"):
-                yield Signal.SECRET_DELIVERED
+            yield from _answer_signals(event)
         return
     if event.name == "error":
         yield from _error_signals(before, event)
@@ -404,8 +406,17 @@ def _message_signals(before: Mount, event: FrameMessage) -> Iterator[Signal]:
         yield Signal.FRAME_BOOTED
     if event.name == "onGetClientSecret":
         yield Signal.SECRET_ASKED
+        if event.nonce in before.early:
+            yield from _answer_signals(before.early[event.nonce])
     if event.name == "log" and event.detail_name == "composer.ready":
         yield Signal.COMPOSER_READY
+
+
+def _answer_signals(answer: FrameMessage) -> Iterator[Signal]:
+    if answer.error_name or answer.error_message:
+        yield Signal.SECRET_REJECTED
+    elif answer.value_format in ("v00", "v01"):
+        yield Signal.SECRET_DELIVERED
 
 
 def _error_signals(before: Mount, event: FrameMessage) -> Iterator[Signal]:

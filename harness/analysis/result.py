@@ -37,14 +37,17 @@ def result_of(
     prefetch_expected: str = "required",
     console_allow: tuple[str, ...] = (),
     session_endpoint: str = "",
-    now_ms: float | None = None,
+    judgement: Judgement | None = None,
 ) -> VisitResult:
-    """Return what a visit came to. Raises ValueError for a timeline without a `VisitStarted`."""
+    """Return what a visit came to. Raises ValueError for a timeline without a `VisitStarted`.
+
+    `judgement`: that of these entries, when the caller has followed them already; otherwise they are judged here.
+    """
     entries = tuple(entries)
     start = next((e.event for e in entries if isinstance(e.event, VisitStarted)), None)
     if start is None:
         raise ValueError("this timeline holds no visit")
-    judgement = judge(entries, limits, session_endpoint=session_endpoint, now_ms=now_ms)
+    judgement = judgement or judge(entries, limits, session_endpoint=session_endpoint)
     mount, verdict = judgement.mount, judgement.verdict
     prefetch = prefetch_of(entries)
     exchanges = exchanges_of(entries)

@@ -15,7 +15,7 @@ from harness.analysis.verdict import Judgement, Limits, follow, settle
 from harness.drive.waiting import Waiter
 from harness.errors import EnvironmentFailure, HarnessError, PageError
 from harness.model.events import ActionTaken, HarnessFault, Navigated, ResponseReceived
-from harness.model.timeline import Timeline
+from harness.model.timeline import Entry, Timeline
 
 CLICK_TIMEOUT_MS = 5_000
 MOST_NAMES = 12
@@ -87,11 +87,17 @@ class Embed:
                 return self._judgement
             self._waiter.wait(self._judgement.due_ms - now_ms)
 
-    @property
-    def judgement(self) -> Judgement:
-        """What is known at this moment, without waiting."""
+    def judged(self) -> tuple[Judgement, tuple[Entry, ...]]:
+        """Return what is known at this moment, without waiting, and the entries it rests on."""
+        now_ms = self.timeline.now_ms  # before the entries: whatever comes later is stamped later
         self._follow()
-        return self._judgement
+        self._judgement = settle(self._judgement, now_ms)
+        return self._judgement, self.timeline.entries[: self._seen]
+
+    @property
+    def is_crashed(self) -> bool:
+        """Whether the page or the browser is gone."""
+        return self.judged()[0].mount.is_crashed
 
     def _follow(self) -> None:
         for entry in self.timeline.since(self._seen):
