@@ -10,7 +10,7 @@ from collections.abc import Callable
 from playwright.sync_api import Error, Locator, Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from harness.analysis.mount import Mount
+from harness.analysis.state import Mount
 from harness.analysis.verdict import Judgement, Limits, follow, settle
 from harness.drive.waiting import Waiter
 from harness.errors import EnvironmentFailure, HarnessError, PageError
