@@ -128,7 +128,7 @@ def compare(running: Stack, reference: Reference) -> Callable[[Callable[[Chat], 
 Compare = Callable[[Callable[[Chat], None]], list[Any]]
 
 
-@pytest.mark.parametrize("word", ["what is tea?", *(SCRIPTS.keys() - UNTYPED - {"drop"})])
+@pytest.mark.parametrize("word", ["what is tea?", *sorted(SCRIPTS.keys() - UNTYPED - {"drop"})])
 def test_every_script_is_streamed_and_stored_as_the_real_server_does(compare: Compare, word: str) -> None:
     """The events of a first and a second message, and the thread read again, are the real server's."""
 
