@@ -121,14 +121,19 @@ def check(url: str, clicks: tuple[str, ...], as_json: bool, **options: Any) -> i
 
 
 @cli.command(epilog=EXIT_CODES, short_help="Does this change break the mount? For CI.")
-@click.option("-n", "--workers", type=int, default=0, metavar="N", help="Run N tests at a time.")
+@click.option("-n", "--workers", type=int, metavar="N", help="Run N tests at a time.")
 @click.option("--retries", type=int, metavar="N", help="Try a failing test N more times; a pass is then exit code 7.")
 @click.option("--prefetch", type=click.Choice(["required", "allowed"]), help="What the client secret must be.")
 @click.option("-k", "only", default="", metavar="EXPRESSION", help="Run only tests whose names match, as in pytest.")
 @click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
 @_config_options
 def gate(
-    workers: int, retries: int | None, prefetch: str | None, only: str, pytest_args: tuple[str, ...], **options: Any
+    workers: int | None,
+    retries: int | None,
+    prefetch: str | None,
+    only: str,
+    pytest_args: tuple[str, ...],
+    **options: Any,
 ) -> int:
     """Run the regression gate: the built-in checks for every entry of the project, then its own tests.
 
@@ -136,10 +141,9 @@ def gate(
     """
     from harness.gate import GateOptions, run_gate
 
-    config = _config(options, retries=retries, prefetch=prefetch)
+    config = _config(options, workers=workers, retries=retries, prefetch=prefetch)
     chosen = GateOptions(
         config_file=options["config_file"],
-        workers=workers,
         is_debug=options["debug"],
         only=only,
         pytest_args=pytest_args,

@@ -71,6 +71,7 @@ class Overrides:
     project: str | None = None
     output_dir: str | None = None
     test_dir: str | None = None
+    workers: int | None = None
     retries: int | None = None
     mount_timeout_ms: int | None = None
     prefetch: str | None = None
@@ -116,6 +117,8 @@ class Config:
     root: Path  # relative folders are relative to this one
     test_dir: Path
     output_dir: Path
+    test_ignore: tuple[str, ...]  # globs of paths that a gate does not collect
+    workers: int  # how many tests a gate runs at a time
     retries: int
     keep_runs: int  # older runs beyond this number are deleted
     use: Use
@@ -181,6 +184,8 @@ def read_config(
         root=root,
         test_dir=root / settings["test_dir"].value,
         output_dir=root / settings["output_dir"].value,
+        test_ignore=settings["test_ignore"].value,
+        workers=settings["workers"].value,
         retries=settings["retries"].value,
         keep_runs=settings["keep_runs"].value,
         use=Use(**(_values(settings, "use") | {"viewport": Viewport(**_values(settings, "use.viewport"))})),

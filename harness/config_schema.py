@@ -101,6 +101,8 @@ PREFETCH = choice("required", "allowed")
 KEYS: Mapping[str, Key] = {
     "test_dir": Key(kind=FILLED, default="tests/e2e"),
     "output_dir": Key(kind=FILLED, default="test-results", variable="CHATKIT_HARNESS_OUTPUT_DIR"),
+    "test_ignore": Key(kind=TEXTS, default=()),
+    "workers": Key(kind=whole(1), default=1, variable="CHATKIT_HARNESS_WORKERS"),
     "retries": Key(kind=whole(0), default=0),
     "keep_runs": Key(kind=whole(1), default=5),
     "use.browser": Key(kind=BROWSER, default="chromium", variable="CHATKIT_HARNESS_BROWSER"),

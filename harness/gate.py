@@ -41,7 +41,6 @@ class GateOptions:
     """What the command line says about this run."""
 
     config_file: Path | None = None
-    workers: int = 0  # 0: no parallel run
     is_debug: bool = False
     only: str = ""  # pytest's -k
     pytest_args: tuple[str, ...] = ()
@@ -75,7 +74,8 @@ def _arguments(config: Config, options: GateOptions) -> list[str]:
     arguments += [f"--chatkit-prefetch={config.chatkit.prefetch}"] if _is_given(config, "chatkit.prefetch") else []
     arguments += [] if use.headless else ["--headed"]
     arguments += [f"--reruns={config.retries}"] if config.retries else []
-    arguments += ["-n", str(options.workers)] if options.workers else []
+    arguments += ["-n", str(config.workers)] if config.workers > 1 else []
+    arguments += [f"--ignore-glob={config.root / glob}" for glob in config.test_ignore]
     arguments += ["-k", options.only] if options.only else []
     arguments += ["--chatkit-debug"] if options.is_debug else []
     arguments += options.pytest_args
@@ -122,9 +122,9 @@ class GateReporter:
     def _on_outcome(self, outcome: TestOutcome) -> None:
         visits = tuple(filter(None, (self._result(bundle) for bundle in outcome.bundles)))
         self._rows.append((outcome, visits))
-        self._console.print(test_line(outcome, visits), highlight=False)
+        self._console.print(test_line(outcome, visits), highlight=False, soft_wrap=True)
         if not outcome.is_good:
-            self._console.print(failure_text(outcome), highlight=False)
+            self._console.print(failure_text(outcome), highlight=False, soft_wrap=True)
 
     def _result(self, bundle: str) -> VisitResult | None:
         try:

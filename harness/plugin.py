@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Generator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from harness.servers.web_server import WebServerCommand, WebServerProcess
 
 CHECKS = Path(__file__).with_name("checks.py")
 BUILT_IN = "built-in"
+OUTPUT = "chatkit_output"  # what a worker of pytest-xdist is told: the run's folder
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,7 +47,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[CONFIG] = ours = _read(config)
     if not config.option.browser:
         config.option.browser = [ours.use.browser]
-    if not hasattr(config, "workerinput") and not config.option.collectonly:
+    if hasattr(config, "workerinput"):
+        config.option.output = config.workerinput[OUTPUT]
+    elif not config.option.collectonly:
         config.pluginmanager.register(Controller(config, ours), "chatkit-harness-controller")
 
 
@@ -117,8 +121,13 @@ class Controller:
         except HarnessError as error:
             raise pytest.UsageError(f"{type(error).__name__}: {error}") from None
         self.outcomes = Outcomes(self.folder)
-        config.option.output = str(self.folder)  # pytest-playwright's `output_path` is below it, in the workers too
+        config.option.output = str(self.folder)  # pytest-playwright's `output_path` is below it
         config.option.xmlpath = config.option.xmlpath or str(self.folder / "junit.xml")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker of pytest-xdist the run's folder: it reads the command line again, and would miss it."""
+        node.workerinput[OUTPUT] = str(self.folder)
 
     def pytest_sessionstart(self) -> None:
         """Start the project's own web server."""

@@ -169,10 +169,10 @@ class Visit:
     def result(self) -> VisitResult:
         """Return what the timeline says so far."""
         target = self.target
-        now_ms = self._recorder.timeline.now_ms  # before the entries: whatever comes later is stamped later
+        judgement, entries = self.embed.judged()
         return result_of(
-            self._recorder.timeline.entries,
-            now_ms=now_ms,
+            entries,
+            judgement=judgement,
             limits=target.limits,
             started_at=self._recorder.started_at,
             prefetch_expected=target.prefetch,
@@ -188,13 +188,17 @@ class Visit:
         if not page.is_closed():
             self._recorder.read_bodies()
         before = self.result()
+        if not page.is_closed() and not before.is_good:
+            self._recorder.read_all_bodies()
+        self._recorder.leave_bodies("the visit passed" if before.is_good else "the page was gone")
         if not self._screenshots and self._wants(self._keep.screenshot, before):
             self._take_screenshots()
-        dom = dom_html(page) if not page.is_closed() and not self.embed.judgement.mount.is_crashed else ""
+        dom = dom_html(page) if not page.is_closed() and not self.embed.is_crashed else ""
         self._stop_trace(before)
         self._recorder.timeline.append(VisitEnded(reason="finished"))
         self._final = self.result()
         self._write(self._final, dom)
+        self.embed.raise_fault()
         return self._final
 
     def _write(self, result: VisitResult, dom: str) -> None:
@@ -215,14 +219,14 @@ class Visit:
         for name, image in self._screenshots.items():
             write_bytes(folder / name, image)
         write_result(folder / "result.json", result)
-        if not (result.is_mounted and result.is_prefetch_accepted and result.is_console_clean):
+        if not result.is_good:
             files = sorted(path.name for path in folder.iterdir() if path.is_file())
             context = render_error_context(result, bundle=self.folder_shown, files=files)
             write_text(folder / "error-context.md", redactor.text(context))
 
     def _take_screenshots(self) -> None:
         page = self.embed.page
-        if page.is_closed() or self.embed.judgement.mount.is_crashed:
+        if page.is_closed() or self.embed.is_crashed:
             return
         for name, image in (
             ("screenshot-page.png", page_screenshot(page)),
@@ -233,7 +237,7 @@ class Visit:
 
     @staticmethod
     def _wants(mode: str, result: VisitResult) -> bool:
-        return mode == "on" or (mode != "off" and not (result.is_mounted and result.is_prefetch_accepted))
+        return mode == "on" or (mode != "off" and not result.is_good)
 
     def _start_trace(self) -> None:
         try:

@@ -21,8 +21,6 @@ import trustme
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import sync_playwright
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from harness.config import Config
 from harness.drive.browsers import BIDI_FIREFOX, BrowserChoice, cause_of, find_browser
@@ -39,6 +37,7 @@ APT_OPTIONS = ("-o", "Acquire::http::Timeout=15", "-o", "Acquire::Retries=1", "-
 DEBIAN_PACKAGES: Mapping[str, str] = {"chromium": "chromium-headless-shell", "firefox": "firefox-esr"}
 BIDI_HINT = "a distribution's Firefox works with playwright 1.60 to 1.64 (1.65 fails)"
 FREE_BYTES = 500_000_000
+LINE_BREAK = "\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,15 +207,13 @@ def run_doctor(console: Console, config: Config | ConfigError, environ: Mapping[
 
     An unreadable configuration is a finding too, so the error itself may be passed.
     """
-    table = Table(box=None, pad_edge=False)
-    for heading in ("", "check", "found", "to fix"):
-        table.add_column(heading, overflow="fold")
     checks = []
     for check in _checks(config, environ):
         checks.append(check)
         sign = "ok" if check.is_good else "FAIL" if check.is_required else "-"
-        table.add_row(sign, escape(check.name), escape(check.found), "" if check.is_good else escape(check.fix))
-    console.print(table, highlight=False)
+        _say(console, f"{sign:5} {check.name:22} {check.found.replace(LINE_BREAK, LINE_BREAK + ' ' * 29)}")
+        if not check.is_good:
+            _say(console, f"{'':28} to fix: {check.fix}")
     is_well = all(check.is_good for check in checks if check.is_required)
     _say(console, "ready" if is_well else "not ready: see the lines that FAIL")
     return 0 if is_well else EnvironmentFailure.exit_code

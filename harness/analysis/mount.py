@@ -160,6 +160,9 @@ def _remember(mount: Mount, entry: Entry) -> Mount:
             return replace(mount, is_crashed=True)
         case FrameMessage(direction="to_host") if event.document in mount.documents:
             return _with_message(mount, event)
+        case FrameMessage(direction="to_frame", type="response") if event.nonce not in mount.asked:
+            # Question and answer are reported by two documents, and so in any order.
+            return replace(mount, early={**mount.early, event.nonce: event})
         case RequestStarted() | ResponseReceived() | RequestFinished() | RequestFailed() | BodyRead():
             return replace(mount, kept=_kept(mount, entry))
         case _:
@@ -168,6 +171,8 @@ def _remember(mount: Mount, entry: Entry) -> Mount:
 
 def _with_message(mount: Mount, event: FrameMessage) -> Mount:
     """The mount that knows what the frame waits for, and which addresses it has the page fetch."""
+    if event.nonce in mount.early:
+        return replace(mount, early={n: answer for n, answer in mount.early.items() if n != event.nonce})
     if event.type == "command" and event.name in AWAITED and mount.element is not Element.MOVED:
         return replace(mount, asked={**mount.asked, event.nonce: event.name})
     if event.type in ("fetch", "fetchEventSource") and event.detail_name:
@@ -220,6 +225,7 @@ def _with_embed(mount: Mount, embed: EmbedId) -> Mount:
         shadow=None,
         box=None,
         asked={},
+        early={},
         has_ready_event=False,
         kept={k: x for k, x in mount.kept.items() if not _is_of_its_frame(mount, x)},
     )

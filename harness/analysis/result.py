@@ -12,7 +12,7 @@ from harness.analysis.prefetch import prefetch_of
 from harness.analysis.roles import is_frame_document, is_loader, is_verification, lacks_secret
 from harness.analysis.state import Backend, Milestone, Mount
 from harness.analysis.tracks import Script, Session
-from harness.analysis.verdict import Limits, Reason, judge
+from harness.analysis.verdict import Judgement, Limits, Reason, judge
 from harness.model.events import (
     BodyRead,
     ConsoleMessage,
@@ -38,14 +38,17 @@ def result_of(
     prefetch_expected: str = "required",
     console_allow: tuple[str, ...] = (),
     session_endpoint: str = "",
-    now_ms: float | None = None,
+    judgement: Judgement | None = None,
 ) -> VisitResult:
-    """Return what a visit came to. Raises ValueError for a timeline without a `VisitStarted`."""
+    """Return what a visit came to. Raises ValueError for a timeline without a `VisitStarted`.
+
+    `judgement`: that of these entries, when the caller has followed them already; otherwise they are judged here.
+    """
     entries = tuple(entries)
     start = next((e.event for e in entries if isinstance(e.event, VisitStarted)), None)
     if start is None:
         raise ValueError("this timeline holds no visit")
-    judgement = judge(entries, limits, session_endpoint=session_endpoint, now_ms=now_ms)
+    judgement = judgement or judge(entries, limits, session_endpoint=session_endpoint)
     verdict = judgement.verdict
     mount = verdict.mount if verdict else judgement.mount
     told = tuple(e for e in entries if verdict is None or e.at_ms <= verdict.decided_at_ms)

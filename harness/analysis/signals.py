@@ -120,16 +120,22 @@ def _message_signals(before: Mount, mount: Mount, event: FrameMessage) -> Iterat
         yield Signal.FRAME_BOOTED
     if event.name == "onGetClientSecret":
         yield Signal.SECRET_ASKED
+        if event.nonce in before.early:
+            yield from _verdict_on_secret(before.early[event.nonce])
     if event.name == "log" and event.detail_name == "composer.ready":
         yield Signal.COMPOSER_READY
 
 
 def _answer_signals(before: Mount, event: FrameMessage) -> Iterator[Signal]:
     if event.type == "response" and before.asked.get(event.nonce) == "onGetClientSecret":
-        if event.error_name or event.error_message:
-            yield Signal.SECRET_REJECTED
-        elif event.value_format in ("v00", "v01"):
-            yield Signal.SECRET_DELIVERED
+        yield from _verdict_on_secret(event)
+
+
+def _verdict_on_secret(answer: FrameMessage) -> Iterator[Signal]:
+    if answer.error_name or answer.error_message:
+        yield Signal.SECRET_REJECTED
+    elif answer.value_format in ("v00", "v01"):
+        yield Signal.SECRET_DELIVERED
 
 
 def _error_signals(before: Mount, event: FrameMessage) -> Iterator[Signal]:

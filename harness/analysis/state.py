@@ -19,7 +19,7 @@ from harness.analysis.roles import (
     is_verification,
 )
 from harness.analysis.tracks import Element, Frame, Script, Session, Signal
-from harness.model.events import BoxChanged, ShadowChanged
+from harness.model.events import BoxChanged, FrameMessage, ShadowChanged
 from harness.model.timeline import Entry
 
 LONGEST_UNREAD_MS = 2_000  # an app's request that is answered, but whose end is not reported
@@ -94,6 +94,7 @@ class Mount:
     box: BoxChanged | None = None
     kept: dict[str, Exchange] = field(default_factory=dict)  # open ones, and those a track depends on
     asked: dict[str, str] = field(default_factory=dict)  # what the frame waits for: commands by nonce
+    early: dict[str, FrameMessage] = field(default_factory=dict)  # answers whose question is not seen yet, by nonce
     backend_urls: frozenset[str] = frozenset()  # what the frame asked the host page to fetch (custom mode)
     session_endpoint: str = ""  # glob from the configuration; "" to find it by its answer and its name
     is_crashed: bool = False

@@ -80,6 +80,7 @@ class Judgement:
     limits: Limits
     mount: Mount = field(default_factory=Mount)
     verdict: Verdict | None = None
+    is_over: bool = False  # the visit has ended; what comes later changes nothing
 
     @property
     def due_ms(self) -> float:
@@ -90,6 +91,8 @@ class Judgement:
 def follow(judgement: Judgement, entry: Entry) -> Judgement:
     """Return the judgement after one more entry: what was due before it is decided first."""
     judgement = settle(judgement, entry.at_ms)
+    if judgement.is_over or isinstance(entry.event, VisitEnded):
+        return replace(judgement, is_over=True)
     mount = advance(judgement.mount, entry)
     verdict = judgement.verdict
     if verdict is not None and (_is_reopening(entry) or _is_lost(verdict, mount)):
@@ -100,7 +103,7 @@ def follow(judgement: Judgement, entry: Entry) -> Judgement:
 
 def settle(judgement: Judgement, now_ms: float) -> Judgement:
     """Return the judgement at a moment: decided if it was due by then."""
-    if judgement.verdict is not None:
+    if judgement.verdict is not None or judgement.is_over:
         return judgement
     due_ms, outcome, reason = _ruling(judgement.mount, judgement.limits)
     if due_ms > now_ms:
@@ -126,8 +129,6 @@ def judge(
     """Return the judgement of a timeline, as the live wait would have passed it. `now_ms`: when it is not over yet."""
     judgement = Judgement(limits=limits, mount=Mount(session_endpoint=session_endpoint))
     for entry in entries:
-        if isinstance(entry.event, VisitEnded):
-            return settle(judgement, entry.at_ms)
         judgement = follow(judgement, entry)
     return judgement if now_ms is None else settle(judgement, now_ms)
 

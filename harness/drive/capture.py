@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import html
-from typing import Any
 
 from playwright.sync_api import Error, Frame, Page
 
@@ -56,24 +55,27 @@ def element_screenshot(page: Page) -> bytes | None:
 def dom_html(page: Page) -> str:
     """Return one HTML file with the page's DOM and, below it, each frame's."""
     main, *children = page.frames
-    text = _serialized(page, main)
+    top, *others = page._sync(_serialized([main, *children]))
     frames = "".join(
         f"\n<hr><p>frame <code>{html.escape(frame.url.split('#')[0])}</code></p>"
-        f'<iframe sandbox="" style="width:100%;height:480px" srcdoc="{html.escape(POLICY + _serialized(page, frame))}"></iframe>'
-        for frame in children
+        f'<iframe sandbox="" style="width:100%;height:480px" srcdoc="{html.escape(POLICY + text)}"></iframe>'
+        for frame, text in zip(children, others, strict=True)
     )
-    return f"<!doctype html>{POLICY}\n{_cut(text)}{frames}\n"
+    return f"<!doctype html>{POLICY}\n{top}{frames}\n"
 
 
-def _serialized(page: Page, frame: Frame) -> str:
-    # A frame that never commits keeps `evaluate` waiting without an end, so the wait is bounded here, on Playwright's loop.
-    async def bounded() -> Any:
-        return await asyncio.wait_for(frame._impl_obj.evaluate(SERIALIZE), ANSWER_TIMEOUT_MS / 1000)
+async def _serialized(frames: list[Frame]) -> list[str]:
+    """Return each frame's DOM. One that never commits would keep `evaluate` waiting without an end, hence the limit."""
 
-    try:
-        return _cut(str(page._sync(bounded())))
-    except (Error, TimeoutError) as error:
-        return f"<!-- this document did not answer: {html.escape(str(error).splitlines()[0] if str(error) else 'time-out')} -->"
+    async def one(frame: Frame) -> str:
+        try:
+            text = await asyncio.wait_for(frame._impl_obj.evaluate(SERIALIZE), ANSWER_TIMEOUT_MS / 1000)
+        except (Error, TimeoutError) as error:
+            reason = str(error).splitlines()[0] if str(error) else "time-out"
+            return f"<!-- this document did not answer: {html.escape(reason)} -->"
+        return _cut(str(text))
+
+    return list(await asyncio.gather(*map(one, frames)))
 
 
 def _cut(text: str) -> str:

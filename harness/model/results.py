@@ -69,6 +69,11 @@ class VisitResult:
         return all(problem.is_allowed for problem in self.console)
 
     @property
+    def is_good(self) -> bool:
+        """Whether the visit is all that its project asks for."""
+        return self.is_mounted and self.is_prefetch_accepted and self.is_console_clean
+
+    @property
     def is_prefetch_accepted(self) -> bool:
         """Whether the secret was fetched in a way the project accepts."""
         accepted = ("pre-fetched",) if self.prefetch_expected == "required" else ("pre-fetched", "on demand")

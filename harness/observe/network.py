@@ -5,7 +5,7 @@ In: Playwright's context events. Out: events. Bodies are read in one place, `rea
 
 from __future__ import annotations
 
-from collections import deque
+import asyncio
 
 from playwright.sync_api import BrowserContext, Error, Page, Request, Response
 
@@ -24,6 +24,7 @@ TEXT_TYPES = (
 )
 JUDGED_TYPES = ("text/html", "application/json", "text/plain")
 LARGEST_BODY_BYTES = 2_000_000
+BODY_TIMEOUT_S = 3
 
 
 def media_type_of(headers: Headers) -> str:
@@ -45,12 +46,13 @@ class NetworkObserver:
         self._salt = salt
         self._page: Page | None = None
         self._ids: dict[Request, str] = {}
-        self._responses: dict[Request, ResponseReceived] = {}
-        self._unread: deque[Request] = deque()
+        self._answers: dict[Request, tuple[Response, ResponseReceived]] = {}
+        self._unread: list[Request] = []
+        self._context: BrowserContext | None = None
 
     def attach(self, context: BrowserContext, page: Page) -> None:
         """Start listening. Only a navigation of this page is one of the top frame, not that of a pop-up."""
-        self._page = page
+        self._context, self._page = context, page
         context.on("request", self._on_request)
         context.on("response", self._on_response)
         context.on("requestfinished", self._on_finished)
@@ -63,10 +65,28 @@ class NetworkObserver:
         context.remove_listener("requestfinished", self._on_finished)
         context.remove_listener("requestfailed", self._on_failed)
 
-    def read_bodies(self) -> None:
-        """Ask the browser for the bodies of what has finished since the last call."""
-        while self._unread:
-            self._read(self._unread.popleft())
+    def read_bodies(self, *, judged_only: bool) -> None:
+        """Ask the browser for the bodies of what has finished; all at once, since each question costs a round trip.
+
+        `judged_only`: those that a verdict can depend on; scripts and styles are left for a later call.
+        """
+        wanted = [r for r in self._unread if not judged_only or self._is_judged(r)]
+        if not wanted or self._context is None:
+            return
+        self._unread = [r for r in self._unread if r not in wanted]
+        asked = [request for request in wanted if not self._unread_reason(request)]
+        bodies = dict(zip(asked, self._context._sync(_bodies_of([self._answers[r][0] for r in asked])), strict=True))
+        for request in wanted:
+            self._append_body(self._answers[request][1], *bodies.get(request, ("", self._unread_reason(request))))
+
+    def leave_bodies(self, reason: str) -> None:
+        """Say of the bodies that are not read yet why they are left out."""
+        for request in self._unread:
+            self._append_body(self._answers[request][1], "", self._unread_reason(request) or reason)
+        self._unread.clear()
+
+    def _is_judged(self, request: Request) -> bool:
+        return self._answers[request][1].media_type in JUDGED_TYPES or request.resource_type in ("fetch", "xhr")
 
     def _on_request(self, request: Request) -> None:
         if request.url.startswith(("data:", "blob:")):
@@ -107,7 +127,7 @@ class NetworkObserver:
             headers=headers,
             media_type=media_type_of(headers),
         )
-        self._responses[response.request] = event
+        self._answers[response.request] = (response, event)
         self._timeline.append(event)
 
     def _on_finished(self, request: Request) -> None:
@@ -124,17 +144,14 @@ class NetworkObserver:
                 receive_ms=_span(t["responseStart"], t["responseEnd"]),
             )
         )
-        self._unread.append(request)
+        if request in self._answers:
+            self._unread.append(request)
 
     def _on_failed(self, request: Request) -> None:
         if request in self._ids:
             self._timeline.append(RequestFailed(request_id=self._ids[request], error_text=request.failure or ""))
 
-    def _read(self, request: Request) -> None:
-        answer = self._responses.get(request)
-        if answer is None:
-            return
-        text, reason = self._text_of(request, answer)
+    def _append_body(self, answer: ResponseReceived, text: str, reason: str) -> None:
         parsed = (
             parsed_json(text)
             if (text and answer.media_type in JUDGED_TYPES) or answer.media_type.endswith("json")
@@ -158,19 +175,30 @@ class NetworkObserver:
             )
         )
 
-    def _text_of(self, request: Request, answer: ResponseReceived) -> tuple[str, str]:
-        if not is_text(answer.media_type):
-            return "", "not text"
+    def _unread_reason(self, request: Request) -> str:
+        answer = self._answers[request][1]
         length = next((value for name, value in answer.headers if name.lower() == "content-length"), "")
+        if not is_text(answer.media_type):
+            return "not text"
         if length.isdigit() and int(length) > LARGEST_BODY_BYTES:
-            return "", f"larger than {LARGEST_BODY_BYTES} bytes"
-        if answer.status in (204, 301, 302, 303, 304, 307, 308):
-            return "", "no body"
+            return f"larger than {LARGEST_BODY_BYTES} bytes"
+        return "no body" if answer.status in (204, 301, 302, 303, 304, 307, 308) else ""
+
+
+async def _bodies_of(responses: list[Response]) -> list[tuple[str, str]]:
+    """Return for each response its text and "", or "" and why there is none."""
+
+    async def body_of(response: Response) -> tuple[str, str]:
+        # The synchronous API can ask one question after the other only; underneath, they can be asked together.
         try:
-            response = request.response()
-            return (response.body().decode("utf-8", "replace"), "") if response else ("", "no response")
+            content = await asyncio.wait_for(response._impl_obj.body(), BODY_TIMEOUT_S)
         except Error as error:
             return "", error.message.splitlines()[0]
+        except TimeoutError:
+            return "", "the browser did not hand it over in time"
+        return content.decode("utf-8", "replace"), ""
+
+    return list(await asyncio.gather(*map(body_of, responses)))
 
 
 def _frame_of(request: Request, page: Page | None) -> tuple[str, bool]:

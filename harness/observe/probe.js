@@ -1,14 +1,14 @@
 // @ts-check
 // Reports facts about <openai-chatkit> from inside every document. It concludes nothing, never throws into the page,
-// and sends no secret: only salted digests. Facts of one task travel together, in order.
+// and sends no secret: only salted digests. Facts of a few milliseconds travel together, in order.
 (() => {
   const post = /** @type {any} */ (window).__chatkitProbe;
   if (typeof post !== 'function' || post.installed === document) return;
   post.installed = document;
 
-  const TAG = 'openai-chatkit', SALT = '__SALT__', LIMIT = 4000;
+  const TAG = 'openai-chatkit', SALT = '__SALT__', LIMIT = 4000, BATCH_MS = 10;
   const { stringify, parse } = JSON, now = performance.now.bind(performance), raf = requestAnimationFrame.bind(window);
-  const soon = queueMicrotask.bind(window), styleOf = getComputedStyle.bind(window), decode64 = atob.bind(window);
+  const soon = queueMicrotask.bind(window), later = setTimeout.bind(window), styleOf = getComputedStyle.bind(window), decode64 = atob.bind(window);
   const sha = crypto.subtle && crypto.subtle.digest.bind(crypto.subtle), encoder = new TextEncoder();
   const Observer = MutationObserver, documentId = Math.random().toString(36).slice(2, 10) + Math.floor(now()).toString(36);
   const isTop = window === window.top;
@@ -19,11 +19,14 @@
   const send = (/** @type {any} */ fact) => {
     if (!isAnnounced) announce();
     if (++sent > LIMIT) { if (sent === LIMIT + 1) fact = { kind: 'omitted' }; else return; }
-    if (queue.push({ page_ms: now(), ...fact, document: documentId }) === 1) soon(() => {
-      const facts = queue; queue = [];
-      try { post(stringify({ v: 1, facts })).catch(() => {}); } catch { /* never the page's problem */ }
-    });
+    if (queue.push({ page_ms: now(), ...fact, document: documentId }) === 1) later(flush, BATCH_MS);
   };
+  const flush = () => {
+    if (!queue.length) return;
+    const facts = queue; queue = [];
+    try { post(stringify({ v: 1, facts })).catch(() => {}); } catch { /* never the page's problem */ }
+  };
+  addEventListener('pagehide', flush, true);
   const guarded = (/** @type {Function} */ f) => function () { try { return f.apply(null, arguments); } catch { /* as above */ } };
 
   // --- the document ---
@@ -179,7 +182,7 @@
 
   // A shadow root can hold the element, and is the element's own: the only place to learn of either is where it is made.
   const attach = Element.prototype.attachShadow;
-  Element.prototype.attachShadow = function attachShadow() {
+  Element.prototype.attachShadow = function attachShadow(/** @type {any} */ _init) {
     const root = attach.apply(this, /** @type {any} */ (arguments));
     try {
       if (this.localName === TAG) found(this).root = root;

@@ -51,8 +51,16 @@ class Recorder:
         self.close()
 
     def read_bodies(self) -> None:
-        """Fetch the bodies of finished requests; the one place that asks the browser for them."""
-        self._network.read_bodies()
+        """Fetch the bodies that a verdict can depend on."""
+        self._network.read_bodies(judged_only=True)
+
+    def read_all_bodies(self) -> None:
+        """Fetch the bodies of scripts and styles too."""
+        self._network.read_bodies(judged_only=False)
+
+    def leave_bodies(self, reason: str) -> None:
+        """Leave out the bodies that were not fetched, and say why."""
+        self._network.leave_bodies(reason)
 
     def close(self) -> None:
         """Close the timeline's file. Harmless the second time."""

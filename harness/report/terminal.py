@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from harness.model.results import TestOutcome, VisitResult
@@ -30,9 +29,9 @@ def test_line(outcome: TestOutcome, visits: tuple[VisitResult, ...]) -> Text:
     return line
 
 
-def failure_text(outcome: TestOutcome) -> RenderableType:
+def failure_text(outcome: TestOutcome) -> Text:
     """Return what a test has to say for itself, indented below its line."""
-    return Padding(Text(outcome.message), (0, 0, 1, 10))
+    return Text("".join(f"{'':10}{line}\n" for line in outcome.message.splitlines()))
 
 
 def run_table(rows: Rows, *, folder: str) -> RenderableType:
@@ -93,7 +92,9 @@ def milestones(visit: VisitResult) -> str:
 
 def short_name(nodeid: str) -> str:
     """Return a test's name without what is the same everywhere: the usual browser, `test_`."""
-    return nodeid.replace("-chromium]", "]").replace("[chromium-", "[").replace("[chromium]", "").replace("::test_", "::")
+    return (
+        nodeid.replace("-chromium]", "]").replace("[chromium-", "[").replace("[chromium]", "").replace("::test_", "::")
+    )
 
 
 def verdict_of(visit: VisitResult) -> str:

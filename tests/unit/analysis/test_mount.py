@@ -790,3 +790,12 @@ def test_where_on_demand_asks_before_it_fetches() -> None:
     asked_at = next(line.seq for line in lines if line.event == command())
     assert mount_of(lines[:asked_at]).session is Session.ASKED
     assert any(isinstance(line.event, RequestStarted) and line.event.url == SESSION for line in lines[asked_at:])
+
+
+def test_an_answer_may_be_reported_before_its_question() -> None:
+    """Two documents report question and answer: whichever comes first, nothing is waited for afterwards."""
+    question, answer = command("onGetClientSecret", nonce="n9"), response("n9")
+    for steps in ((question, answer), (answer, question)):
+        mount = mount_of(entries(page_with_loader(), element_shown(), steps))
+        assert mount.session is Session.DELIVERED
+        assert mount.busy_until_ms == 0

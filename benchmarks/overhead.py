@@ -1,0 +1,107 @@
+"""What evidence costs: the same page in the same browser, bare, observed, and observed with screenshots.
+
+    python benchmarks/overhead.py [--visits 30]
+
+The three kinds of visit are interleaved, so that a noisy machine treats them alike. The bare one is what a plain
+pytest-playwright test does: new context, route to the same servers, open, click, wait for the composer in the frame. The
+observed ones wait for the same moment, so that a longer stability window is not counted as a cost of observing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from harness.config import read_config
+from harness.drive.browsers import find_browser
+from harness.drive.routes import Destinations, install_routes
+from harness.model.redaction import Redactor
+from harness.run import Keep, context_options, open_visit, target_of
+from harness.servers.scenarios import scenario_named
+from harness.servers.server import Stack, serve_stack
+
+CONFIG = read_config(None, environ={}, root=Path(tempfile.gettempdir()) / "no-configuration-here")
+AIMS = {"observed": 1.08, "with screenshots": 1.3}
+
+
+def await_composer(page: Page) -> None:
+    """Return when the composer stands in the frame."""
+    page.frame_locator("openai-chatkit iframe").get_by_role("textbox").wait_for()
+
+
+def bare(browser: Browser, stack: Stack, _folder: Path) -> None:
+    """Visit as a plain test does."""
+    with browser.new_context(**context_options(CONFIG, "hermetic")) as context:
+        to = Destinations(cdn=stack.cdn_tls_url, api=stack.api_tls_url, app=stack.app_tls_url)
+        install_routes(context, to, blocked_glob="", on_blocked=lambda _method, _url: None)
+        stack.use(scenario_named("healthy"))
+        page = context.new_page()
+        page.goto(f"{stack.app_url}/test-chatkit", wait_until="commit")
+        page.get_by_role("button", name="Topic Generation").click()
+        await_composer(page)
+
+
+def observed(browser: Browser, stack: Stack, folder: Path, *, screenshot: str = "off") -> None:
+    """Visit with timeline, console, HAR and DOM."""
+    target = target_of(CONFIG.project("local"), entry="topic-generation", stack=stack)
+    with browser.new_context(**context_options(CONFIG, "hermetic")) as context:
+        keep = Keep(trace="off", screenshot=screenshot)
+        page = context.new_page()
+        with open_visit(
+            context=context, page=page, target=target, folder=folder, redactor=Redactor(), keep=keep, stack=stack
+        ) as visit:
+            visit.open()
+            await_composer(page)
+
+
+def with_screenshots(browser: Browser, stack: Stack, folder: Path) -> None:
+    """Visit with everything but a trace."""
+    observed(browser, stack, folder, screenshot="on")
+
+
+def main() -> None:
+    """Measure and print medians and ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--visits", type=int, default=30)
+    visits = parser.parse_args().visits
+    kinds: dict[str, Callable[[Browser, Stack, Path], None]] = {
+        "bare": bare,
+        "observed": observed,
+        "with screenshots": with_screenshots,
+    }
+    times: dict[str, list[float]] = {name: [] for name in kinds}
+    choice = find_browser("chromium", "", os.environ)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serve_stack(scenario=scenario_named("healthy")) as stack,
+        sync_playwright() as playwright,
+        playwright.chromium.launch(**choice.launch_options()) as browser,
+    ):
+        for number in range(visits + 2):  # the first two warm up
+            for name, visit in kinds.items():
+                started = time.perf_counter()
+                visit(browser, stack, Path(folder) / f"{name}-{number}")
+                if number >= 2:
+                    times[name].append((time.perf_counter() - started) * 1000)
+        sizes = [
+            sum(path.stat().st_size for path in bundle.iterdir()) for bundle in Path(folder).glob("with screenshots-*")
+        ]
+    print(f"{visits} visits of each kind, interleaved; {browser.browser_type.name} {choice.source}")
+    for name, values in times.items():
+        ratios = [value / base for value, base in zip(values, times["bare"], strict=True)]
+        aim = f"  (aim: at most {AIMS[name]})" if name in AIMS else ""
+        print(f"  {name:17} median {statistics.median(values):7.1f} ms   ratio {statistics.median(ratios):.3f}{aim}")
+    print(
+        f"  bundle of a passing visit with screenshots: median {statistics.median(sizes) / 1000:.0f} kB (aim: at most 200)"
+    )
+
+
+if __name__ == "__main__":
+    main()
