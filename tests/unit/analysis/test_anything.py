@@ -23,7 +23,8 @@ MOMENTS = st.one_of(st.none(), st.floats(-1e9, 1e12))
 
 def reported(lines: tuple[Entry, ...], now_ms: float | None = 1e9) -> None:
     """Fail unless everything that is made from a timeline can be made from these lines."""
-    result = result_of(lines, limits=Limits(), started_at=STARTED_AT, now_ms=now_ms)
+    judgement = judge(lines, Limits(), now_ms=now_ms)
+    result = result_of(lines, limits=Limits(), started_at=STARTED_AT, judgement=judgement)
     assert result.outcome in ("mounted", "failed", "timeout", "undecided")
     assert result.is_mounted == (result.reason == "none")
     failure = render_failure(result, bundle="test-results/x", expected="expected the widget to be mounted")

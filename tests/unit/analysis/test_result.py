@@ -83,7 +83,9 @@ STARTED_AT = "2026-11-24T08:00:00.000+00:00"
 
 def result(*steps: Step | Steps, now_ms: float | None = 1e9, **settings: Any) -> VisitResult:
     """Return the result when nothing happens after these steps."""
-    return result_of(entries(*steps), limits=Limits(), started_at=STARTED_AT, now_ms=now_ms, **settings)
+    lines = entries(*steps)
+    judgement = judge(lines, Limits(), session_endpoint=settings.get("session_endpoint", ""), now_ms=now_ms)
+    return result_of(lines, limits=Limits(), started_at=STARTED_AT, judgement=judgement, **settings)
 
 
 # --- explanations -------------------------------------------------------------------------------------------------
@@ -535,7 +537,8 @@ def test_no_result_contradicts_itself(name: str) -> None:
     )
     for end in range(1, len(lines) + 1, 7):
         for now_ms in (None, 1e9):
-            got = result_of(lines[:end], limits=Limits(), started_at=STARTED_AT, now_ms=now_ms)
+            judgement = judge(lines[:end], Limits(), now_ms=now_ms)
+            got = result_of(lines[:end], limits=Limits(), started_at=STARTED_AT, judgement=judgement)
             reached = [m.name for m in got.milestones]
             assert got.is_mounted == ("mounted" in reached) == (got.next_milestone == "") == (got.reason == "none")
             assert (got.last_milestone in reached) or (not got.last_milestone)

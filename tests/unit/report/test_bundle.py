@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from builders import TRANSCRIPTS, entries, visit_started
+from builders import TRANSCRIPTS, entries, pause, visit_ended, visit_started
 
 from harness.analysis.result import result_of
 from harness.analysis.verdict import Limits
@@ -16,7 +16,9 @@ from harness.report.bundle import read_result, result_dict, write_bytes, write_j
 
 RESULTS: dict[str, VisitResult] = {
     name: result_of(
-        entries(visit_started(), steps), limits=Limits(), started_at="2026-11-24T08:00:00.000+00:00", now_ms=1e9
+        entries(visit_started(), steps, pause(30_000), visit_ended()),
+        limits=Limits(),
+        started_at="2026-11-24T08:00:00.000+00:00",
     )
     for name, steps in TRANSCRIPTS.items()
 }

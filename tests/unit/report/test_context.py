@@ -21,7 +21,7 @@ from builders import (
 )
 
 from harness.analysis.result import result_of
-from harness.analysis.verdict import Limits
+from harness.analysis.verdict import Limits, judge
 from harness.model.results import VisitResult
 from harness.report.context import render_console, render_error_context, render_failure, render_prefetch, render_verdict
 
@@ -31,7 +31,8 @@ BUNDLE = "test-results/run-1/test-topic-generation"
 def result(*steps: Step | Steps, now_ms: float | None = 1e9, **visit: Any) -> VisitResult:
     """Return the result of a visit when nothing happens after these steps."""
     lines = entries(visit_started(**visit), *steps)
-    return result_of(lines, limits=Limits(), started_at="2026-11-24T08:00:00.000+00:00", now_ms=now_ms)
+    judgement = judge(lines, Limits(), now_ms=now_ms)
+    return result_of(lines, limits=Limits(), started_at="2026-11-24T08:00:00.000+00:00", judgement=judgement)
 
 
 NOISY: Steps = [*mock_secret(), *(page_error(f"line one\nline two {n}\r\nline three") for n in range(30))]
