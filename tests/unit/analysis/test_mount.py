@@ -454,6 +454,27 @@ def test_a_secret_under_a_known_name_is_a_session_wherever_it_comes_from() -> No
     assert mount(document, answered("r1", **secret_read(secret_key="(text)"))).session is Session.FETCHED
 
 
+def test_several_answers_may_be_reported_before_their_questions() -> None:
+    """Each waits for its own question."""
+    early = [
+        response("m1", value_kind="null", value_format=""),
+        response("n1"),
+        command("onAddMetadataToRequest", "m1"),
+    ]
+    got = mount(framed(), early)
+    assert (got.session, got.asked, list(got.early)) == (Session.NONE, {}, ["n1"])
+    assert mount(framed(), early, command()).session is Session.DELIVERED
+
+
+def test_a_secret_is_missing_only_where_one_is_needed() -> None:
+    """A frame that booted without asking waits for its composer; one that asked waits for the secret."""
+    booted = [*page_with_loader(), *element_shown(), *frame_arrived(), log("app.init")]
+    assert mount(booted).next_milestone is Milestone.COMPOSER_READY
+    assert mount(booted, command()).next_milestone is Milestone.SECRET_DELIVERED
+    refused = [*page_with_loader(), *session_refused(), *custom()[len(page_with_loader()) :]]
+    assert mount(refused).next_milestone is Milestone.MOUNTED
+
+
 def test_the_backend_of_custom_mode_is_no_session_endpoint() -> None:
     """Whatever its path is called."""
     url = "https://app.test/chatkit/session"
@@ -512,6 +533,7 @@ BACKENDS: dict[str, tuple[Steps, Backend]] = {
     "asked": ([conversation_asked()], Backend.PENDING),
     "accepted": (conversation(), Backend.ACCEPTED),
     "accepted as a stream": ([conversation_asked(), response_received("r6")], Backend.ACCEPTED),
+    "400": (conversation(400), Backend.REFUSED),
     "401": (conversation(401), Backend.REFUSED),
     "401, then asked again": ([*conversation(401), conversation_asked("r7")], Backend.PENDING),
     "401, then accepted": ([*conversation(401), *conversation(request_id="r7")], Backend.ACCEPTED),

@@ -112,6 +112,7 @@ FRAMES: dict[str, tuple[tuple[Signal, ...], Frame]] = {
     "fails": ((S.FRAME_REQUESTED, S.FRAME_FAILED), Frame.FAILED),
     "fails, and loads the second time": ((S.FRAME_REQUESTED, S.FRAME_FAILED, S.FRAME_REQUESTED, S.FRAME_DELIVERED), Frame.DELIVERED),
     "speaks although it seemed to fail": ((S.FRAME_REQUESTED, S.FRAME_FAILED, S.COMPOSER_READY), Frame.READY),
+    "boots although it seemed to fail": ((S.FRAME_REQUESTED, S.FRAME_FAILED, S.FRAME_BOOTED), Frame.BOOTED),
     "refuses its options": ((S.FRAME_REQUESTED, S.FRAME_DELIVERED, S.OPTIONS_REJECTED, S.FRAME_BOOTED), Frame.REJECTED),
     "is not verified": ((S.FRAME_REQUESTED, S.FRAME_BOOTED, S.COMPOSER_READY, S.UNVERIFIED, S.COMPOSER_READY), Frame.UNMOUNTED),
     "is not verified before it is ready": ((S.FRAME_REQUESTED, S.FRAME_BOOTED, S.UNVERIFIED), Frame.UNMOUNTED),

@@ -168,6 +168,21 @@ def test_the_evidence_is_the_line_that_says_it(name: str, kind: str) -> None:
     assert type(lines[seq - 1].event).__name__ == kind
 
 
+MESSAGES = {
+    "unverified": "unmount",
+    "options-rejected": "error",
+    "mock-secret": "error",
+    "never-answered": "onGetClientSecret",
+}
+
+
+@pytest.mark.parametrize(("name", "message"), MESSAGES.items(), ids=MESSAGES.keys())
+def test_of_many_messages_the_evidence_is_the_one_that_decided(name: str, message: str) -> None:
+    """Not the last one that came."""
+    [seq] = verdict_of(TRANSCRIPTS[name]).evidence
+    assert getattr(entries(TRANSCRIPTS[name])[seq - 1].event, "name", "") == message
+
+
 # --- mounted: the stability window --------------------------------------------------------------------------------
 
 WINDOWS: dict[str, tuple[Steps, float]] = {

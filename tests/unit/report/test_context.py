@@ -58,6 +58,7 @@ def test_a_failure_is_told_in_twelve_lines(got: VisitResult, expected: str) -> N
     lines = render_failure(got, bundle=BUNDLE, expected=expected).splitlines()
     assert len(lines) <= 12
     assert all(len(line) <= 400 for line in lines)
+    assert sum(line.startswith("  fact:") for line in lines) <= 5
     assert lines[0] == expected or not expected
     assert lines[-1] == f"  bundle:    {BUNDLE}"
 
