@@ -1,0 +1,1 @@
+"""What the real ChatKit does, as assertions about whichever SDK is configured."""
