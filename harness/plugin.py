@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from harness import pytest_fixtures
+from harness.chatkit import Chatkit
 from harness.config import Config, Overrides, read_config
 from harness.errors import EmbedError, EnvironmentFailure, HarnessError
 from harness.model.results import TestOutcome
@@ -100,7 +101,8 @@ def pytest_runtest_makereport(
         report.user_properties.append((EXIT_CODE, error.exit_code))
     if report.when == "teardown":
         opened = getattr(item, "funcargs", {}).get("chatkit")
-        report.user_properties += [(BUNDLE, str(visit.folder)) for visit in opened.visits] if opened else []
+        visits = opened.visits if isinstance(opened, Chatkit) else []  # a user's own fixture may have that name
+        report.user_properties += [(BUNDLE, str(visit.folder)) for visit in visits]
     is_telling = isinstance(error, HarnessError) or (isinstance(error, EmbedError) and item.path == CHECKS)
     if is_telling and not item.config.option.chatkit_debug:
         report.longrepr = f"{type(error).__name__}: {error}"
