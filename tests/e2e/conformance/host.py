@@ -79,8 +79,10 @@ class Host:
         self.console: list[ConsoleMessage] = []
         self.page_errors: list[str] = []
         self.requests: list[str] = []
+        self.failed: list[str] = []
         page.on("console", lambda message: self.console.append(message))
         page.on("pageerror", lambda error: self.page_errors.append(f"{error.name}: {error.message}"))
+        page.on("requestfailed", lambda request: self.failed.append(f"{request.method} {request.url.split('#')[0]}"))
         page.on("request", lambda request: self.requests.append(f"{request.method} {request.url.split('#')[0]}"))
 
     # --- opening ---------------------------------------------------------------------------------------------------
