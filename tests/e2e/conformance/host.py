@@ -16,7 +16,7 @@ from conformance.server import HostServer
 
 APP = "https://app.test"
 LOADER = "https://cdn.platform.openai.com/deployments/chatkit/chatkit.js"
-DEADLINE_MS = 10_000
+DEADLINE_MS = 20_000
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Host page</title><link rel="icon" href="data:,">
