@@ -40,7 +40,7 @@ soak: setup ## Mount the healthy page a thousand times under load; a false alarm
 setup: $(STAMPS)/browser
 
 clean: ## Delete the virtual environment, caches, and what runs left behind.
-	rm -rf .venv test-results dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv test-results dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## Show this list.

@@ -6,15 +6,16 @@ In: configuration, a way to make browser contexts, the embedded servers. Out: `V
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, Error
 
 from harness.config import Config
+from harness.errors import EnvironmentFailure
 from harness.model.redaction import Redactor
 from harness.run import Keep, Target, Visit, context_options, open_visit, target_of
 from harness.servers.server import Stack
@@ -36,6 +37,7 @@ class Chatkit:
         self._scenario = scenario
         self._redactor = Redactor(config.secrets)
         self._open = ExitStack()
+        self._contexts: list[BrowserContext] = []
 
     def __enter__(self) -> Chatkit:
         """Begin."""
@@ -46,6 +48,10 @@ class Chatkit:
     ) -> None:
         """Finish every visit and write its bundle."""
         self._open.close()
+        if any(visit.embed.is_crashed for visit in self.visits):
+            for context in self._contexts:
+                with suppress(Error):  # pytest-playwright would fail the test a second time for a browser that is gone
+                    context.close()
 
     def open(
         self, what: str = "", *, click: str = "", scenario: str = "", project: str = "", **context_args: Any
@@ -58,7 +64,7 @@ class Chatkit:
         """
         target = self._target(what, click=click, scenario=scenario or self._scenario, project=project)
         needs_servers = target.network == "hermetic"
-        context = self._new_context(**(context_options(self.config, target.network) | context_args))
+        context = self._fresh_context(context_options(self.config, target.network) | context_args)
         visit = self._open.enter_context(
             open_visit(
                 context=context,
@@ -73,6 +79,16 @@ class Chatkit:
         self.visits.append(visit)
         visit.open()
         return visit
+
+    def _fresh_context(self, options: dict[str, Any]) -> BrowserContext:
+        try:
+            context = self._new_context(**options)
+        except Error as error:
+            if "has been closed" not in error.message:
+                raise
+            raise EnvironmentFailure("the browser is gone: it died earlier in this run") from error
+        self._contexts.append(context)
+        return context
 
     def _target(self, what: str, *, click: str, scenario: str, project: str) -> Target:
         if what.startswith(("http://", "https://")):

@@ -198,6 +198,7 @@ class Visit:
         self._recorder.timeline.append(VisitEnded(reason="finished"))
         self._final = self.result()
         self._write(self._final, dom)
+        self.embed.raise_fault()
         return self._final
 
     def _write(self, result: VisitResult, dom: str) -> None:

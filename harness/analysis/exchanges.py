@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from harness.model.events import (
     BodyRead,
@@ -18,9 +18,11 @@ from harness.model.events import (
 )
 from harness.model.timeline import Entry
 
-# Hosts whose failures never keep a widget from mounting.
-TELEMETRY_HOSTS = ("browser-intake-datadoghq.com", "chatgpt.com", "statsig", "mixpanel.com", "segment.", "google-analytics.com",
-                   "googletagmanager.com", "sentry.io", "logrocket")  # fmt: skip
+# Hosts, with all below them, whose failures never keep a widget from mounting.
+TELEMETRY_HOSTS = ("browser-intake-datadoghq.com", "chatgpt.com", "statsig.com", "statsigapi.net", "featuregates.org",
+                   "mixpanel.com", "segment.com", "segment.io", "google-analytics.com", "googletagmanager.com", "sentry.io",
+                   "logrocket.com", "logrocket.io", "lr-ingest.io")  # fmt: skip
+ABORTED = ("net::ERR_ABORTED", "NS_BINDING_ABORTED", "cancelled")  # the page changed its mind, as each engine says it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +48,17 @@ class Exchange:
     @property
     def path(self) -> str:
         """The URL's path."""
-        return urlsplit(self.request.url).path
+        return split_url(self.request.url).path
 
     @property
     def status(self) -> int:
         """The HTTP status; 0 when no answer came."""
         return self.response.status if self.response else 0
+
+    @property
+    def is_aborted(self) -> bool:
+        """Whether the page, not the network, ended it."""
+        return self.failure in ABORTED
 
     @property
     def is_open(self) -> bool:
@@ -78,8 +85,16 @@ class Exchange:
 
 def is_telemetry(url: str) -> bool:
     """Whether the host is one that only measures."""
-    host = urlsplit(url).hostname or ""
-    return any(name in host for name in TELEMETRY_HOSTS)
+    host = split_url(url).hostname or ""
+    return any(host == name or host.endswith(f".{name}") for name in TELEMETRY_HOSTS)
+
+
+def split_url(url: str) -> SplitResult:
+    """Return the parts of a URL; none of one that is not well-formed."""
+    try:
+        return urlsplit(url)
+    except ValueError:  # an unclosed bracket of an IPv6 host
+        return SplitResult("", "", "", "", "")
 
 
 def add(exchanges: dict[str, Exchange], entry: Entry) -> dict[str, Exchange]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
-from harness.analysis.exchanges import Exchange
+from harness.analysis.exchanges import Exchange, split_url
 from harness.model.events import Body, Headers
 
 
@@ -38,15 +38,15 @@ def har_of(
 
 
 def _har_entry(exchange: Exchange, text_of: Callable[[Body], str], origin: datetime) -> dict[str, Any]:
-    ended_ms = exchange.ended_at_ms if exchange.ended_at_ms is not None else exchange.started_at_ms
+    timings = _timings(exchange)
     return {
         "pageref": "page_1",
         "startedDateTime": (origin + timedelta(milliseconds=exchange.started_at_ms)).isoformat(timespec="milliseconds"),
-        "time": round(max(ended_ms - exchange.started_at_ms, 0), 3),
+        "time": _sum(timings),
         "request": _request(exchange, text_of),
         "response": _response(exchange, text_of),
         "cache": {},
-        "timings": _timings(exchange),
+        "timings": timings,
         "_resourceType": exchange.request.resource_type,
         "_seq": exchange.seq,
     }
@@ -62,7 +62,7 @@ def _request(exchange: Exchange, text_of: Callable[[Body], str]) -> dict[str, An
         "headers": _headers(request.headers),
         "queryString": [
             {"name": name, "value": text}
-            for name, text in parse_qsl(urlsplit(request.url).query, keep_blank_values=True)
+            for name, text in parse_qsl(split_url(request.url).query, keep_blank_values=True)
         ],
         "headersSize": -1,
         "bodySize": request.body.size_bytes if request.body else 0,
@@ -101,11 +101,13 @@ def _response(exchange: Exchange, text_of: Callable[[Body], str]) -> dict[str, A
 
 
 def _timings(exchange: Exchange) -> dict[str, float]:
+    """The parts of an entry's time: the browser's own, and what the harness measured beyond them as time in a queue."""
     finished = exchange.finished
+    ended_ms = exchange.ended_at_ms if exchange.ended_at_ms is not None else exchange.started_at_ms
+    span_ms = round(max(ended_ms - exchange.started_at_ms, 0), 3)
     if finished is None:
-        waited = (exchange.ended_at_ms or exchange.started_at_ms) - exchange.started_at_ms
-        return {"send": 0, "wait": round(max(waited, 0), 3), "receive": 0}
-    return {
+        return {"send": 0, "wait": span_ms, "receive": 0}
+    parts = {
         "dns": finished.dns_ms,
         "connect": finished.connect_ms,
         "ssl": finished.tls_ms,
@@ -113,6 +115,13 @@ def _timings(exchange: Exchange) -> dict[str, float]:
         "wait": max(finished.wait_ms, 0),
         "receive": max(finished.receive_ms, 0),
     }
+    blocked_ms = round(span_ms - _sum(parts), 3)
+    return {"blocked": blocked_ms if blocked_ms > 0 else -1, **parts}
+
+
+def _sum(timings: dict[str, float]) -> float:
+    """The sum of the parts, as the specification defines an entry's time: -1 does not apply, ssl is a part of connect."""
+    return round(sum(ms for part, ms in timings.items() if part != "ssl" and ms > 0), 3)
 
 
 def _headers(headers: Headers) -> list[dict[str, str]]:

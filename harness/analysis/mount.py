@@ -5,16 +5,16 @@ In: entries, one by one. Out: a frozen `Mount`. Knows what proves a state and wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from enum import Enum, StrEnum
-from fnmatch import fnmatch
-from math import inf
-from urllib.parse import urlsplit
+from collections.abc import Iterable
+from dataclasses import replace
+from urllib.parse import urljoin
 
 from harness.analysis import exchanges as network
 from harness.analysis.exchanges import Exchange
-from harness.analysis.tracks import ELEMENT, FRAME, SCRIPT, SESSION, Element, Frame, Script, Session, Signal
+from harness.analysis.roles import is_frame_document, is_verification
+from harness.analysis.signals import is_ours, signals_of
+from harness.analysis.state import Backend, EmbedId, Milestone, Mount, Reached, Verification
+from harness.analysis.tracks import ELEMENT, FRAME, SCRIPT, SESSION, Element, Frame, Session, Signal
 from harness.model.events import (
     ActionTaken,
     BodyRead,
@@ -25,6 +25,7 @@ from harness.model.events import (
     ElementConnected,
     ElementDefined,
     ElementDisconnected,
+    Event,
     FrameMessage,
     FrameNavigated,
     Navigated,
@@ -39,127 +40,9 @@ from harness.model.events import (
 )
 from harness.model.timeline import Entry
 
-WRAPPER = "div.ck-wrapper"
-LONGEST_UNREAD_MS = 2_000  # an app's request that is answered, but whose end is not reported
-LONGEST_UNANSWERED_MS = 10_000  # an app's request without an answer: a long poll, unless it is the session's
 VERIFICATION_SKIPPED = "Domain verification skipped for "
-
-
-class Milestone(StrEnum):
-    """What a healthy mount reaches, in this order."""
-
-    PAGE_LOADED = "page-loaded"
-    SCRIPT_REQUESTED = "script-requested"
-    ELEMENT_DEFINED = "element-defined"
-    ELEMENT_CONNECTED = "element-connected"
-    OPTIONS_ACCEPTED = "options-accepted"
-    FRAME_DELIVERED = "frame-delivered"
-    FRAME_BOOTED = "frame-booted"
-    SECRET_DELIVERED = "secret-delivered"
-    COMPOSER_READY = "composer-ready"
-    DOMAIN_VERIFIED = "domain-verified"
-    BACKEND_ACCEPTED = "backend-accepted"
-    MOUNTED = "mounted"
-
-
-class Verification(Enum):
-    """What is known of the domain check."""
-
-    UNSEEN = "unseen"
-    PENDING = "pending"
-    VERIFIED = "verified"
-    SKIPPED = "skipped"
-    REFUSED = "refused"
-
-
-class Backend(Enum):
-    """How the first backend calls went."""
-
-    UNSEEN = "unseen"
-    PENDING = "pending"
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    FAILING = "failing"  # a 5xx or a network error: the frame tries again by itself
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reached:
-    """When a milestone was first seen, and on which line."""
-
-    at_ms: float
-    seq: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mount:
-    """The state of one embed. `embed` is its document and its number there."""
-
-    script: Script = Script.ABSENT
-    element: Element = Element.ABSENT
-    session: Session = Session.NONE
-    frame: Frame = Frame.ABSENT
-    verification: Verification = Verification.UNSEEN
-    backend: Backend = Backend.UNSEEN
-    milestones: dict[Milestone, Reached] = field(default_factory=dict)
-    last_signal: dict[Signal, int] = field(default_factory=dict)  # seq of the newest entry that meant it
-    embed: tuple[str, int] | None = None
-    top_document: str = ""
-    documents: frozenset[str] = frozenset()  # of the current page, as far as they spoke
-    shadow: ShadowChanged | None = None
-    box: BoxChanged | None = None
-    kept: dict[str, Exchange] = field(default_factory=dict)  # open ones, and those a track depends on
-    asked: frozenset[str] = frozenset()  # nonces of unanswered onGetClientSecret commands
-    early: dict[str, FrameMessage] = field(default_factory=dict)  # answers whose question is not seen yet, by nonce
-    backend_urls: frozenset[str] = frozenset()  # what the frame asked the host page to fetch (custom mode)
-    session_endpoint: str = ""  # glob from the configuration; "" to find it by its answer and its name
-    is_crashed: bool = False
-    opened_at_ms: float = 0.0
-    active_at_ms: float = 0.0  # the last sign of life that a mount can depend on
-    decided_at_ms: float = 0.0  # the last change of anything a verdict depends on
-    has_ready_event: bool = False  # `chatkit.ready` fired, which proves little
-
-    @property
-    def is_visible(self) -> bool:
-        """Whether the element has a box that a person could see."""
-        box = self.box
-        return box is not None and box.is_rendered and box.is_reachable and box.width_px > 0 and box.height_px > 0
-
-    @property
-    def busy_until_ms(self) -> float:
-        """Until when something in flight can still change a mount that looks lost; infinite for ChatKit's own requests."""
-        if self.asked:
-            return inf
-        return max((_awaited_until_ms(self, x) for x in self.kept.values() if x.is_open), default=0.0)
-
-    @property
-    def last_milestone(self) -> Milestone | None:
-        """The last milestone before the first one that is missing, optional ones left aside."""
-        last = None
-        for milestone in Milestone:
-            if milestone in self.milestones:
-                last = milestone
-            elif not self.is_optional(milestone):
-                break
-        return last
-
-    @property
-    def next_milestone(self) -> Milestone | None:
-        """The first milestone that is missing; None when there is none."""
-        return next((m for m in Milestone if m not in self.milestones and not self.is_optional(m)), None)
-
-    def is_optional(self, milestone: Milestone) -> bool:
-        """Whether this mount may be whole without it: no secret was asked for, no check or backend call was made."""
-        match milestone:
-            case Milestone.SECRET_DELIVERED:
-                return self.session is Session.NONE or (
-                    self.session is Session.FETCHED and Milestone.COMPOSER_READY in self.milestones
-                )
-            case Milestone.DOMAIN_VERIFIED:
-                return self.verification is Verification.UNSEEN
-            case Milestone.BACKEND_ACCEPTED:
-                return self.backend is Backend.UNSEEN
-            case _:
-                return False
+# What the frame waits for before it goes on; it asks for the metadata before every backend call in hosted mode.
+AWAITED = ("onGetClientSecret", "onAddMetadataToRequest")
 
 
 def mount_of(entries: Iterable[Entry], *, session_endpoint: str = "") -> Mount:
@@ -172,13 +55,18 @@ def mount_of(entries: Iterable[Entry], *, session_endpoint: str = "") -> Mount:
 
 def advance(mount: Mount, entry: Entry) -> Mount:
     """Return the mount after one more timeline entry."""
+    other = _other_embed(mount, entry.event)
+    if other is not None:
+        return _set_aside(mount, other, entry)
     before = mount
     mount = _remember(mount, entry)
     for signal in signals_of(before, mount, entry):
         mount = apply(mount, signal, entry)
     mount = _settle_checks(mount, entry)
-    if _is_activity(entry, mount):
+    if _is_activity(before, mount, entry):
         mount = replace(mount, active_at_ms=entry.at_ms)
+    if mount.element is Element.DISCONNECTED and mount.others:
+        mount = _with_next_embed(mount)
     if _deciding(before) != _deciding(mount):
         mount = replace(mount, decided_at_ms=entry.at_ms)
     return mount
@@ -198,7 +86,17 @@ def apply(mount: Mount, signal: Signal, entry: Entry) -> Mount:
         frame=FRAME.get((mount.frame, signal), mount.frame),
         milestones=milestones,
         last_signal={**mount.last_signal, signal: entry.seq},
+        asked=_still_asked(mount.asked, signal),
     )
+
+
+def _still_asked(asked: dict[str, str], signal: Signal) -> dict[str, str]:
+    """What the frame waits for after a signal; it has its secret when its next call carries one, seen answered or not."""
+    if signal in ENDS_THE_FRAME:
+        return {}
+    if signal is Signal.SECRET_DELIVERED:
+        return {nonce: name for nonce, name in asked.items() if name != "onGetClientSecret"}
+    return asked
 
 
 MILESTONE_OF: dict[Signal, tuple[Milestone, ...]] = {
@@ -213,13 +111,32 @@ MILESTONE_OF: dict[Signal, tuple[Milestone, ...]] = {
     Signal.COMPOSER_READY: (Milestone.FRAME_DELIVERED, Milestone.FRAME_BOOTED, Milestone.COMPOSER_READY),
 }
 
+# After these nobody is left who could answer what the frame asked, or who would wait for it.
+ENDS_THE_FRAME = (Signal.OPTIONS_REJECTED, Signal.UNVERIFIED, Signal.WRAPPER_REMOVED, Signal.MOVED, Signal.DISCONNECTED)
+
+# What an embed leaves behind for the next one of the page.
+LASTING_MILESTONES = (Milestone.PAGE_LOADED, Milestone.SCRIPT_REQUESTED, Milestone.ELEMENT_DEFINED)
+LASTING_SIGNALS = (
+    Signal.PAGE_LOADED,
+    Signal.SCRIPT_REQUESTED,
+    Signal.SCRIPT_FAILED,
+    Signal.SCRIPT_LOADED,
+    Signal.DEFINED,
+    Signal.SESSION_REQUESTED,
+    Signal.SESSION_REFUSED,
+    Signal.SECRET_FETCHED,
+)
+
+
+# --- what is remembered -------------------------------------------------------------------------------------------
+
 
 def _remember(mount: Mount, entry: Entry) -> Mount:
     """Keep what later entries are understood by; a new element or page takes the place of the old one."""
     event = entry.event
     match event:
         case VisitStarted() | ActionTaken():
-            return replace(mount, opened_at_ms=entry.at_ms, active_at_ms=entry.at_ms)
+            return replace(mount, opened_at_ms=entry.at_ms)
         case RequestStarted(is_navigation=True, is_top_frame=True):
             # The probe's first words can come later than the new page's first requests, so the request is what resets.
             fresh = Mount(
@@ -228,59 +145,47 @@ def _remember(mount: Mount, entry: Entry) -> Mount:
             return replace(fresh, kept=_kept(fresh, entry))
         case DocumentStarted():
             top = event.document if event.is_top else mount.top_document
-            return replace(mount, top_document=top, documents=mount.documents | {event.document})
+            return replace(mount, top_document=top, documents={**mount.documents, event.document: event.url})
+        case DocumentLoaded() if event.document == mount.top_document:
+            return replace(mount, has_loaded=True)
         case ElementConnected() if event.document in mount.documents and _is_new_embed(mount, event):
-            return replace(_without_embed(mount), embed=(event.document, event.embed))
-        case ShadowChanged() if _is_ours(mount, event):
+            return _with_embed(mount, (event.document, event.embed))
+        case ShadowChanged() if is_ours(mount, event):
             return replace(mount, shadow=event)
-        case BoxChanged() if _is_ours(mount, event):
+        case BoxChanged() if is_ours(mount, event):
             return replace(mount, box=event)
-        case WidgetEvent(name="chatkit.ready") if _is_ours(mount, event):
+        case WidgetEvent(name="chatkit.ready") if is_ours(mount, event):
             return replace(mount, has_ready_event=True)
         case PageCrashed():
             return replace(mount, is_crashed=True)
-        case FrameMessage(direction="to_host", type="command", name="onGetClientSecret"):
-            return mount if event.nonce in mount.early else replace(mount, asked=mount.asked | {event.nonce})
+        case FrameMessage(direction="to_host") if event.document in mount.documents:
+            return _with_message(mount, event)
         case FrameMessage(direction="to_frame", type="response") if event.nonce not in mount.asked:
             # Question and answer are reported by two documents, and so in any order.
             return replace(mount, early={**mount.early, event.nonce: event})
-        case FrameMessage(direction="to_host", type="fetch" | "fetchEventSource") if event.detail_name:
-            return replace(mount, backend_urls=mount.backend_urls | {event.detail_name})
         case RequestStarted() | ResponseReceived() | RequestFinished() | RequestFailed() | BodyRead():
             return replace(mount, kept=_kept(mount, entry))
         case _:
             return mount
 
 
-def _without_embed(mount: Mount) -> Mount:
-    """The mount with everything gone that belonged to an earlier element."""
-    lasting = (Milestone.PAGE_LOADED, Milestone.SCRIPT_REQUESTED, Milestone.ELEMENT_DEFINED)
-    return replace(
-        mount,
-        milestones={m: reached for m, reached in mount.milestones.items() if m in lasting},
-        element=Element.ABSENT,
-        frame=Frame.ABSENT,
-        verification=Verification.UNSEEN,
-        backend=Backend.UNSEEN,
-        shadow=None,
-        box=None,
-        asked=frozenset(),
-        early={},
-        has_ready_event=False,
-        kept={k: e for k, e in mount.kept.items() if not _is_backend(mount, e) and not _is_verification(e)},
-    )
+def _with_message(mount: Mount, event: FrameMessage) -> Mount:
+    """The mount that knows what the frame waits for, and which addresses it has the page fetch."""
+    if event.nonce in mount.early:
+        return replace(mount, early={n: answer for n, answer in mount.early.items() if n != event.nonce})
+    if event.type == "command" and event.name in AWAITED and mount.element is not Element.MOVED:
+        return replace(mount, asked={**mount.asked, event.nonce: event.name})
+    if event.type in ("fetch", "fetchEventSource") and event.detail_name:
+        return replace(mount, backend_urls=mount.backend_urls | {_absolute(mount, event)})
+    return mount
 
 
-def _is_new_embed(mount: Mount, event: ElementConnected) -> bool:
-    if mount.embed is None:
-        return True
-    return mount.element is Element.DISCONNECTED and (event.document, event.embed) != mount.embed
-
-
-def _is_ours(
-    mount: Mount, event: ShadowChanged | BoxChanged | WidgetEvent | ElementConnected | ElementDisconnected
-) -> bool:
-    return mount.embed == (event.document, event.embed)
+def _absolute(mount: Mount, event: FrameMessage) -> str:
+    """The address as the network has it; options often name a path only."""
+    try:
+        return urljoin(mount.documents[event.document], event.detail_name)
+    except ValueError:  # no URL at all
+        return event.detail_name
 
 
 def _kept(mount: Mount, entry: Entry) -> dict[str, Exchange]:
@@ -290,211 +195,156 @@ def _kept(mount: Mount, entry: Entry) -> dict[str, Exchange]:
         return exchanges if exchanges[entry.event.request_id].is_relevant else mount.kept
     if isinstance(entry.event, (BodyRead, RequestFailed)):
         exchange = exchanges.get(entry.event.request_id)
-        if exchange is not None and not _is_special(mount, exchange):
+        if exchange is not None and not mount.is_special(exchange):
             return {key: value for key, value in exchanges.items() if value is not exchange}
     return exchanges
 
 
-def _awaited_until_ms(mount: Mount, exchange: Exchange) -> float:
-    """Until when an open exchange counts: the app's others may be long polls, or answers whose body nobody reads."""
-    is_ours = _is_special(mount, exchange) or is_loader(exchange.url) or exchange.request.is_navigation
-    if is_ours or is_session_request(exchange, mount.session_endpoint):
-        return inf
-    if exchange.response_at_ms is not None:
-        return exchange.response_at_ms + LONGEST_UNREAD_MS
-    return exchange.started_at_ms + LONGEST_UNANSWERED_MS
+# --- one embed after another --------------------------------------------------------------------------------------
 
 
-def _is_special(mount: Mount, exchange: Exchange) -> bool:
-    is_frame = exchange.request.is_navigation and not exchange.request.is_top_frame
-    return is_frame or _is_verification(exchange) or _is_backend(mount, exchange)
+def _is_new_embed(mount: Mount, event: ElementConnected) -> bool:
+    """Whether this element is judged from now on. The same one put back is none: it is dead, or nothing happened to it."""
+    return mount.embed is None or (mount.element is Element.DISCONNECTED and not is_ours(mount, event))
 
 
-def is_loader(url: str) -> bool:
-    """Whether a script URL is the ChatKit loader: the real one's path, wherever it is served from."""
-    return urlsplit(url).path.endswith("/chatkit.js")
-
-
-def _is_verification(exchange: Exchange) -> bool:
-    return exchange.path.startswith("/v1/chatkit/domain_keys/verify")
-
-
-def _is_backend(mount: Mount, exchange: Exchange) -> bool:
-    return exchange.path == "/v1/chatkit/conversation" or exchange.url in mount.backend_urls
-
-
-def is_session_request(exchange: Exchange, endpoint: str = "") -> bool:
-    """Whether a request asks the app for a client secret: by the configured glob, else by method and name."""
-    if endpoint:
-        return fnmatch(exchange.url, endpoint)
-    if exchange.request.resource_type not in ("fetch", "xhr") or exchange.path.startswith("/v1/chatkit/"):
-        return False
-    path = exchange.path.lower().replace("_", "-")
-    names_chatkit = "chatkit" in path and any(
-        word in path for word in ("session", "secret", "start", "refresh", "token")
-    )
-    return (
-        names_chatkit
-        or "client-secret" in path
-        or (exchange.request.method == "POST" and path.endswith("/create-session"))
+def _with_embed(mount: Mount, embed: EmbedId) -> Mount:
+    """The mount with another embed in the place of the old one, and everything gone that belonged to that."""
+    if mount.embed is None:
+        return replace(mount, embed=embed)
+    return replace(
+        mount,
+        embed=embed,
+        milestones={m: reached for m, reached in mount.milestones.items() if m in LASTING_MILESTONES},
+        last_signal={s: seq for s, seq in mount.last_signal.items() if s in LASTING_SIGNALS},
+        element=Element.ABSENT,
+        session=_session_for_the_next(mount),
+        frame=Frame.ABSENT,
+        verification=Verification.UNSEEN,
+        backend=Backend.UNSEEN,
+        shadow=None,
+        box=None,
+        asked={},
+        early={},
+        has_ready_event=False,
+        kept={k: x for k, x in mount.kept.items() if not _is_of_its_frame(mount, x)},
     )
 
 
-def signals_of(before: Mount, mount: Mount, entry: Entry) -> Iterator[Signal]:
-    """Yield what one entry means, given the mount before and after it was remembered."""
-    event = entry.event
+def _is_of_its_frame(mount: Mount, exchange: Exchange) -> bool:
+    """Whether an exchange belongs to the embed that is gone; a document that was just asked for may be the next one's."""
+    if is_frame_document(exchange):
+        return exchange.response is not None or exchange.failure != ""
+    return is_verification(exchange) or mount.is_backend(exchange)
+
+
+def _session_for_the_next(mount: Mount) -> Session:
+    """What the page has done about a secret so far; what was said to the old frame does not count."""
+    if Signal.SECRET_ASKED not in mount.last_signal:
+        return mount.session
+    return Session.FETCHED if Signal.SECRET_FETCHED in mount.last_signal else Session.NONE
+
+
+def _other_embed(mount: Mount, event: Event) -> EmbedId | None:
+    """The embed that an event is about when it is not the one that is judged."""
     match event:
-        case Navigated() | DocumentLoaded() if isinstance(event, Navigated) or event.document == mount.top_document:
-            yield Signal.PAGE_LOADED
-        case ElementDefined() if event.document in mount.documents:
-            yield Signal.DEFINED
-        case ElementConnected() if _is_ours(mount, event):
-            yield Signal.CONNECTED
-        case ElementDisconnected() if _is_ours(mount, event):
-            yield Signal.DISCONNECTED
-        case ShadowChanged() if _is_ours(mount, event):
-            yield from _shadow_signals(event)
-        case FrameMessage():
-            yield from _message_signals(before, event)
-        case RequestStarted() | ResponseReceived() | RequestFailed() | BodyRead():
-            exchange = mount.kept.get(event.request_id) or network.add(before.kept, entry).get(event.request_id)
-            if exchange is not None:
-                yield from _exchange_signals(mount, exchange, event)
+        case ElementConnected() if event.document not in mount.documents or _is_new_embed(mount, event):
+            return None
+        case ElementConnected() | ElementDisconnected() | ShadowChanged() | BoxChanged() | WidgetEvent():
+            embed = (event.document, event.embed)
+        case FrameMessage(direction="to_host") if event.embed:
+            embed = (event.document, event.embed)
+        case FrameMessage(direction="to_frame") if event.nonce not in mount.asked:
+            return next((e for e, said in mount.others.items() if any(_asks(x.event, event.nonce) for x in said)), None)
         case _:
-            pass
-    if mount.shadow is not None and isinstance(event, (ShadowChanged, RequestStarted, ResponseReceived, RequestFailed)):
-        yield from _frame_signals(mount)
+            return None
+    return embed if mount.embed is not None and embed != mount.embed and embed[0] in mount.documents else None
 
 
-def _shadow_signals(event: ShadowChanged) -> Iterator[Signal]:
-    if event.children:
-        yield Signal.UPGRADED
-    if WRAPPER in event.children:
-        yield Signal.CONFIGURED
-        if event.data_loaded:
-            yield Signal.IFRAME_LOADED
-    elif event.children:
-        yield Signal.WRAPPER_REMOVED
+def _asks(event: Event, nonce: str) -> bool:
+    return isinstance(event, FrameMessage) and event.type == "command" and event.nonce == nonce
 
 
-def _frame_signals(mount: Mount) -> Iterator[Signal]:
-    """What the network knows of the document in the iframe; it may have known before the iframe was seen."""
-    assert mount.shadow is not None
-    for exchange in mount.kept.values():
-        if (
-            exchange.request.is_navigation
-            and not exchange.request.is_top_frame
-            and exchange.url == mount.shadow.iframe_src
-        ):
-            yield Signal.FRAME_REQUESTED
-            if exchange.failure or exchange.status >= 400:
-                yield Signal.FRAME_FAILED
-            elif 200 <= exchange.status < 300:
-                yield Signal.FRAME_DELIVERED
+def _set_aside(mount: Mount, embed: EmbedId, entry: Entry) -> Mount:
+    """The mount that remembers what was said of another embed; it may be the one that stays."""
+    if embed not in mount.others and not isinstance(entry.event, ElementConnected):
+        return mount  # the last words of one that is gone
+    others = {other: said for other, said in mount.others.items() if other != embed}
+    if isinstance(entry.event, ElementDisconnected):
+        return replace(mount, others=others)
+    return replace(mount, others={**others, embed: (*mount.others.get(embed, ()), entry)})
 
 
-def _message_signals(before: Mount, event: FrameMessage) -> Iterator[Signal]:
-    if event.direction == "to_frame":
-        if event.type == "response" and event.nonce in before.asked:
-            yield from _answer_signals(event)
-        return
-    if event.name == "error":
-        yield from _error_signals(before, event)
-    elif event.type == "event" and event.name == "unmount":
-        yield Signal.UNVERIFIED
-    elif event.type in ("event", "command", "fetch", "fetchEventSource"):
-        yield Signal.FRAME_BOOTED
-    if event.name == "onGetClientSecret":
-        yield Signal.SECRET_ASKED
-        if event.nonce in before.early:
-            yield from _answer_signals(before.early[event.nonce])
-    if event.name == "log" and event.detail_name == "composer.ready":
-        yield Signal.COMPOSER_READY
+def _with_next_embed(mount: Mount) -> Mount:
+    """The mount of the embed that was spoken of last, now that the judged one is gone."""
+    embed, said = list(mount.others.items())[-1]
+    active_at_ms = mount.active_at_ms
+    others = {other: about for other, about in mount.others.items() if other != embed}
+    mount = replace(_with_embed(mount, embed), others=others)
+    for entry in said:
+        mount = advance(mount, entry)
+    return replace(mount, active_at_ms=active_at_ms)
 
 
-def _answer_signals(answer: FrameMessage) -> Iterator[Signal]:
-    if answer.error_name or answer.error_message:
-        yield Signal.SECRET_REJECTED
-    elif answer.value_format in ("v00", "v01"):
-        yield Signal.SECRET_DELIVERED
-
-
-def _error_signals(before: Mount, event: FrameMessage) -> Iterator[Signal]:
-    if event.error_name == "IntegrationError" and "getClientSecret" in event.error_message:
-        yield Signal.SECRET_REJECTED
-    elif _is_refusal_of_options(before, event):
-        yield Signal.OPTIONS_REJECTED
-
-
-def _is_refusal_of_options(before: Mount, event: FrameMessage) -> bool:
-    is_named = event.error_message.startswith("ChatKit.create()") or event.error_name == "InvalidFrameParamsError"
-    return is_named or (event.error_name == "FatalAppError" and before.frame not in (Frame.BOOTED, Frame.READY))
-
-
-def _exchange_signals(
-    mount: Mount, exchange: Exchange, event: RequestStarted | ResponseReceived | RequestFailed | BodyRead
-) -> Iterator[Signal]:
-    if exchange.request.resource_type == "script" and is_loader(exchange.url):
-        yield from _script_signals(exchange, event)
-    elif isinstance(event, BodyRead) and event.secret_key and not exchange.path.startswith("/v1/"):
-        yield Signal.SECRET_FETCHED
-    elif is_session_request(exchange, mount.session_endpoint):
-        if isinstance(event, RequestStarted):
-            yield Signal.SESSION_REQUESTED
-        elif isinstance(event, (RequestFailed, BodyRead)) or exchange.status >= 400:
-            yield Signal.SESSION_REFUSED
-    elif (
-        isinstance(event, RequestStarted)
-        and exchange.request.bearer not in ("", "empty")
-        and mount.session is Session.ASKED
-        and (_is_backend(mount, exchange) or _is_verification(exchange))
-    ):
-        yield Signal.SECRET_DELIVERED
-
-
-def _script_signals(
-    exchange: Exchange, event: RequestStarted | ResponseReceived | RequestFailed | BodyRead
-) -> Iterator[Signal]:
-    match event:
-        case RequestStarted():
-            yield Signal.SCRIPT_REQUESTED
-        case ResponseReceived():
-            yield Signal.SCRIPT_FAILED if exchange.status >= 400 else Signal.SCRIPT_LOADED
-        case RequestFailed():
-            yield Signal.SCRIPT_FAILED
-        case BodyRead():
-            pass
+# --- domain check and backend -------------------------------------------------------------------------------------
 
 
 def _settle_checks(mount: Mount, entry: Entry) -> Mount:
     """Bring verification, backend and unanswered questions up to date."""
     event = entry.event
-    if isinstance(event, FrameMessage) and event.direction == "to_frame" and event.nonce in mount.asked:
-        mount = replace(mount, asked=mount.asked - {event.nonce})
-    verification, backend = mount.verification, mount.backend
-    if isinstance(event, ConsoleMessage) and event.text.startswith(VERIFICATION_SKIPPED):
-        verification = Verification.SKIPPED
+    if isinstance(event, FrameMessage):
+        return _with_announcement(_with_answer(mount, event), event)
+    if isinstance(event, ConsoleMessage):
+        is_skipped = event.text.startswith(VERIFICATION_SKIPPED) and mount.embed is not None
+        return _with_verification(mount, Verification.SKIPPED, entry) if is_skipped else mount
     if isinstance(event, (RequestStarted, ResponseReceived, RequestFailed, BodyRead)):
-        checks = [e for e in mount.kept.values() if _is_verification(e)]
-        calls = [e for e in mount.kept.values() if _is_backend(mount, e)]
-        verification = _verification_of(checks[-1]) if checks else verification
-        backend = _backend_of(calls) if calls else backend
-    if verification is mount.verification and backend is mount.backend:
-        return mount
-    milestones = dict(mount.milestones)
+        checks = [x for x in mount.kept.values() if is_verification(x)]
+        calls = [x for x in mount.kept.values() if mount.is_backend(x) and not x.is_aborted]
+        mount = _with_verification(mount, _verification_of(checks[-1]), entry) if checks else mount
+        mount = _with_backend(mount, _backend_of(calls), entry) if calls else mount
+    return mount
+
+
+def _with_answer(mount: Mount, event: FrameMessage) -> Mount:
+    """The mount without the question that was answered."""
+    if event.direction == "to_frame" and event.nonce in mount.asked:
+        return replace(mount, asked={nonce: name for nonce, name in mount.asked.items() if nonce != event.nonce})
+    return mount
+
+
+def _with_announcement(mount: Mount, event: FrameMessage) -> Mount:
+    """The mount that knows that a backend call is to come: the frame asked for it, or for what goes with it."""
+    is_asked = event.direction == "to_host" and event.document in mount.documents
+    is_call = event.name == "onAddMetadataToRequest" or event.type in ("fetch", "fetchEventSource")
+    if is_asked and is_call and mount.backend is Backend.UNSEEN:
+        return replace(mount, backend=Backend.ANNOUNCED)
+    return mount
+
+
+def _with_verification(mount: Mount, verification: Verification, entry: Entry) -> Mount:
+    milestones = mount.milestones
     if verification in (Verification.VERIFIED, Verification.SKIPPED):
-        milestones.setdefault(Milestone.DOMAIN_VERIFIED, Reached(at_ms=entry.at_ms, seq=entry.seq))
+        milestones = {Milestone.DOMAIN_VERIFIED: Reached(at_ms=entry.at_ms, seq=entry.seq)} | milestones
+    return replace(mount, verification=verification, milestones=milestones)
+
+
+def _with_backend(mount: Mount, backend: Backend, entry: Entry) -> Mount:
+    milestones, last_signal = mount.milestones, mount.last_signal
     if backend is Backend.ACCEPTED:
-        milestones.setdefault(Milestone.BACKEND_ACCEPTED, Reached(at_ms=entry.at_ms, seq=entry.seq))
-    return replace(mount, verification=verification, backend=backend, milestones=milestones)
+        milestones = {Milestone.BACKEND_ACCEPTED: Reached(at_ms=entry.at_ms, seq=entry.seq)} | milestones
+    elif backend is not mount.backend and backend in (Backend.REFUSED, Backend.FAILING):
+        last_signal = {**last_signal, Signal.BACKEND_REFUSED: entry.seq}
+    return replace(mount, backend=backend, milestones=milestones, last_signal=last_signal)
 
 
-def _verification_of(exchange: Exchange) -> Verification:
-    if exchange.failure or exchange.status >= 400:
+def _verification_of(check: Exchange) -> Verification:
+    if check.failure or check.status >= 400:
         return Verification.REFUSED
-    if exchange.body is None:
+    if check.body is None:
         return Verification.PENDING
-    return Verification.VERIFIED if exchange.body.is_verified else Verification.REFUSED
+    if check.body.is_verified is None and check.body.unread_reason:
+        return Verification.UNSEEN  # answered, but nobody could read how
+    return Verification.VERIFIED if check.body.is_verified else Verification.REFUSED
 
 
 def _backend_of(calls: list[Exchange]) -> Backend:
@@ -504,30 +354,30 @@ def _backend_of(calls: list[Exchange]) -> Backend:
     last = calls[-1]
     if last.failure or last.status >= 500:
         return Backend.FAILING
-    return Backend.REFUSED if last.status >= 400 else Backend.PENDING
+    if last.status >= 400:
+        return Backend.REFUSED
+    return Backend.ANNOUNCED if last.status >= 300 else Backend.PENDING  # a redirect: the call goes on elsewhere
+
+
+# --- time ---------------------------------------------------------------------------------------------------------
 
 
 def _deciding(mount: Mount) -> tuple[object, ...]:
-    return (mount.script, mount.element, mount.session, mount.frame, mount.verification, mount.backend, mount.is_visible,
-            mount.is_crashed, len(mount.milestones))  # fmt: skip
+    """What a verdict depends on; a stability window counts from its last change."""
+    return (mount.embed, mount.script, mount.element, mount.session, mount.frame, mount.verification, mount.backend,
+            mount.is_visible, mount.is_crashed, mount.has_loaded, frozenset(mount.milestones))  # fmt: skip
 
 
-def _is_activity(entry: Entry, mount: Mount) -> bool:
+def _is_activity(before: Mount, mount: Mount, entry: Entry) -> bool:
+    """Whether an entry is a sign of life that a mount can depend on."""
     match entry.event:
         case RequestStarted() | ResponseReceived() | RequestFinished() | RequestFailed() | BodyRead():
-            return entry.event.request_id in mount.kept or isinstance(
-                entry.event, (RequestFailed, BodyRead, RequestFinished)
-            )
-        case (
-            ActionTaken()
-            | DocumentStarted()
-            | DocumentLoaded()
-            | ElementDefined()
-            | ElementConnected()
-            | ElementDisconnected()
-        ):
+            return entry.event.request_id in before.kept or entry.event.request_id in mount.kept
+        case VisitStarted() | ActionTaken() | Navigated() | DocumentStarted() | DocumentLoaded() | FrameNavigated():
             return True
-        case ShadowChanged() | WidgetEvent() | FrameMessage() | FrameNavigated() | Navigated():
+        case ElementDefined() | ElementConnected() | ElementDisconnected() | ShadowChanged():
+            return True
+        case WidgetEvent() | FrameMessage():
             return True
         case _:
             return False

@@ -5,18 +5,20 @@ In: entries, limits, what the project accepts. Out: `VisitResult`. The same for 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from harness.analysis.exchanges import Exchange, exchanges_of
-from harness.analysis.mount import Milestone, Mount, is_loader, is_session_request
+from harness.analysis.exchanges import TELEMETRY_HOSTS, Exchange, exchanges_of, is_telemetry
 from harness.analysis.prefetch import prefetch_of
-from harness.analysis.tracks import Session
+from harness.analysis.roles import is_frame_document, is_loader, is_verification, lacks_secret
+from harness.analysis.state import Backend, Milestone, Mount
+from harness.analysis.tracks import Script, Session
 from harness.analysis.verdict import Judgement, Limits, Reason, judge
 from harness.model.events import (
     BodyRead,
     ConsoleMessage,
     FrameMessage,
     PageErrorRaised,
+    PolicyViolated,
     RequestBlocked,
     VisitStarted,
     WidgetEvent,
@@ -25,8 +27,7 @@ from harness.model.results import ConsoleProblem, MilestoneReached, VisitResult
 from harness.model.timeline import Entry
 
 MOST_FACTS = 8
-# Console errors that every browser prints for an answer of 400 and above; the exchange itself is the fact.
-STATUS_ECHO = "Failed to load resource: the server responded with a status of"
+STATUS_ECHO = "Failed to load resource: "  # what the browser prints for each answer of 400 and above
 
 
 def result_of(
@@ -48,8 +49,10 @@ def result_of(
     if start is None:
         raise ValueError("this timeline holds no visit")
     judgement = judgement or judge(entries, limits, session_endpoint=session_endpoint)
-    mount, verdict = judgement.mount, judgement.verdict
-    prefetch = prefetch_of(entries)
+    verdict = judgement.verdict
+    mount = verdict.mount if verdict else judgement.mount
+    told = tuple(e for e in entries if verdict is None or e.at_ms <= verdict.decided_at_ms)
+    prefetch = prefetch_of(entries, mount.embed)
     exchanges = exchanges_of(entries)
     reason = verdict.reason if verdict else Reason.UNDECIDED
     last, following = mount.last_milestone, mount.next_milestone
@@ -63,14 +66,14 @@ def result_of(
         started_at=started_at,
         outcome=verdict.outcome.value if verdict else "undecided",
         reason=reason.value,
-        explanation=explain(reason, mount, exchanges, entries),
+        explanation=explain(reason, mount, exchanges_of(told), told),
         last_milestone=last.value if last else "",
         next_milestone=following.value if following else "",
         opened_at_ms=mount.opened_at_ms,
         decided_at_ms=round(verdict.decided_at_ms, 1) if verdict else -1,
         after_fact_ms=round(verdict.decided_at_ms - verdict.fact_at_ms, 1) if verdict else -1,
         evidence=verdict.evidence if verdict else (),
-        milestones=_milestones(judgement),
+        milestones=_milestones(mount),
         tracks=(
             ("script", mount.script.value),
             ("element", mount.element.value),
@@ -87,12 +90,11 @@ def result_of(
         secret_ended_page_ms=prefetch.response_ended_page_ms,
         secret_url=prefetch.url,
         console=_console(entries, console_allow),
-        facts=_facts(entries, exchanges, session_endpoint),
+        facts=_facts(entries, exchanges, mount, is_in_url=prefetch.is_in_url),
     )
 
 
-def _milestones(judgement: Judgement) -> tuple[MilestoneReached, ...]:
-    mount = judgement.mount
+def _milestones(mount: Mount) -> tuple[MilestoneReached, ...]:
     return tuple(
         MilestoneReached(
             name=m.value,
@@ -105,7 +107,9 @@ def _milestones(judgement: Judgement) -> tuple[MilestoneReached, ...]:
 
 
 def _mode(mount: Mount, exchanges: tuple[Exchange, ...]) -> str:
-    if mount.backend_urls or any(x.path == "/v1/chatkit/domain_keys/verify" for x in exchanges):
+    """Return "custom" when the page fetches for the frame, or the frame needs no secret; "hosted" when it asks for one."""
+    is_custom_check = any(is_verification(x) and not x.path.endswith("_hosted") for x in exchanges)
+    if mount.backend_urls or is_custom_check or mount.needs_no_secret:
         return "custom"
     return "hosted" if mount.session is not Session.NONE else "unknown"
 
@@ -114,89 +118,118 @@ def _console(entries: tuple[Entry, ...], allowed: tuple[str, ...]) -> tuple[Cons
     problems = []
     for entry in entries:
         match entry.event:
-            case ConsoleMessage(level="error", text=text):
-                kind = "console.error"
+            case ConsoleMessage(level="error", text=text, url=url):
+                kind, is_harmless = "console.error", _is_about_telemetry(text, url)
             case PageErrorRaised(name=name, message=message):
-                kind, text = "uncaught", message if message.startswith(name) else f"{name}: {message}"
+                kind, is_harmless = "uncaught", False
+                text = message if message.startswith(name) else f"{name}: {message}"
             case _:
                 continue
-        is_allowed = any(part in text for part in allowed)
-        problems.append(ConsoleProblem(seq=entry.seq, kind=kind, text=text, is_allowed=is_allowed))
+        is_allowed = is_harmless or any(part in text for part in allowed)
+        shown = text if text.strip() else "(without text)"
+        problems.append(ConsoleProblem(seq=entry.seq, kind=kind, text=shown, is_allowed=is_allowed))
     return tuple(problems)
+
+
+def _is_about_telemetry(text: str, url: str) -> bool:
+    """Whether an error only says that a measuring host did not answer, as many networks and blockers have it."""
+    is_blocked = text.startswith("Access to ") and any(f"//{host}/" in text for host in TELEMETRY_HOSTS)
+    return is_blocked or (text.startswith(STATUS_ECHO) and is_telemetry(url))
 
 
 def explain(reason: Reason, mount: Mount, exchanges: tuple[Exchange, ...], entries: tuple[Entry, ...]) -> str:
     """Return the reason as a sentence with the facts it rests on."""
-    error = _last_error(entries)
     match reason:
         case Reason.NONE:
             return "The widget mounted, and stayed."
         case Reason.PAGE_CRASHED:
             return "The page crashed."
         case Reason.SCRIPT_FAILED:
-            return f"The ChatKit loader did not arrive: {_told(_last(exchanges, lambda x: is_loader(x.url)))}."
+            return f"The ChatKit loader did not arrive: {_told(_last(exchanges, _is_bad_loader))}."
         case Reason.NOT_CHATKIT:
             return "There is no ChatKit on this page: no <openai-chatkit> element, and no request for a loader script."
-        case Reason.NOT_DEFINED if Milestone.SCRIPT_REQUESTED not in mount.milestones:
-            return "<openai-chatkit> is in the page, but no script that defines it was ever requested."
         case Reason.NOT_DEFINED:
-            return "The loader script arrived, but <openai-chatkit> was never defined."
+            return _undefined(mount, exchanges)
         case Reason.NO_ELEMENT:
             return f"<openai-chatkit> is defined, but none was put into the page{_session_said(mount)}."
+        case Reason.ELEMENT_GONE:
+            return "<openai-chatkit> was in the page, and the page took it out again."
+        case Reason.ELEMENT_MOVED:
+            return "<openai-chatkit> was moved within the page: its frame loads again and looks alive, but nothing answers it."
         case Reason.NOT_CONFIGURED:
             return "<openai-chatkit> is in the page, but never got its options."
         case Reason.SESSION_REFUSED:
-            sessions = [x for x in exchanges if is_session_request(x, mount.session_endpoint)]
-            told = _told(sessions[-1] if sessions else None)
+            told = _told(_last(exchanges, lambda x: mount.is_session(x) and lacks_secret(x)), needs_secret=True)
             return f"The page asked for a client secret and got none: {told}."
+        case Reason.SECRET_AWAITED:
+            return "The frame asked for a client secret, and getClientSecret has not answered."
         case Reason.SECRET_REJECTED:
-            return f"The frame got no client secret that it accepts{error}."
+            return f"The frame got no client secret that it accepts{_error(entries, _is_about_the_secret)}."
         case Reason.FRAME_FAILED:
-            frame = _last(exchanges, lambda x: x.request.is_navigation and not x.request.is_top_frame)
             ready = "; chatkit.ready fired all the same" if mount.has_ready_event else ""
-            return f"The frame's document did not arrive: {_told(frame)}{ready}."
+            return f"The frame's document did not arrive: {_told(_last(exchanges, _is_in_iframe(mount)))}{ready}."
         case Reason.FRAME_SILENT:
             return "The frame's document arrived, but its app never said anything."
         case Reason.OPTIONS_REJECTED:
-            return f"The frame refused the options{error}."
+            return f"The frame refused the options{_error(entries, _is_about_options)}."
         case Reason.DOMAIN_UNVERIFIED:
-            return f"The widget was removed again: the domain check failed{error}."
+            return f"The widget was removed again: the domain check failed{_error(entries, _is_about_the_domain)}."
         case Reason.WIDGET_REMOVED:
-            return f"The widget was removed again by the SDK{error}."
+            return f"The widget was removed again by the SDK{_error(entries, _is_any)}."
         case Reason.BACKEND_REFUSED:
-            backend = _last(exchanges, lambda x: x.path == "/v1/chatkit/conversation" or x.url in mount.backend_urls)
-            return f"The backend refused the widget's first request: {_told(backend)}."
+            return f"The backend refused the widget's first request: {_told(_last(exchanges, mount.is_backend))}."
+        case Reason.BACKEND_FAILING:
+            return f"The backend fails, and the frame keeps trying: {_told(_last(exchanges, mount.is_backend))}."
         case Reason.NOT_VISIBLE:
             return f"The widget works, but nobody can see it: {_box_told(mount)}."
         case Reason.UNDECIDED:
-            return _waiting_for(mount, exchanges)
+            return f"Still undecided: {_waiting_for(mount, exchanges)}."
+
+
+def _undefined(mount: Mount, exchanges: tuple[Exchange, ...]) -> str:
+    loader = _last(exchanges, lambda x: is_loader(x.url))
+    if Milestone.SCRIPT_REQUESTED not in mount.milestones:
+        return "<openai-chatkit> is in the page, but no script that defines it was ever requested."
+    if mount.script is Script.REQUESTED:
+        return f"The loader script has not arrived: {_told(loader)}."
+    if mount.script is Script.DEFINED:
+        return "<openai-chatkit> is defined, but not in the document that it stands in."
+    return "The loader script arrived, but <openai-chatkit> was never defined."
 
 
 def _session_said(mount: Mount) -> str:
     if mount.session is Session.NONE:
-        return "; no client secret was asked for either (does each wait for the other?)"
+        return "; no request for a client secret was seen either (does each wait for the other?)"
     return f" (session: {mount.session.value})"
 
 
 def _waiting_for(mount: Mount, exchanges: tuple[Exchange, ...]) -> str:
     if mount.asked:
-        return "Still undecided: the frame asked for a client secret, and getClientSecret has not answered."
+        return f"the frame waits for the page's answer to {next(iter(mount.asked.values()))}"
     is_open = [x for x in exchanges if x.is_open and x.is_relevant]
     if is_open:
-        return f"Still undecided: {is_open[0].request.method} {is_open[0].url} has not been answered."
-    if mount.backend.value == "failing":
-        backend = _last(exchanges, lambda x: x.path == "/v1/chatkit/conversation" or x.url in mount.backend_urls)
-        return f"Still undecided: the backend keeps failing ({_told(backend)})."
+        return f"{is_open[0].request.method} {is_open[0].url} has not been answered"
+    if mount.backend is Backend.FAILING:
+        return f"the backend keeps failing ({_told(_last(exchanges, mount.is_backend))})"
     following = mount.next_milestone
-    return f"Still undecided: waiting for {following.value if following else 'the widget to stay'}."
+    return f"waiting for {following.value if following else 'the widget to stay'}"
 
 
-def _last(exchanges: tuple[Exchange, ...], matches: object) -> Exchange | None:
-    assert callable(matches)
+def _last(exchanges: tuple[Exchange, ...], matches: Callable[[Exchange], bool]) -> Exchange | None:
     return next((x for x in reversed(exchanges) if matches(x)), None)
 
 
-def _told(exchange: Exchange | None) -> str:
+def _is_bad_loader(exchange: Exchange) -> bool:
+    return is_loader(exchange.url) and (exchange.failure != "" or exchange.status >= 400)
+
+
+def _is_in_iframe(mount: Mount) -> Callable[[Exchange], bool]:
+    src = mount.shadow.iframe_src if mount.shadow else ""
+    return lambda exchange: is_frame_document(exchange) and exchange.url == src
+
+
+def _told(exchange: Exchange | None, *, needs_secret: bool = False) -> str:
+    """Return what became of a request."""
     if exchange is None:
         return "no request for it was seen"
     what = f"{exchange.request.method} {exchange.url}"
@@ -205,9 +238,9 @@ def _told(exchange: Exchange | None) -> str:
     if exchange.response is None:
         return f"{what} was not answered"
     error = exchange.body.error_text if exchange.body else ""
-    if exchange.status < 400 and exchange.body is not None and not exchange.body.secret_key:
+    if needs_secret and exchange.status < 400 and lacks_secret(exchange):
         return f"{what} answered {exchange.status}, without a client secret in it"
-    return f"{what} answered {exchange.status}" + (f" ({error})" if error else "")
+    return f"{what} answered {exchange.status}" + (f" ({_on_one_line(error)})" if error else "")
 
 
 def _box_told(mount: Mount) -> str:
@@ -221,39 +254,69 @@ def _box_told(mount: Mount) -> str:
     return "its box is outside of what can be scrolled to"
 
 
-def one_line(text: str) -> str:
-    """Return a text without line breaks and arrows, as it fits into a sentence."""
-    return " ".join(text.split())
+# --- ChatKit's own errors -----------------------------------------------------------------------------------------
 
 
-def _last_error(entries: tuple[Entry, ...]) -> str:
+def _error(entries: tuple[Entry, ...], is_about: Callable[[str, str], bool]) -> str:
+    """Return the last error of ChatKit that is about this, to end a sentence with."""
     for entry in reversed(entries):
         match entry.event:
-            case WidgetEvent(name="chatkit.error", detail_name=name, message=message):
-                return f": {name}: {one_line(message)}".rstrip(".")
-            case FrameMessage(error_message=message, error_name=name) if message:
-                return f": {name}: {one_line(message)}".rstrip(".")
+            case WidgetEvent(name="chatkit.error", detail_name=name, message=message) if is_about(name, message):
+                return f": {name}: {_on_one_line(message)}".rstrip(".")
+            case FrameMessage(error_name=name, error_message=message) if message and is_about(name, message):
+                return f": {name}: {_on_one_line(message)}".rstrip(".")
     return ""
 
 
-def _facts(entries: tuple[Entry, ...], exchanges: tuple[Exchange, ...], session_endpoint: str) -> tuple[str, ...]:
+def _is_about_the_secret(name: str, message: str) -> bool:
+    # A rejected getClientSecret is told in the app's own words.
+    return "getClientSecret" in message or not (name.endswith("AppError") or _is_about_the_domain(name, message))
+
+
+def _is_about_options(name: str, message: str) -> bool:
+    return message.startswith("ChatKit.create()") or (name.endswith("Error") and "Sentinel" not in message)
+
+
+def _is_about_the_domain(name: str, message: str) -> bool:
+    return name == "DomainVerificationRequestError" or "omain verification" in message
+
+
+def _is_any(_name: str, message: str) -> bool:
+    return "Sentinel" not in message
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+# --- facts --------------------------------------------------------------------------------------------------------
+
+
+def _facts(
+    entries: tuple[Entry, ...], exchanges: tuple[Exchange, ...], mount: Mount, *, is_in_url: bool
+) -> tuple[str, ...]:
     """The lines worth reading first: failed exchanges, ChatKit's errors, uncaught errors, mock answers, blocked requests."""
     facts: list[tuple[int, str]] = []
     for x in exchanges:
-        if (x.failure or x.status >= 400) and x.is_relevant and x.failure != "net::ERR_ABORTED":
+        if (x.failure or x.status >= 400) and x.is_relevant and not x.is_aborted:
             facts.append((x.failure_seq or x.seq, _told(x)))
-        elif is_session_request(x, session_endpoint) and x.body is not None and not x.body.secret_key:
-            facts.append((x.seq, _told(x)))
+        elif mount.is_session(x) and lacks_secret(x) and not x.is_aborted:
+            facts.append((x.seq, _told(x, needs_secret=True)))
     for entry in entries:
         match entry.event:
             case WidgetEvent(name="chatkit.error", detail_name=name, message=message):
-                facts.append((entry.seq, f"chatkit.error {name}: {one_line(message)}"))
+                facts.append((entry.seq, f"chatkit.error {name}: {message}"))
             case PageErrorRaised(name=name, message=message):
-                facts.append((entry.seq, f"uncaught {name}: {one_line(message)}"))
+                facts.append((entry.seq, f"uncaught {name}: {message}"))
+            case PolicyViolated(directive=directive, blocked_url=url, is_enforced=True):
+                facts.append((entry.seq, f"the page's Content-Security-Policy blocked {url} ({directive})"))
             case BodyRead(is_mock=True):
                 facts.append((entry.seq, "an answer calls itself a mock"))
             case BodyRead(secret_format="other"):
                 facts.append((entry.seq, "the client secret is not in the format the SDK accepts"))
             case RequestBlocked(method=method, url=url):
                 facts.append((entry.seq, f"{method} {url} was blocked: this run is hermetic"))
-    return tuple(f"{text}  [line {seq}]" for seq, text in sorted(dict(reversed(facts)).items())[:MOST_FACTS])
+            case VisitStarted() if is_in_url:
+                facts.append((entry.seq, "the client secret stands in the page's address, where logs can see it"))
+    unique = sorted(dict(reversed(facts)).items())[:MOST_FACTS]
+    return tuple(f"{_on_one_line(text)}  [line {seq}]" for seq, text in unique)

@@ -35,6 +35,10 @@ class Signal(Enum):
     COMPOSER_READY = "composer ready"
     OPTIONS_REJECTED = "options rejected"
     UNVERIFIED = "domain not verified"
+    MOVED = "element moved"
+    BOX_SEEN = "box seen"
+    BACKEND_REFUSED = "backend refused"
+    CRASHED = "page crashed"
 
 
 class Script(Enum):
@@ -55,7 +59,8 @@ class Element(Enum):
     UPGRADED = "upgraded"
     CONFIGURED = "configured"
     LOADED = "loaded"
-    REMOVED = "removed"
+    REMOVED = "removed"  # by the SDK: the wrapper is gone
+    MOVED = "moved"  # put elsewhere by the page: its frame loads again, and nobody answers it
     DISCONNECTED = "disconnected"
 
 
@@ -89,6 +94,7 @@ SCRIPT: dict[tuple[Script, Signal], Script] = {
     (Script.FAILED, Signal.SCRIPT_REQUESTED): Script.REQUESTED,
     (Script.REQUESTED, Signal.SCRIPT_FAILED): Script.FAILED,
     (Script.REQUESTED, Signal.SCRIPT_LOADED): Script.LOADED,
+    (Script.LOADED, Signal.SCRIPT_FAILED): Script.FAILED,  # what arrived was another script, or it defined nothing
     (Script.ABSENT, Signal.DEFINED): Script.DEFINED,
     (Script.REQUESTED, Signal.DEFINED): Script.DEFINED,
     (Script.FAILED, Signal.DEFINED): Script.DEFINED,
@@ -104,9 +110,12 @@ ELEMENT: dict[tuple[Element, Signal], Element] = {
     (Element.CONFIGURED, Signal.IFRAME_LOADED): Element.LOADED,
     (Element.CONFIGURED, Signal.WRAPPER_REMOVED): Element.REMOVED,
     (Element.LOADED, Signal.WRAPPER_REMOVED): Element.REMOVED,
+    (Element.CONFIGURED, Signal.MOVED): Element.MOVED,
+    (Element.LOADED, Signal.MOVED): Element.MOVED,
     **{
         (state, Signal.DISCONNECTED): Element.DISCONNECTED
-        for state in (Element.CONNECTED, Element.UPGRADED, Element.CONFIGURED, Element.LOADED, Element.REMOVED)
+        for state in Element
+        if state not in (Element.ABSENT, Element.DISCONNECTED)
     },
 }
 
@@ -116,6 +125,7 @@ SESSION: dict[tuple[Session, Signal], Session] = {
     (Session.REQUESTED, Signal.SESSION_REFUSED): Session.REFUSED,
     (Session.REQUESTED, Signal.SECRET_FETCHED): Session.FETCHED,
     (Session.NONE, Signal.SECRET_FETCHED): Session.FETCHED,
+    (Session.REFUSED, Signal.SECRET_FETCHED): Session.FETCHED,  # of two requests at once, one was refused or given up
     (Session.ASKED, Signal.SESSION_REFUSED): Session.REFUSED,
     **{
         (state, Signal.SECRET_ASKED): Session.ASKED
@@ -140,12 +150,16 @@ SESSION: dict[tuple[Session, Signal], Session] = {
 
 FRAME: dict[tuple[Frame, Signal], Frame] = {
     (Frame.ABSENT, Signal.FRAME_REQUESTED): Frame.REQUESTED,
+    (Frame.FAILED, Signal.FRAME_REQUESTED): Frame.REQUESTED,
     (Frame.REQUESTED, Signal.FRAME_FAILED): Frame.FAILED,
     (Frame.REQUESTED, Signal.FRAME_DELIVERED): Frame.DELIVERED,
-    **{(state, Signal.FRAME_BOOTED): Frame.BOOTED for state in (Frame.ABSENT, Frame.REQUESTED, Frame.DELIVERED)},
+    **{
+        (state, Signal.FRAME_BOOTED): Frame.BOOTED
+        for state in (Frame.ABSENT, Frame.REQUESTED, Frame.FAILED, Frame.DELIVERED)
+    },
     **{
         (state, Signal.COMPOSER_READY): Frame.READY
-        for state in (Frame.ABSENT, Frame.REQUESTED, Frame.DELIVERED, Frame.BOOTED)
+        for state in (Frame.ABSENT, Frame.REQUESTED, Frame.FAILED, Frame.DELIVERED, Frame.BOOTED)
     },
     **{
         (state, Signal.OPTIONS_REJECTED): Frame.REJECTED

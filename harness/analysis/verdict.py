@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from harness.analysis.mount import Backend, Milestone, Mount, Reached, Verification, advance
+from harness.analysis.mount import advance
+from harness.analysis.state import Backend, Milestone, Mount, Reached, Verification
 from harness.analysis.tracks import Element, Frame, Script, Session, Signal
 from harness.model.events import ActionTaken, Navigated, VisitEnded, VisitStarted
 from harness.model.timeline import Entry
@@ -44,7 +45,10 @@ class Reason(StrEnum):
     NOT_DEFINED = "element-not-defined"
     NO_ELEMENT = "element-absent"
     NOT_CONFIGURED = "options-not-set"
+    ELEMENT_GONE = "element-removed"
+    ELEMENT_MOVED = "element-moved"
     SESSION_REFUSED = "session-refused"
+    SECRET_AWAITED = "secret-not-answered"
     SECRET_REJECTED = "secret-rejected"
     FRAME_FAILED = "frame-failed"
     FRAME_SILENT = "frame-silent"
@@ -52,6 +56,7 @@ class Reason(StrEnum):
     DOMAIN_UNVERIFIED = "domain-not-verified"
     WIDGET_REMOVED = "widget-removed"
     BACKEND_REFUSED = "backend-refused"
+    BACKEND_FAILING = "backend-failing"
     NOT_VISIBLE = "not-visible"
     UNDECIDED = "undecided"
 
@@ -65,7 +70,7 @@ class Verdict:
     decided_at_ms: float
     fact_at_ms: float
     evidence: tuple[int, ...]
-    last_milestone: Milestone | None
+    mount: Mount  # as it was then; whatever the page does later belongs to no verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +118,7 @@ def settle(judgement: Judgement, now_ms: float) -> Judgement:
         decided_at_ms=due_ms,
         fact_at_ms=mount.decided_at_ms,
         evidence=_evidence(mount, reason),
-        last_milestone=mount.last_milestone,
+        mount=mount,
     )
     return replace(judgement, mount=mount, verdict=verdict)
 
@@ -131,34 +136,42 @@ def judge(
 def _ruling(mount: Mount, limits: Limits) -> tuple[float, Outcome, Reason]:
     """When the mount will be decided if nothing more happens, and how."""
     deadline_ms = mount.opened_at_ms + limits.mount_timeout_ms
+    since_ms = max(mount.active_at_ms, mount.decided_at_ms)
     failure = failure_of(mount)
     if failure is Reason.PAGE_CRASHED:
         return mount.decided_at_ms, Outcome.FAILED, failure
-    if Milestone.PAGE_LOADED in mount.milestones:
-        if failure is not None:
-            due_ms = max(mount.active_at_ms + limits.quiet_ms, mount.busy_until_ms)
-            return min((due_ms, Outcome.FAILED, failure), (deadline_ms, Outcome.FAILED, failure))
-        if is_whole(mount):
-            is_settled = mount.verification in (Verification.VERIFIED, Verification.SKIPPED)
-            window_ms = limits.settled_stable_for_ms if is_settled else limits.stable_for_ms
-            return mount.decided_at_ms + window_ms, Outcome.MOUNTED, Reason.NONE
-        if mount.backend not in (Backend.FAILING, Backend.PENDING) and mount.verification is not Verification.PENDING:
-            due_ms = max(mount.active_at_ms + limits.idle_ms, mount.busy_until_ms)
-            if due_ms < deadline_ms:
-                return due_ms, Outcome.FAILED, missing_of(mount)
     if failure is not None:
-        return deadline_ms, Outcome.FAILED, failure
-    return deadline_ms, Outcome.TIMEOUT, missing_of(mount)
+        return min(max(since_ms + limits.quiet_ms, mount.busy_until_ms), deadline_ms), Outcome.FAILED, failure
+    if is_whole(mount):
+        return _stable_at_ms(mount, limits), Outcome.MOUNTED, Reason.NONE
+    missing = missing_of(mount)
+    due_ms = max(since_ms + limits.idle_ms, mount.busy_until_ms)
+    if missing in SHOWN_BY_SILENCE and mount.has_loaded and due_ms < deadline_ms:
+        return due_ms, Outcome.FAILED, missing
+    return deadline_ms, Outcome.TIMEOUT, missing
+
+
+def _stable_at_ms(mount: Mount, limits: Limits) -> float:
+    """When a whole mount has stayed whole for long enough."""
+    if mount.opened_at_ms > mount.decided_at_ms:  # it was whole before the harness acted on the page: will it stay?
+        return mount.opened_at_ms + limits.stable_for_ms
+    is_checked = mount.verification in (Verification.VERIFIED, Verification.SKIPPED)
+    is_complete = mount.frame is Frame.READY and mount.backend is not Backend.ANNOUNCED
+    return mount.decided_at_ms + (limits.settled_stable_for_ms if is_checked and is_complete else limits.stable_for_ms)
 
 
 def is_whole(mount: Mount) -> bool:
     """Whether everything that makes a mounted widget is there, stability aside."""
+    return mount.is_visible and _lacks_only_sight(mount)
+
+
+def _lacks_only_sight(mount: Mount) -> bool:
+    """Whether the widget works as far as can be seen, whether anybody sees it or not."""
     return (
         mount.frame in (Frame.BOOTED, Frame.READY)
         and mount.element is Element.LOADED
-        and mount.is_visible
-        and mount.session is not Session.ASKED
-        and mount.backend in (Backend.UNSEEN, Backend.ACCEPTED)
+        and not mount.asked
+        and mount.backend in (Backend.UNSEEN, Backend.ANNOUNCED, Backend.ACCEPTED)
         and mount.verification is not Verification.PENDING
     )
 
@@ -173,9 +186,11 @@ def failure_of(mount: Mount) -> Reason | None:
         return Reason.DOMAIN_UNVERIFIED
     if mount.element is Element.REMOVED:
         return Reason.WIDGET_REMOVED
+    if mount.element is Element.MOVED:
+        return Reason.ELEMENT_MOVED
     if mount.script is Script.FAILED:
         return Reason.SCRIPT_FAILED
-    if mount.session is Session.REFUSED:
+    if mount.session is Session.REFUSED and not mount.needs_no_secret:
         return Reason.SESSION_REFUSED
     if mount.frame is Frame.FAILED:
         return Reason.FRAME_FAILED
@@ -188,6 +203,8 @@ def failure_of(mount: Mount) -> Reason | None:
 
 def missing_of(mount: Mount) -> Reason:
     """Why a mount in which nothing happens any more is not whole."""
+    if mount.element is Element.DISCONNECTED:
+        return Reason.ELEMENT_GONE
     match mount.next_milestone:
         case Milestone.PAGE_LOADED:
             return Reason.UNDECIDED
@@ -195,15 +212,42 @@ def missing_of(mount: Mount) -> Reason:
             return Reason.NOT_CHATKIT
         case Milestone.SCRIPT_REQUESTED | Milestone.ELEMENT_DEFINED:
             return Reason.NOT_DEFINED
-        case Milestone.ELEMENT_CONNECTED:
+        case Milestone.ELEMENT_CONNECTED if mount.element is Element.ABSENT:
             return Reason.NO_ELEMENT
+        case Milestone.ELEMENT_CONNECTED:
+            return Reason.NOT_DEFINED  # in the document that the element stands in
         case Milestone.OPTIONS_ACCEPTED:
             return Reason.NOT_CONFIGURED
-        case Milestone.FRAME_DELIVERED | Milestone.FRAME_BOOTED:
+        # Scripts of a frame run before its load event: until then it may only be slow.
+        case Milestone.FRAME_DELIVERED if mount.element is Element.LOADED:
+            return Reason.FRAME_FAILED
+        case Milestone.FRAME_BOOTED if mount.element is Element.LOADED:
             return Reason.FRAME_SILENT
         case _:
-            return Reason.UNDECIDED if mount.is_visible or mount.box is None else Reason.NOT_VISIBLE
+            return _unfinished(mount)
 
+
+def _unfinished(mount: Mount) -> Reason:
+    """What a frame that booted still waits for."""
+    if "onGetClientSecret" in mount.asked.values():
+        return Reason.SECRET_AWAITED
+    if mount.backend is Backend.FAILING:
+        return Reason.BACKEND_FAILING
+    is_unseen = mount.box is not None and not mount.is_visible
+    return Reason.NOT_VISIBLE if is_unseen and _lacks_only_sight(mount) else Reason.UNDECIDED
+
+
+# What silence proves. Everything else may be slow: the time limit ends it.
+SHOWN_BY_SILENCE = (
+    Reason.NOT_CHATKIT,
+    Reason.NOT_DEFINED,
+    Reason.NO_ELEMENT,
+    Reason.ELEMENT_GONE,
+    Reason.NOT_CONFIGURED,
+    Reason.FRAME_FAILED,
+    Reason.FRAME_SILENT,
+    Reason.NOT_VISIBLE,
+)
 
 SIGNALS_OF: dict[Reason, tuple[Signal, ...]] = {
     Reason.SCRIPT_FAILED: (Signal.SCRIPT_FAILED,),
@@ -213,6 +257,13 @@ SIGNALS_OF: dict[Reason, tuple[Signal, ...]] = {
     Reason.OPTIONS_REJECTED: (Signal.OPTIONS_REJECTED,),
     Reason.DOMAIN_UNVERIFIED: (Signal.UNVERIFIED,),
     Reason.WIDGET_REMOVED: (Signal.WRAPPER_REMOVED,),
+    Reason.ELEMENT_MOVED: (Signal.MOVED,),
+    Reason.ELEMENT_GONE: (Signal.DISCONNECTED,),
+    Reason.BACKEND_REFUSED: (Signal.BACKEND_REFUSED,),
+    Reason.BACKEND_FAILING: (Signal.BACKEND_REFUSED,),
+    Reason.SECRET_AWAITED: (Signal.SECRET_ASKED,),
+    Reason.NOT_VISIBLE: (Signal.BOX_SEEN,),
+    Reason.PAGE_CRASHED: (Signal.CRASHED,),
 }
 
 
@@ -224,7 +275,9 @@ def _evidence(mount: Mount, reason: Reason) -> tuple[int, ...]:
 
 
 def _is_reopening(entry: Entry) -> bool:
-    return isinstance(entry.event, (ActionTaken, VisitStarted, Navigated))
+    event = entry.event
+    # A message that is sent to a widget is no reason to doubt that it is there.
+    return isinstance(event, (VisitStarted, Navigated)) or (isinstance(event, ActionTaken) and event.action != "send")
 
 
 def _is_lost(verdict: Verdict, mount: Mount) -> bool:
@@ -232,6 +285,7 @@ def _is_lost(verdict: Verdict, mount: Mount) -> bool:
         Reason.PAGE_CRASHED,
         Reason.DOMAIN_UNVERIFIED,
         Reason.WIDGET_REMOVED,
+        Reason.ELEMENT_MOVED,
         Reason.OPTIONS_REJECTED,
     )
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from playwright.sync_api import Error, Locator, Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from harness.analysis.mount import Mount
+from harness.analysis.state import Mount
 from harness.analysis.verdict import Judgement, Limits, follow, settle
 from harness.drive.waiting import Waiter
 from harness.errors import EnvironmentFailure, HarnessError, PageError
-from harness.model.events import ActionTaken, HarnessFault, Navigated, ResponseReceived
+from harness.model.events import ActionTaken, HarnessFault, Navigated, PageCrashed, ResponseReceived
 from harness.model.timeline import Entry, Timeline
 
 CLICK_TIMEOUT_MS = 5_000
@@ -33,6 +33,7 @@ class Embed:
         self._waiter = Waiter(page, timeline)
         self._judgement = Judgement(limits=limits, mount=Mount(session_endpoint=session_endpoint))
         self._seen = 0
+        self._faults: list[HarnessError] = []
 
     @property
     def element(self) -> Locator:
@@ -82,6 +83,7 @@ class Embed:
             self._read_bodies()
             now_ms = self.timeline.now_ms  # before the entries: whatever comes later is stamped later
             self._follow()
+            self.raise_fault()
             self._judgement = settle(self._judgement, now_ms)
             if self._judgement.verdict is not None:
                 return self._judgement
@@ -94,6 +96,13 @@ class Embed:
         self._judgement = settle(self._judgement, now_ms)
         return self._judgement, self.timeline.entries[: self._seen]
 
+    def raise_fault(self) -> None:
+        """Raise what went wrong on our side since the last time, if anything: HarnessError, EnvironmentFailure."""
+        self._follow()
+        faults, self._faults = self._faults, []
+        for fault in faults:
+            raise fault
+
     @property
     def is_crashed(self) -> bool:
         """Whether the page or the browser is gone."""
@@ -103,8 +112,11 @@ class Embed:
         for entry in self.timeline.since(self._seen):
             self._judgement = follow(self._judgement, entry)
             self._seen = entry.seq
+            if isinstance(entry.event, PageCrashed) and entry.event.what == "browser":
+                self._faults.append(EnvironmentFailure("the browser died during the visit"))
             if isinstance(entry.event, HarnessFault):
-                raise HarnessError(f"the harness itself failed in {entry.event.where}: {entry.event.message}")
+                message = f"the harness itself failed in {entry.event.where}: {entry.event.message}"
+                self._faults.append(HarnessError(message))
 
     def _named(self, name: str) -> Locator:
         page = self.page

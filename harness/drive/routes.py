@@ -63,7 +63,16 @@ def destination_of(url: str, to: Destinations) -> str | None:
     elif host == APP_HOST:
         base = to.app
     elif any(host == name or host.endswith("." + name) for name in OPENAI_HOSTS):
-        base = to.api
+        base = _under_its_name(to.api, host)
     else:
         return None
     return base + (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _under_its_name(base: str, host: str) -> str:
+    """Return a loopback URL that still says which host was asked: browsers take every name in `localhost` for this machine.
+
+    One server answers for all of OpenAI's hosts, and a region's secret is good on the region's host only.
+    """
+    port = urlsplit(base).port
+    return f"https://{host}.localhost:{port}"

@@ -12,7 +12,7 @@ import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from harness.errors import RecordingError
 from harness.model import events
@@ -21,6 +21,12 @@ from harness.model.redaction import Redactor
 
 FORMAT = "chatkit-harness/timeline"
 VERSION = 1
+
+# What is still kept when the bound is reached: the end, and what a run must not miss.
+VITAL = (events.VisitEnded, events.HarnessFault, events.PageCrashed)
+
+# Line breaks that JSON leaves as they are, but `str.splitlines` does not.
+LINE_BREAKS = str.maketrans({"\u0085": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 # Never a secret, and long hexadecimal strings would only cost time.
 NOT_TEXT = frozenset({"request_id", "document", "frame", "string_digests", "value_digest", "secret_digest", "sha256"})
@@ -53,17 +59,19 @@ class Timeline:
         self._limit = limit
         self._lock = threading.Lock()
         self._entries: list[Entry] = []
+        self._is_full = False
         self.wake: Callable[[], None] = lambda: None
 
     def append(self, event: Event) -> None:
-        """Stamp and keep one event. Past the limit, one `Omitted` stands for all that follows."""
+        """Stamp and keep one event. Past the limit, one `Omitted` stands for all that follows and is not vital."""
         with self._lock:
             seq = len(self._entries) + 1
-            if seq > self._limit and not isinstance(event, events.VisitEnded):
-                if isinstance(self._entries[-1].event, events.Omitted):
+            if seq > self._limit and not isinstance(event, VITAL):
+                if self._is_full:
                     return
+                self._is_full = True
                 event = events.Omitted(what="timeline entries", limit=str(self._limit))
-            entry = Entry(seq=seq, at_ms=round(self.now_ms, 3), event=redacted(event, self._redactor))
+            entry = Entry(seq=seq, at_ms=self.now_ms, event=redacted(event, self._redactor))
             self._entries.append(entry)
             if self._sink is not None:
                 self._sink(entry)
@@ -71,8 +79,8 @@ class Timeline:
 
     @property
     def now_ms(self) -> float:
-        """Milliseconds since the timeline began."""
-        return self._clock_ms() - self._started_ms
+        """Milliseconds since the timeline began, in the same digits as the entries: what is stamped later is not less."""
+        return round(self._clock_ms() - self._started_ms, 3)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -130,12 +138,13 @@ def header_line(*, started_at: str) -> str:
 
 
 def encode(entry: Entry) -> str:
-    """Return an entry as one line of JSON."""
-    return json.dumps(
+    """Return an entry as one line of JSON, whatever counts as a line break."""
+    line = json.dumps(
         {"seq": entry.seq, "at_ms": entry.at_ms, "kind": type(entry.event).__name__, **_plain(entry.event)},
         ensure_ascii=False,
         separators=(",", ":"),
     )
+    return line if line.isascii() else line.translate(LINE_BREAKS)
 
 
 def _plain(value: Any) -> dict[str, Any]:
@@ -143,16 +152,26 @@ def _plain(value: Any) -> dict[str, Any]:
 
 
 def decode(line: str) -> Entry:
-    """Return the entry a line of JSON stands for. Raises RecordingError for an unknown kind or a missing field."""
+    """Return the entry a line of JSON stands for. Raises RecordingError for an unknown kind, or a field that does not fit."""
     try:
-        data = json.loads(line)
-        name = data.pop("kind")
-        kind: type[Any] = EVENT_TYPES[name]
-        seq, at_ms = data.pop("seq"), data.pop("at_ms")
-        values = {field: _value(hint, data[field]) for field, hint in _hints(name).items()}
-        return Entry(seq=seq, at_ms=at_ms, event=kind(**values))
-    except (KeyError, TypeError, ValueError) as error:
+        data = _value(dict[str, Any], json.loads(line))
+        return Entry(
+            seq=_value(int, data["seq"]),
+            at_ms=_value(float, data["at_ms"]),
+            event=event_from(_value(str, data["kind"]), data),
+        )
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise RecordingError(f"not a timeline line: {line[:80]!r} ({error!r})") from error
+
+
+def event_from(kind: str, data: dict[str, Any]) -> Event:
+    """Return the event of this kind with these plain values; what it does not know is passed over.
+
+    Raises KeyError for an unknown kind or a missing field, TypeError for a value of another type.
+    """
+    type_: type[Any] = EVENT_TYPES[kind]
+    event: Event = type_(**{name: _value(hint, data[name]) for name, hint in _hints(kind).items()})
+    return event
 
 
 def read_timeline(lines: Iterable[str]) -> tuple[Entry, ...]:
@@ -165,9 +184,10 @@ def read_timeline(lines: Iterable[str]) -> tuple[Entry, ...]:
         head = json.loads(rows[0]) if rows else {}
     except ValueError:
         head = {}
-    if not isinstance(head, dict) or head.get("format") != FORMAT:
+    is_ours = isinstance(head, dict) and head.get("format") == FORMAT and type(head.get("version")) is int
+    if not is_ours:
         raise RecordingError(f"line one is not a {FORMAT} header")
-    if head.get("version", 0) > VERSION:
+    if head["version"] > VERSION:
         raise RecordingError(
             f"timeline format {head['version']} is newer than the {VERSION} this version reads; update chatkit-harness"
         )
@@ -190,12 +210,21 @@ def _hints(kind: str) -> dict[str, Any]:
 
 
 def _value(hint: Any, raw: Any) -> Any:
+    """Return a plain value as the type that is asked for. Raises TypeError when it is of another one."""
     if isinstance(hint, types.UnionType):
-        if raw is None:
-            return None
-        hint = typing.get_args(hint)[0]
-    if is_dataclass(hint):
-        return cast(Any, hint)(**raw)
-    if typing.get_origin(hint) is tuple:
-        return tuple(tuple(item) if isinstance(item, list) else item for item in raw)
-    return raw
+        return None if raw is None else _value(typing.get_args(hint)[0], raw)
+    origin = typing.get_origin(hint)
+    if origin is tuple and isinstance(raw, list | tuple):
+        inner = typing.get_args(hint)
+        if inner[-1] is ...:
+            return tuple(_value(inner[0], item) for item in raw)
+        return tuple(_value(one, item) for one, item in zip(inner, raw, strict=True))
+    if hint is events.Body and isinstance(raw, dict):
+        return events.Body(**{name: _value(inner, raw[name]) for name, inner in BODY_HINTS.items()})
+    is_number = hint is float and type(raw) in (int, float)
+    if is_number or (isinstance(hint, type) and type(raw) is hint) or (origin is dict and type(raw) is dict):
+        return raw
+    raise TypeError(f"expected {hint}, found {raw!r:.40}")
+
+
+BODY_HINTS = typing.get_type_hints(events.Body)

@@ -12,6 +12,7 @@ from harness.model.redaction import Redactor
 
 LARGEST_KEPT_CHARS = 64_000
 MOST_KEPT_CHARS = 4_000_000
+LONGEST_SECRET_CHARS = 8_000
 
 
 class BodyStore:
@@ -25,15 +26,28 @@ class BodyStore:
     def keep(self, text: str, media_type: str) -> Body:
         """Return a reference to the redacted text, cut to the bound of one body and of the visit."""
         size = len(text.encode("utf-8", "replace"))
-        clean = self._redactor.text(text)
-        room = min(LARGEST_KEPT_CHARS, max(MOST_KEPT_CHARS - self._total_chars, 0))
-        kept = clean[:room]
-        sha256 = hashlib.sha256(kept.encode("utf-8", "replace")).hexdigest()
+        part = text[: 2 * LARGEST_KEPT_CHARS]  # the rest would be redacted only to be thrown away
+        clean = self._redactor.text(part)
+        if len(part) < len(text):
+            clean = clean[: len(clean) - LONGEST_SECRET_CHARS]  # its end may be half a secret
+        kept = clean[:LARGEST_KEPT_CHARS]
+        if _sha256(kept) not in self._texts:
+            kept = kept[: max(MOST_KEPT_CHARS - self._total_chars, 0)]
+        sha256 = _sha256(kept)
         if sha256 not in self._texts:
             self._texts[sha256] = kept
             self._total_chars += len(kept)
-        return Body(sha256=sha256, size_bytes=size, media_type=media_type, is_truncated=len(kept) < len(clean))
+        return Body(
+            sha256=sha256,
+            size_bytes=size,
+            media_type=media_type,
+            is_truncated=len(kept) < len(clean) or len(part) < len(text),
+        )
 
     def text(self, body: Body) -> str:
         """Return the kept text; redacted once more, for secrets that were learned later."""
         return self._redactor.text(self._texts.get(body.sha256, ""))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

@@ -5,8 +5,8 @@ In: Playwright's events. Out: events. Dialogs are dismissed, as Playwright itsel
 
 from __future__ import annotations
 
+from playwright.sync_api import Browser, Dialog, Error, Frame, Page
 from playwright.sync_api import ConsoleMessage as PlaywrightConsole
-from playwright.sync_api import Dialog, Error, Frame, Page
 
 from harness.model.events import (
     ConsoleMessage,
@@ -39,6 +39,8 @@ class PageObserver:
         page.on("dialog", self._on_dialog)
         page.on("framenavigated", self._on_navigated)
         page.on("framedetached", self._on_detached)
+        if page.context.browser is not None:
+            page.context.browser.on("disconnected", self._on_disconnected)
 
     def detach(self, page: Page) -> None:
         """Stop listening."""
@@ -48,6 +50,8 @@ class PageObserver:
         page.remove_listener("dialog", self._on_dialog)
         page.remove_listener("framenavigated", self._on_navigated)
         page.remove_listener("framedetached", self._on_detached)
+        if page.context.browser is not None:
+            page.context.browser.remove_listener("disconnected", self._on_disconnected)
 
     def _on_console(self, message: PlaywrightConsole) -> None:
         text = message.text[:LONGEST_TEXT]
@@ -73,6 +77,9 @@ class PageObserver:
 
     def _on_crash(self, _page: Page) -> None:
         self._timeline.append(PageCrashed(what="page"))
+
+    def _on_disconnected(self, _browser: Browser) -> None:
+        self._timeline.append(PageCrashed(what="browser"))
 
     def _on_dialog(self, dialog: Dialog) -> None:
         self._timeline.append(DialogOpened(type=dialog.type, message=dialog.message[:LONGEST_TEXT]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from playwright.sync_api import BrowserContext, Error, Request, Response
+from playwright.sync_api import BrowserContext, Error, Page, Request, Response
 
 from harness.model.events import BodyRead, Headers, RequestFailed, RequestFinished, RequestStarted, ResponseReceived
 from harness.model.timeline import Timeline
@@ -44,14 +44,15 @@ class NetworkObserver:
         self._timeline = timeline
         self._bodies = bodies
         self._salt = salt
+        self._page: Page | None = None
         self._ids: dict[Request, str] = {}
         self._answers: dict[Request, tuple[Response, ResponseReceived]] = {}
         self._unread: list[Request] = []
         self._context: BrowserContext | None = None
 
-    def attach(self, context: BrowserContext) -> None:
-        """Start listening."""
-        self._context = context
+    def attach(self, context: BrowserContext, page: Page) -> None:
+        """Start listening. Only a navigation of this page is one of the top frame, not that of a pop-up."""
+        self._context, self._page = context, page
         context.on("request", self._on_request)
         context.on("response", self._on_response)
         context.on("requestfinished", self._on_finished)
@@ -91,7 +92,7 @@ class NetworkObserver:
         if request.url.startswith(("data:", "blob:")):
             return
         request_id = self._ids[request] = f"r{len(self._ids) + 1}"
-        frame_url, is_top = _frame_of(request)
+        frame_url, is_top = _frame_of(request, self._page)
         headers = tuple(request.headers.items())
         body = _post_text(request)
         bearer = next((value for name, value in headers if name.lower() == "authorization"), None)
@@ -200,12 +201,13 @@ async def _bodies_of(responses: list[Response]) -> list[tuple[str, str]]:
     return list(await asyncio.gather(*map(body_of, responses)))
 
 
-def _frame_of(request: Request) -> tuple[str, bool]:
+def _frame_of(request: Request, page: Page | None) -> tuple[str, bool]:
+    """The URL of the frame that asks, and whether it is the page's top frame."""
     try:
         frame = request.frame
-        return frame.url.split("#")[0], frame.parent_frame is None
-    except Error:  # navigation requests have no frame yet, service workers never have one
-        return "", request.is_navigation_request()
+        return frame.url.split("#")[0], frame.parent_frame is None and frame.page == page
+    except Error:  # the first navigation of a pop-up has no frame yet, service workers never have one
+        return "", False
 
 
 def _post_text(request: Request) -> str:

@@ -6,15 +6,16 @@ In: versioned JSON from `probe.js`. Out: events. A message that does not fit bec
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, Page
 
 from harness.model import events
 from harness.model.events import Event, HarnessFault
-from harness.model.timeline import Timeline
+from harness.model.timeline import Timeline, event_from
 
 VERSION = 1
 BINDING = "__chatkitProbe"
@@ -47,9 +48,14 @@ class Probe:
         self._timeline = timeline
         self._salt = salt
 
-    def install(self, context: BrowserContext) -> None:
-        """Put the probe into every document that starts from now on."""
-        context.expose_binding(BINDING, lambda _source, text: self.receive(text))
+    def install(self, context: BrowserContext, page: Page) -> None:
+        """Put the probe into every document that starts from now on; listen to those of one page, not to its pop-ups."""
+
+        def on_message(source: Any, text: str) -> None:
+            if source["page"] == page:
+                self.receive(text)
+
+        context.expose_binding(BINDING, on_message)
         context.add_init_script(probe_source().replace("__SALT__", self._salt))
 
     def receive(self, text: str) -> None:
@@ -60,16 +66,19 @@ class Probe:
                 raise ValueError(f"probe version {message['v']}, expected {VERSION}")
             for fact in message["facts"]:
                 self._timeline.append(event_of(fact))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             self._timeline.append(HarnessFault(where="probe", message=f"unusable message: {error!r}"))
 
 
-def event_of(fact: dict[str, Any]) -> Event:
+def event_of(fact: Any) -> Event:
     """Return the event for one fact of the probe. Raises KeyError or TypeError when the two do not fit."""
-    kind = fact.pop("kind")
+    if not isinstance(fact, dict):
+        raise TypeError(f"a fact is an object, not {fact!r:.40}")
+    kind = fact["kind"]
     if kind == "omitted":
         return events.Omitted(what="facts of the in-page probe", limit="4000")
-    type_: type[Any] = KINDS[kind]
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in fact.items()}
-    event: Event = type_(**values)
-    return event
+    type_ = KINDS[kind]
+    unknown = fact.keys() - {"kind", *(field.name for field in fields(type_))}
+    if unknown:
+        raise TypeError(f"{kind} has no {', '.join(sorted(unknown))}")
+    return event_from(type_.__name__, fact)

@@ -40,8 +40,8 @@ class Recorder:
 
     def attach(self, context: BrowserContext, page: Page) -> None:
         """Start observing; call once, before the first navigation."""
-        self._probe.install(context)
-        self._network.attach(context)
+        self._probe.install(context, page)
+        self._network.attach(context, page)
         self._pages.attach(page)
 
     def detach(self, context: BrowserContext, page: Page) -> None:

@@ -1,4 +1,4 @@
-"""The test app: the page with its modules, a health check, and the session API.
+"""The test app: the page with its modules, a health check, the session API, and the chat backend of the custom mode.
 
 In: the files of `fixtures/pages`. Out: the page with its configuration in a JSON island, and the loader referenced as
 the scenario wants it.
@@ -15,8 +15,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from harness.servers.custom import custom_routes
 from harness.servers.scenarios import fixtures_dir
-from harness.servers.session import NOBODY_LISTENS, access_token_of, create_session, find_workflows
+from harness.servers.session import NOBODY_LISTENS, access_token_of, create_session, find_workflows, wrong_method
 from harness.servers.stack import Stack, file_answer
 
 CDN_ORIGIN = "https://cdn.platform.openai.com"
@@ -57,8 +58,10 @@ def make_app(stack: Stack) -> Starlette:
             Route("/test-chatkit", page),
             Route("/health", health),
             Route("/api/chatkit/session", session, methods=["POST"]),
+            Route("/api/chatkit/session", wrong_method, methods=["GET", "PUT", "PATCH", "DELETE"]),
             Route("/api/chatkit/workflows", workflows),
             Route("/static/{path:path}", static),
+            *custom_routes(stack),
         ]
     )
 
@@ -79,7 +82,7 @@ def _island(stack: Stack) -> str:
         "scenario": stack.scenario.name,
         "about": stack.scenario.about,
         "wrapper": stack.scenario.wrapper,
-        "workflows": [{"id": w.id, "name": w.name} for w in stack.world.workflows_of_key(settings.api_key)],
+        "workflows": [{"id": w.id, "name": w.name} for w in stack.world.workflows_of_key(stack.app_key)],
         "accessToken": access_token_of(SIGNED_IN_USER, secret=settings.jwt_secret) if is_signed_in else None,
     }
     text = json.dumps(config).replace("<", "\\u003c")

@@ -42,11 +42,15 @@ class Scenario:
     )
     mock_mode: bool = False  # a workflow 404 becomes a mock secret
     send_user: bool = True
+    api_key: str = ""  # the app's key; that of world.toml when empty
     # the OpenAI side
     upstream: str = "up"  # "up" | "down" (refuses connections) | "invalid" (answers session requests with a web page)
+    upstream_status: int = 200  # any other: what session requests are answered with
     workflow_visible: bool = True  # False: the key belongs to another project
     domain_verified: bool = True
     threads_status: int = 200
+    # both backends of the chat
+    chunk_gap_ms: int = 30  # between the words of a streamed reply
     # what the visit is expected to end in
     verdict: str = "mounted"  # "mounted" | "failed" | "timeout"
     milestone: str = "mounted"  # the last one reached

@@ -10,6 +10,7 @@ import asyncio
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,7 +25,7 @@ from harness.servers.app import make_app
 from harness.servers.cdn import make_cdn
 from harness.servers.openai_api import make_openai_api
 from harness.servers.scenarios import Scenario, fixtures_dir
-from harness.servers.stack import Listener, Recorded, Stack, ignore
+from harness.servers.stack import Clock, Listener, Recorded, Stack, ignore
 from harness.servers.world import read_world
 
 __all__ = ["Stack", "serve_stack"]
@@ -43,11 +44,12 @@ def serve_stack(
     is_for_people: bool = False,
     app_port: int = 0,
     sdk_dir: Path | None = None,
+    now: Clock = time.time,
 ) -> Iterator[Stack]:
     """Yield the running stack, and stop it afterwards. Raises ServerError when a port is taken or nothing starts.
 
     `is_for_people`: for a browser that routes nothing, so the page and the frame refer to loopback addresses.
-    `sdk_dir`: a folder in the layout of ChatKit's CDN; the stand-in when not given.
+    `sdk_dir`: a folder in the layout of ChatKit's CDN; the stand-in when not given. `now`: the servers' clock.
     """
     with ExitStack() as resources:
         ports = {"app": app_port, "app_tls": 0, "cdn": 0, "cdn_tls": 0, "api": 0, "api_tls": 0}
@@ -62,6 +64,7 @@ def serve_stack(
             sdk_dir=sdk_dir or fixtures_dir() / "sdk",
             scenario=scenario,
             is_for_people=is_for_people,
+            now=now,
         )
         stack.on_answer = on_answer
         apps: dict[str, ASGIApp] = {
@@ -80,7 +83,8 @@ def serve_stack(
 
 
 def _listening(name: str, port: int) -> socket.socket:
-    bound = socket.socket()
+    # asyncio turns Nagle's algorithm off only for a socket that names its protocol; with it, answers wait 40 ms for an ACK.
+    bound = socket.socket(proto=socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((HOST, port))

@@ -1,7 +1,8 @@
 """The app's own session API: checks who asks, creates the ChatKit session upstream, passes on secret or error.
 
 In: `POST /api/chatkit/session` and `GET /api/chatkit/workflows`. Out: `{client_secret, expires_at}` or
-`{error, details?}`. The API key never leaves this module.
+`{error, details?}`, with the status that upstream answered and its body in `details`, as OpenAI's starter app does. The
+API key never leaves this module.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from harness.servers.stack import Stack, is_loopback, note
 
 NOBODY_LISTENS = "http://127.0.0.1:1"  # tcpmux: reserved, refused at once
 UPSTREAM_TIMEOUT_S = 10.0
-PASSED_ON = frozenset({400, 401, 404, 429})
 MOCK_SECRET = "mock-client-secret-for-development-only"  # not in the real format: the app takes it, the SDK does not
 MOCK_LIFETIME_S = 600
 LOCAL_USER = "local-developer"
@@ -53,10 +53,15 @@ async def create_session(request: Request, stack: Stack) -> JSONResponse:
         session = await _upstream_session(stack, workflow_id, caller or user or LOCAL_USER)
     except RefusalError as refusal:
         if refusal.status == 404 and scenario.mock_mode and is_loopback(request):
-            return _mock_session(request, str(refusal))
+            return _mock_session(request, stack, str(refusal))
         body = {"error": str(refusal)} | ({"details": refusal.details} if refusal.details is not None else {})
         return JSONResponse(body, status_code=refusal.status)
     return JSONResponse({"client_secret": session["client_secret"], "expires_at": session["expires_at"]})
+
+
+async def wrong_method(_request: Request) -> JSONResponse:
+    """Answer any other method on the session's path."""
+    return JSONResponse({"error": "Method Not Allowed"}, status_code=405, headers={"allow": "POST"})
 
 
 async def find_workflows(request: Request, stack: Stack) -> JSONResponse:
@@ -105,9 +110,10 @@ async def _json(request: Request) -> dict[str, Any]:
 def _wanted(body: dict[str, Any]) -> tuple[str, str]:
     """Return workflow id and user ("" when none is named) of the request's body."""
     nested = body.get("workflow")
-    workflow_id = body.get("workflow_id") or (nested.get("id") if isinstance(nested, dict) else None)
+    in_object = nested.get("id") if isinstance(nested, dict) else None
+    workflow_id = in_object or body.get("workflowId") or body.get("workflow_id")
     if not isinstance(workflow_id, str):
-        raise RefusalError(400, "Missing workflow id.")
+        raise RefusalError(400, "Missing workflow id")
     user = body.get("user", "")
     if not isinstance(user, str):
         raise RefusalError(400, "The user must be a string.")
@@ -115,8 +121,7 @@ def _wanted(body: dict[str, Any]) -> tuple[str, str]:
 
 
 def _api_key(stack: Stack) -> str:
-    settings = stack.world.app
-    return settings.api_key if stack.scenario.workflow_visible else settings.foreign_api_key
+    return stack.app_key if stack.scenario.workflow_visible else stack.world.app.foreign_api_key
 
 
 async def _upstream_session(stack: Stack, workflow_id: str, user: str) -> dict[str, Any]:
@@ -140,9 +145,9 @@ def _session_of(response: httpx.Response) -> dict[str, Any]:
         answer = response.json()
     except ValueError as error:
         raise RefusalError(502, f"The ChatKit API answered {response.status_code} without JSON.") from error
-    if response.status_code != 200:
-        status = response.status_code if response.status_code in PASSED_ON else 502
-        raise RefusalError(status, _message_of(answer) or f"The ChatKit API answered {response.status_code}.", answer)
+    if not response.is_success:
+        message = _message_of(answer) or f"The ChatKit API answered {response.status_code}."
+        raise RefusalError(response.status_code if response.is_error else 502, message, answer)
     if not isinstance(answer, dict) or not isinstance(answer.get("client_secret"), str):
         raise RefusalError(502, "The ChatKit API answered without a client secret.")
     return answer
@@ -153,7 +158,7 @@ def _message_of(answer: Any) -> str:
     return str(error.get("message", "")) if isinstance(error, dict) else ""
 
 
-def _mock_session(request: Request, reason: str) -> JSONResponse:
+def _mock_session(request: Request, stack: Stack, reason: str) -> JSONResponse:
     note(request, f"MOCK SECRET ISSUED, no widget can use it: {reason}")
-    body = {"client_secret": MOCK_SECRET, "expires_at": int(time.time()) + MOCK_LIFETIME_S, "_mock": True}
+    body = {"client_secret": MOCK_SECRET, "expires_at": int(stack.now()) + MOCK_LIFETIME_S, "_mock": True}
     return JSONResponse(body, headers={"x-chatkit-mock": "true"})

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import mimetypes
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
@@ -21,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from harness.errors import ServerError
 from harness.model.events import ServerAnswered
 from harness.servers.scenarios import Scenario
+from harness.servers.visit import Visit
 from harness.servers.world import World
 
 LOG_LIMIT = 10_000
@@ -29,36 +29,28 @@ MEDIA_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "tex
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 Listener = Callable[[ServerAnswered], None]
+Clock = Callable[[], float]  # Unix seconds
 
 
 def ignore(_answer: ServerAnswered) -> None:
     """Let an answer pass unheard; it is in the log all the same."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """A ChatKit session that the stand-in API has created."""
-
-    project_id: str
-    workflow_id: str
-    user: str
-    expires_at: int  # Unix seconds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
-    """The scenario in force, and what the API remembers while it is. A new visit begins with nothing."""
-
-    scenario: Scenario
-    sessions: dict[str, Session] = field(default_factory=dict)  # by client secret
-    threads: dict[str, dict[str, Any]] = field(default_factory=dict)  # by id, in the shape of `threads.get_by_id`
-
-
 class Stack:
-    """The running servers. Addresses have no slash at the end; `on_answer` is called in the servers' thread."""
+    """The running servers. Addresses have no slash at the end; `on_answer` is called in the servers' thread.
+
+    `now` is what the servers take for the time: when sessions expire, and what threads are dated.
+    """
 
     def __init__(
-        self, *, addresses: dict[str, str], world: World, sdk_dir: Path, scenario: Scenario, is_for_people: bool
+        self,
+        *,
+        addresses: dict[str, str],
+        world: World,
+        sdk_dir: Path,
+        scenario: Scenario,
+        is_for_people: bool,
+        now: Clock = time.time,
     ) -> None:
         self.app_url = addresses["app"]
         self.app_tls_url = addresses["app_tls"]
@@ -69,6 +61,7 @@ class Stack:
         self.world = world
         self.sdk_dir = sdk_dir
         self.is_for_people = is_for_people
+        self.now = now
         self.on_answer: Listener = ignore
         self.visit = Visit(scenario=scenario)
         self._log: deque[ServerAnswered] = deque(maxlen=LOG_LIMIT)
@@ -79,6 +72,11 @@ class Stack:
     def scenario(self) -> Scenario:
         """The scenario that the next request is answered by."""
         return self.visit.scenario
+
+    @property
+    def app_key(self) -> str:
+        """The API key that the app's backend is configured with."""
+        return self.scenario.api_key or self.world.app.api_key
 
     @property
     def log(self) -> tuple[ServerAnswered, ...]:

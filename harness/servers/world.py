@@ -13,6 +13,8 @@ from typing import Any
 from harness.errors import ConfigError
 from harness.servers.scenarios import fixtures_dir
 
+LOCALITIES = ("", "US", "EU", "none")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
@@ -28,6 +30,8 @@ class Project:
 
     id: str
     keys: tuple[str, ...]
+    restricted_keys: tuple[str, ...] = ()  # without the permission for ChatKit
+    data_locality: str = ""  # "US" | "EU" | "none" | "": sessions name none, and are served in the US
     workflows: tuple[Workflow, ...]
 
 
@@ -66,7 +70,11 @@ class World:
 
     def project_of_key(self, key: str) -> Project | None:
         """Return the project that an API key belongs to, None for a key that does not exist."""
-        return next((project for project in self._projects() if key in project.keys), None)
+        return next((p for p in self._projects() if key in p.keys or key in p.restricted_keys), None)
+
+    def is_restricted(self, key: str) -> bool:
+        """Tell whether an API key lacks the permission for ChatKit."""
+        return any(key in project.restricted_keys for project in self._projects())
 
     def organization_of_project(self, project_id: str) -> Organization:
         """Return the organisation of a project. Raises LookupError when there is no such project."""
@@ -102,21 +110,24 @@ def read_world(path: Path | None = None) -> World:
         return World(
             app=AppSettings(**data["app"]), organizations=tuple(_organization(item) for item in data["organization"])
         )
-    except (KeyError, TypeError, tomllib.TOMLDecodeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"{path}: not a world as fixtures/world.toml describes one: {error}") from error
 
 
 def _organization(data: dict[str, Any]) -> Organization:
     return Organization(
-        slug=data["slug"],
         domains=tuple(Domain(**item) for item in data.get("domain", [])),
         projects=tuple(_project(item) for item in data["project"]),
+        **{name: value for name, value in data.items() if name not in ("domain", "project")},
     )
 
 
 def _project(data: dict[str, Any]) -> Project:
-    return Project(
-        id=data["id"],
-        keys=tuple(data["keys"]),
-        workflows=tuple(Workflow(**item) for item in data.get("workflow", [])),
-    )
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items()}
+    workflows = tuple(Workflow(**item) for item in values.pop("workflow", ()))
+    project = Project(workflows=workflows, **values)
+    if project.data_locality not in LOCALITIES:
+        raise ValueError(
+            f"{project.id}: data_locality {project.data_locality!r} is none of {', '.join(LOCALITIES[1:])}"
+        )
+    return project

@@ -56,7 +56,7 @@ def outcomes_of(folder: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in lines]
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["alone", "in parallel"])
+@pytest.mark.parametrize("arguments", [(), ("-n", "2", "--output", "test-results")], ids=["alone", "in parallel"])
 def test_healthy_suite_passes_and_leaves_a_bundle_for_each_visit(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """Nothing is configured, and each test has a complete bundle, also with two workers."""
     done = run_pytest(tmp_path, *arguments, test_it__py=HEALTHY_TEST)
@@ -166,3 +166,43 @@ def _connect(port: int) -> None:
     import socket
 
     socket.create_connection(("127.0.0.1", port), timeout=2).close()
+
+
+DYING_BROWSER_TEST = """
+import os
+import signal
+
+from harness import expect
+
+
+def process_of(browser, kind):
+    processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    return next(process["id"] for process in processes if process["type"] == kind)
+
+
+def test_page_dies(chatkit, browser):
+    embed = chatkit.open("topic-generation", scenario="secret-never")
+    os.kill(process_of(browser, "renderer"), signal.SIGKILL)
+    expect(embed).not_to_be_mounted(reason="page-crashed")
+
+
+def test_browser_dies(chatkit, browser):
+    embed = chatkit.open("topic-generation", scenario="secret-never")
+    os.kill(process_of(browser, "browser"), signal.SIGKILL)
+    expect(embed).to_be_mounted()
+
+
+def test_next(chatkit):
+    chatkit.open("topic-generation")
+"""
+
+
+def test_browser_that_dies_is_an_environment_error(tmp_path: Path) -> None:
+    """A page that crashes is a verdict; a browser that dies is exit code 13, and its visit's bundle is written."""
+    done = run_pytest(tmp_path, test_it__py=DYING_BROWSER_TEST)
+    assert done.returncode == 13, done.stdout + done.stderr
+    outcomes = [(test["outcome"], test["exit_code"], len(test["bundles"])) for test in outcomes_of(tmp_path)]  # type: ignore[arg-type]
+    assert outcomes == [("passed", 0, 1), ("failed", 13, 1), ("failed", 13, 0)]
+    assert "EnvironmentFailure: the browser died during the visit" in done.stdout
+    assert "EnvironmentFailure: the browser is gone: it died earlier in this run" in done.stdout
+    assert (tmp_path / "test-results/latest/test-it-py-test-browser-dies-chromium/result.json").is_file()

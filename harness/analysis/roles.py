@@ -1,0 +1,85 @@
+"""What a request is to ChatKit: the loader, the app's session endpoint, the domain check, the backend, or none of its own.
+
+In: exchanges. Out: statements about them. It knows addresses, and nothing of states.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from itertools import pairwise
+from urllib.parse import urlsplit
+
+from harness.analysis.exchanges import Exchange
+
+API = "/v1/chatkit/"
+CONVERSATION = f"{API}conversation"
+VERIFY = f"{API}domain_keys/verify"
+SESSIONS = f"{API}sessions"
+
+WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+CHATKIT = re.compile(r"chat[-_]?kit", re.IGNORECASE)
+SESSION_WORDS = frozenset({"session", "sessions", "secret", "start", "refresh", "token"})
+
+
+def is_loader(url: str) -> bool:
+    """Whether a script URL is the ChatKit loader: the real one's path, wherever it is served from."""
+    return urlsplit(url).path.endswith("/chatkit.js")
+
+
+def is_verification(exchange: Exchange) -> bool:
+    """Whether it is the frame's question whether the page's domain is on the allowlist."""
+    return exchange.path.startswith(VERIFY)
+
+
+def is_conversation(exchange: Exchange) -> bool:
+    """Whether it is a backend call of the frame in hosted mode."""
+    return exchange.path == CONVERSATION
+
+
+def is_frame_document(exchange: Exchange) -> bool:
+    """Whether it is the document of an iframe."""
+    return exchange.request.is_navigation and not exchange.request.is_top_frame
+
+
+def is_page_document(exchange: Exchange) -> bool:
+    """Whether it is the document of the page."""
+    return exchange.request.is_navigation and exchange.request.is_top_frame
+
+
+def is_session_request(exchange: Exchange, endpoint: str = "") -> bool:
+    """Whether a request asks the app for a client secret: by the configured glob, else by method and name."""
+    if endpoint:
+        return fnmatchcase(exchange.url, endpoint) or fnmatchcase(exchange.url.partition("?")[0], endpoint)
+    if exchange.request.resource_type not in ("fetch", "xhr"):
+        return False
+    if exchange.path.startswith(API):  # a page that has an API key of its own and asks OpenAI itself
+        return exchange.path == SESSIONS
+    return _names_a_session(exchange.path, exchange.request.method)
+
+
+def _names_a_session(path: str, method: str) -> bool:
+    """Whether a path is named as session endpoints are: /api/chatkit/session, /chatkit-start, /api/clientSecret."""
+    plain = CHATKIT.sub("-chatkit-", path)
+    segments = [[word.lower() for word in WORDS.findall(segment)] for segment in plain.split("/") if segment]
+    words = [word for segment in segments for word in segment]
+    if "chatkit" in words and SESSION_WORDS.intersection(words[words.index("chatkit") :]):
+        return True
+    if any(pair == ("client", "secret") for pair in pairwise(words)):
+        return True
+    return method == "POST" and bool(segments) and segments[-1] == ["create", "session"]
+
+
+def has_secret(exchange: Exchange) -> bool:
+    """Whether its answer held a client secret under a name, or in a shape, that is known."""
+    is_own = exchange.path.startswith(API) and exchange.path != SESSIONS
+    return exchange.body is not None and exchange.body.secret_key != "" and not is_own
+
+
+def lacks_secret(exchange: Exchange) -> bool:
+    """Whether its answer is known to hold no client secret: a refusal, or a body that was read and has none."""
+    if exchange.failure or exchange.status >= 400:
+        return True
+    read = exchange.body
+    is_known = read is not None and read.unread_reason in ("", "not text", "no body")
+    return is_known and 200 <= exchange.status < 300 and not has_secret(exchange)

@@ -1,0 +1,217 @@
+"""Redaction: what is secret never stays, in any encoding; what is not secret is not touched."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from urllib.parse import quote, quote_plus
+
+import pytest
+from builders import secret_text
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from harness.model.redaction import Redactor, encodings_of
+
+SECRET = secret_text()
+API_KEY = "sk-" + "proj-4f7Qm2ZxW9vB"
+JWT = ".".join(("eyJ" + "hbGciOiJIUzI1NiJ9", "eyJ" + "zdWIiOiIxMjM0NTYifQ", "c2lnbmF0dXJlLW9ubHk"))
+OPAQUE = "p+4/7=q&1<m2>'x9\"ä"
+PLAIN = "4f7qm2zxw9vb11aa"
+
+
+# --- by shape -----------------------------------------------------------------------------------------------------
+
+BY_SHAPE = {
+    "a client secret": (f"got {SECRET}, good", "got <redacted:client_secret:1>, good"),
+    "a client secret in a query": (f"/?s={quote(SECRET, safe='')}&t=1", "/?s=<redacted:client_secret:1>&t=1"),
+    "a mock of one": ("ek_mock_secret", "<redacted:client_secret:1>"),
+    "an API key": (f"key {API_KEY}.", "key <redacted:api_key:1>."),
+    "an API key of letters only": ("sk-" + "abcdefghijKLMNOPqrst", "<redacted:api_key:1>"),
+    "a JWT": (f"token={JWT}", "token=<redacted:jwt:1>"),
+    "a bearer token": (f"Authorization: Bearer {PLAIN}==", "Authorization: Bearer <redacted:bearer:1>"),
+    "a bearer token in capitals": (f"BEARER {PLAIN}", "BEARER <redacted:bearer:1>"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), BY_SHAPE.values(), ids=BY_SHAPE.keys())
+def test_a_secret_is_known_by_its_shape(text: str, expected: str) -> None:
+    """Nobody has to be told about these."""
+    assert Redactor().text(text) == expected
+
+
+BY_NAME = {
+    "JSON": f'{{"access_token": "{PLAIN}", "n": 1}}',
+    "JSON in a script": f'push("{{\\"refreshToken\\":\\"{PLAIN}\\"}}")',
+    "an object in a script": f"init({{'apiKey': '{PLAIN}'}})",
+    "a query": f"https://app.test/cb?code=1&id_token={PLAIN}#x",
+    "a form": f"password={PLAIN}&user=me",
+    "a dash and capitals": f'{{"API_KEY": "{PLAIN}"}}',
+}
+
+
+@pytest.mark.parametrize("text", BY_NAME.values(), ids=BY_NAME.keys())
+def test_a_secret_is_known_by_the_name_it_stands_under(text: str) -> None:
+    """A value without a shape of its own, in an answer, a script, a URL or a form; and everywhere else from then on."""
+    redactor = Redactor()
+    assert redactor.text(text) == text.replace(PLAIN, "<redacted:secret:1>")
+    assert redactor.text(f"later: {PLAIN}") == "later: <redacted:secret:1>"
+
+
+NO_SECRETS = (
+    "",
+    "Bearer authentication failed",
+    'www-authenticate: Bearer realm="OpenAI API", error="invalid_token"',
+    "Missing bearer or basic authentication in header",
+    "Bearer authorization_uri is missing",
+    '<div class="sk-loading-spinner sk-circle1 sk-chasing-dot-before"></div>',
+    "risk-assessment-of-tokens, task-management-2026-11-24",
+    "a week_number_of_year and a geek_mode",
+    '{"password": "Password", "placeholder": "Enter your password"}',
+    '{"client_secret": null, "access_token": "", "api_key": 7}',
+    "const token = session.access_token, apiKey = process.env.API_KEY",
+    "https://app.test/login?next=/chat&token=short&key=1",
+    "eyJ is how base64 of JSON begins",
+    "<redacted:client_secret:1> and <redacted:bearer:12>",
+)
+
+
+@pytest.mark.parametrize("text", NO_SECRETS)
+def test_a_text_without_secrets_is_not_touched(text: str) -> None:
+    """Near misses: ordinary words in the places of secrets."""
+    redactor = Redactor([("token", PLAIN)])
+    assert redactor.text(text) == text
+    assert redactor.text(" ".join(NO_SECRETS)) == " ".join(NO_SECRETS)
+
+
+# --- by value -----------------------------------------------------------------------------------------------------
+
+
+def test_the_same_value_always_has_the_same_placeholder() -> None:
+    """Numbers count the values of one kind, in the order they were learned."""
+    redactor = Redactor([("api_key", "value-one"), ("token", "value-two")])
+    assert (
+        redactor.text("value-two value-one value-two") == "<redacted:token:1> <redacted:api_key:1> <redacted:token:1>"
+    )
+    assert redactor.learn("token", "value-three") == "<redacted:token:2>"
+    assert redactor.learn("other", "value-one") == "<redacted:api_key:1>"
+
+
+def test_a_short_value_is_left_alone() -> None:
+    """It would be found in half of all words."""
+    redactor = Redactor([("token", "abcde")])
+    assert redactor.text("abcdef") == "abcdef"
+    assert redactor.learn("token", "abcde") == "abcde"
+    assert redactor.secrets == ()
+
+
+def test_the_longer_of_two_secrets_is_replaced_whole() -> None:
+    """One secret may be the beginning of another."""
+    redactor = Redactor([("token", "abcdef"), ("token", "abcdef-ghi")])
+    assert redactor.text("abcdef-ghi abcdef") == "<redacted:token:2> <redacted:token:1>"
+
+
+def test_a_placeholder_is_not_searched_for_secrets() -> None:
+    """A value like "redacted" or "client_secret" does not break what stands for another."""
+    redactor = Redactor([("token", "redacted"), ("token", "client_secret"), ("token", PLAIN)])
+    assert redactor.text(f"{SECRET} {PLAIN}") == "<redacted:client_secret:1> <redacted:token:3>"
+
+
+def test_a_placeholder_is_no_secret() -> None:
+    """What was redacted before is not learned again."""
+    redactor = Redactor()
+    assert redactor.learn("token", "<redacted:token:1>") == "<redacted:token:1>"
+    assert redactor.header("authorization", "Bearer <redacted:token:1>") == "Bearer <redacted:token:1>"
+
+
+ENCODINGS = {
+    "as it is": OPAQUE,
+    "URL component": quote(OPAQUE, safe=""),
+    "URL component in small letters": quote(OPAQUE, safe="").replace("%2B", "%2b").replace("%2F", "%2f").lower(),
+    "form": quote_plus(OPAQUE),
+    "URL path": quote(OPAQUE, safe="/"),
+    "JSON": json.dumps(OPAQUE),
+    "JSON with its own letters": json.dumps(OPAQUE, ensure_ascii=False),
+    "JSON with escaped slashes": json.dumps(OPAQUE).replace("/", "\\/"),
+    "HTML": html.escape(OPAQUE),
+    "HTML text": html.escape(OPAQUE, quote=False),
+    "base64": base64.b64encode(OPAQUE.encode()).decode(),
+    "base64 of more": base64.b64encode(f"user:{OPAQUE}!".encode()).decode(),
+    "base64 of JSON": base64.b64encode(f'{{"key":"{OPAQUE}"}}'.encode()).decode(),
+    "URL-safe base64": base64.urlsafe_b64encode(f"?{OPAQUE}".encode()).decode().rstrip("="),
+}
+
+
+@pytest.mark.parametrize("written", ENCODINGS.values(), ids=ENCODINGS.keys())
+def test_a_secret_is_replaced_in_every_encoding(written: str) -> None:
+    """In URLs, JSON, HTML and base64, also as a part of something longer."""
+    redactor = Redactor([("token", OPAQUE)])
+    assert "<redacted:token:1>" in redactor.text(f"before {written} after")
+    assert not set(redactor.secrets) & set(redactor.text(written).split())
+
+
+def test_the_search_after_the_run_knows_every_encoding() -> None:
+    """What is replaced is what is looked for in the files."""
+    assert set(Redactor([("token", OPAQUE)]).secrets) == {OPAQUE, *encodings_of(OPAQUE)}
+
+
+# --- headers ------------------------------------------------------------------------------------------------------
+
+HEADERS = {
+    "a bearer": ("authorization", f"Bearer {PLAIN}", "Bearer <redacted:bearer:1>"),
+    "a short bearer": ("authorization", "Bearer abc", "Bearer <redacted:bearer:1>"),
+    "a bearer without value": ("authorization", "Bearer ", "Bearer "),
+    "no scheme": ("Authorization", PLAIN, "<redacted:bearer:1>"),
+    "basic": ("proxy-authorization", "Basic bWU6cHc=", "Basic <redacted:bearer:1>"),
+    "an empty one": ("authorization", "", ""),
+    "cookies": ("Cookie", f"a=1; sid={PLAIN}", "<redacted:cookie:2>"),
+    "a short cookie": ("cookie", "a=1", "<redacted:cookie:1>"),
+    "a set cookie": ("set-cookie", "theme=dark; Path=/", "<redacted:cookie:1>"),
+    "a key": ("x-api-key", "abc", "<redacted:token:1>"),
+    "the sentinel's token": ("OpenAI-Sentinel-Token", PLAIN, "<redacted:token:1>"),
+    "another header": ("content-type", "application/json", "application/json"),
+    "another header with a secret": ("x-note", f"see {API_KEY}", "see <redacted:api_key:1>"),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), HEADERS.values(), ids=HEADERS.keys())
+def test_a_header_is_secret_by_its_name(name: str, value: str, expected: str) -> None:
+    """Authorization, cookies and keys never stay, however short they are; the scheme does."""
+    assert Redactor().header(name, value) == expected
+
+
+def test_what_a_header_held_is_replaced_elsewhere() -> None:
+    """A page may write its cookie or its token to the console; a setting in a cookie is an ordinary word."""
+    redactor = Redactor()
+    redactor.header("authorization", "Bearer opaque-token")
+    redactor.header("set-cookie", f"sid={PLAIN}; HttpOnly\ntheme=midnight-blue; Path=/")
+    text = redactor.text(f"opaque-token {PLAIN} midnight-blue HttpOnly")
+    assert text == "<redacted:bearer:1> <redacted:cookie:1> midnight-blue HttpOnly"
+
+
+# --- properties ---------------------------------------------------------------------------------------------------
+
+WORDS = st.sampled_from(
+    [word for text in NO_SECRETS for word in text.split()] + ["Bearer", "sk-", "ek_", "eyJ", "\n", "€"]
+)
+TEXTS = st.one_of(st.text(max_size=200), st.lists(WORDS, max_size=30).map(" ".join))
+VALUES = st.text(st.characters(codec="utf-8", exclude_characters="<>"), min_size=12, max_size=60)
+
+
+@given(TEXTS, st.lists(VALUES, max_size=3))
+def test_any_text_without_secrets_comes_back_byte_for_byte(text: str, secrets: list[str]) -> None:
+    """Whatever else is known, nothing but a secret is changed."""
+    redactor = Redactor(("token", value) for value in secrets)
+    assume(not any(value in text for value in redactor.secrets))
+    assert redactor.text(text) == text
+
+
+@given(TEXTS, VALUES, TEXTS)
+def test_no_known_secret_stays_in_any_text(before: str, secret: str, after: str) -> None:
+    """Wherever it stands and however it is written, and a second pass finds nothing more."""
+    redactor = Redactor([("token", secret)])
+    for written in (secret, *encodings_of(secret)):
+        clean = redactor.text(before + written + after)
+        assert not any(value in clean for value in redactor.secrets)
+        assert redactor.text(clean) == clean
