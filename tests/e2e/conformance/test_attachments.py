@@ -1,9 +1,12 @@
-"""Files on their way into a message in custom mode: protocol facts §1.8, §2.2, §2.6 and §5.3."""
+"""Files on their way into a message: protocol facts §1.8, §2.2, §2.6, §4 and §5.3."""
 
 from __future__ import annotations
 
+import json
+
 from conformance.events import answer, page
 from conformance.host import Host
+from conformance.secrets import EMPTY_PAGE, EMPTY_STREAM, Api, make_secret, operation_of
 from conformance.server import Answer, HostServer
 
 FILE = "new File(['leaf'], 'tea.txt', { type: 'text/plain' })"
@@ -55,3 +58,24 @@ def test_upload_that_fails(host: Host, server: HostServer) -> None:
     ((name, message),) = host.errors()
     assert name == "FileAttachmentError", "§2.6"
     assert message.startswith("Failed to upload file"), "§2.6"
+
+
+def test_hosted_upload(host: Host) -> None:
+    """§4: the frame sends the file itself, with the secret and the ids; the answer is the attachment."""
+    api = Api(host.page.context)
+    answers = {"threads.list": {"json": EMPTY_PAGE}, "threads.create": EMPTY_STREAM}
+    api.answer = lambda request: (
+        {"json": ATTACHMENT} if request.url.endswith("/files") else answers[operation_of(request)]
+    )
+    secret = make_secret()
+    host.boot(f"{{ api: {{ getClientSecret: async () => {json.dumps(secret)} }}, disableTelemetry: true, {ENABLED} }}")
+    host.evaluate(ATTACH)
+    host.button("Send message").click()
+    host.wait_for_event("response.end")
+    (upload,) = api.of("files")
+    assert upload.headers["authorization"] == f"Bearer {secret}", "§4"
+    assert {"chatkit-device-id", "chatkit-frame-instance-id"} <= set(upload.headers), "§4"
+    assert upload.headers["content-type"].startswith("multipart/form-data"), "§4"
+    assert b'name="file"; filename="tea.txt"' in (upload.post_data_buffer or b""), "§4"
+    sent = next(request for request in api.of("conversation") if operation_of(request) == "threads.create")
+    assert sent.post_data_json["params"]["input"]["attachments"] == ["atc_1"], "§5.1"

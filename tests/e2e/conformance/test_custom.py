@@ -29,6 +29,20 @@ def test_requests_are_the_pages_own(host: Host, server: HostServer) -> None:
     assert [m["type"] for m in host.messages if m["type"] != "event"] == ["fetch"], "§2.1"
 
 
+LOCALES = (
+    pytest.param("de-DE", "de-DE", id="known"),
+    pytest.param("tlh", "en", id="unknown"),
+)
+
+
+@pytest.mark.parametrize(("locale", "language"), LOCALES)
+def test_language_of_the_requests(host: Host, server: HostServer, locale: str, language: str) -> None:
+    """§1.12, §4: the active locale goes with every request; an unknown one is English."""
+    host.boot(host.custom(f"locale: '{locale}'"))
+    host.wait_until(lambda: bool(server.requests), "the thread list")
+    assert server.requests[0].headers["accept-language"].startswith(language), "§4"
+
+
 def test_custom_fetch(host: Host, server: HostServer) -> None:
     """§2.2: `api.fetch` makes every request, streams included."""
     own = "fetch: (url, init) => fetch(url, { ...init, headers: { ...init.headers, 'x-mine': 'yes' } })"
