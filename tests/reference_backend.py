@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import socket
+import ssl
 import threading
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import trustme
 import uvicorn
 from pydantic import TypeAdapter
 from starlette.applications import Starlette
@@ -241,12 +243,16 @@ class Reference:
 
 
 @contextmanager
-def serve_reference() -> Iterator[Reference]:
-    """Yield the running reference server."""
+def serve_reference(*, tls: bool = False) -> Iterator[Reference]:
+    """Yield the running reference server; with `tls`, it signs its own certificate."""
     store = MemoryStore()
     config = uvicorn.Config(
         make_reference_app(store), http="h11", lifespan="off", log_config=None, log_level="critical"
     )
+    config.load()
+    if tls:
+        config.ssl = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        trustme.CA().issue_cert("127.0.0.1").configure_cert(config.ssl)
     server = uvicorn.Server(config)
     with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
@@ -254,7 +260,7 @@ def serve_reference() -> Iterator[Reference]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         try:
-            yield Reference(url=f"http://127.0.0.1:{listening.getsockname()[1]}", store=store)
+            yield Reference(url=f"{'https' if tls else 'http'}://127.0.0.1:{listening.getsockname()[1]}", store=store)
         finally:
             server.should_exit = True
             thread.join(5)

@@ -135,7 +135,7 @@ def _remember(mount: Mount, entry: Entry) -> Mount:
     """Keep what later entries are understood by; a new element or page takes the place of the old one."""
     event = entry.event
     match event:
-        case VisitStarted() | ActionTaken():
+        case VisitStarted() | ActionTaken(action="click" | "reload"):
             return replace(mount, opened_at_ms=entry.at_ms)
         case RequestStarted(is_navigation=True, is_top_frame=True):
             # The probe's first words can come later than the new page's first requests, so the request is what resets.

@@ -36,6 +36,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from urllib.parse import quote
 
 from harness.servers.chat import events
 from harness.servers.chat.requests import Json
@@ -51,7 +52,11 @@ SLOW_STEP = 10
 LONG_SENTENCE = (
     "This answer goes on and on, so that there is something to scroll through, and time enough to press Stop."
 )
-PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PICTURE = "data:image/svg+xml," + quote(
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 180">'
+    '<rect width="320" height="180" fill="#0b7285"/><circle cx="230" cy="70" r="45" fill="#ffd43b"/>'
+    '<path d="M0 180 90 70l60 60 40-30 130 80z" fill="#2b8a3e"/></svg>'
+)
 
 MARKDOWN = """# A heading
 
@@ -286,7 +291,7 @@ async def task(turn: Turn) -> Events:
 async def image(turn: Turn) -> Events:
     """Show a generated image, with progress."""
     item = turn.item("generated_image")
-    picture = {"id": "img_1", "url": PIXEL}
+    picture = {"id": "img_1", "url": PICTURE}
     yield events.item_added(item)
     for share in (0.3, 0.6, 1.0):
         await turn.pause(10)

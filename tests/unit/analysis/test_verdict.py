@@ -113,7 +113,7 @@ VERDICTS: dict[str, tuple[Outcome, Reason, float]] = {
     "frame-refused": (FAILED, Reason.FRAME_FAILED, 751),
     "options-rejected": (FAILED, Reason.OPTIONS_REJECTED, 751),
     "mock-secret": (FAILED, Reason.SECRET_REJECTED, 750),
-    "hidden": (FAILED, Reason.NOT_VISIBLE, 2_002),
+    "hidden": (FAILED, Reason.NOT_VISIBLE, 2_000),
     "backend-refused": (FAILED, Reason.BACKEND_REFUSED, 750),
     "re-parented": (FAILED, Reason.ELEMENT_MOVED, 752),
     "crashed": (FAILED, Reason.PAGE_CRASHED, 0),
