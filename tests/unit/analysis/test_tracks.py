@@ -87,6 +87,7 @@ SESSIONS: dict[str, tuple[tuple[Signal, ...], Session]] = {
     "out of a cache": ((S.SECRET_ASKED, S.SECRET_DELIVERED), Session.DELIVERED),
     "refused": ((S.SESSION_REQUESTED, S.SESSION_REFUSED), Session.REFUSED),
     "refused on demand": ((S.SECRET_ASKED, S.SESSION_REQUESTED, S.SESSION_REFUSED, S.SECRET_REJECTED), Session.REFUSED),
+    "refused, and reported late": ((S.SECRET_ASKED, S.SECRET_REJECTED, S.SESSION_REQUESTED, S.SESSION_REFUSED), Session.REFUSED),
     "refused, then asked again": ((S.SESSION_REQUESTED, S.SESSION_REFUSED, S.SESSION_REQUESTED), Session.REQUESTED),
     "one of two given up": ((S.SESSION_REQUESTED, S.SESSION_REFUSED, S.SECRET_FETCHED), Session.FETCHED),
     "one of two refused late": ((S.SESSION_REQUESTED, S.SECRET_FETCHED, S.SESSION_REFUSED), Session.FETCHED),
