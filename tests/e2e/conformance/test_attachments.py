@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
+from conformance.client_secrets import EMPTY_PAGE, EMPTY_STREAM, Api, make_secret, operation_of
 from conformance.events import answer, page
 from conformance.host import Host
-from conformance.secrets import EMPTY_PAGE, EMPTY_STREAM, Api, make_secret, operation_of
 from conformance.server import Answer, HostServer
 
 FILE = "new File(['leaf'], 'tea.txt', { type: 'text/plain' })"
