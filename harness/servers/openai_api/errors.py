@@ -150,7 +150,7 @@ def server_error(status: int = 500) -> ApiError:
 
 
 def of_status(status: int) -> ApiError:
-    """Return an error that a scenario wants, in the wording that belongs to its status."""
+    """Return an error that a fault wants, in the wording that belongs to its status."""
     if status >= 500:
         return server_error(status)
     match status:

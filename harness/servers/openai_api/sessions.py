@@ -28,16 +28,10 @@ REQUESTS_PER_MINUTE = 10
 MAX_STATE_VARIABLES = 64
 MAX_STATE_NAME_LENGTH = 64
 ID_PREFIX = "cksess"
-GARBAGE = "<!doctype html><title>Welcome</title><p>This is not the API you are looking for."
 
 
 async def create_session(request: Request, stack: Stack) -> Response:
     """Answer a create request. Raises ApiError and FieldError."""
-    scenario = stack.scenario
-    if scenario.upstream == "invalid":
-        return Response(GARBAGE, media_type="text/html")
-    if scenario.upstream_status != 200:
-        raise errors.of_status(scenario.upstream_status)
     project = chatkit_project_of(request, stack)
     session = session_from(await fields_of(request), project, now=int(stack.now()))
     if all(known.id != session.workflow_id for known in project.workflows):
