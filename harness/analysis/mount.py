@@ -43,6 +43,8 @@ from harness.model.timeline import Entry
 VERIFICATION_SKIPPED = "Domain verification skipped for "
 # What the frame waits for before it goes on; it asks for the metadata before every backend call in hosted mode.
 AWAITED = ("onGetClientSecret", "onAddMetadataToRequest")
+CALLS = ("fetch", "fetchEventSource")  # what the frame has the page do in custom mode
+NOBODY_ANSWERS = (Element.MOVED, Element.REMOVED, Element.DISCONNECTED)
 
 
 def mount_of(entries: Iterable[Entry], *, session_endpoint: str = "") -> Mount:
@@ -62,7 +64,7 @@ def advance(mount: Mount, entry: Entry) -> Mount:
     mount = _remember(mount, entry)
     for signal in signals_of(before, mount, entry):
         mount = apply(mount, signal, entry)
-    mount = _settle_checks(mount, entry)
+    mount = _settle_checks(before, mount, entry)
     if _is_activity(before, mount, entry):
         mount = replace(mount, active_at_ms=entry.at_ms)
     if mount.element is Element.DISCONNECTED and mount.others:
@@ -84,10 +86,17 @@ def apply(mount: Mount, signal: Signal, entry: Entry) -> Mount:
         element=ELEMENT.get((mount.element, signal), mount.element),
         session=SESSION.get((mount.session, signal), mount.session),
         frame=FRAME.get((mount.frame, signal), mount.frame),
-        milestones=milestones,
+        milestones=_still_reached(milestones, mount, signal),
         last_signal={**mount.last_signal, signal: entry.seq},
         asked=_still_asked(mount.asked, signal),
     )
+
+
+def _still_reached(milestones: dict[Milestone, Reached], mount: Mount, signal: Signal) -> dict[Milestone, Reached]:
+    """The milestones after a signal; a document that may not be shown was not delivered, unless its app spoke."""
+    if signal is Signal.FRAME_FAILED and mount.frame is Frame.DELIVERED:
+        return {m: reached for m, reached in milestones.items() if m is not Milestone.FRAME_DELIVERED}
+    return milestones
 
 
 def _still_asked(asked: dict[str, str], signal: Signal) -> dict[str, str]:
@@ -171,12 +180,13 @@ def _remember(mount: Mount, entry: Entry) -> Mount:
 
 def _with_message(mount: Mount, event: FrameMessage) -> Mount:
     """The mount that knows what the frame waits for, and which addresses it has the page fetch."""
+    if event.type in CALLS and event.detail_name:
+        urls = mount.backend_urls | {_absolute(mount, event)}
+        mount = replace(mount, backend_urls=urls, backend_calls=mount.backend_calls | {event.nonce})
     if event.nonce in mount.early:
         return replace(mount, early={n: answer for n, answer in mount.early.items() if n != event.nonce})
-    if event.type == "command" and event.name in AWAITED and mount.element is not Element.MOVED:
+    if event.type == "command" and event.name in AWAITED and mount.element not in NOBODY_ANSWERS:
         return replace(mount, asked={**mount.asked, event.nonce: event.name})
-    if event.type in ("fetch", "fetchEventSource") and event.detail_name:
-        return replace(mount, backend_urls=mount.backend_urls | {_absolute(mount, event)})
     return mount
 
 
@@ -289,11 +299,13 @@ def _with_next_embed(mount: Mount) -> Mount:
 # --- domain check and backend -------------------------------------------------------------------------------------
 
 
-def _settle_checks(mount: Mount, entry: Entry) -> Mount:
+def _settle_checks(before: Mount, mount: Mount, entry: Entry) -> Mount:
     """Bring verification, backend and unanswered questions up to date."""
     event = entry.event
     if isinstance(event, FrameMessage):
-        return _with_announcement(_with_answer(mount, event), event)
+        mount = _with_announcement(_with_answer(mount, event), event)
+        is_unsent = mount.backend is Backend.ANNOUNCED and _is_failed_call(before, mount, event)
+        return _with_backend(mount, Backend.FAILING, entry) if is_unsent else mount
     if isinstance(event, ConsoleMessage):
         is_skipped = event.text.startswith(VERIFICATION_SKIPPED) and mount.embed is not None
         return _with_verification(mount, Verification.SKIPPED, entry) if is_skipped else mount
@@ -315,10 +327,20 @@ def _with_answer(mount: Mount, event: FrameMessage) -> Mount:
 def _with_announcement(mount: Mount, event: FrameMessage) -> Mount:
     """The mount that knows that a backend call is to come: the frame asked for it, or for what goes with it."""
     is_asked = event.direction == "to_host" and event.document in mount.documents
-    is_call = event.name == "onAddMetadataToRequest" or event.type in ("fetch", "fetchEventSource")
+    is_call = event.name == "onAddMetadataToRequest" or event.type in CALLS
     if is_asked and is_call and mount.backend is Backend.UNSEEN:
         return replace(mount, backend=Backend.ANNOUNCED)
     return mount
+
+
+def _is_failed_call(before: Mount, mount: Mount, event: FrameMessage) -> bool:
+    """Whether the page told the frame that its call failed: one that policy forbids never gets to the network."""
+    is_question = event.direction == "to_host" and event.type in CALLS
+    answer = before.early.get(event.nonce) if is_question else event
+    is_answer = answer is not None and answer.type == "response" and answer.direction == "to_frame"
+    if answer is None or not is_answer or event.nonce not in mount.backend_calls:
+        return False
+    return bool(answer.error_name or answer.error_message)
 
 
 def _with_verification(mount: Mount, verification: Verification, entry: Entry) -> Mount:

@@ -19,6 +19,7 @@ from harness.servers.custom import custom_routes
 from harness.servers.scenarios import fixtures_dir
 from harness.servers.session import access_token_of, create_session, find_workflows, new_secret, wrong_method
 from harness.servers.stack import Stack, file_answer
+from harness.servers.world import Workflow
 
 CDN_ORIGIN = "https://cdn.platform.openai.com"
 LOADER_PATH = "/deployments/chatkit/chatkit.js"
@@ -75,6 +76,12 @@ def make_app(stack: Stack) -> Starlette:
     )
 
 
+def _workflows(stack: Stack) -> tuple[Workflow, ...]:
+    """Return the workflows that the page offers, those of the right key when the app's own is good for nothing."""
+    world = stack.world
+    return world.workflows_of_key(stack.app_key) or world.workflows_of_key(world.app.api_key)
+
+
 def _loader(stack: Stack) -> str:
     """Return the tags that reference the loader; two variants bring it in by script, later."""
     tag = f'<script src="{_loader_url(stack)}" async></script>'
@@ -113,7 +120,7 @@ def _island(stack: Stack) -> str:
         "script": scenario.script,
         "loader": _loader_url(stack),
         "domainKey": stack.world.key_of_domain(scenario.origin) or UNKNOWN_DOMAIN_KEY,
-        "workflows": [{"id": w.id, "name": w.name} for w in stack.world.workflows_of_key(stack.app_key)],
+        "workflows": [{"id": w.id, "name": w.name} for w in _workflows(stack)],
         "accessToken": access_token_of(SIGNED_IN_USER, secret=settings.jwt_secret) if is_signed_in else None,
     }
     text = json.dumps(config).replace("<", "\\u003c")

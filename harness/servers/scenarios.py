@@ -58,9 +58,9 @@ class Scenario:
     rules: tuple[str, ...] = ()  # the findings that are expected
 
 
-WRAPPERS = ("prefetch", "on-demand", "double-fetch", "deadlock", "never", "rejects", "retries", "stale", "unconfigured", "too-early",
-            "method-first", "wrong-tag", "wrong-global", "impatient", "moved", "removed", "recreated", "twice", "nothing",
-            "nested", "remounts")  # fmt: skip
+WRAPPERS = ("prefetch", "on-demand", "double-fetch", "deadlock", "never", "rejects", "retries", "stale", "unconfigured",
+            "placed-first", "too-early", "method-first", "wrong-tag", "wrong-global", "impatient", "moved", "removed",
+            "recreated", "twice", "nothing", "nested", "remounts")  # fmt: skip
 CONTAINERS = ("plain", "zero-height", "zero-width", "display-none", "invisible", "transparent", "covered", "off-screen",
               "clipped", "overlay", "opens-later", "collapsed-flex")  # fmt: skip
 OPTIONS = ("plain", "unknown-key", "domain-key", "no-domain-key", "stale-domain-key", "client-token", "empty-api", "theme", "prompt-icon",

@@ -17,7 +17,7 @@ from harness.servers.scenarios import Scenario, read_scenarios
 from harness.servers.server import Stack
 
 SCENARIOS = read_scenarios()
-QUICK_MS = 4_000  # how long what cannot be decided is awaited here; every other visit has the usual time
+QUICK_MS = 3_000  # how long what cannot be decided is awaited here; every other visit has the usual time
 
 
 def _visited(
