@@ -411,6 +411,7 @@ ONE_OF_EACH: tuple[Event, ...] = (
     body_read(is_verified=True),
     request_failed(),
     request_blocked(),
+    fault_injected(),
     frame_navigated(),
     frame_detached(),
     console_message(),

@@ -25,6 +25,7 @@ CDN_ORIGIN = "https://cdn.platform.openai.com"
 LOADER_PATH = "/deployments/chatkit/chatkit.js"
 WRONG_LOADER = "https://cdn.openai.com/chatkit/v1/chatkit.js"  # an address that people make up
 PAGE_PATH = "/test-chatkit"
+BROUGHT_BY_SCRIPT = ("late", "import")
 UNKNOWN_DOMAIN_KEY = "domain_pk_localhost_dev"
 SIGNED_IN_USER = "00000000-0000-4000-8000-000000000001"
 
@@ -86,7 +87,7 @@ def _loader(stack: Stack) -> str:
     """Return the tags that reference the loader; two variants bring it in by script, later."""
     tag = f'<script src="{_loader_url(stack)}" async></script>'
     match stack.scenario.script:
-        case "none" | "late" | "import":
+        case variant if variant == "none" or variant in BROUGHT_BY_SCRIPT:
             return ""
         case "module":
             return tag.replace(" async", ' type="module"')
@@ -118,7 +119,7 @@ def _island(stack: Stack) -> str:
         "backend": scenario.backend,
         "extras": scenario.extras,
         "script": scenario.script,
-        "loader": _loader_url(stack),
+        "loader": _loader_url(stack) if scenario.script in BROUGHT_BY_SCRIPT else "",
         "domainKey": stack.world.key_of_domain(scenario.origin) or UNKNOWN_DOMAIN_KEY,
         "workflows": [{"id": w.id, "name": w.name} for w in _workflows(stack)],
         "accessToken": access_token_of(SIGNED_IN_USER, secret=settings.jwt_secret) if is_signed_in else None,

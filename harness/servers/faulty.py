@@ -145,7 +145,7 @@ def error_answer(asked: Asked, status: int) -> Response:
         return Response(status_code=status)
     if path.startswith(API):
         error = errors.of_status(status)
-        return JSONResponse(error.body, status_code=status, headers=error.headers)
+        return JSONResponse(error.body, status_code=status, headers=errors.common_headers(1) | error.headers)
     reason = _reason(status)
     if asked.destination not in ("", "empty") or PurePosixPath(path).suffix in (".html", ".js", ".css"):
         reason = BAD_REQUEST if status == 400 else reason
