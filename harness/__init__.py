@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.chatkit import Chatkit
     from harness.config import Config, read_config
-    from harness.errors import EmbedError, HarnessError, MountFailed, MountTimeout, PageError
+    from harness.drive.talk import Reply
+    from harness.errors import ConversationFailed, EmbedError, HarnessError, MountFailed, MountTimeout, PageError
     from harness.expectations import expect
     from harness.model.results import VisitResult
     from harness.run import Visit
@@ -17,11 +18,13 @@ __version__ = "0.1.0"
 __all__ = [
     "Chatkit",
     "Config",
+    "ConversationFailed",
     "EmbedError",
     "HarnessError",
     "MountFailed",
     "MountTimeout",
     "PageError",
+    "Reply",
     "Visit",
     "VisitResult",
     "expect",
@@ -31,11 +34,13 @@ __all__ = [
 _HOMES = {
     "Chatkit": "chatkit",
     "Config": "config",
+    "ConversationFailed": "errors",
     "EmbedError": "errors",
     "HarnessError": "errors",
     "MountFailed": "errors",
     "MountTimeout": "errors",
     "PageError": "errors",
+    "Reply": "drive.talk",
     "Visit": "run",
     "VisitResult": "model.results",
     "expect": "expectations",

@@ -57,3 +57,7 @@ class MountFailed(EmbedError):
 
 class MountTimeout(EmbedError):
     """The mount was still undecided at the deadline: the milestone awaited, and the last one reached."""
+
+
+class ConversationFailed(EmbedError):
+    """The widget is mounted, but a message was not sent, not answered, or answered with an error."""

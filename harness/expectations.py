@@ -10,7 +10,8 @@ from typing import Any, overload
 from playwright.sync_api import APIResponse, Locator, Page
 from playwright.sync_api import expect as playwright_expect
 
-from harness.errors import EmbedError, MountFailed, MountTimeout
+from harness.drive.talk import Reply
+from harness.errors import ConversationFailed, EmbedError, MountFailed, MountTimeout
 from harness.model.results import VisitResult
 from harness.report.context import render_failure
 from harness.run import Visit
@@ -77,6 +78,23 @@ class EmbedAssertions:
                 f"an error on the console that contains {containing!r}" if containing else "errors on the console"
             )
             raise EmbedError(self._told(f"expected {expected}; there was none", result))
+
+    def to_reply(
+        self, text: str, *, containing: str = "", first_token_within_ms: float = 0, via: str = "composer"
+    ) -> Reply:
+        """Send a message and return the reply; pass when it says this, and began in time. Raises ConversationFailed."""
+        __tracebackhide__ = True
+        reply = self._visit.send(text, via=via)
+        if containing not in reply.text or not reply.text:
+            expected = f"expected a reply that contains {containing!r}" if containing else "expected a reply with text"
+            raise self._unsatisfied(f"{expected}; it was: {reply.text[:300]!r}")
+        if first_token_within_ms and reply.first_token_ms > first_token_within_ms:
+            expected = f"expected the reply to begin within {first_token_within_ms:g} ms"
+            raise self._unsatisfied(f"{expected}; it took {reply.first_token_ms:g} ms")
+        return reply
+
+    def _unsatisfied(self, what: str) -> ConversationFailed:
+        return ConversationFailed(f"{what}\n  bundle:    {self._visit.folder_shown}")
 
     def _told(self, expected: str, result: VisitResult) -> str:
         return render_failure(result, bundle=self._visit.folder_shown, expected=expected)

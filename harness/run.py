@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Error, Locator, Page
+from playwright.sync_api import BrowserContext, Error, FrameLocator, Locator, Page
 
 from harness import __version__
 from harness.analysis.exchanges import exchanges_of
@@ -19,11 +19,13 @@ from harness.analysis.har import har_of
 from harness.analysis.result import result_of
 from harness.analysis.verdict import Limits
 from harness.config import Config, Project
+from harness.drive import talk
 from harness.drive.capture import dom_html, element_screenshot, page_screenshot
 from harness.drive.embed import Embed
 from harness.drive.faults import cookie_keeper, install_aborts, install_forwarding
 from harness.drive.routes import LEAVES_LOOPBACK, Destinations, destination_of, install_routes
-from harness.errors import ConfigError
+from harness.drive.talk import Reply
+from harness.errors import ConfigError, ConversationFailed, MountFailed
 from harness.model.events import FaultInjected, RequestBlocked, VisitEnded, VisitStarted
 from harness.model.faults import Asked, Fault, combined, render_fault
 from harness.model.injection import Injector
@@ -31,7 +33,7 @@ from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.observe.recorder import Recorder
 from harness.report.bundle import write_bytes, write_json, write_result, write_text
-from harness.report.context import render_console, render_error_context
+from harness.report.context import render_console, render_error_context, render_failure
 from harness.servers.forwarder import serve_forwarder
 from harness.servers.named_faults import faults_of
 from harness.servers.scenarios import Scenario, scenario_named
@@ -176,6 +178,37 @@ class Visit:
         self.embed.goto(target.url, timeout_ms=NAVIGATION_TIMEOUT_MS)
         if target.click:
             self.embed.click(target.click)
+
+    @property
+    def frame(self) -> FrameLocator:
+        """The widget's frame, for Playwright's locators."""
+        return talk.frame_locator(self.embed)
+
+    def send(self, text: str, *, via: str = "composer", timeout_ms: float = 30_000) -> Reply:
+        """Send a message and return the whole reply; the mount is awaited first.
+
+        `via`: "composer" types as a person does, "method" calls `sendUserMessage`. Raises MountFailed, ConversationFailed.
+        """
+        self._require_mount()
+        try:
+            return talk.send(self.embed, text, via=via, timeout_ms=timeout_ms)
+        except ConversationFailed as failure:
+            raise ConversationFailed(f"{failure}\n  bundle:    {self.folder_shown}") from failure
+
+    def new_thread(self) -> None:
+        """Begin a new conversation, as its button does."""
+        self._require_mount()
+        talk.new_thread(self.embed)
+
+    def open_history(self) -> None:
+        """Open the list of earlier conversations."""
+        self._require_mount()
+        talk.open_history(self.embed)
+
+    def _require_mount(self) -> None:
+        result = self.wait_until_decided()
+        if not result.is_mounted:
+            raise MountFailed(render_failure(result, bundle=self.folder_shown, expected="expected a widget to talk to"))
 
     def wait_until_decided(self) -> VisitResult:
         """Return the result as soon as the mount is decided, and take the screenshots of that moment."""

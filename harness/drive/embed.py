@@ -89,6 +89,19 @@ class Embed:
                 return self._judgement
             self._waiter.wait(self._judgement.due_ms - now_ms)
 
+    def wait_for(self, matches: Callable[[Entry], bool], *, after: int, timeout_ms: float) -> Entry | None:
+        """Return the first entry after a line that matches; None when there is none in time."""
+        deadline_ms = self.timeline.now_ms + timeout_ms
+        seen = after
+        while True:
+            entries = self.timeline.since(seen)
+            found = next((entry for entry in entries if matches(entry)), None)
+            self.raise_fault()
+            if found is not None or self.timeline.now_ms >= deadline_ms:
+                return found
+            seen = entries[-1].seq if entries else seen
+            self._waiter.wait(deadline_ms - self.timeline.now_ms)
+
     def judged(self) -> tuple[Judgement, tuple[Entry, ...]]:
         """Return what is known at this moment, without waiting, and the entries it rests on."""
         now_ms = self.timeline.now_ms  # before the entries: whatever comes later is stamped later

@@ -40,7 +40,7 @@ class VisitStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionTaken:
-    """The harness acted on the page; an earlier verdict is open again."""
+    """The harness acted on the page; all but "send" open an earlier verdict again."""
 
     action: str  # "click" | "send" | "reload"
     target: str
@@ -182,7 +182,7 @@ class WidgetEvent:
     embed: int
     page_ms: float
     name: str  # "chatkit.ready", "chatkit.log", …
-    detail_name: str  # log name, error name, …
+    detail_name: str  # log name, error name, thread id, …
     message: str  # error message; "" otherwise
 
 

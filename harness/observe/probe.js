@@ -66,7 +66,7 @@
     const detail = e.detail || {}, error = detail.error;
     send({
       kind: 'widget-event', embed: found(el).number, name: e.type,
-      detail_name: cut(error ? error.name : detail.name, 200), message: cut(error && error.message),
+      detail_name: cut(error ? error.name : detail.name ?? detail.threadId, 200), message: cut(error && error.message),
     });
     look();
   });

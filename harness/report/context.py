@@ -11,6 +11,10 @@ from harness.model.events import ConsoleMessage, PageErrorRaised
 from harness.model.results import VisitResult
 from harness.model.timeline import Entry
 
+MOST_LINES = 12
+MOST_FACTS = 5
+LONGEST_LINE = 400
+
 
 def render_verdict(result: VisitResult) -> str:
     """Return the verdict as one line."""
@@ -23,17 +27,17 @@ def render_verdict(result: VisitResult) -> str:
 
 def render_failure(result: VisitResult, *, bundle: str, expected: str = "") -> str:
     """Return what a failed expectation says: cause, last milestone, facts, where the bundle lies; 12 lines at most."""
-    lines = [expected] if expected else []
-    lines += [
+    said = [
+        *expected.splitlines(),
         render_verdict(result),
         f"  why:       {result.explanation}",
         f"  reached:   {result.last_milestone or 'nothing'}; missing: {result.next_milestone or 'nothing'}",
         f"  tracks:    {', '.join(f'{name} {state}' for name, state in result.tracks)}",
         f"  secret:    {render_prefetch(result)}",
     ]
-    lines += [f"  fact:      {fact}" for fact in result.facts[:5]]
-    lines.append(f"  bundle:    {bundle}")
-    return "\n".join(line if len(line) < 400 else line[:397] + "..." for line in lines)
+    room = min(MOST_FACTS, max(MOST_LINES - 1 - len(said), 0))
+    lines = [*said, *(f"  fact:      {fact}" for fact in result.facts[:room]), f"  bundle:    {bundle}"]
+    return "\n".join(line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 3] + "..." for line in lines)
 
 
 def render_prefetch(result: VisitResult) -> str:
@@ -56,8 +60,7 @@ def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[st
 
 {result.explanation}
 
-- Verdict: **{result.outcome}**, reason `{result.reason}`, {result.decided_at_ms - result.opened_at_ms:.0f} ms after the start, \
-{result.after_fact_ms:.0f} ms after the deciding fact
+- Verdict: **{result.outcome}**, reason `{result.reason}`{_times(result)}
 - Last milestone reached: `{result.last_milestone or "none"}`; first one missing: `{result.next_milestone or "none"}`
 - Tracks: {", ".join(f"{name} `{state}`" for name, state in result.tracks)}
 - Mode: {result.mode}; domain check: {result.verification}; backend: {result.backend}; \
@@ -83,9 +86,17 @@ def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[st
 
 - Page: {result.url}
 - Project `{result.project}`, entry `{result.entry or "page"}`{f", scenario `{result.scenario}`" if result.scenario else ""}, \
-network {result.network}, {result.browser}, {result.started_at}
+network {result.network}, {result.browser or "unknown browser"}, {result.started_at}
 - Bundle: `{bundle}` with {", ".join(f"`{name}`" for name in files)}
 """
+
+
+def _times(result: VisitResult) -> str:
+    """When the verdict was passed; nothing when there is none."""
+    if result.decided_at_ms < 0:
+        return ""
+    after_start_ms = result.decided_at_ms - result.opened_at_ms
+    return f", {after_start_ms:.0f} ms after the start, {result.after_fact_ms:.0f} ms after the deciding fact"
 
 
 def render_console(entries: Iterable[Entry]) -> str:

@@ -47,6 +47,7 @@ class Scenario:
     send_user: bool = True
     api_key: str = ""  # the app's key; that of world.toml when empty
     # the OpenAI side
+    accepts_any_key: bool = False  # any API key and any workflow, for a page and a backend that are not ours
     workflow_visible: bool = True  # False: the key belongs to another project
     domain_verified: bool = True
     # both backends of the chat
@@ -81,6 +82,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
                "foreign", "cached"),
     "verdict": ("mounted", "failed", "timeout"),
 }  # fmt: skip
+
+
+# What the OpenAI side does for a page and a backend that are not ours.
+FOREIGN_BACKEND = Scenario(name="foreign-backend", accepts_any_key=True)
 
 
 def read_scenarios(path: Path | None = None) -> dict[str, Scenario]:

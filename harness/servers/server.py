@@ -74,6 +74,17 @@ def serve_stack(
     stack.raise_listener_fault()
 
 
+def stack_at(addresses: dict[str, str], *, scenario: Scenario) -> Stack:
+    """Return the stack that another process runs: its addresses; what is asked of it is not heard here."""
+    return Stack(
+        addresses=addresses,
+        world=read_world(),
+        sdk_dir=fixtures_dir() / "sdk",
+        scenario=scenario,
+        is_for_people=False,
+    )
+
+
 def _with_faults(app: ASGIApp, name: str, stack: Stack) -> ASGIApp:
     """Return a server's application with the faults of the scenario in force, recorded as the answers leave."""
 
