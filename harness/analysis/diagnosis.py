@@ -260,7 +260,7 @@ def _needles(finding: Finding, by_seq: dict[int, events.Event]) -> frozenset[str
 
 
 def _place_of(event: events.Event | None) -> str:
-    return event.url if isinstance(event, events.ConsoleMessage) else ""
+    return event.url.split("#")[0] if isinstance(event, events.ConsoleMessage) else ""
 
 
 def _says(text: str, place: str, words: frozenset[str]) -> bool:

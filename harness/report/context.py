@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.model.events import ConsoleMessage, PageErrorRaised
-from harness.model.results import VisitResult
+from harness.model.results import Finding, VisitResult
 from harness.model.timeline import Entry
+
+MOST_LINES = 12
+LONGEST_LINE = 400
 
 
 def render_verdict(result: VisitResult) -> str:
@@ -17,23 +20,52 @@ def render_verdict(result: VisitResult) -> str:
     where = f"{result.entry or 'page'} on {result.url}"
     if result.is_mounted:
         return f"mounted: {where} after {result.decided_at_ms - result.opened_at_ms:.0f} ms"
+    cause = result.cause.rule if result.cause else result.reason
     word = {"failed": "NOT MOUNTED", "timeout": "NOT MOUNTED in time"}.get(result.outcome, "UNDECIDED")
-    return f"{word}: {where} ({result.reason})"
+    return f"{word}: {where} ({cause})"
 
 
 def render_failure(result: VisitResult, *, bundle: str, expected: str = "") -> str:
-    """Return what a failed expectation says: cause, last milestone, facts, where the bundle lies; 12 lines at most."""
-    lines = [expected] if expected else []
-    lines += [
-        render_verdict(result),
-        f"  why:       {result.explanation}",
-        f"  reached:   {result.last_milestone or 'nothing'}; missing: {result.next_milestone or 'nothing'}",
-        f"  tracks:    {', '.join(f'{name} {state}' for name, state in result.tracks)}",
-        f"  secret:    {render_prefetch(result)}",
-    ]
-    lines += [f"  fact:      {fact}" for fact in result.facts[:5]]
+    """Return what a failed expectation says: the cause first, then what else is wrong; 12 lines at most, then the bundle."""
+    lines = [*expected.splitlines(), render_verdict(result), *render_cause(result)]
+    lines.append(f"  reached:   {result.last_milestone or 'nothing'}; missing: {result.next_milestone or 'nothing'}")
+    lines.append(f"  secret:    {render_prefetch(result)}")
+    also = [f"  also:      {_also(finding)}" for finding in result.also]
+    room = MOST_LINES - len(lines)
+    if len(also) > room > 0:
+        also[room - 1 :] = [f"  also:      and {len(also) - room + 1} more, see error-context.md"]
+    lines += also[: max(room, 0)]
+    lines += (
+        [f"  fact:      {fact}" for fact in result.facts[: MOST_LINES - len(lines)]] if _is_unexplained(result) else []
+    )
     lines.append(f"  bundle:    {bundle}")
-    return "\n".join(line if len(line) < 400 else line[:397] + "..." for line in lines)
+    return "\n".join(line if len(line) < LONGEST_LINE else line[: LONGEST_LINE - 3] + "..." for line in lines)
+
+
+def render_cause(result: VisitResult) -> list[str]:
+    """Return the cause in four lines: its name, what was seen, why that happens, what to do; what is known without one."""
+    cause = result.cause
+    if cause is None:
+        return [] if result.is_mounted else [f"  why:       {result.explanation}"]
+    return [
+        f"  cause:     {cause.title} ({cause.rule}, {cause.confidence})",
+        f"  seen:      {cause.summary}  {_lines(cause)}",
+        f"  why:       {cause.cause}",
+        f"  to fix:    {cause.remedy}",
+    ]
+
+
+def _also(finding: Finding) -> str:
+    kind = "prediction, " if finding.is_prediction else ""
+    return f"{finding.title} ({finding.rule}, {kind}{finding.confidence}): {finding.summary}  {_lines(finding)}"
+
+
+def _lines(finding: Finding) -> str:
+    return f"[line{'s' if len(finding.evidence) > 1 else ''} {', '.join(map(str, finding.evidence))}]"
+
+
+def _is_unexplained(result: VisitResult) -> bool:
+    return not result.is_mounted and (result.cause is None or result.cause.rule == "unexplained")
 
 
 def render_prefetch(result: VisitResult) -> str:
@@ -55,6 +87,9 @@ def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[st
     return f"""# {render_verdict(result)}
 
 {result.explanation}
+
+{_findings(result)}
+## Verdict
 
 - Verdict: **{result.outcome}**, reason `{result.reason}`, {result.decided_at_ms - result.opened_at_ms:.0f} ms after the start, \
 {result.after_fact_ms:.0f} ms after the deciding fact
@@ -86,6 +121,34 @@ def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[st
 network {result.network}, {result.browser}, {result.started_at}
 - Bundle: `{bundle}` with {", ".join(f"`{name}`" for name in files)}
 """
+
+
+def _findings(result: VisitResult) -> str:
+    """The cause, what else is wrong, and what follows from either, each with its evidence and its remedy."""
+    headings = {"cause": "Cause", "also": "Also wrong", "consequence": "Consequences"}
+    parts = []
+    for role, heading in headings.items():
+        findings = [finding for finding in result.findings if finding.role == role]
+        parts += [f"## {heading}\n"] if findings else []
+        parts += [_finding(finding) for finding in findings]
+    return "\n".join(parts)
+
+
+def _finding(finding: Finding) -> str:
+    lines = [
+        f"### {finding.title}",
+        "",
+        f"`{finding.rule}`, {finding.confidence}"
+        + (", a prediction: nothing broke yet, this is what would stop the mount next" if finding.is_prediction else "")
+        + (f", follows from `{finding.caused_by}`" if finding.caused_by else ""),
+        "",
+        f"- Seen: {finding.summary}",
+        f"- Evidence: timeline {_lines(finding)[1:-1]}",
+    ]
+    if finding.role != "consequence":
+        lines += [f"- Why: {finding.cause}", f"- To fix: {finding.remedy}"]
+        lines += [f"- See: {finding.doc}"] if finding.doc else []
+    return "\n".join(lines) + "\n"
 
 
 def render_console(entries: Iterable[Entry]) -> str:

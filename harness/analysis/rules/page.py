@@ -68,9 +68,9 @@ def render_deadlock(facts: Facts) -> Iterator[Found]:
     """The app waits for a client secret before it renders what would ask for one."""
     if _is_never_rendered(facts) and facts.waiting and not facts.sessions:
         yield Found(
-            summary=f"the page shows {on_one_line(facts.waiting[-1].event.text, 80)!r}, no request for a client secret "
+            summary=f"the page shows {on_one_line(facts.waiting[0].event.text, 80)!r}, no request for a client secret "
             "was made, and no <openai-chatkit> was put into the document",
-            evidence=with_loaded(facts, facts.defined[0].seq, facts.waiting[-1].seq),
+            evidence=with_loaded(facts, facts.defined[0].seq, facts.waiting[0].seq),
         )
 
 
