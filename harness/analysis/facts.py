@@ -193,8 +193,8 @@ class Facts:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the page has loaded and the mount is decided, so that what is missing stays missing."""
-        return self.outcome is not None and self.page.loaded_seq > 0
+        """Whether the mount is decided and the page has loaded, or had all its time: what is missing stays missing."""
+        return self.outcome is Outcome.TIMEOUT or (self.outcome is not None and self.page.loaded_seq > 0)
 
     @property
     def embed(self) -> EmbedFacts | None:

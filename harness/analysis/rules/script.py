@@ -49,7 +49,7 @@ def loader_not_referenced(facts: Facts) -> Iterator[Found]:
         summary="<openai-chatkit> is in the page, but no script that defines it was ever referenced or requested",
         evidence=with_loaded(facts, *facts.embed.connected[:1]),
         # One of the scripts that did not arrive may be the loader under another name.
-        confidence=Confidence.LIKELY if failed else None,
+        confidence=Confidence.LIKELY if failed or not facts.page.loaded_seq else None,
     )
 
 
