@@ -18,7 +18,7 @@ ARGS ?=
 gate: setup ## Run the gate on the embedded default: does the widget mount, and if not, why?
 	@$(BIN)/chatkit-harness gate $(ARGS)
 
-test: setup ## Run every check, as CI does: format, lint, types, import contracts, tests.
+test: setup $(STAMPS)/test-packages ## Run every check, as CI does: format, lint, types, import contracts, tests.
 	@echo "== format (ruff format --check)"
 	@$(BIN)/ruff format --check --quiet .
 	@echo "== lint (ruff check)"
@@ -30,7 +30,7 @@ test: setup ## Run every check, as CI does: format, lint, types, import contract
 	@echo "== tests (pytest)"
 	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
 
-format: setup ## Format the code, and correct what lint can correct.
+format: setup $(STAMPS)/test-packages ## Format the code, and correct what lint can correct.
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
@@ -61,6 +61,11 @@ $(STAMPS)/venv:
 $(STAMPS)/packages: requirements.txt $(STAMPS)/venv
 	@echo "== set-up: packages (requirements.txt)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(STAMPS)/test-packages: requirements-test.txt $(STAMPS)/packages
+	@echo "== set-up: packages for the checks (requirements-test.txt)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-test.txt
 	@touch $@
 
 $(STAMPS)/harness: pyproject.toml $(STAMPS)/packages

@@ -24,7 +24,7 @@ from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.report.bundle import result_dict
 from harness.report.context import render_failure, render_prefetch
-from harness.report.run_folder import new_run_folder
+from harness.report.run_folder import new_run_folder, publish
 from harness.report.terminal import milestones
 from harness.run import Keep, Target, Visit, context_options, open_visit, target_of
 
@@ -35,12 +35,13 @@ PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
 def run_check(console: Console, config: Config, url: str, *, clicks: tuple[str, ...], as_json: bool) -> int:
     """Return 0 when the widget mounts and 1 when not. Raises PageError when the page cannot be visited."""
     target = target_of(config.project_at(url), entry="page")
-    folder = new_run_folder(config.output_dir, keep_runs=config.keep_runs) / "check"
+    run = new_run_folder(config.output_dir, keep_runs=config.keep_runs)
     with ExitStack() as resources:
+        resources.callback(publish, run)
         if not as_json:
             resources.enter_context(console.status(f"opening {escape(url)}"))
         browser = resources.enter_context(launched_browser(config))
-        visit = resources.enter_context(_opened(browser, config, target, folder))
+        visit = resources.enter_context(_opened(browser, config, target, run / "check"))
         visit.open()
         for name in clicks:
             visit.embed.click(name)

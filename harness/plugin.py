@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,16 @@ from harness.config import Config, Overrides, read_config
 from harness.errors import EmbedError, EnvironmentFailure, HarnessError
 from harness.model.results import TestOutcome
 from harness.outcomes import BUNDLE, EXIT_CODE, Outcomes
-from harness.pytest_fixtures import CONFIG
+from harness.pytest_fixtures import CONFIG, STACK
 from harness.report.run_folder import new_run_folder, publish
-from harness.servers.web_server import WebServerCommand, WebServerProcess
+from harness.servers.scenarios import FOREIGN_BACKEND
+from harness.servers.server import Stack, serve_stack, stack_at
+from harness.servers.web_server import WebServerCommand, WebServerProcess, openai_environ
 
 CHECKS = Path(__file__).with_name("checks.py")
 BUILT_IN = "built-in"
-OUTPUT = "chatkit_output"  # what a worker of pytest-xdist is told: the run's folder
+OUTPUT = "chatkit_output"  # what a worker of pytest-xdist is told: the run's folder,
+SERVERS = "chatkit_servers"  # and the addresses of the controller's servers, when the page's backend talks to them
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,6 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.browser = [ours.use.browser]
     if hasattr(config, "workerinput"):
         config.option.output = config.workerinput[OUTPUT]
+        if config.workerinput[SERVERS]:
+            config.stash[STACK] = stack_at(config.workerinput[SERVERS], scenario=FOREIGN_BACKEND)
     elif not config.option.collectonly:
         config.pluginmanager.register(Controller(config, ours), "chatkit-harness-controller")
 
@@ -114,7 +120,8 @@ class Controller:
 
     def __init__(self, config: pytest.Config, ours: Config) -> None:
         self._ours = ours
-        self._server: WebServerProcess | None = None
+        self._resources = ExitStack()
+        self._stack: Stack | None = None
         self.on_outcome: Callable[[TestOutcome], None] = lambda _outcome: None
         named = Path(config.option.output)
         output_dir = ours.output_dir if config.option.output == "test-results" else named.absolute()
@@ -130,14 +137,23 @@ class Controller:
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker of pytest-xdist the run's folder: it reads the command line again, and would miss it."""
         node.workerinput[OUTPUT] = str(self.folder)
+        node.workerinput[SERVERS] = self._stack.addresses if self._stack else {}
 
-    def pytest_sessionstart(self) -> None:
-        """Start the project's own web server."""
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Start the project's own web server; in a hermetic run its backend finds an OpenAI API on this machine."""
         try:
-            server = self._ours.project().web_server
-            if server is not None:
-                command = WebServerCommand(**asdict(server))
-                self._server = WebServerProcess.start(command, log=self.folder / "web-server.log")
+            project = self._ours.project()
+            if project.web_server is None:
+                return
+            environ: dict[str, str] = {}
+            if project.network == "hermetic":
+                stack = self._resources.enter_context(serve_stack(scenario=FOREIGN_BACKEND))
+                session.config.stash[STACK] = self._stack = stack
+                environ = openai_environ(stack.api_url, os.environ)
+            command = WebServerCommand(**asdict(project.web_server))
+            log = self.folder / "web-server.log"
+            server = WebServerProcess.start(command, log=log, environ=environ)
+            self._resources.callback(server.stop)
         except HarnessError as error:
             pytest.exit(f"{type(error).__name__}: {error}", returncode=error.exit_code)
 
@@ -149,9 +165,8 @@ class Controller:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Stop the web server; exit with 13 when the environment was at fault."""
-        if self._server is not None:
-            self._server.stop()
+        """Stop the servers; exit with 13 when the environment was at fault."""
+        self._resources.close()
         if any(outcome.exit_code == EnvironmentFailure.exit_code for outcome in self.outcomes.finished):
             session.exitstatus = EnvironmentFailure.exit_code
 

@@ -21,6 +21,7 @@ from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
 
 CONFIG = pytest.StashKey[Config]()
+STACK = pytest.StashKey[Stack]()  # servers that run for the whole run, because the page's own backend talks to them
 
 
 @pytest.fixture(scope="session")
@@ -63,10 +64,10 @@ def launch_browser(
 
 
 @pytest.fixture(scope="session")
-def chatkit_stack() -> Iterator[Callable[[], Stack]]:
-    """The embedded servers of this process, started when somebody asks for them."""
+def chatkit_stack(pytestconfig: pytest.Config) -> Iterator[Callable[[], Stack]]:
+    """The embedded servers of this process, started when somebody asks for them; or those of the whole run."""
     with ExitStack() as resources:
-        started: list[Stack] = []
+        started = [pytestconfig.stash[STACK]] if STACK in pytestconfig.stash else []
 
         def stack() -> Stack:
             if not started:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from urllib.parse import urljoin
 
 from harness.analysis import exchanges as network
+from harness.analysis.answers import with_answers
 from harness.analysis.exchanges import Exchange
 from harness.analysis.roles import is_frame_document, is_verification
 from harness.analysis.signals import is_ours, signals_of
@@ -19,7 +20,6 @@ from harness.model.events import (
     ActionTaken,
     BodyRead,
     BoxChanged,
-    ConsoleMessage,
     DocumentLoaded,
     DocumentStarted,
     ElementConnected,
@@ -40,9 +40,9 @@ from harness.model.events import (
 )
 from harness.model.timeline import Entry
 
-VERIFICATION_SKIPPED = "Domain verification skipped for "
 # What the frame waits for before it goes on; it asks for the metadata before every backend call in hosted mode.
 AWAITED = ("onGetClientSecret", "onAddMetadataToRequest")
+MOST_REMEMBERED = 50  # answers and requests that nobody has asked about yet
 
 
 def mount_of(entries: Iterable[Entry], *, session_endpoint: str = "") -> Mount:
@@ -62,7 +62,7 @@ def advance(mount: Mount, entry: Entry) -> Mount:
     mount = _remember(mount, entry)
     for signal in signals_of(before, mount, entry):
         mount = apply(mount, signal, entry)
-    mount = _settle_checks(mount, entry)
+    mount = with_answers(mount, entry)
     if _is_activity(before, mount, entry):
         mount = replace(mount, active_at_ms=entry.at_ms)
     if mount.element is Element.DISCONNECTED and mount.others:
@@ -162,22 +162,30 @@ def _remember(mount: Mount, entry: Entry) -> Mount:
             return _with_message(mount, event)
         case FrameMessage(direction="to_frame", type="response") if event.nonce not in mount.asked:
             # Question and answer are reported by two documents, and so in any order.
-            return replace(mount, early={**mount.early, event.nonce: event})
+            return replace(mount, early=dict([*mount.early.items(), (event.nonce, event)][-MOST_REMEMBERED:]))
         case RequestStarted() | ResponseReceived() | RequestFinished() | RequestFailed() | BodyRead():
-            return replace(mount, kept=_kept(mount, entry))
+            return replace(mount, kept=_kept(mount, entry), ended=_ended(mount, entry))
         case _:
             return mount
 
 
 def _with_message(mount: Mount, event: FrameMessage) -> Mount:
     """The mount that knows what the frame waits for, and which addresses it has the page fetch."""
-    if event.nonce in mount.early:
-        return replace(mount, early={n: answer for n, answer in mount.early.items() if n != event.nonce})
-    if event.type == "command" and event.name in AWAITED and mount.element is not Element.MOVED:
-        return replace(mount, asked={**mount.asked, event.nonce: event.name})
+    if event.type == "command" and event.name in AWAITED:
+        if event.nonce in mount.early:
+            return replace(mount, early={n: answer for n, answer in mount.early.items() if n != event.nonce})
+        if mount.element is not Element.MOVED:
+            return replace(mount, asked={**mount.asked, event.nonce: event.name})
     if event.type in ("fetch", "fetchEventSource") and event.detail_name:
-        return replace(mount, backend_urls=mount.backend_urls | {_absolute(mount, event)})
+        return _with_backend_url(mount, _absolute(mount, event))
     return mount
+
+
+def _with_backend_url(mount: Mount, url: str) -> Mount:
+    """The mount that knows an address of the custom backend; the page may have been answered before the frame was heard."""
+    calls = {x.request.request_id: x for x in mount.ended if x.url == url}
+    others = tuple(x for x in mount.ended if x.url != url)
+    return replace(mount, backend_urls=mount.backend_urls | {url}, kept={**calls, **mount.kept}, ended=others)
 
 
 def _absolute(mount: Mount, event: FrameMessage) -> str:
@@ -198,6 +206,16 @@ def _kept(mount: Mount, entry: Entry) -> dict[str, Exchange]:
         if exchange is not None and not mount.is_special(exchange):
             return {key: value for key, value in exchanges.items() if value is not exchange}
     return exchanges
+
+
+def _ended(mount: Mount, entry: Entry) -> tuple[Exchange, ...]:
+    """The last requests of the app's own code that are not kept any more."""
+    if isinstance(entry.event, (BodyRead, RequestFailed)):
+        exchange = network.add(mount.kept, entry).get(entry.event.request_id)
+        is_code = exchange is not None and exchange.request.resource_type in ("fetch", "xhr")
+        if exchange is not None and is_code and not mount.is_special(exchange):
+            return (*mount.ended, exchange)[-MOST_REMEMBERED:]
+    return mount.ended
 
 
 # --- one embed after another --------------------------------------------------------------------------------------
@@ -225,7 +243,6 @@ def _with_embed(mount: Mount, embed: EmbedId) -> Mount:
         shadow=None,
         box=None,
         asked={},
-        early={},
         has_ready_event=False,
         kept={k: x for k, x in mount.kept.items() if not _is_of_its_frame(mount, x)},
     )
@@ -284,79 +301,6 @@ def _with_next_embed(mount: Mount) -> Mount:
     for entry in said:
         mount = advance(mount, entry)
     return replace(mount, active_at_ms=active_at_ms)
-
-
-# --- domain check and backend -------------------------------------------------------------------------------------
-
-
-def _settle_checks(mount: Mount, entry: Entry) -> Mount:
-    """Bring verification, backend and unanswered questions up to date."""
-    event = entry.event
-    if isinstance(event, FrameMessage):
-        return _with_announcement(_with_answer(mount, event), event)
-    if isinstance(event, ConsoleMessage):
-        is_skipped = event.text.startswith(VERIFICATION_SKIPPED) and mount.embed is not None
-        return _with_verification(mount, Verification.SKIPPED, entry) if is_skipped else mount
-    if isinstance(event, (RequestStarted, ResponseReceived, RequestFailed, BodyRead)):
-        checks = [x for x in mount.kept.values() if is_verification(x)]
-        calls = [x for x in mount.kept.values() if mount.is_backend(x) and not x.is_aborted]
-        mount = _with_verification(mount, _verification_of(checks[-1]), entry) if checks else mount
-        mount = _with_backend(mount, _backend_of(calls), entry) if calls else mount
-    return mount
-
-
-def _with_answer(mount: Mount, event: FrameMessage) -> Mount:
-    """The mount without the question that was answered."""
-    if event.direction == "to_frame" and event.nonce in mount.asked:
-        return replace(mount, asked={nonce: name for nonce, name in mount.asked.items() if nonce != event.nonce})
-    return mount
-
-
-def _with_announcement(mount: Mount, event: FrameMessage) -> Mount:
-    """The mount that knows that a backend call is to come: the frame asked for it, or for what goes with it."""
-    is_asked = event.direction == "to_host" and event.document in mount.documents
-    is_call = event.name == "onAddMetadataToRequest" or event.type in ("fetch", "fetchEventSource")
-    if is_asked and is_call and mount.backend is Backend.UNSEEN:
-        return replace(mount, backend=Backend.ANNOUNCED)
-    return mount
-
-
-def _with_verification(mount: Mount, verification: Verification, entry: Entry) -> Mount:
-    milestones = mount.milestones
-    if verification in (Verification.VERIFIED, Verification.SKIPPED):
-        milestones = {Milestone.DOMAIN_VERIFIED: Reached(at_ms=entry.at_ms, seq=entry.seq)} | milestones
-    return replace(mount, verification=verification, milestones=milestones)
-
-
-def _with_backend(mount: Mount, backend: Backend, entry: Entry) -> Mount:
-    milestones, last_signal = mount.milestones, mount.last_signal
-    if backend is Backend.ACCEPTED:
-        milestones = {Milestone.BACKEND_ACCEPTED: Reached(at_ms=entry.at_ms, seq=entry.seq)} | milestones
-    elif backend is not mount.backend and backend in (Backend.REFUSED, Backend.FAILING):
-        last_signal = {**last_signal, Signal.BACKEND_REFUSED: entry.seq}
-    return replace(mount, backend=backend, milestones=milestones, last_signal=last_signal)
-
-
-def _verification_of(check: Exchange) -> Verification:
-    if check.failure or check.status >= 400:
-        return Verification.REFUSED
-    if check.body is None:
-        return Verification.PENDING
-    if check.body.is_verified is None and check.body.unread_reason:
-        return Verification.UNSEEN  # answered, but nobody could read how
-    return Verification.VERIFIED if check.body.is_verified else Verification.REFUSED
-
-
-def _backend_of(calls: list[Exchange]) -> Backend:
-    """One accepted call is enough; otherwise the newest answer counts."""
-    if any(200 <= call.status < 300 for call in calls):
-        return Backend.ACCEPTED
-    last = calls[-1]
-    if last.failure or last.status >= 500:
-        return Backend.FAILING
-    if last.status >= 400:
-        return Backend.REFUSED
-    return Backend.ANNOUNCED if last.status >= 300 else Backend.PENDING  # a redirect: the call goes on elsewhere
 
 
 # --- time ---------------------------------------------------------------------------------------------------------

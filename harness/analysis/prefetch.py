@@ -47,6 +47,7 @@ class _Story:
 
     connected: Entry | None
     carriers: tuple[Exchange, ...]  # answers of this page that held a secret of this embed, renewals left aside
+    renewals: tuple[Exchange, ...]  # the same, after the frame asked with a secret in its hand
     earlier: tuple[Exchange, ...]  # the same of pages before this one
     used: tuple[str, ...]  # digests of what the frame was handed, in order
     page_exchanges: tuple[Exchange, ...]
@@ -93,6 +94,7 @@ def _story_of(entries: tuple[Entry, ...], embed: EmbedId | None) -> _Story:
     return _Story(
         connected=connected,
         carriers=tuple(x for x in mine if page_seq <= x.seq < renewed_seq),
+        renewals=tuple(x for x in mine if renewed_seq <= x.seq < end_seq),
         earlier=tuple(x for x in mine if x.seq < page_seq),
         used=used,
         page_exchanges=exchanges_of(of_page),
@@ -139,7 +141,7 @@ def _handed(entries: Iterable[Entry], nonces: set[str]) -> tuple[str, ...]:
 
 
 def _all(story: _Story) -> tuple[Exchange, ...]:
-    return (*story.carriers, *story.earlier)
+    return (*story.carriers, *story.earlier, *story.renewals)
 
 
 def _digests(exchange: Exchange) -> frozenset[str]:

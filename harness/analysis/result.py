@@ -65,7 +65,7 @@ def result_of(
         url=start.url,
         scenario=start.scenario,
         network=start.network,
-        browser=f"{start.browser} {start.browser_version}",
+        browser=f"{start.browser} {start.browser_version}".strip(),
         started_at=started_at,
         outcome=verdict.outcome.value if verdict else "undecided",
         reason=reason.value,

@@ -95,6 +95,7 @@ class Mount:
     kept: dict[str, Exchange] = field(default_factory=dict)  # open ones, and those a track depends on
     asked: dict[str, str] = field(default_factory=dict)  # what the frame waits for: commands by nonce
     early: dict[str, FrameMessage] = field(default_factory=dict)  # answers whose question is not seen yet, by nonce
+    ended: tuple[Exchange, ...] = ()  # the last requests of the app's code; one may turn out to have been the frame's
     backend_urls: frozenset[str] = frozenset()  # what the frame asked the host page to fetch (custom mode)
     session_endpoint: str = ""  # glob from the configuration; "" to find it by its answer and its name
     is_crashed: bool = False

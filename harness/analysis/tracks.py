@@ -127,6 +127,7 @@ SESSION: dict[tuple[Session, Signal], Session] = {
     (Session.NONE, Signal.SECRET_FETCHED): Session.FETCHED,
     (Session.REFUSED, Signal.SECRET_FETCHED): Session.FETCHED,  # of two requests at once, one was refused or given up
     (Session.ASKED, Signal.SESSION_REFUSED): Session.REFUSED,
+    (Session.REJECTED, Signal.SESSION_REFUSED): Session.REFUSED,  # which explains it, whichever was reported first
     **{
         (state, Signal.SECRET_ASKED): Session.ASKED
         for state in (Session.NONE, Session.REQUESTED, Session.FETCHED, Session.DELIVERED, Session.REJECTED)

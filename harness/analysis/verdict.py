@@ -112,11 +112,13 @@ def settle(judgement: Judgement, now_ms: float) -> Judgement:
     if outcome is Outcome.MOUNTED:
         at = Reached(at_ms=due_ms, seq=max((r.seq for r in mount.milestones.values()), default=0))
         mount = replace(mount, milestones={**mount.milestones, Milestone.MOUNTED: at})
+    # Where silence decides, the last sign of life is the deciding fact.
+    is_silence = outcome is Outcome.FAILED and failure_of(mount) is None
     verdict = Verdict(
         outcome=outcome,
         reason=reason,
         decided_at_ms=due_ms,
-        fact_at_ms=mount.decided_at_ms,
+        fact_at_ms=mount.active_at_ms if is_silence else mount.decided_at_ms,
         evidence=_evidence(mount, reason),
         mount=mount,
     )

@@ -5,6 +5,7 @@ In: values and texts. Out: files in a visit's folder. Raises BundleError with th
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -30,8 +31,9 @@ def write_bytes(path: Path, content: bytes) -> None:
         partial.write_bytes(content)
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise BundleError(f"cannot write {path}: {error.strerror}") from error
+        with contextlib.suppress(OSError):  # its folder may be what is missing
+            partial.unlink()
+        raise BundleError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -67,8 +69,8 @@ def read_result(folder: Path) -> VisitResult:
             | {name: tuple(data[name]) for name in ("evidence", "facts")}
         )
     except OSError as error:
-        raise BundleError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BundleError(f"{path} is damaged: {error!r}") from error
 
 

@@ -26,20 +26,22 @@ def render_verdict(result: VisitResult) -> str:
 
 
 def render_failure(result: VisitResult, *, bundle: str, expected: str = "") -> str:
-    """Return what a failed expectation says: the cause first, then what else is wrong; 12 lines at most, then the bundle."""
-    lines = [*expected.splitlines(), render_verdict(result), *render_cause(result)]
+    """Return what a failed expectation says: the cause first, then what else is wrong; 12 lines at most."""
+    lines = [*expected.splitlines()[: MOST_LINES // 2], render_verdict(result), *render_cause(result)]
     lines.append(f"  reached:   {result.last_milestone or 'nothing'}; missing: {result.next_milestone or 'nothing'}")
     lines.append(f"  secret:    {render_prefetch(result)}")
     also = [f"  also:      {_also(finding)}" for finding in result.also]
-    room = MOST_LINES - len(lines)
+    room = MOST_LINES - 1 - len(lines)
     if len(also) > room > 0:
-        also[room - 1 :] = [f"  also:      and {len(also) - room + 1} more, see error-context.md"]
+        also = [*also[: room - 1], f"  also:      and {len(also) - room + 1} more, see error-context.md"]
     lines += also[: max(room, 0)]
     lines += (
-        [f"  fact:      {fact}" for fact in result.facts[: MOST_LINES - len(lines)]] if _is_unexplained(result) else []
+        [f"  fact:      {fact}" for fact in result.facts[: max(MOST_LINES - 1 - len(lines), 0)]]
+        if _is_unexplained(result)
+        else []
     )
     lines.append(f"  bundle:    {bundle}")
-    return "\n".join(line if len(line) < LONGEST_LINE else line[: LONGEST_LINE - 3] + "..." for line in lines)
+    return "\n".join(line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 3] + "..." for line in lines)
 
 
 def render_cause(result: VisitResult) -> list[str]:
@@ -88,11 +90,9 @@ def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[st
 
 {result.explanation}
 
-{_findings(result)}
-## Verdict
+{_findings(result)}## Verdict
 
-- Verdict: **{result.outcome}**, reason `{result.reason}`, {result.decided_at_ms - result.opened_at_ms:.0f} ms after the start, \
-{result.after_fact_ms:.0f} ms after the deciding fact
+- Verdict: **{result.outcome}**, reason `{result.reason}`{_times(result)}
 - Last milestone reached: `{result.last_milestone or "none"}`; first one missing: `{result.next_milestone or "none"}`
 - Tracks: {", ".join(f"{name} `{state}`" for name, state in result.tracks)}
 - Mode: {result.mode}; domain check: {result.verification}; backend: {result.backend}; \
@@ -118,9 +118,17 @@ def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[st
 
 - Page: {result.url}
 - Project `{result.project}`, entry `{result.entry or "page"}`{f", scenario `{result.scenario}`" if result.scenario else ""}, \
-network {result.network}, {result.browser}, {result.started_at}
+network {result.network}, {result.browser or "unknown browser"}, {result.started_at}
 - Bundle: `{bundle}` with {", ".join(f"`{name}`" for name in files)}
 """
+
+
+def _times(result: VisitResult) -> str:
+    """When the verdict was passed; nothing when there is none."""
+    if result.decided_at_ms < 0:
+        return ""
+    after_start_ms = result.decided_at_ms - result.opened_at_ms
+    return f", {after_start_ms:.0f} ms after the start, {result.after_fact_ms:.0f} ms after the deciding fact"
 
 
 def _findings(result: VisitResult) -> str:
@@ -131,7 +139,7 @@ def _findings(result: VisitResult) -> str:
         findings = [finding for finding in result.findings if finding.role == role]
         parts += [f"## {heading}\n"] if findings else []
         parts += [_finding(finding) for finding in findings]
-    return "\n".join(parts)
+    return "\n".join(parts) + ("\n" if parts else "")
 
 
 def _finding(finding: Finding) -> str:

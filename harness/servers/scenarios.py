@@ -46,6 +46,7 @@ class Scenario:
     # the OpenAI side
     upstream: str = "up"  # "up" | "down" (refuses connections) | "invalid" (answers session requests with a web page)
     upstream_status: int = 200  # any other: what session requests are answered with
+    accepts_any_key: bool = False  # any API key and any workflow, for a page and a backend that are not ours
     workflow_visible: bool = True  # False: the key belongs to another project
     domain_verified: bool = True
     threads_status: int = 200
@@ -54,6 +55,10 @@ class Scenario:
     # what the visit is expected to end in
     verdict: str = "mounted"  # "mounted" | "failed" | "timeout"
     milestone: str = "mounted"  # the last one reached
+
+
+# What the OpenAI side does for a page and a backend that are not ours.
+FOREIGN_BACKEND = Scenario(name="foreign-backend", accepts_any_key=True)
 
 
 def read_scenarios(path: Path | None = None) -> dict[str, Scenario]:

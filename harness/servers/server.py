@@ -82,6 +82,17 @@ def serve_stack(
     stack.raise_listener_fault()
 
 
+def stack_at(addresses: dict[str, str], *, scenario: Scenario) -> Stack:
+    """Return the stack that another process runs: its addresses; what is asked of it is not heard here."""
+    return Stack(
+        addresses=addresses,
+        world=read_world(),
+        sdk_dir=fixtures_dir() / "sdk",
+        scenario=scenario,
+        is_for_people=False,
+    )
+
+
 def _listening(name: str, port: int) -> socket.socket:
     # asyncio turns Nagle's algorithm off only for a socket that names its protocol; with it, answers wait 40 ms for an ACK.
     bound = socket.socket(proto=socket.IPPROTO_TCP)

@@ -52,6 +52,7 @@ class Stack:
         is_for_people: bool,
         now: Clock = time.time,
     ) -> None:
+        self.addresses = addresses
         self.app_url = addresses["app"]
         self.app_tls_url = addresses["app_tls"]
         self.cdn_url = addresses["cdn"]

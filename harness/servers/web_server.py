@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,9 @@ class WebServerProcess:
         self._process = process
 
     @classmethod
-    def start(cls, server: WebServerCommand, *, log: Path) -> WebServerProcess:
+    def start(
+        cls, server: WebServerCommand, *, log: Path, environ: Mapping[str, str] | None = None
+    ) -> WebServerProcess:
         """Return the server once it is ready. Raises ServerError when it ends before, or is not ready in time."""
         if _answers(server.url):
             return cls(None)
@@ -48,6 +51,7 @@ class WebServerProcess:
             process = subprocess.Popen(
                 server.command,
                 shell=True,
+                env={**os.environ, **(environ or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -72,6 +76,16 @@ class WebServerProcess:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_TIMEOUT_S)
                 return
+
+
+def openai_environ(api_url: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that send a backend's OpenAI calls to an embedded API instead.
+
+    `OPENAI_BASE_URL` is read by OpenAI's own clients, `CHATKIT_API_BASE` by the ChatKit starter apps. A key that is
+    there is kept: the embedded API takes any.
+    """
+    key = environ.get("OPENAI_API_KEY", "sk-test-embedded-api")
+    return {"OPENAI_BASE_URL": f"{api_url}/v1", "CHATKIT_API_BASE": api_url, "OPENAI_API_KEY": key}
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], server: WebServerCommand, log: Path) -> None:

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-settings.register_profile("unit", derandomize=True, database=None, deadline=None, max_examples=60)
+settings.register_profile("unit", derandomize=True, database=None, deadline=None, max_examples=25)
 settings.load_profile("unit")

@@ -40,7 +40,8 @@ async def create_session(request: Request, stack: Stack) -> Response:
         raise errors.of_status(scenario.upstream_status)
     project = chatkit_project_of(request, stack)
     session = session_from(await fields_of(request), project, now=int(stack.now()))
-    if all(known.id != session.workflow_id for known in project.workflows):
+    is_known = any(known.id == session.workflow_id for known in project.workflows)
+    if not is_known and not scenario.accepts_any_key:
         raise errors.not_found("Workflow", session.workflow_id)
     secret = new_secret(session)
     stack.visit.sessions[secret] = session

@@ -16,7 +16,7 @@ from conformance.server import HostServer
 
 APP = "https://app.test"
 LOADER = "https://cdn.platform.openai.com/deployments/chatkit/chatkit.js"
-DEADLINE_MS = 10_000
+DEADLINE_MS = 20_000
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Host page</title><link rel="icon" href="data:,">
@@ -79,8 +79,10 @@ class Host:
         self.console: list[ConsoleMessage] = []
         self.page_errors: list[str] = []
         self.requests: list[str] = []
+        self.failed: list[str] = []
         page.on("console", lambda message: self.console.append(message))
         page.on("pageerror", lambda error: self.page_errors.append(f"{error.name}: {error.message}"))
+        page.on("requestfailed", lambda request: self.failed.append(f"{request.method} {request.url.split('#')[0]}"))
         page.on("request", lambda request: self.requests.append(f"{request.method} {request.url.split('#')[0]}"))
 
     # --- opening ---------------------------------------------------------------------------------------------------

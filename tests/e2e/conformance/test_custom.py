@@ -29,6 +29,20 @@ def test_requests_are_the_pages_own(host: Host, server: HostServer) -> None:
     assert [m["type"] for m in host.messages if m["type"] != "event"] == ["fetch"], "§2.1"
 
 
+LOCALES = (
+    pytest.param("de-DE", "de-DE", id="known"),
+    pytest.param("tlh", "en", id="unknown"),
+)
+
+
+@pytest.mark.parametrize(("locale", "language"), LOCALES)
+def test_language_of_the_requests(host: Host, server: HostServer, locale: str, language: str) -> None:
+    """§1.12, §4: the active locale goes with every request; an unknown one is English."""
+    host.boot(host.custom(f"locale: '{locale}'"))
+    host.wait_until(lambda: bool(server.requests), "the thread list")
+    assert server.requests[0].headers["accept-language"].startswith(language), "§4"
+
+
 def test_custom_fetch(host: Host, server: HostServer) -> None:
     """§2.2: `api.fetch` makes every request, streams included."""
     own = "fetch: (url, init) => fetch(url, { ...init, headers: { ...init.headers, 'x-mine': 'yes' } })"
@@ -214,14 +228,27 @@ def is_refused_once(host: Host) -> bool:
     return names == ["response.start", "thread.change", "response.end"]
 
 
+def test_second_message_that_is_refused(host: Host, server: HostServer) -> None:
+    """§1.11: the message vanishes, the thread stays as it was."""
+    server.on("threads.create", answer(done(assistant("Hello back."))))
+    server.on("threads.add_user_message", Answer(status=400, json={}))
+    host.boot(host.custom())
+    host.send_and_wait("hello")
+    host.send_and_wait("more")
+    assert host.widget.get_by_text("more", exact=True).count() == 0, "§1.11 the message stays"
+    assert host.widget.get_by_text("Hello back.").is_visible()
+    assert host.names().count("thread.change") == 1, "§1.9"
+
+
 REPEATED = (
     pytest.param(Answer(status=503, json={}), id="503"),
+    pytest.param(Stream(events=(), status=503), id="503-stream"),
     pytest.param(Answer(json={"hello": "world"}), id="not-a-stream"),
 )
 
 
 @pytest.mark.parametrize("first", REPEATED)
-def test_stream_that_is_repeated(host: Host, server: HostServer, first: Answer) -> None:
+def test_stream_that_is_repeated(host: Host, server: HostServer, first: Answer | Stream) -> None:
     """§2.3: a 5xx, or a success that is no stream, is tried again after a second or two."""
     server.on("threads.create", first, answer(done(assistant("At last."))))
     host.boot(host.custom())
@@ -261,6 +288,7 @@ def test_stop(host: Host, server: HostServer) -> None:
     stream = next(m for m in host.messages if m["type"] == "fetchEventSource")
     aborted = [m["nonce"] for m in host.messages if m["type"] == "abortSignal"]
     assert aborted == [stream["nonce"]], "§2.1"
+    host.wait_until(lambda: f"POST {server.url}/chatkit" in host.failed, "§5.3 the host page gives up the request")
     assert {request.operation for request in server.requests} == {"threads.list", "threads.create"}, "§5.3"
     assert host.errors() == []
     assert host.widget.get_by_text("The quick brown fox").is_visible()

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Request
 
+from conformance.client_secrets import EMPTY_PAGE, Api, make_secret, operation_of
 from conformance.events import answer, assistant, done
 from conformance.facts import is_in_order
 from conformance.host import APP, Host
-from conformance.secrets import EMPTY_PAGE, Api, make_secret, operation_of
 from conformance.server import Stream
 
 SENTINEL = "https://*.openai.com/backend-api/sentinel/**"

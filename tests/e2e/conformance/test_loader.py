@@ -280,11 +280,14 @@ def test_methods_wait_for_the_frame(host: Host) -> None:
     held: list[Any] = []
     pattern = "https://cdn.platform.openai.com/deployments/chatkit/index-*"
     host.page.context.route(pattern, lambda route: held.append(route), times=1)
-    host.open(f"mount({MINIMAL}); let settled = false; chat.focusComposer().then(() => {{ settled = true; }});")
+    host.open(
+        f"mount({MINIMAL}); let settled = 0;"
+        "for (const call of [chat.setThreadId(null), chat.focusComposer()]) call.then(() => { settled += 1; });"
+    )
     host.wait_until(lambda: bool(held), "the request for the frame")
-    assert host.evaluate("() => [settled, seen.events.length]") == [False, 0], "§1.8"
+    assert host.evaluate("() => [settled, seen.events.length]") == [0, 0], "§1.8"
     held[0].fallback()
-    host.wait_for("() => settled")
+    host.wait_for("() => settled === 2")
     assert host.frame.evaluate("document.activeElement.getAttribute('role')") == "textbox", "§1.8 focusComposer"
     assert host.evaluate(f"() => chat.shadowRoot.activeElement === {FRAME}"), "§1.8 the frame is not focused"
 

@@ -8,8 +8,8 @@ import json
 import pytest
 from playwright.sync_api import Request
 
+from conformance.client_secrets import EMPTY_PAGE, EMPTY_STREAM, Api, make_secret, operation_of
 from conformance.host import APP, Host
-from conformance.secrets import EMPTY_PAGE, EMPTY_STREAM, Api, make_secret, operation_of
 
 INVALID = "ChatKitOptions.api.getClientSecret():\n✖ Invalid client secret format"
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext
 
+from conformance.client_secrets import EMPTY_PAGE, Api, make_secret
 from conformance.host import APP, Host
-from conformance.secrets import EMPTY_PAGE, Api, make_secret
 
 ALLOWLIST = "https://platform.openai.com/settings/organization/security/domain-allowlist"
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

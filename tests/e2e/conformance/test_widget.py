@@ -211,7 +211,7 @@ def test_starter_prompt(host: Host, server: HostServer) -> None:
 
 
 def test_deeplink(host: Host, server: HostServer) -> None:
-    """§1.9: a chatkit-link:// link is an event, and leads nowhere."""
+    """§1.9: a click on a chatkit-link:// link is an event with its name and parameters."""
     server.on("threads.create", answer(done(assistant("Open [order 7](chatkit-link://order?id=7&tab=info)."))))
     host.boot(host.custom())
     host.send_and_wait("hello")

@@ -167,7 +167,10 @@ ENDS: dict[str, tuple[Steps, dict[str, Any]]] = {
         {"status": 200, "_error": "net::ERR_ABORTED"},
     ),
     "a redirect": (
-        [response_received("r1", 302, headers=(("Location", "/login"),)), request_finished("r1")],
+        [
+            response_received("r1", 302, headers=(("x-a", "1"), ("Location", "/login"), ("x-b", "2"))),
+            request_finished("r1"),
+        ],
         {"status": 302, "redirectURL": "/login"},
     ),
 }

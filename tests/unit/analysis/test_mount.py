@@ -133,6 +133,36 @@ def test_the_backend_of_custom_mode_may_be_named_by_its_path(url: str) -> None:
     assert mount(custom(backend=custom_call(url=url))).backend is Backend.ACCEPTED
 
 
+LATE_WORDS: dict[str, tuple[Steps, Backend]] = {
+    "before the request": (custom_call(401), Backend.REFUSED),
+    "after the request": ([asked("r6", CUSTOM), custom_call()[0], response_received("r6", 401)], Backend.REFUSED),
+    "after the answer": ([asked("r6", CUSTOM), response_received("r6", 401), custom_call()[0]], Backend.REFUSED),
+    "after the body": ([*exchange("r6", CUSTOM, 401), custom_call()[0]], Backend.REFUSED),
+    "after a good body": ([*exchange("r6", CUSTOM), custom_call()[0]], Backend.ACCEPTED),
+    "after a failure": ([asked("r6", CUSTOM), request_failed("r6"), custom_call()[0]], Backend.FAILING),
+    "after its own answer": ([response("f-r6", value_kind="object"), *exchange("r6", CUSTOM), custom_call()[0]], Backend.ACCEPTED),
+    "after a call of another address": ([*exchange("r6", f"{CUSTOM}/x"), custom_call()[0]], Backend.ANNOUNCED),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("calls", "expected"), LATE_WORDS.values(), ids=LATE_WORDS.keys())
+def test_the_frame_may_be_heard_later_than_the_network(calls: Steps, expected: Backend) -> None:
+    """The page reports on its own, a little later; a quick backend has answered by then."""
+    got = mount(custom(backend=[]), calls)
+    assert got.backend is expected
+    assert (Milestone.BACKEND_ACCEPTED in got.milestones) is (expected is Backend.ACCEPTED)
+
+
+def test_only_the_last_requests_are_remembered() -> None:
+    """A page that polls for hours does not grow."""
+    polls = [step for n in range(200) for step in exchange(f"p{n}", "https://app.test/poll")]
+    answers = [response(f"x{n}") for n in range(200)]
+    got = mount(hosted(), polls, answers)
+    assert len(got.ended) == len(got.early) == 50
+    assert got.ended[-1].request.request_id == "p199"
+    assert "x199" in got.early
+
+
 def test_an_address_that_is_none_harms_nobody() -> None:
     """Options come from the app."""
     assert mount(custom(backend=custom_call(url="http://[::1"))).backend is Backend.ANNOUNCED
@@ -424,6 +454,27 @@ def test_a_secret_under_a_known_name_is_a_session_wherever_it_comes_from() -> No
     assert mount(document, answered("r1", **secret_read(secret_key="(text)"))).session is Session.FETCHED
 
 
+def test_several_answers_may_be_reported_before_their_questions() -> None:
+    """Each waits for its own question."""
+    early = [
+        response("m1", value_kind="null", value_format=""),
+        response("n1"),
+        command("onAddMetadataToRequest", "m1"),
+    ]
+    got = mount(framed(), early)
+    assert (got.session, got.asked, list(got.early)) == (Session.NONE, {}, ["n1"])
+    assert mount(framed(), early, command()).session is Session.DELIVERED
+
+
+def test_a_secret_is_missing_only_where_one_is_needed() -> None:
+    """A frame that booted without asking waits for its composer; one that asked waits for the secret."""
+    booted = [*page_with_loader(), *element_shown(), *frame_arrived(), log("app.init")]
+    assert mount(booted).next_milestone is Milestone.COMPOSER_READY
+    assert mount(booted, command()).next_milestone is Milestone.SECRET_DELIVERED
+    refused = [*page_with_loader(), *session_refused(), *custom()[len(page_with_loader()) :]]
+    assert mount(refused).next_milestone is Milestone.MOUNTED
+
+
 def test_the_backend_of_custom_mode_is_no_session_endpoint() -> None:
     """Whatever its path is called."""
     url = "https://app.test/chatkit/session"
@@ -470,6 +521,8 @@ def test_other_lines_of_the_console_skip_nothing() -> None:
         hosted(check=[console_message("Domain key verification failed for https://app.test")])
     ).verification is (Verification.UNSEEN)
     assert mount(page_with_loader(), verification_skipped()).verification is Verification.UNSEEN
+    early = [frame_requested(), verification_skipped(), *element_shown()]  # the page is busy, and its frame is not
+    assert mount(page_with_loader(), early).verification is Verification.SKIPPED
 
 
 # --- backend ------------------------------------------------------------------------------------------------------
@@ -480,6 +533,7 @@ BACKENDS: dict[str, tuple[Steps, Backend]] = {
     "asked": ([conversation_asked()], Backend.PENDING),
     "accepted": (conversation(), Backend.ACCEPTED),
     "accepted as a stream": ([conversation_asked(), response_received("r6")], Backend.ACCEPTED),
+    "400": (conversation(400), Backend.REFUSED),
     "401": (conversation(401), Backend.REFUSED),
     "401, then asked again": ([*conversation(401), conversation_asked("r7")], Backend.PENDING),
     "401, then accepted": ([*conversation(401), *conversation(request_id="r7")], Backend.ACCEPTED),

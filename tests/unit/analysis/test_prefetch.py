@@ -258,6 +258,12 @@ def test_a_renewal_is_not_a_second_session() -> None:
     assert report(on_demand(), renewal).outcome is Prefetch.ON_DEMAND
 
 
+def test_a_renewal_may_be_reported_before_the_first_session() -> None:
+    """The page reports on its own; what was handed over is found all the same."""
+    early = [command(nonce="n2", has_current=True), *untimed(session_fetched()), shown(), *handed()]
+    assert report(page_opened(), early).outcome is Prefetch.PREFETCHED
+
+
 def test_a_widget_that_asks_again_for_want_of_a_good_secret_has_used_them_all() -> None:
     """A backend that makes up a new mock each time; each one was handed over."""
     other = {"secret_format": "other"}

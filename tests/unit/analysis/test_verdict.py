@@ -16,6 +16,7 @@ from builders import (
     SESSION,
     STYLE,
     TRANSCRIPTS,
+    Pause,
     Step,
     Steps,
     action_taken,
@@ -77,6 +78,7 @@ from hypothesis import strategies as st
 from harness.analysis.state import Milestone, Mount
 from harness.analysis.tracks import Element
 from harness.analysis.verdict import Judgement, Limits, Outcome, Reason, Verdict, follow, judge, settle
+from harness.model.events import BodyRead, Event, RequestFailed, RequestFinished, RequestStarted, ResponseReceived
 from harness.model.timeline import Entry
 
 LIMITS = Limits()
@@ -111,7 +113,7 @@ VERDICTS: dict[str, tuple[Outcome, Reason, float]] = {
     "frame-refused": (FAILED, Reason.FRAME_FAILED, 751),
     "options-rejected": (FAILED, Reason.OPTIONS_REJECTED, 751),
     "mock-secret": (FAILED, Reason.SECRET_REJECTED, 750),
-    "hidden": (FAILED, Reason.NOT_VISIBLE, 2_002),
+    "hidden": (FAILED, Reason.NOT_VISIBLE, 2_000),
     "backend-refused": (FAILED, Reason.BACKEND_REFUSED, 750),
     "re-parented": (FAILED, Reason.ELEMENT_MOVED, 752),
     "crashed": (FAILED, Reason.PAGE_CRASHED, 0),
@@ -164,6 +166,21 @@ def test_the_evidence_is_the_line_that_says_it(name: str, kind: str) -> None:
     lines = entries(TRANSCRIPTS[name])
     [seq] = verdict_of(TRANSCRIPTS[name]).evidence
     assert type(lines[seq - 1].event).__name__ == kind
+
+
+MESSAGES = {
+    "unverified": "unmount",
+    "options-rejected": "error",
+    "mock-secret": "error",
+    "never-answered": "onGetClientSecret",
+}
+
+
+@pytest.mark.parametrize(("name", "message"), MESSAGES.items(), ids=MESSAGES.keys())
+def test_of_many_messages_the_evidence_is_the_one_that_decided(name: str, message: str) -> None:
+    """Not the last one that came."""
+    [seq] = verdict_of(TRANSCRIPTS[name]).evidence
+    assert getattr(entries(TRANSCRIPTS[name])[seq - 1].event, "name", "") == message
 
 
 # --- mounted: the stability window --------------------------------------------------------------------------------
@@ -734,6 +751,62 @@ def test_the_live_wait_and_the_report_agree_at_any_speed(name: str, later: Steps
         steps.append(step)
     lines = entries(steps, pause(40_000), widget_event())
     assert lived(lines, rng) == judge(lines, LIMITS)
+
+
+NETWORK = (RequestStarted, ResponseReceived, RequestFinished, BodyRead, RequestFailed)
+OPENING = 8  # lines of a transcript until the page has introduced itself
+
+
+def witness(event: Event) -> str:
+    """Return who reports an event: the network, a document, or the browser. Each keeps its own order."""
+    if isinstance(event, NETWORK):
+        return "network"
+    return getattr(event, "document", "browser")
+
+
+def reordered(steps: Steps, rng: random.Random) -> Steps:
+    """Return the steps as they may arrive: what one witness reports in its order, several of them in any."""
+    said: dict[str, Steps] = {}
+    for step in steps[OPENING:]:
+        if not isinstance(step, Pause):
+            said.setdefault(witness(step), []).append(step)
+    mixed = steps[:OPENING]
+    while said:
+        name = rng.choice(sorted(said))
+        mixed.append(said[name].pop(0))
+        said = {who: left for who, left in said.items() if left}
+    return mixed
+
+
+REORDERED: dict[str, Steps] = {
+    **TRANSCRIPTS,
+    "custom, refused": custom(backend=custom_call(401)),
+    "custom, failing": custom(backend=custom_call(500)),
+    "rejected": [*never_answered(), rejection()],
+    "checked twice": hosted(check=[*verification(503), *verification(request_id="r7")]),
+    "refused on demand": [
+        *page_with_loader(),
+        *element_shown(),
+        *frame_arrived(),
+        command(),
+        *session_refused(),
+        rejection(),
+        log(),
+        *iframe_loaded(),
+        log("composer.ready"),
+        *metadata_asked(),
+        *conversation(401, bearer="empty"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", REORDERED)
+def test_witnesses_may_report_in_any_order(name: str) -> None:
+    """The network, the page, the frame and the browser each report on their own; the verdict is the same."""
+    expected = verdict_of(REORDERED[name])
+    for seed in range(15):
+        verdict = verdict_of(reordered(REORDERED[name], random.Random(seed)))
+        assert (verdict.outcome, verdict.reason) == (expected.outcome, expected.reason), seed
 
 
 def test_a_verdict_looks_at_the_mount_alone() -> None:

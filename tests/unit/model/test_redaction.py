@@ -192,10 +192,11 @@ def test_what_a_header_held_is_replaced_elsewhere() -> None:
 
 # --- properties ---------------------------------------------------------------------------------------------------
 
-WORDS = st.sampled_from(
-    [word for text in NO_SECRETS for word in text.split()] + ["Bearer", "sk-", "ek_", "eyJ", "\n", "€"]
-)
-TEXTS = st.one_of(st.text(max_size=200), st.lists(WORDS, max_size=30).map(" ".join))
+# Words without digits are no tokens in any combination; texts without them and the underscore have no secret's shape.
+PLAIN_WORDS = sorted({word for text in NO_SECRETS for word in text.split() if not any(map(str.isdigit, word))})
+WORDS = st.sampled_from([*PLAIN_WORDS, "Bearer", "sk-", "ek_", "eyJ", "\n", "€"])
+LETTERS = st.characters(exclude_categories=["Nd"], exclude_characters="_")
+TEXTS = st.one_of(st.text(LETTERS, max_size=19), st.lists(WORDS, max_size=30).map(" ".join))
 VALUES = st.text(st.characters(codec="utf-8", exclude_characters="<>"), min_size=12, max_size=60)
 
 

@@ -20,6 +20,7 @@ from builders import (
     request_started,
     response_received,
     secret_text,
+    shadow_changed,
     visit_ended,
 )
 
@@ -154,10 +155,11 @@ def test_secrets_never_get_past_append() -> None:
     headers = (("authorization", f"Bearer {secret}"), ("cookie", "sid=4f7Qm2ZxW9vB4f7Q"), ("x-note", f"see {secret}"))
     line.append(request_started(url=f"https://app.test/?s={secret}", headers=headers, body=body("q")))
     line.append(console_message(f"got {secret}"))
+    line.append(shadow_changed("style", f"div.{secret}"))
     text = "".join(encode(entry) for entry in line.entries)
     assert secret not in text
     assert "4f7Qm2ZxW9vB4f7Q" not in text
-    assert text.count("<redacted:client_secret:1>") == 4
+    assert text.count("<redacted:client_secret:1>") == 5
 
 
 def test_ids_hashes_and_digests_stay_as_they_are() -> None:

@@ -62,6 +62,8 @@ BODIES: dict[str, tuple[str, str, str]] = {
     "the documented key": (json.dumps({"client_secret": MOCK}), "client_secret", MOCK),
     "camel case": (json.dumps({"clientSecret": MOCK}), "clientSecret", MOCK),
     "with a dash": (json.dumps({"client-secret": MOCK}), "client-secret", MOCK),
+    "with ChatKit's name": (json.dumps({"chatkit_client_secret": MOCK}), "chatkit_client_secret", MOCK),
+    "with ChatKit's name only": (json.dumps({"chatkitSecret": MOCK}), "chatkitSecret", MOCK),
     "an older name": (json.dumps({"clientToken": MOCK}), "clientToken", MOCK),
     "nested": (json.dumps({"data": {"client_secret": MOCK}}), "data.client_secret", MOCK),
     "in a list": (json.dumps({"sessions": [{"id": "x"}, {"client_secret": MOCK}]}), "sessions.client_secret", MOCK),

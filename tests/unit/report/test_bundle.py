@@ -1,0 +1,128 @@
+"""Files are written whole or not at all, and an error says which file and why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from builders import TRANSCRIPTS, entries, pause, visit_ended, visit_started
+
+from harness.analysis.result import result_of
+from harness.analysis.verdict import Limits
+from harness.errors import BundleError
+from harness.model.results import VisitResult
+from harness.report.bundle import read_result, result_dict, write_bytes, write_json, write_result, write_text
+
+RESULTS: dict[str, VisitResult] = {
+    name: result_of(
+        entries(visit_started(), steps, pause(30_000), visit_ended()),
+        limits=Limits(),
+        started_at="2026-11-24T08:00:00.000+00:00",
+    )
+    for name, steps in TRANSCRIPTS.items()
+}
+
+
+def test_a_file_is_written_with_its_folders(tmp_path: Path) -> None:
+    """Nothing else is left behind."""
+    path = tmp_path / "a" / "b" / "file.txt"
+    write_text(path, "ä\r\nb")
+    assert path.read_bytes() == b"\xc3\xa4\r\nb"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    """The new content, or the old one when it cannot be written."""
+    path = tmp_path / "file.txt"
+    write_text(path, "old and long")
+    write_text(path, "new")
+    assert path.read_text(encoding="utf-8") == "new"
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk in the middle of a file is seen by no reader."""
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+
+    def half(self: Path, content: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(BundleError, match=r"cannot write .*file\.txt: No space left on device"):
+        write_text(path, "new and long")
+    assert path.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_names_the_file_and_the_reason(tmp_path: Path) -> None:
+    """A file where a folder should be, and a folder where the file should be."""
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    with pytest.raises(BundleError, match=r"cannot write .*/file/a\.json: \w+") as caught:
+        write_json(tmp_path / "file" / "a.json", {})
+    assert "None" not in str(caught.value)
+    (tmp_path / "folder" / "inner").mkdir(parents=True)
+    with pytest.raises(BundleError, match=r"cannot write .*/folder: \w+"):
+        write_bytes(tmp_path / "folder", b"x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_an_error_without_words_has_a_reason_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not every OSError comes from the system."""
+
+    def refuse(_self: Path, _content: bytes) -> int:
+        raise OSError("the share went away")
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(BundleError, match="the share went away"):
+        write_text(tmp_path / "a", "b")
+
+
+def test_half_a_character_can_be_written(tmp_path: Path) -> None:
+    """A page may say anything."""
+    write_json(tmp_path / "a.json", {"text": "\ud83d ✖"})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"text": "? ✖"}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_result_comes_back(tmp_path: Path, name: str) -> None:
+    """Every field, as it was."""
+    write_result(tmp_path / "result.json", RESULTS[name])
+    assert read_result(tmp_path) == RESULTS[name]
+
+
+def test_a_result_file_says_what_it_is(tmp_path: Path) -> None:
+    """Format and version first, tracks as an object."""
+    write_result(tmp_path / "result.json", RESULTS["hosted"])
+    data = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+    assert list(data)[:2] == ["format", "version"]
+    assert (data["format"], data["version"]) == ("chatkit-harness/result", 1)
+    assert data["tracks"] == dict(RESULTS["hosted"].tracks) == result_dict(RESULTS["hosted"])["tracks"]
+
+
+DAMAGED = {
+    "no file": (None, "cannot read"),
+    "no JSON": ("{", "damaged"),
+    "another format": ('{"format": "har", "version": 1}', "is not a chatkit-harness/result file"),
+    "no format": ("{}", "damaged"),
+    "a newer version": ('{"format": "chatkit-harness/result", "version": 2}', "newer format; update"),
+    "no version": ('{"format": "chatkit-harness/result"}', "damaged"),
+    "a version that is none": ('{"format": "chatkit-harness/result", "version": "x"}', "damaged"),
+    "fields missing": ('{"format": "chatkit-harness/result", "version": 1}', "damaged"),
+    "a list": ("[]", "damaged"),
+    "a number": ("1", "damaged"),
+    "no text": (b"\xff\xfe", "damaged"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), DAMAGED.values(), ids=DAMAGED.keys())
+def test_a_result_that_cannot_be_read_is_named(tmp_path: Path, content: str | bytes | None, message: str) -> None:
+    """Its path, and what is wrong with it."""
+    path = tmp_path / "result.json"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(BundleError, match=message) as caught:
+        read_result(tmp_path)
+    assert str(path) in str(caught.value)
