@@ -101,7 +101,7 @@ def _print(console: Console, result: VisitResult, bundle: str) -> None:
         first, *rest = _success(result)
     else:
         first, *rest = render_failure(result, bundle="").splitlines()[:-1]
-    rest += _console_lines(result)
+    rest += _console_lines(result) if result.is_mounted else []
     console.print(first, style="bold green" if result.is_mounted else "bold red", **PLAIN)
     console.print("\n".join([*rest, f"  bundle:    {bundle}"]), **PLAIN)
 
@@ -112,6 +112,7 @@ def _success(result: VisitResult) -> list[str]:
         f"mounted after {took_ms:.0f} ms: {result.url}",
         f"  secret:    {render_prefetch(result)}",
         f"  reached:   {milestones(result)}",
+        *(f"  also:      {f.title} ({f.rule}): {f.summary}" for f in result.also if f.layer != "console"),
     ]
 
 
