@@ -24,7 +24,7 @@ from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.report.bundle import result_dict
 from harness.report.context import render_failure, render_prefetch
-from harness.report.run_folder import new_run_folder
+from harness.report.run_folder import new_run_folder, publish
 from harness.report.terminal import milestones
 from harness.run import Keep, Target, Visit, context_options, open_visit, target_of
 
@@ -37,12 +37,13 @@ def run_check(
 ) -> int:
     """Return 0 when the widget mounts and 1 when not. Raises PageError when the page cannot be visited."""
     target = target_of(config.project_at(url), entry="page", fault=fault)
-    folder = new_run_folder(config.output_dir, keep_runs=config.keep_runs) / "check"
+    run = new_run_folder(config.output_dir, keep_runs=config.keep_runs)
     with ExitStack() as resources:
+        resources.callback(publish, run)
         if not as_json:
             resources.enter_context(console.status(f"opening {escape(url)}"))
         browser = resources.enter_context(launched_browser(config))
-        visit = resources.enter_context(_opened(browser, config, target, folder))
+        visit = resources.enter_context(_opened(browser, config, target, run / "check"))
         visit.open()
         for name in clicks:
             visit.embed.click(name)
@@ -100,7 +101,7 @@ def _print(console: Console, result: VisitResult, bundle: str) -> None:
         first, *rest = _success(result)
     else:
         first, *rest = render_failure(result, bundle="").splitlines()[:-1]
-    rest += _console_lines(result)
+    rest += _console_lines(result) if result.is_mounted else []
     console.print(first, style="bold green" if result.is_mounted else "bold red", **PLAIN)
     console.print("\n".join([*rest, f"  bundle:    {bundle}"]), **PLAIN)
 
@@ -111,6 +112,7 @@ def _success(result: VisitResult) -> list[str]:
         f"mounted after {took_ms:.0f} ms: {result.url}",
         f"  secret:    {render_prefetch(result)}",
         f"  reached:   {milestones(result)}",
+        *(f"  also:      {f.title} ({f.rule}): {f.summary}" for f in result.also if f.layer != "console"),
     ]
 
 

@@ -72,6 +72,7 @@ def cli() -> None:
       chatkit-harness check https://staging.example.com/chat --click "Open chat"
       chatkit-harness gate             does this change break the mount? (CI)
       chatkit-harness serve            a page with a working widget, to look at
+      chatkit-harness explain RULE     what a finding's name means, and what to do
       chatkit-harness doctor           what works on this machine
     """
 
@@ -170,6 +171,16 @@ def faults() -> int:
     from harness.serve import list_faults
 
     return list_faults(_stdout())
+
+
+@cli.command(short_help="What a finding's name means, and what to do.")
+@click.argument("rule", default="")
+@click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
+def explain(rule: str, **_debug: Any) -> int:
+    """Explain RULE, the name of a finding, at length; without a name list them all."""
+    from harness.explain import run_explain
+
+    return run_explain(_stdout(), rule)
 
 
 @cli.command(short_help="Print the effective configuration.")

@@ -37,6 +37,8 @@ class Exchange:
     body: BodyRead | None = None
     failure: str = ""
     failure_seq: int = 0
+    answer_seq: int = 0
+    body_seq: int = 0
 
     @property
     def url(self) -> str:
@@ -88,7 +90,9 @@ def add(exchanges: dict[str, Exchange], entry: Entry) -> dict[str, Exchange]:
         case RequestStarted():
             exchange = Exchange(seq=entry.seq, started_at_ms=entry.at_ms, request=event)
         case ResponseReceived() if event.request_id in exchanges:
-            exchange = replace(exchanges[event.request_id], response=event, response_at_ms=entry.at_ms)
+            exchange = replace(
+                exchanges[event.request_id], response=event, response_at_ms=entry.at_ms, answer_seq=entry.seq
+            )
         case RequestFinished() if event.request_id in exchanges:
             exchange = replace(exchanges[event.request_id], finished=event, ended_at_ms=entry.at_ms)
         case RequestFailed() if event.request_id in exchanges:
@@ -99,7 +103,7 @@ def add(exchanges: dict[str, Exchange], entry: Entry) -> dict[str, Exchange]:
                 ended_at_ms=entry.at_ms,
             )
         case BodyRead() if event.request_id in exchanges:
-            exchange = replace(exchanges[event.request_id], body=event)
+            exchange = replace(exchanges[event.request_id], body=event, body_seq=entry.seq)
         case _:
             return exchanges
     return {**exchanges, exchange.request.request_id: exchange}

@@ -6,6 +6,7 @@ In: the output folder. Out: an empty folder below it. Older runs beyond a number
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import secrets
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 from harness.errors import BundleError
 
 LATEST = "latest"
+RUNNING = ".running"  # holds the id of the process while a run goes on
 RUN_NAME = re.compile(r"run-\d{8}-\d{6}-[0-9a-f]{4}")
 COPIED_UP = ("junit.xml", "report.html", "ctrf-report.json")
 
@@ -25,6 +27,7 @@ def new_run_folder(output_dir: Path, *, keep_runs: int, now: datetime | None = N
     folder = output_dir / f"run-{stamp}-{secrets.token_hex(2)}"
     try:
         folder.mkdir(parents=True)
+        (folder / RUNNING).write_text(str(os.getpid()), encoding="ascii")
         _point_latest(output_dir, folder)
     except OSError as error:
         raise BundleError(
@@ -32,7 +35,8 @@ def new_run_folder(output_dir: Path, *, keep_runs: int, now: datetime | None = N
             "  to fix: make it a writable folder, or choose another one (--output-dir, output_dir in the configuration)"
         ) from error
     for old in runs_in(output_dir)[keep_runs:]:
-        shutil.rmtree(old, ignore_errors=True)
+        if not _is_going_on(old):
+            shutil.rmtree(old, ignore_errors=True)
     return folder
 
 
@@ -42,8 +46,19 @@ def runs_in(output_dir: Path) -> tuple[Path, ...]:
     return tuple(sorted(found, key=lambda path: (path.name[4:19], path.stat().st_mtime_ns), reverse=True))
 
 
+def _is_going_on(run: Path) -> bool:
+    """Whether the process that made the folder still runs and has not said that it is done."""
+    try:
+        os.kill(int((run / RUNNING).read_text(encoding="ascii")), 0)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def publish(folder: Path) -> None:
-    """Copy the run's reports to the output folder itself, where CI systems look for them."""
+    """End a run: copy its reports to the output folder itself, where CI systems look for them."""
+    with contextlib.suppress(OSError):
+        (folder / RUNNING).unlink(missing_ok=True)
     for name in COPIED_UP:
         if (folder / name).is_file():
             partial = folder.parent / f".{name}.partial"
