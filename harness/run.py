@@ -112,7 +112,7 @@ def target_of(
         click=click or (known[entry].click if entry else ""),
         scenario=chosen,
         network=project.network,
-        faults=() if chosen is not None else faults,
+        faults=() if chosen is not None else combined(faults),
         limits=limits_of(project),
         prefetch=project.chatkit.prefetch,
         console_allow=project.chatkit.console_allow,

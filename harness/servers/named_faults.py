@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from harness.errors import ConfigError
-from harness.model.faults import Fault, combined, nearest_of, parse_fault
+from harness.model.faults import Fault, nearest_of, parse_fault
 
 
 def fixtures_dir() -> Path:
@@ -42,8 +42,11 @@ def named_faults() -> Mapping[str, NamedFault]:
 
 
 def faults_of(texts: Iterable[str]) -> tuple[Fault, ...]:
-    """Return what names and expressions stand for, in this order. Raises ConfigError with the nearest names."""
-    return combined(fault for text in texts for fault in _faults_of(text))
+    """Return what names and expressions stand for, in this order. Raises ConfigError with the nearest names.
+
+    What is to be `healthy` is still among them: `combined` takes it back, when all that comes together is there.
+    """
+    return tuple(fault for text in texts for fault in _faults_of(text))
 
 
 def _faults_of(text: str) -> tuple[Fault, ...]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
-from harness.model.faults import Fault, nearest_of
+from harness.model.faults import Fault, combined, nearest_of
 from harness.servers.named_faults import faults_of, fixtures_dir
 
 __all__ = ["Scenario", "fixtures_dir", "read_scenarios", "scenario_named"]
@@ -137,7 +137,7 @@ def _value(path: Path, name: str, key: str, value: Any) -> Any:
 
 def _faults(path: Path, name: str, texts: list[str]) -> tuple[Fault, ...]:
     try:
-        return faults_of(texts)
+        return combined(faults_of(texts))
     except ConfigError as error:
         raise ConfigError(f"{path}: scenario {name!r}, key 'faults': {error}") from None
 
