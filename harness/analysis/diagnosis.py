@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from harness.analysis.console import STATUS_ECHO
 from harness.analysis.facts import Facts
 from harness.analysis.rules import BY_ID, RULES
 from harness.analysis.rules.rule import Confidence, Found, Layer, Rule, on_one_line
@@ -92,7 +93,7 @@ def diagnose(
 
 def _applied(rule: Rule, facts: Facts, entries: tuple[Entry, ...]) -> tuple[Finding, ...]:
     """What one rule finds: one finding, however often it applies."""
-    if facts.is_mounted and rule.stops_mount:
+    if facts.is_mounted and rule.stops_mount and not rule.outlives_mount:
         return ()
     try:
         found = [one for one in rule.finds(facts) if one.evidence]
@@ -228,11 +229,12 @@ def _with_console(
     for problem in problems:
         if problem.is_allowed:
             continue
+        is_echo = problem.text.startswith(STATUS_ECHO)  # of a request that is in the timeline itself
         place = _place_of(by_seq.get(problem.seq))
         hit = next((f for f, words in needles if problem.seq in f.evidence or _says(problem.text, place, words)), None)
-        if hit is None:
+        if hit is None and not is_echo:
             remaining.append(problem)
-        else:
+        elif hit is not None:
             attached.setdefault(hit.rule, []).append(problem.seq)
     return [replace(f, evidence=_sorted((*f.evidence, *attached.get(f.rule, ())))) for f in found], remaining
 
@@ -265,7 +267,7 @@ def _place_of(event: events.Event | None) -> str:
 
 def _says(text: str, place: str, words: frozenset[str]) -> bool:
     line = " ".join(text.split())
-    is_echo = line.startswith("Failed to load resource") and place in words
+    is_echo = line.startswith(STATUS_ECHO) and place in words
     return is_echo or any(word in line for word in words)
 
 

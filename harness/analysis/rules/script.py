@@ -91,25 +91,44 @@ def loader_not_executed(facts: Facts) -> Iterator[Found]:
 
 def loader_only_preloaded(facts: Facts) -> Iterator[Found]:
     """The loader was fetched, and no script tag runs it."""
-    fetched = [x for x in facts.loaders if 200 <= x.status < 300]
-    is_run = any(is_loader_candidate(s.event.src) for s in facts.scripts) or facts.page_errors_about(NO_CURRENT_SCRIPT)
-    if facts.is_settled and fetched and not facts.is_defined and not is_run and not _is_page(fetched[-1]):
+    fetched = _fetched_without_tag(facts)
+    if fetched is not None and not _is_imported(facts, fetched):
         yield Found(
-            summary=f"{fetched[-1].url} was fetched (preloaded, or imported), and no <script> tag runs it",
-            evidence=with_loaded(facts, *evidence_of(fetched[-1])),
+            summary=f"{fetched.url} was fetched, by a preload or by code, and no <script> tag runs it",
+            evidence=with_loaded(facts, *evidence_of(fetched)),
         )
 
 
 def loader_run_as_module(facts: Facts) -> Iterator[Found]:
     """The loader runs where it cannot know its own address."""
     errors = facts.page_errors_about(NO_CURRENT_SCRIPT)
+    modules = [s for s in facts.scripts if s.event.type == "module" and is_loader_candidate(s.event.src)]
+    fetched = _fetched_without_tag(facts)
     if errors and not facts.is_defined:
-        modules = [s for s in facts.scripts if s.event.type == "module"]
         how = 'as type="module"' if modules else "as a module, by import(), or as inlined text"
         yield Found(
             summary=f"the loader was run {how}, so document.currentScript is null and it gives up",
             evidence=(*lines_of(modules), *lines_of(errors)),
         )
+    elif fetched is not None and _is_imported(facts, fetched):
+        yield Found(
+            summary=f"{fetched.url} was fetched as a script without a <script> tag, as import() does it, and defined nothing",
+            evidence=with_loaded(facts, *evidence_of(fetched)),
+            confidence=Confidence.LIKELY,
+        )
+
+
+def _fetched_without_tag(facts: Facts) -> Exchange | None:
+    """The loader that arrived, and that no script tag names."""
+    fetched = [x for x in facts.loaders if 200 <= x.status < 300 and not x.failure]
+    is_named = any(is_loader_candidate(s.event.src) for s in facts.scripts)
+    if not facts.is_settled or facts.is_defined or is_named or not fetched or _is_page(fetched[-1]):
+        return None
+    return None if facts.page_errors_about(NO_CURRENT_SCRIPT) else fetched[-1]
+
+
+def _is_imported(facts: Facts, exchange: Exchange) -> bool:
+    return any(s.event.url == exchange.url and s.event.initiator == "script" for s in facts.timings)
 
 
 def loader_challenged(facts: Facts) -> Iterator[Found]:
@@ -135,7 +154,7 @@ def loader_at_wrong_address(facts: Facts) -> Iterator[Found]:
 def loader_refused(facts: Facts) -> Iterator[Found]:
     """The loader's own address answers with an error."""
     loader = facts.failed_loader
-    if loader is None or loader.failure or is_challenge(loader):
+    if loader is None or loader.status < 400 or is_challenge(loader):
         return
     if loader.status in (404, 410) and loader.url.split("?")[0] != LOADER_URL:
         return
@@ -217,7 +236,7 @@ def loader_integrity_mismatch(facts: Facts) -> Iterator[Found]:
 
 def loader_answered_by_page(facts: Facts) -> Iterator[Found]:
     """What arrived under the loader's name is a web page."""
-    arrived = [x for x in facts.loaders if 200 <= x.status < 300 and not x.failure]
+    arrived = [x for x in facts.loaders if 200 <= x.status < 300 and (not x.failure or "ORB" in x.failure)]
     if facts.is_settled and not facts.is_defined and arrived and _is_page(arrived[-1]):
         yield Found(
             summary=f"{arrived[-1].url} answered {arrived[-1].status} with text/html, a page in place of the script",
@@ -256,12 +275,10 @@ def loader_defines_nothing(facts: Facts) -> Iterator[Found]:
 
 def loader_too_late(facts: Facts) -> Iterator[Found]:
     """The app gave up on the loader before it arrived."""
-    gave_up = facts.console_about(
-        pattern=r"(web component is unavailable|chatkit (script|sdk)[^.]{0,30}(timed? ?out|not loaded|failed to load))"
-    )
+    gave_up = (*facts.console_about(pattern=GAVE_UP), *facts.notices_about(GAVE_UP))
     if facts.is_defined and gave_up and not facts.is_configured and facts.defined[0].seq > gave_up[0].seq:
         yield Found(
-            summary=f"the app said {on_one_line(gave_up[0].event.text, 120)!r}, and the loader came after that",
+            summary="the app said that ChatKit is unavailable, and the loader came after that",
             evidence=(gave_up[0].seq, facts.defined[0].seq),
         )
 
@@ -385,8 +402,8 @@ RULES = (
     Rule(
         id="loader-unreachable",
         layer=Layer.SCRIPT,
-        title="The CDN cannot be reached",
-        cause="DNS, a firewall, a proxy or a broken connection between this browser and the CDN.",
+        title="The loader does not come through from the CDN",
+        cause="DNS, a firewall, a proxy or a connection that breaks between this browser and the CDN.",
         remedy="Allow cdn.platform.openai.com, *.api.openai.com and sentinel.openai.com on this network.",
         finds=loader_unreachable,
         covers=("script-network-blocked",),
