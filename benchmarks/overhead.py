@@ -3,8 +3,9 @@
     python benchmarks/overhead.py [--visits 30]
 
 The three kinds of visit are interleaved, so that a noisy machine treats them alike. The bare one is what a plain
-pytest-playwright test does: new context, route to the same servers, open, click, wait for the composer in the frame. The
-observed ones wait for the same moment, so that a longer stability window is not counted as a cost of observing.
+pytest-playwright test does: new context, route to the same servers, open, click, wait for the composer in the frame and the
+backend's first answer. The observed ones wait for their verdict with a stability window of nothing, so that the window is
+not counted as a cost of observing.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Response, sync_playwright
 
 from harness.config import read_config
 from harness.drive.browsers import find_browser
@@ -36,21 +38,28 @@ def await_composer(page: Page) -> None:
     page.frame_locator("openai-chatkit iframe").get_by_role("textbox").wait_for()
 
 
+def is_backends_answer(response: Response) -> bool:
+    """Whether the backend answered the widget's first question."""
+    return response.url.endswith("/v1/chatkit/conversation")
+
+
 def bare(browser: Browser, stack: Stack, _folder: Path) -> None:
     """Visit as a plain test does."""
     with browser.new_context(**context_options(CONFIG, "hermetic")) as context:
         to = Destinations(cdn=stack.cdn_tls_url, api=stack.api_tls_url, app=stack.app_tls_url)
-        install_routes(context, to, blocked_glob="", on_blocked=lambda _method, _url: None)
+        install_routes(context, to, on_blocked=lambda _method, _url: None)
         stack.use(scenario_named("healthy"))
         page = context.new_page()
         page.goto(f"{stack.app_url}/test-chatkit", wait_until="commit")
-        page.get_by_role("button", name="Topic Generation").click()
-        await_composer(page)
+        with page.expect_response(is_backends_answer):
+            page.get_by_role("button", name="Topic Generation").click()
+            await_composer(page)
 
 
 def observed(browser: Browser, stack: Stack, folder: Path, *, screenshot: str = "off") -> None:
     """Visit with timeline, console, HAR and DOM."""
     target = target_of(CONFIG.project("local"), entry="topic-generation", stack=stack)
+    target = replace(target, limits=replace(target.limits, settled_stable_for_ms=0))
     with browser.new_context(**context_options(CONFIG, "hermetic")) as context:
         keep = Keep(trace="off", screenshot=screenshot)
         page = context.new_page()
@@ -59,6 +68,7 @@ def observed(browser: Browser, stack: Stack, folder: Path, *, screenshot: str = 
         ) as visit:
             visit.open()
             await_composer(page)
+            assert visit.wait_until_decided().is_mounted
 
 
 def with_screenshots(browser: Browser, stack: Stack, folder: Path) -> None:

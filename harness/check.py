@@ -32,9 +32,11 @@ MOST_CONSOLE_LINES = 5
 PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}  # text as it is, for any terminal
 
 
-def run_check(console: Console, config: Config, url: str, *, clicks: tuple[str, ...], as_json: bool) -> int:
+def run_check(
+    console: Console, config: Config, url: str, *, clicks: tuple[str, ...], as_json: bool, fault: str = ""
+) -> int:
     """Return 0 when the widget mounts and 1 when not. Raises PageError when the page cannot be visited."""
-    target = target_of(config.project_at(url), entry="page")
+    target = target_of(config.project_at(url), entry="page", fault=fault)
     run = new_run_folder(config.output_dir, keep_runs=config.keep_runs)
     with ExitStack() as resources:
         resources.callback(publish, run)
@@ -72,7 +74,7 @@ def launched_browser(config: Config) -> Iterator[Browser]:
 
 @contextmanager
 def _opened(browser: Browser, config: Config, target: Target, folder: Path) -> Iterator[Visit]:
-    options: dict[str, Any] = context_options(config, target.network)
+    options: dict[str, Any] = context_options(config, target.network, has_faults=bool(target.faults))
     context = browser.new_context(**options)
     keep = Keep(trace=config.use.trace, screenshot=config.use.screenshot)
     with open_visit(

@@ -109,16 +109,17 @@ def _config(options: dict[str, Any], **more: Any) -> Config:
 @cli.command(epilog=EXIT_CODES, short_help="Does a widget mount at this URL? Nothing to configure.")
 @click.argument("url")
 @click.option("--click", "clicks", multiple=True, metavar="NAME", help="A button, link or text to click first.")
+@click.option("--fault", default="", metavar="NAME", help="Break something on purpose; `faults` lists what there is.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
 @_config_options
-def check(url: str, clicks: tuple[str, ...], as_json: bool, **options: Any) -> int:
+def check(url: str, clicks: tuple[str, ...], fault: str, as_json: bool, **options: Any) -> int:
     """Open URL, click what is named, and say whether a ChatKit widget mounts.
 
     Nothing has to be configured: the call that fetches the client secret is found by its answer.
     """
     from harness.check import run_check
 
-    return run_check(_stdout(), _config(options), url, clicks=clicks, as_json=as_json)
+    return run_check(_stdout(), _config(options), url, clicks=clicks, as_json=as_json, fault=fault)
 
 
 @cli.command(epilog=EXIT_CODES, short_help="Does this change break the mount? For CI.")
@@ -162,6 +163,14 @@ def serve(scenario: str, port: int, is_list: bool, **_debug: Any) -> int:
     from harness.serve import list_scenarios, run_serve
 
     return list_scenarios(_stdout()) if is_list else run_serve(_stdout(), scenario, port)
+
+
+@cli.command(short_help="List the faults that can be brought into any page.")
+def faults() -> int:
+    """List the named faults, and the words of the language that they are written in."""
+    from harness.serve import list_faults
+
+    return list_faults(_stdout())
 
 
 @cli.command(short_help="What a finding's name means, and what to do.")

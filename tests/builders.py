@@ -354,6 +354,11 @@ def request_failed(request_id: str = "r1", error_text: str = "net::ERR_CONNECTIO
     return events.RequestFailed(request_id=request_id, error_text=error_text)
 
 
+def fault_injected(fault: str = "status:session=401", method: str = "POST", url: str = SESSION) -> events.FaultInjected:
+    """Return what the harness did to a request on purpose."""
+    return events.FaultInjected(fault=fault, method=method, url=url)
+
+
 def request_blocked(method: str = "GET", url: str = "https://tracker.example/t.js") -> events.RequestBlocked:
     """Return a request that a hermetic run kept on this machine."""
     return events.RequestBlocked(method=method, url=url)
@@ -430,6 +435,7 @@ ONE_OF_EACH: tuple[Event, ...] = (
     body_read(is_verified=True),
     request_failed(),
     request_blocked(),
+    fault_injected(),
     frame_navigated(),
     frame_detached(),
     console_message(),

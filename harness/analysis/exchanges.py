@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from urllib.parse import SplitResult, urlsplit
 
+from harness.model.addresses import TELEMETRY_HOSTS as TELEMETRY_HOSTS
+from harness.model.addresses import is_telemetry as is_telemetry
+from harness.model.addresses import split_url as split_url
 from harness.model.events import (
     BodyRead,
     RequestFailed,
@@ -18,10 +20,6 @@ from harness.model.events import (
 )
 from harness.model.timeline import Entry
 
-# Hosts, with all below them, whose failures never keep a widget from mounting.
-TELEMETRY_HOSTS = ("browser-intake-datadoghq.com", "chatgpt.com", "statsig.com", "statsigapi.net", "featuregates.org",
-                   "mixpanel.com", "segment.com", "segment.io", "google-analytics.com", "googletagmanager.com", "sentry.io",
-                   "logrocket.com", "logrocket.io", "lr-ingest.io")  # fmt: skip
 ABORTED = ("net::ERR_ABORTED", "NS_BINDING_ABORTED", "cancelled")  # the page changed its mind, as each engine says it
 
 
@@ -83,20 +81,6 @@ class Exchange:
             "stylesheet",
             "other",
         ) and not is_telemetry(self.url)
-
-
-def is_telemetry(url: str) -> bool:
-    """Whether the host is one that only measures."""
-    host = split_url(url).hostname or ""
-    return any(host == name or host.endswith(f".{name}") for name in TELEMETRY_HOSTS)
-
-
-def split_url(url: str) -> SplitResult:
-    """Return the parts of a URL; none of one that is not well-formed."""
-    try:
-        return urlsplit(url)
-    except ValueError:  # an unclosed bracket of an IPv6 host
-        return SplitResult("", "", "", "", "")
 
 
 def add(exchanges: dict[str, Exchange], entry: Entry) -> dict[str, Exchange]:

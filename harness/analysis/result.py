@@ -18,6 +18,7 @@ from harness.analysis.tracks import Script, Session
 from harness.analysis.verdict import Judgement, Limits, Reason, judge
 from harness.model.events import (
     BodyRead,
+    FaultInjected,
     FrameMessage,
     PageErrorRaised,
     PolicyViolated,
@@ -295,6 +296,8 @@ def _facts(
                 facts.append((entry.seq, "an answer calls itself a mock"))
             case BodyRead(secret_format="other"):
                 facts.append((entry.seq, "the client secret is not in the format the SDK accepts"))
+            case FaultInjected(fault=fault, method=method, url=url):
+                facts.append((entry.seq, f"the harness itself broke {method} {url}: {fault}"))
             case RequestBlocked(method=method, url=url):
                 facts.append((entry.seq, f"{method} {url} was blocked: this run is hermetic"))
             case VisitStarted() if is_in_url:

@@ -98,6 +98,7 @@ class Mount:
     early: dict[str, FrameMessage] = field(default_factory=dict)  # answers whose question is not seen yet, by nonce
     ended: tuple[Exchange, ...] = ()  # the last requests of the app's code; one may turn out to have been the frame's
     backend_urls: frozenset[str] = frozenset()  # what the frame asked the host page to fetch (custom mode)
+    backend_calls: frozenset[str] = frozenset()  # the nonces of those
     session_endpoint: str = ""  # glob from the configuration; "" to find it by its answer and its name
     is_crashed: bool = False
     has_loaded: bool = False  # the page's load event fired: every script it came with has run

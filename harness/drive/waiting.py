@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 
 from playwright.sync_api import Page
 
@@ -19,11 +20,18 @@ class Waiter:
     def __init__(self, page: Page, timeline: Timeline) -> None:
         self._page = page
         self._news = asyncio.Event()
+        # Waking the loop costs a system call, and most entries come while nobody waits.
+        self._lock = threading.Lock()
+        self._has_news = False
+        self._is_waiting = False
         timeline.wake = self._wake
 
     def wait(self, timeout_ms: float) -> None:
         """Return when something was appended since the last call, or the time is over."""
-        if timeout_ms > 0:
+        with self._lock:
+            has_news, self._has_news = self._has_news, False
+            self._is_waiting = not has_news and timeout_ms > 0
+        if self._is_waiting:
             # Playwright has no public way to wait for something of one's own on its loop; `_sync` is what every call
             # of the synchronous API goes through.
             self._page._sync(self._wait_for_news(timeout_ms / 1000))
@@ -31,9 +39,15 @@ class Waiter:
     async def _wait_for_news(self, timeout_s: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._news.wait(), timeout_s)
-        self._news.clear()
+        with self._lock:
+            self._is_waiting = self._has_news = False
+            self._news.clear()
 
     def _wake(self) -> None:
+        with self._lock:
+            is_first, self._has_news = not self._has_news, True
+            if not (self._is_waiting and is_first):
+                return
         # The loop may be closed already when a server thread reports its last answer.
         with contextlib.suppress(RuntimeError):
             self._page._loop.call_soon_threadsafe(self._news.set)

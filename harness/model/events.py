@@ -78,6 +78,15 @@ class Omitted:
     limit: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultInjected:
+    """The harness did something to this request on purpose. What embedded servers do themselves is in their answers' notes."""
+
+    fault: str  # in the fault language
+    method: str
+    url: str
+
+
 # --- in-page probe ------------------------------------------------------------------------------------------------
 
 
@@ -409,6 +418,7 @@ Event = (
     | HarnessFault
     | VisitEnded
     | Omitted
+    | FaultInjected
     | DocumentStarted
     | DocumentLoaded
     | ScriptReferenced

@@ -8,8 +8,8 @@ from __future__ import annotations
 import secrets
 import time
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
-from typing import TextIO
 
 from playwright.sync_api import BrowserContext, Page
 
@@ -66,12 +66,11 @@ class Recorder:
         """Close the timeline's file. Harmless the second time."""
         self._file.close()
 
-    def _open(self, path: Path) -> TextIO:
+    def _open(self, path: Path) -> FileIO:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("w", encoding="utf-8", errors="replace")
-            file.write(header_line(started_at=self.started_at) + "\n")
-            file.flush()
+            file = path.open("wb", buffering=0)  # each line is the system's as soon as it is written
+            file.write(f"{header_line(started_at=self.started_at)}\n".encode())
         except OSError as error:
             raise BundleError(f"cannot write {path}: {error.strerror}; choose another output_dir") from error
         return file
@@ -79,5 +78,4 @@ class Recorder:
     def _write(self, entry: Entry) -> None:
         if self._file.closed:
             return
-        self._file.write(encode(entry) + "\n")
-        self._file.flush()
+        self._file.write(f"{encode(entry)}\n".encode("utf-8", "replace"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -12,6 +14,14 @@ from harness.servers.chat.engine import ConflictError, Engine
 from harness.servers.chat.requests import operation_of
 from harness.servers.chat.store import ChatStore, NotFoundError
 from harness.servers.custom import IDS
+
+T = TypeVar("T")
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in a thread of its own: a browser test of the same process may keep a loop in this one."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def engine(store: ChatStore | None = None, **more: Any) -> Engine:
@@ -59,7 +69,7 @@ def stored(store: ChatStore) -> list[Any]:
 def test_reply_that_nobody_reads_is_kept_as_far_as_it_came(events: int, text: str | None) -> None:
     """The words that were sent are in the thread; a message without a word is not."""
     store = ChatStore()
-    asyncio.run(played(engine(store), asked("long"), until=events))
+    run(played(engine(store), asked("long"), until=events))
     answers = [item for item in stored(store) if item["type"] == "assistant_message"]
     assert [answer["content"][0]["text"] for answer in answers] == ([] if text is None else [text])
 
@@ -83,7 +93,7 @@ def test_reply_that_is_cancelled_is_kept_too() -> None:
         await asyncio.wait([task])
         assert task.cancelled()
 
-    asyncio.run(stop())
+    run(stop())
     assert stored(store)[1]["content"][0]["text"] == "".join(words)
 
 
@@ -94,7 +104,7 @@ def test_titles_are_given_once_and_only_where_they_are_wanted() -> None:
         return next(iter(store.threads.values())).title
 
     store = ChatStore()
-    events = asyncio.run(played(engine(store), asked("  three topics about tea  " + "x" * 100)))
+    events = run(played(engine(store), asked("  three topics about tea  " + "x" * 100)))
     assert title_of(store) == "three topics about tea  " + "x" * 36
     assert [event["type"] for event in events].count("thread.updated") == 1
     (thread_id,) = store.threads
@@ -103,13 +113,13 @@ def test_titles_are_given_once_and_only_where_they_are_wanted() -> None:
         thread_id=thread_id,
         input={"content": [], "attachments": [], "inference_options": {}},
     )
-    again = asyncio.run(played(engine(store), more))
+    again = run(played(engine(store), more))
     assert "thread.updated" not in [event["type"] for event in again]
     untitled = ChatStore()
-    asyncio.run(played(engine(untitled, has_titles=False), asked("tea")))
+    run(played(engine(untitled, has_titles=False), asked("tea")))
     assert title_of(untitled) is None
     nameless = ChatStore()
-    asyncio.run(played(engine(nameless), asked("")))
+    run(played(engine(nameless), asked("")))
     assert title_of(nameless) == "New chat"
 
 
@@ -124,7 +134,7 @@ def test_thread_that_is_deleted_under_a_reply_stays_deleted() -> None:
         rest = [event["type"] async for event in stream]
         assert rest[-1] == "thread.item.done"
 
-    asyncio.run(talk())
+    run(talk())
     assert (store.threads, store.items) == ({}, {})
 
 
@@ -147,7 +157,7 @@ def test_thread_that_is_deleted_under_a_reply_stays_deleted() -> None:
 def test_what_would_break_a_stream_is_known_before(kind: str, params: dict[str, Any], error: type[Exception]) -> None:
     """`check` raises what the stream would raise, and the stream raises it too."""
     store = ChatStore()
-    asyncio.run(played(engine(store), asked("hello")))
+    run(played(engine(store), asked("hello")))
     (thread_id,) = store.threads
     names = {"THREAD": thread_id, "ANSWER": stored(store)[1]["id"]}
     what = operation(
@@ -156,4 +166,4 @@ def test_what_would_break_a_stream_is_known_before(kind: str, params: dict[str, 
     with pytest.raises(error):
         engine(store).check(what)
     with pytest.raises(error):
-        asyncio.run(played(engine(store), what))
+        run(played(engine(store), what))
