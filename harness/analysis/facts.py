@@ -35,6 +35,7 @@ from harness.model.events import (
     FrameMessage,
     LookalikeSeen,
     Navigated,
+    NoticeShown,
     OptionsSeen,
     PageCrashed,
     PageErrorRaised,
@@ -44,7 +45,6 @@ from harness.model.events import (
     ScriptReferenced,
     ShadowChanged,
     VisitStarted,
-    NoticeShown,
     WidgetEvent,
 )
 from harness.model.timeline import Entry

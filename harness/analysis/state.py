@@ -16,7 +16,7 @@ from harness.analysis.roles import (
     is_loader,
     is_page_document,
     is_session_request,
-    names_session,
+    is_session_url,
     is_verification,
 )
 from harness.analysis.tracks import Element, Frame, Script, Session, Signal
@@ -167,7 +167,7 @@ class Mount:
 
     def is_session_url(self, url: str) -> bool:
         """Whether an address says that a client secret is asked for there; for requests that policy kept from being made."""
-        return names_session(url, self.session_endpoint)
+        return is_session_url(url, self.session_endpoint)
 
     def is_special(self, exchange: Exchange) -> bool:
         """Whether a track depends on it also after it ended."""

@@ -11,7 +11,6 @@ from harness.analysis.exchanges import Exchange
 from harness.analysis.facts import Facts, evidence_of, is_same_target
 from harness.analysis.roles import is_conversation
 from harness.analysis.rules.network import Obstacle, mentions, obstacle_of
-from harness.analysis.verdict import Outcome
 from harness.analysis.rules.rule import (
     CHATKIT_JS,
     CHATKIT_PYTHON,
@@ -24,6 +23,7 @@ from harness.analysis.rules.rule import (
     on_one_line,
     told,
 )
+from harness.analysis.verdict import Outcome
 
 NO_THREAD = r"InitialThreadLoadError|Failed to load initial thread"
 NO_HISTORY = r"HistoryViewError|Failed to load conversation"

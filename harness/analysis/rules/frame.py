@@ -70,7 +70,7 @@ def frame_refused(facts: Facts) -> Iterator[Found]:
     document = _failed_document(facts)
     if (
         document is None
-        or document.failure
+        or document.status < 400
         or is_challenge(document)
         or (_is_copy(facts) and not is_official(document.url))
     ):

@@ -37,6 +37,7 @@ SCRIPT_TYPES = (
     "application/x-javascript",
 )
 NO_CURRENT_SCRIPT = r"Unable to determine the ChatKit frame URL"
+GAVE_UP = r"web component is unavailable|chatkit (script|sdk)[^.]{0,30}(timed? ?out|failed to load|could not be loaded)"
 PACKAGE = r"(Failed to resolve (module specifier|import|entry for package)|Cannot find module|Can't resolve)[^\n]{0,20}@openai/chatkit(?!-)"
 
 

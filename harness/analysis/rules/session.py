@@ -44,7 +44,12 @@ NOT_CONFIGURED = r"getClientSecret is not configured"
 def _refused(facts: Facts, matches: Callable[[SessionCall], bool]) -> Iterator[Found]:
     """The page's last request for a secret, when it was refused in this way and in no way that OpenAI's API has."""
     call = facts.failed_session
-    if call is None or (call.exchange.failure and call.exchange.status < 400) or is_upstream_text(call.error_text) or not matches(call):
+    if (
+        call is None
+        or (call.exchange.failure and call.exchange.status < 400)
+        or is_upstream_text(call.error_text)
+        or not matches(call)
+    ):
         return
     yield Found(
         summary=told(call.exchange),
@@ -210,7 +215,9 @@ def session_blocked_by_csp(facts: Facts) -> Iterator[Found]:
         return
     # What policy forbids never gets to the network; all that is left of it is the violation.
     hits = [s for s in facts.violations if s.event.directive.startswith(("connect-src", "default-src"))]
-    hits = [s for s in hits if not is_telemetry(s.event.blocked_url) and s.event.blocked_url not in facts.mount.backend_urls]
+    hits = [
+        s for s in hits if not is_telemetry(s.event.blocked_url) and s.event.blocked_url not in facts.mount.backend_urls
+    ]
     named = [s for s in hits if facts.names_session(s.event.blocked_url)]
     if hits and (named or not facts.is_configured or any(h.error for h in facts.handovers)):
         first = (named or hits)[0]

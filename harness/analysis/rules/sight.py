@@ -108,7 +108,8 @@ RULES = (
         id="styles-blocked-by-csp",
         layer=Layer.SIGHT,
         title="The page's Content-Security-Policy blocks the element's styles",
-        cause="The loader puts its style sheet inline into the shadow root; without it the element takes no room and the frame keeps the browser's small default size.",
+        cause="The loader puts its style sheet inline into the shadow root; without it the element "
+        "takes no room and the frame keeps the browser's small default size.",
         remedy="Allow the hashes that the console names in style-src, or 'unsafe-inline' for styles.",
         finds=styles_blocked_by_csp,
         outlives_mount=True,
