@@ -21,6 +21,8 @@ MOST_EVIDENCE = 12
 MOST_CONSOLE_FINDINGS = 10
 SHORTEST_MESSAGE = 12  # shorter ones stand in too many lines to explain them
 ORDER = {layer.value: number for number, layer in enumerate(Layer)}
+POLICY = "Content Security Policy directive"  # what browsers write of a violation
+Needles = frozenset[tuple[str, ...]]  # texts; a console line that holds all parts of one says the same
 UNEXPLAINED = "unexplained"
 UNCAUGHT = "uncaught-error"
 CONSOLE = "console-error"
@@ -239,36 +241,37 @@ def _with_console(
     return [replace(f, evidence=_sorted((*f.evidence, *attached.get(f.rule, ())))) for f in found], remaining
 
 
-def _needles(finding: Finding, by_seq: dict[int, events.Event]) -> frozenset[str]:
+def _needles(finding: Finding, by_seq: dict[int, events.Event]) -> Needles:
     """What a console line would repeat of a finding's evidence: addresses and messages."""
-    words: set[str] = set()
+    words: set[tuple[str, ...]] = set()
     for seq in finding.evidence:
         match by_seq.get(seq):
             case events.RequestStarted(url=url, is_navigation=False):
-                words.add(url)
+                words.add((url,))
             case events.RequestStarted(url=url, is_top_frame=False):
-                words.add(url)
-            case events.PolicyViolated(blocked_url=url) if "://" in url:
-                words.add(url)
+                words.add((url,))
+            case events.PolicyViolated(directive=directive, blocked_url=url):
+                root = directive.removesuffix("-elem").removesuffix("-attr")
+                words.add((POLICY, root, url if "://" in url else ""))
             case events.FrameMessage(error_message=message) | events.WidgetEvent(message=message):
-                words.add(" ".join(message.split()))
+                words.add((" ".join(message.split()),))
             case events.ConsoleMessage(text=text):
-                words.add(" ".join(text.split()))
+                words.add((" ".join(text.split()),))
             case events.PageErrorRaised(message=message):
-                words.add(" ".join(message.split()))
+                words.add((" ".join(message.split()),))
             case _:
                 pass
-    return frozenset(word for word in words if len(word) >= SHORTEST_MESSAGE)
+    return frozenset(parts for parts in words if len(parts[0]) >= SHORTEST_MESSAGE)
 
 
 def _place_of(event: events.Event | None) -> str:
     return event.url.split("#")[0] if isinstance(event, events.ConsoleMessage) else ""
 
 
-def _says(text: str, place: str, words: frozenset[str]) -> bool:
+def _says(text: str, place: str, words: Needles) -> bool:
     line = " ".join(text.split())
-    is_echo = line.startswith(STATUS_ECHO) and place in words
-    return is_echo or any(word in line for word in words)
+    is_echo = line.startswith(STATUS_ECHO) and (place,) in words
+    return is_echo or any(all(part in line for part in parts) for parts in words)
 
 
 def _console_findings(problems: list[ConsoleProblem]) -> list[Finding]:

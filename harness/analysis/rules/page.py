@@ -229,7 +229,14 @@ RULES = (
         remedy="Render the element at once and put the spinner above it, or fetch the secret before, outside of ChatKit.",
         finds=render_deadlock,
         confidence=Confidence.LIKELY,
-        symptom_of=(Layer.SESSION, Layer.UPSTREAM, "workflow-id-missing", "sdk-global-awaited", "uncaught-error"),
+        symptom_of=(
+            Layer.SCRIPT,
+            Layer.SESSION,
+            Layer.UPSTREAM,
+            "workflow-id-missing",
+            "sdk-global-awaited",
+            "uncaught-error",
+        ),
         covers=("app-init-deadlock",),
     ),
     Rule(
@@ -242,6 +249,7 @@ RULES = (
         finds=element_never_rendered,
         confidence=Confidence.LIKELY,
         symptom_of=(
+            Layer.SCRIPT,
             Layer.SESSION,
             Layer.UPSTREAM,
             "workflow-id-missing",

@@ -146,9 +146,10 @@ def loader_challenged(facts: Facts) -> Iterator[Found]:
 def loader_at_wrong_address(facts: Facts) -> Iterator[Found]:
     """The page asks for a ChatKit script where there is none."""
     loader = facts.failed_loader
-    if loader is None or (is_official(loader.url) and loader.url.split("?")[0] == LOADER_URL):
+    if loader is None or _is_on_cdn(loader.url):
         return
-    if loader.status in (404, 410) or obstacle_of(facts, loader) in (Obstacle.UNREACHABLE, Obstacle.HERMETIC):
+    nothing_there = (Obstacle.UNREACHABLE, Obstacle.HERMETIC, Obstacle.NO_SCRIPT)
+    if loader.status in (404, 410) or obstacle_of(facts, loader) in nothing_there:
         yield Found(summary=f"{told(loader)}; the loader's only address is {LOADER_URL}", evidence=evidence_of(loader))
 
 
@@ -157,7 +158,7 @@ def loader_refused(facts: Facts) -> Iterator[Found]:
     loader = facts.failed_loader
     if loader is None or loader.status < 400 or is_challenge(loader):
         return
-    if loader.status in (404, 410) and loader.url.split("?")[0] != LOADER_URL:
+    if loader.status in (404, 410) and not _is_on_cdn(loader.url):
         return
     yield Found(summary=told(loader), evidence=evidence_of(loader))
 
@@ -165,7 +166,7 @@ def loader_refused(facts: Facts) -> Iterator[Found]:
 def loader_unreachable(facts: Facts) -> Iterator[Found]:
     """The network between the browser and the CDN does not let the loader through."""
     loader = facts.failed_loader
-    if loader is not None and is_official(loader.url) and obstacle_of(facts, loader) is Obstacle.UNREACHABLE:
+    if loader is not None and _is_on_cdn(loader.url) and obstacle_of(facts, loader) is Obstacle.UNREACHABLE:
         yield Found(summary=told(loader), evidence=evidence_of(loader))
 
 
@@ -236,12 +237,17 @@ def loader_integrity_mismatch(facts: Facts) -> Iterator[Found]:
 
 
 def loader_answered_by_page(facts: Facts) -> Iterator[Found]:
-    """What arrived under the loader's name is a web page."""
-    arrived = [x for x in facts.loaders if 200 <= x.status < 300 and (not x.failure or "ORB" in x.failure)]
+    """What arrived under the loader's name is no script."""
+    arrived = [x for x in facts.loaders if 200 <= x.status < 300 and not x.failure]
+    loader = facts.failed_loader
     if facts.is_settled and not facts.is_defined and arrived and _is_page(arrived[-1]):
         yield Found(
             summary=f"{arrived[-1].url} answered {arrived[-1].status} with text/html, a page in place of the script",
             evidence=evidence_of(arrived[-1]),
+        )
+    elif loader is not None and obstacle_of(facts, loader) is Obstacle.NO_SCRIPT and _is_on_cdn(loader.url):
+        yield Found(
+            summary=f"{told(loader)}: a page, or another answer that is no script", evidence=evidence_of(loader)
         )
 
 
@@ -282,6 +288,11 @@ def loader_too_late(facts: Facts) -> Iterator[Found]:
             summary="the app said that ChatKit is unavailable, and the loader came after that",
             evidence=(gave_up[0].seq, facts.defined[0].seq),
         )
+
+
+def _is_on_cdn(url: str) -> bool:
+    """Whether an address is the loader's own."""
+    return url.split("?")[0] == LOADER_URL
 
 
 def _is_without_loader(facts: Facts) -> bool:
@@ -460,11 +471,13 @@ RULES = (
     Rule(
         id="loader-answered-by-page",
         layer=Layer.SCRIPT,
-        title="The loader's address answers with a web page",
-        cause="A single-page fallback, a login page or a captive portal answers in place of the file, with status 200.",
-        remedy=_LOAD_IT,
+        title="The loader's address answers with something that is no script",
+        cause="A web page came in place of the file: a challenge of bot protection (headless browsers, data centres and VPNs see it "
+        "most), an error page, a sign-in page of the network, a single-page fallback. Browsers keep such an answer from the page, "
+        "its status included.",
+        remedy="Open the address in a browser on the same network and look; try another network, or a full browser.",
         finds=loader_answered_by_page,
-        covers=("script-wrong-url",),
+        covers=("script-wrong-url", "script-cloudflare-challenge-403", "script-network-blocked"),
     ),
     Rule(
         id="loader-never-arrives",

@@ -506,6 +506,6 @@ RULES = (
         cause="The backend hangs, mostly in its own call to OpenAI, and nobody set a time limit.",
         remedy="Give the backend's call and the page's fetch a time limit, and reject when it is over.",
         finds=session_unanswered,
-        covers=("session-secret-never-resolves",),
+        covers=("session-secret-never-resolves", "session-app-no-response"),
     ),
 )
