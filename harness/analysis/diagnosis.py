@@ -79,7 +79,7 @@ def diagnose(
 ) -> tuple[Finding, ...]:
     """Return the findings of a visit by earliest evidence: at most one of them is the cause."""
     found = [finding for rule in rules for finding in _applied(rule, facts, entries)]
-    found = [_linked(finding, found) for finding in found]
+    found = _to_the_root([_linked(finding, found) for finding in found])
     found, open_problems = _with_console(found, problems, entries)
     found += _console_findings(open_problems)
     cause = _cause(found, facts)
@@ -139,6 +139,20 @@ def _linked(finding: Finding, found: list[Finding]) -> Finding:
     if not causes:
         return finding
     return replace(finding, caused_by=min(causes, key=_place).rule)
+
+
+def _to_the_root(found: list[Finding]) -> list[Finding]:
+    """The findings linked to where their chain begins, rather than to the next link of it."""
+    above = {finding.rule: finding.caused_by for finding in found}
+
+    def root(name: str) -> str:
+        seen = set()
+        while above.get(name) and name not in seen:
+            seen.add(name)
+            name = above[name]
+        return name
+
+    return [replace(finding, caused_by=root(finding.caused_by)) if finding.caused_by else finding for finding in found]
 
 
 def _place(finding: Finding) -> tuple[int, int]:

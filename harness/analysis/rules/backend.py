@@ -365,7 +365,7 @@ RULES = (
         cause="A long stream over QUIC broke.",
         remedy="Try again in a new thread; switch QUIC off to confirm it.",
         finds=stream_dropped,
-        stops_mount=False,
+        outlives_mount=True,
         covers=("conversation-quic-drop",),
     ),
     Rule(

@@ -235,7 +235,6 @@ RULES = (
             Layer.UPSTREAM,
             "workflow-id-missing",
             "sdk-global-awaited",
-            "uncaught-error",
         ),
         covers=("app-init-deadlock",),
     ),

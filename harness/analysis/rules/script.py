@@ -43,7 +43,15 @@ PACKAGE = r"(Failed to resolve (module specifier|import|entry for package)|Canno
 
 def loader_not_referenced(facts: Facts) -> Iterator[Found]:
     """An element stands in a page that never points to the script that defines it."""
-    if not _is_without_loader(facts) or facts.embed is None or facts.page_errors_about(NO_CURRENT_SCRIPT):
+    if not _is_without_loader(facts) or facts.page_errors_about(NO_CURRENT_SCRIPT):
+        return
+    if facts.embed is None:
+        for other in facts.lookalikes[:1]:
+            yield Found(
+                summary=f"<{other.event.tag}> is in the page, and no script that defines ChatKit's element was ever referenced",
+                evidence=with_loaded(facts, other.seq),
+                confidence=Confidence.LIKELY,  # it may be another library's
+            )
         return
     failed = [x for x in facts.exchanges if x.request.resource_type == "script" and (x.failure or x.status >= 400)]
     yield Found(
