@@ -158,9 +158,9 @@ def lookalike_seen(tag: str = "chatkit-widget", **changes: Any) -> events.Lookal
     return events.LookalikeSeen(**{"document": DOCUMENT, "page_ms": 1_100.0, "tag": tag} | changes)
 
 
-def waiting_shown(text: str = "Initializing ChatKit...", **changes: Any) -> events.WaitingShown:
-    """Return a text that asks for patience."""
-    return events.WaitingShown(**{"document": DOCUMENT, "page_ms": 99.0, "text": text} | changes)
+def notice_shown(text: str = "Initializing ChatKit...", **changes: Any) -> events.NoticeShown:
+    """Return a text about the chat: one that asks for patience."""
+    return events.NoticeShown(**{"document": DOCUMENT, "page_ms": 99.0, "text": text} | changes)
 
 
 def options_seen(*api_keys: str, embed: int = 1, **changes: Any) -> events.OptionsSeen:
@@ -418,7 +418,7 @@ ONE_OF_EACH: tuple[Event, ...] = (
     document_loaded(),
     script_referenced(),
     lookalike_seen(),
-    waiting_shown(),
+    notice_shown(),
     element_defined(),
     element_connected(),
     element_disconnected(),

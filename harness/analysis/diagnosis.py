@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from harness.analysis.console import STATUS_ECHO
 from harness.analysis.facts import Facts
 from harness.analysis.rules import BY_ID, RULES
 from harness.analysis.rules.rule import Confidence, Found, Layer, Rule, on_one_line
@@ -20,6 +21,8 @@ MOST_EVIDENCE = 12
 MOST_CONSOLE_FINDINGS = 10
 SHORTEST_MESSAGE = 12  # shorter ones stand in too many lines to explain them
 ORDER = {layer.value: number for number, layer in enumerate(Layer)}
+POLICY = "Content Security Policy directive"  # what browsers write of a violation
+Needles = frozenset[tuple[str, ...]]  # texts; a console line that holds all parts of one says the same
 UNEXPLAINED = "unexplained"
 UNCAUGHT = "uncaught-error"
 CONSOLE = "console-error"
@@ -76,7 +79,7 @@ def diagnose(
 ) -> tuple[Finding, ...]:
     """Return the findings of a visit by earliest evidence: at most one of them is the cause."""
     found = [finding for rule in rules for finding in _applied(rule, facts, entries)]
-    found = [_linked(finding, found) for finding in found]
+    found = _to_the_root([_linked(finding, found) for finding in found])
     found, open_problems = _with_console(found, problems, entries)
     found += _console_findings(open_problems)
     cause = _cause(found, facts)
@@ -92,7 +95,7 @@ def diagnose(
 
 def _applied(rule: Rule, facts: Facts, entries: tuple[Entry, ...]) -> tuple[Finding, ...]:
     """What one rule finds: one finding, however often it applies."""
-    if facts.is_mounted and rule.stops_mount:
+    if facts.is_mounted and rule.stops_mount and not rule.outlives_mount:
         return ()
     try:
         found = [one for one in rule.finds(facts) if one.evidence]
@@ -136,6 +139,20 @@ def _linked(finding: Finding, found: list[Finding]) -> Finding:
     if not causes:
         return finding
     return replace(finding, caused_by=min(causes, key=_place).rule)
+
+
+def _to_the_root(found: list[Finding]) -> list[Finding]:
+    """The findings linked to where their chain begins, rather than to the next link of it."""
+    above = {finding.rule: finding.caused_by for finding in found}
+
+    def root(name: str) -> str:
+        seen = set()
+        while above.get(name) and name not in seen:
+            seen.add(name)
+            name = above[name]
+        return name
+
+    return [replace(finding, caused_by=root(finding.caused_by)) if finding.caused_by else finding for finding in found]
 
 
 def _place(finding: Finding) -> tuple[int, int]:
@@ -228,45 +245,47 @@ def _with_console(
     for problem in problems:
         if problem.is_allowed:
             continue
+        is_echo = problem.text.startswith(STATUS_ECHO)  # of a request that is in the timeline itself
         place = _place_of(by_seq.get(problem.seq))
         hit = next((f for f, words in needles if problem.seq in f.evidence or _says(problem.text, place, words)), None)
-        if hit is None:
+        if hit is None and not is_echo:
             remaining.append(problem)
-        else:
+        elif hit is not None:
             attached.setdefault(hit.rule, []).append(problem.seq)
     return [replace(f, evidence=_sorted((*f.evidence, *attached.get(f.rule, ())))) for f in found], remaining
 
 
-def _needles(finding: Finding, by_seq: dict[int, events.Event]) -> frozenset[str]:
+def _needles(finding: Finding, by_seq: dict[int, events.Event]) -> Needles:
     """What a console line would repeat of a finding's evidence: addresses and messages."""
-    words: set[str] = set()
+    words: set[tuple[str, ...]] = set()
     for seq in finding.evidence:
         match by_seq.get(seq):
             case events.RequestStarted(url=url, is_navigation=False):
-                words.add(url)
+                words.add((url,))
             case events.RequestStarted(url=url, is_top_frame=False):
-                words.add(url)
-            case events.PolicyViolated(blocked_url=url) if "://" in url:
-                words.add(url)
+                words.add((url,))
+            case events.PolicyViolated(directive=directive, blocked_url=url):
+                root = directive.removesuffix("-elem").removesuffix("-attr")
+                words.add((POLICY, root, url if "://" in url else ""))
             case events.FrameMessage(error_message=message) | events.WidgetEvent(message=message):
-                words.add(" ".join(message.split()))
+                words.add((" ".join(message.split()),))
             case events.ConsoleMessage(text=text):
-                words.add(" ".join(text.split()))
+                words.add((" ".join(text.split()),))
             case events.PageErrorRaised(message=message):
-                words.add(" ".join(message.split()))
+                words.add((" ".join(message.split()),))
             case _:
                 pass
-    return frozenset(word for word in words if len(word) >= SHORTEST_MESSAGE)
+    return frozenset(parts for parts in words if len(parts[0]) >= SHORTEST_MESSAGE)
 
 
 def _place_of(event: events.Event | None) -> str:
     return event.url.split("#")[0] if isinstance(event, events.ConsoleMessage) else ""
 
 
-def _says(text: str, place: str, words: frozenset[str]) -> bool:
+def _says(text: str, place: str, words: Needles) -> bool:
     line = " ".join(text.split())
-    is_echo = line.startswith("Failed to load resource") and place in words
-    return is_echo or any(word in line for word in words)
+    is_echo = line.startswith(STATUS_ECHO) and (place,) in words
+    return is_echo or any(all(part in line for part in parts) for parts in words)
 
 
 def _console_findings(problems: list[ConsoleProblem]) -> list[Finding]:

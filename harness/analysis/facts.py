@@ -35,15 +35,16 @@ from harness.model.events import (
     FrameMessage,
     LookalikeSeen,
     Navigated,
+    NoticeShown,
     OptionsSeen,
     PageCrashed,
     PageErrorRaised,
     PolicyViolated,
     RequestBlocked,
+    ResourceTimed,
     ScriptReferenced,
     ShadowChanged,
     VisitStarted,
-    WaitingShown,
     WidgetEvent,
 )
 from harness.model.timeline import Entry
@@ -165,7 +166,8 @@ class Facts:
     loaders: tuple[Exchange, ...]
     defined: tuple[Seen[ElementDefined], ...]
     lookalikes: tuple[Seen[LookalikeSeen], ...]
-    waiting: tuple[Seen[WaitingShown], ...]
+    notices: tuple[Seen[NoticeShown], ...]
+    timings: tuple[Seen[ResourceTimed], ...]  # of the document that matters
     embeds: tuple[EmbedFacts, ...]
     options: Seen[OptionsSeen] | None
     shadows: tuple[Seen[ShadowChanged], ...]
@@ -264,10 +266,18 @@ class Facts:
         ended = [x for x in self.calls if x.status or (x.failure and not x.is_aborted)]
         return ended[-1] if ended and not 200 <= ended[-1].status < 400 else None
 
+    def names_session(self, url: str) -> bool:
+        """Whether an address is one that the page's requests for a secret have: by the configuration, else by its name."""
+        return self.mount.is_session_url(url)
+
     def console_about(self, *needles: str, pattern: str = "") -> tuple[Seen[ConsoleMessage], ...]:
         """Return the console's errors and warnings that contain all of these texts, and match the pattern."""
         found = (seen for seen in self.console if all(needle in seen.event.text for needle in needles))
         return tuple(seen for seen in found if re.search(pattern, seen.event.text, re.IGNORECASE))
+
+    def notices_about(self, pattern: str) -> tuple[Seen[NoticeShown], ...]:
+        """Return the texts about the chat that the page has shown and that match the pattern."""
+        return tuple(seen for seen in self.notices if re.search(pattern, seen.event.text, re.IGNORECASE))
 
     def page_errors_about(self, pattern: str) -> tuple[Seen[PageErrorRaised], ...]:
         """Return the uncaught errors whose name and message match the pattern."""
@@ -346,7 +356,8 @@ def facts_of(entries: tuple[Entry, ...], *, mount: Mount, verdict: Verdict | Non
         loaders=loaders,
         defined=tuple(s for s in _seen(of_page, ElementDefined) if s.event.document == document),
         lookalikes=_seen(of_page, LookalikeSeen),
-        waiting=_seen(of_page, WaitingShown),
+        notices=_seen(of_page, NoticeShown),
+        timings=tuple(s for s in _seen(of_page, ResourceTimed) if s.event.document == document),
         embeds=_embeds(of_page, mount),
         options=options[-1] if options else None,
         shadows=shadows,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 from harness.analysis.exchanges import Exchange
-from harness.model.addresses import API, CONVERSATION, SESSIONS, VERIFY, names_a_session
+from harness.model.addresses import API, CONVERSATION, SESSIONS, VERIFY, names_a_session, split_url
 from harness.model.addresses import is_loader as is_loader
 
 
@@ -41,6 +41,13 @@ def is_session_request(exchange: Exchange, endpoint: str = "") -> bool:
     if exchange.path.startswith(API):  # a page that has an API key of its own and asks OpenAI itself
         return exchange.path == SESSIONS
     return names_a_session(exchange.path, exchange.request.method)
+
+
+def is_session_url(url: str, endpoint: str = "") -> bool:
+    """Whether an address is one that a client secret is asked for at, for a request that was never made."""
+    if endpoint:
+        return fnmatchcase(url, endpoint) or fnmatchcase(url.partition("?")[0], endpoint)
+    return names_a_session(split_url(url).path, "POST")
 
 
 def has_secret(exchange: Exchange) -> bool:

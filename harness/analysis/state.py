@@ -16,6 +16,7 @@ from harness.analysis.roles import (
     is_loader,
     is_page_document,
     is_session_request,
+    is_session_url,
     is_verification,
 )
 from harness.analysis.tracks import Element, Frame, Script, Session, Signal
@@ -163,6 +164,10 @@ class Mount:
     def is_session(self, exchange: Exchange) -> bool:
         """Whether it asks the app for a client secret."""
         return not self.is_backend(exchange) and is_session_request(exchange, self.session_endpoint)
+
+    def is_session_url(self, url: str) -> bool:
+        """Whether an address says that a client secret is asked for there; for requests that policy kept from being made."""
+        return is_session_url(url, self.session_endpoint)
 
     def is_special(self, exchange: Exchange) -> bool:
         """Whether a track depends on it also after it ended."""

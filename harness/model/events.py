@@ -131,8 +131,8 @@ class LookalikeSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WaitingShown:
-    """The page put up a short text that says that the chat is being prepared."""
+class NoticeShown:
+    """The page put up a short text about the chat: that it is being prepared, or cannot be had."""
 
     document: str
     page_ms: float
@@ -423,7 +423,7 @@ Event = (
     | DocumentLoaded
     | ScriptReferenced
     | LookalikeSeen
-    | WaitingShown
+    | NoticeShown
     | ElementDefined
     | ElementConnected
     | ElementDisconnected

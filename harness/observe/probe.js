@@ -189,13 +189,16 @@
       if (el.isConnected && el.matches(':not(:defined)')) send({ kind: 'lookalike-seen', tag: cut(el.localName, 80) });
     }), 1000);
   };
-  let waits = 0;
-  const waiting = (/** @type {any} */ node) => {
-    if (waits >= 3 || node.childElementCount > 8) return;
+  let notices = 0;
+  const CHAT = '(chat|assistant|session|secret|widget)';
+  const NOTICE = new RegExp('(initiali[sz]|loading|connecting|preparing|starting|waiting|could not|cannot|failed|unable)[^.!?]{0,40}' + CHAT
+    + '|' + CHAT + '[^.!?]{0,40}(unavailable|not available|not loaded|not set|not configured|not found|failed|could not|missing)', 'i');
+  const notice = (/** @type {any} */ node) => {
+    if (notices >= 5 || node.childElementCount > 8) return;
     const text = cut(node.textContent, 200).replace(/\s+/g, ' ').trim();
-    if (text.length > 160 || !/(initiali[sz]|loading|connecting|preparing|starting|waiting)[^.!?]{0,40}(chat|assistant|session|secret|widget)/i.test(text)) return;
-    waits++;
-    send({ kind: 'waiting-shown', text });
+    if (text.length > 160 || !NOTICE.test(text)) return;
+    notices++;
+    send({ kind: 'notice-shown', text });
   };
   const walk = (/** @type {any} */ node, /** @type {(el: Element) => void} */ visit) => {
     if (node.nodeType !== 1 && node.nodeType !== 11) return;
@@ -211,7 +214,7 @@
           lookalike(/** @type {Element} */ (node));
           for (const el of /** @type {Element} */ (node).querySelectorAll(':not(:defined)')) lookalike(el);
         }
-        if (!/^(script|style|head)$/i.test(node.nodeName)) waiting(node);
+        if (!/^(script|style|head)$/i.test(node.nodeName)) notice(node);
         if (/** @type {any} */ (node).localName === 'script') script(node);
         else if (node.nodeType === 1) for (const el of /** @type {Element} */ (node).getElementsByTagName('script')) script(el);
       }

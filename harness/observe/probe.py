@@ -24,7 +24,7 @@ KINDS: dict[str, type[Event]] = {
     "document-loaded": events.DocumentLoaded,
     "script-referenced": events.ScriptReferenced,
     "lookalike-seen": events.LookalikeSeen,
-    "waiting-shown": events.WaitingShown,
+    "notice-shown": events.NoticeShown,
     "element-defined": events.ElementDefined,
     "element-connected": events.ElementConnected,
     "element-disconnected": events.ElementDisconnected,

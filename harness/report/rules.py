@@ -33,7 +33,11 @@ def render_rule(rule: Rule) -> str:
         f"  to fix:      {rule.remedy}",
     ]
     lines += [f"  follows from: {', '.join(rule.symptom_of)}"] if rule.symptom_of else []
-    lines += ["  the mount:   goes on; reported for widgets that stand, too"] if not rule.stops_mount else []
+    lines += (
+        ["  the mount:   goes on; reported for widgets that stand, too"]
+        if rule.outlives_mount or not rule.stops_mount
+        else []
+    )
     lines += [f"  see:         {rule.doc}"] if rule.doc else []
     return "\n".join(lines)
 

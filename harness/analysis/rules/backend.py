@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from harness.analysis.exchanges import Exchange
-from harness.analysis.facts import Facts, evidence_of
+from harness.analysis.facts import Facts, evidence_of, is_same_target
 from harness.analysis.roles import is_conversation
 from harness.analysis.rules.network import Obstacle, mentions, obstacle_of
 from harness.analysis.rules.rule import (
@@ -23,6 +23,7 @@ from harness.analysis.rules.rule import (
     on_one_line,
     told,
 )
+from harness.analysis.verdict import Outcome
 
 NO_THREAD = r"InitialThreadLoadError|Failed to load initial thread"
 NO_HISTORY = r"HistoryViewError|Failed to load conversation"
@@ -37,7 +38,7 @@ def _failed(facts: Facts, *, hosted: bool) -> Exchange | None:
 
 def _answered(facts: Facts, matches: Callable[[Exchange], bool], *, hosted: bool) -> Iterator[Found]:
     call = _failed(facts, hosted=hosted)
-    if call is not None and not call.failure and matches(call):
+    if call is not None and call.status >= 400 and matches(call):
         same = [x.seq for x in facts.calls if x.status == call.status and x is not call]
         yield Found(summary=told(call), evidence=(*same[-3:], *evidence_of(call)))
 
@@ -154,7 +155,30 @@ def custom_backend_over_plain_http(facts: Facts) -> Iterator[Found]:
 
 def custom_backend_blocked_by_csp(facts: Facts) -> Iterator[Found]:
     """The page may not talk to its own backend."""
-    yield from _blocked(facts, Obstacle.CSP)
+    found = tuple(_blocked(facts, Obstacle.CSP))
+    yield from found
+    # What policy forbids never gets to the network; all that is left of it is the violation.
+    urls = facts.mount.backend_urls
+    hits = [
+        s for s in facts.violations
+        if s.event.directive.startswith(("connect-src", "default-src"))
+        and any(is_same_target(s.event.blocked_url, url) for url in urls)
+    ]  # fmt: skip
+    if hits and not found and not any(200 <= x.status < 300 for x in facts.calls):
+        yield Found(
+            summary=f"{hits[0].event.directive} of the page's Content-Security-Policy does not allow {hits[0].event.blocked_url}",
+            evidence=lines_of(hits[:4]),
+        )
+
+
+def custom_backend_answers_page(facts: Facts) -> Iterator[Found]:
+    """A web page answers at api.url."""
+    pages = [
+        x for x in facts.calls
+        if not is_conversation(x) and 200 <= x.status < 300 and x.response and x.response.media_type == "text/html"
+    ]  # fmt: skip
+    if pages and pages[-1] is facts.calls[-1]:
+        yield Found(summary=f"{told(pages[-1])} with text/html", evidence=evidence_of(pages[-1]))
 
 
 def custom_backend_blocked_by_browser(facts: Facts) -> Iterator[Found]:
@@ -170,14 +194,13 @@ def custom_backend_unreachable(facts: Facts) -> Iterator[Found]:
 def backend_unanswered(facts: Facts) -> Iterator[Found]:
     """The first call to the backend has no answer."""
     waiting = [x for x in facts.calls if x.is_open and not x.failure]
-    if facts.outcome is None or facts.is_mounted or not waiting or any(200 <= x.status < 300 for x in facts.calls):
+    if facts.outcome is not Outcome.TIMEOUT or not waiting or any(200 <= x.status < 300 for x in facts.calls):
         return
     waited_ms = facts.decided_at_ms - waiting[-1].started_at_ms
-    if waited_ms > 3_000:
-        yield Found(
-            summary=f"{waiting[-1].request.method} {waiting[-1].url} has had no answer for {waited_ms / 1000:.1f} s",
-            evidence=evidence_of(waiting[-1]),
-        )
+    yield Found(
+        summary=f"{waiting[-1].request.method} {waiting[-1].url} has had no answer for {waited_ms / 1000:.1f} s",
+        evidence=evidence_of(waiting[-1]),
+    )
 
 
 # --- streams ------------------------------------------------------------------------------------------------------
@@ -252,6 +275,7 @@ RULES = (
     Rule(
         id="backend-without-secret",
         layer=Layer.BACKEND,
+        outlives_mount=True,
         title="The frame asks the backend without a secret",
         cause="getClientSecret gave none that the frame accepts, and the frame went on with an empty bearer.",
         remedy="Find out why getClientSecret gave no usable secret.",
@@ -262,6 +286,7 @@ RULES = (
     Rule(
         id="backend-rejects-secret",
         layer=Layer.BACKEND,
+        outlives_mount=True,
         title="OpenAI does not accept the client secret",
         cause="The secret is expired, cancelled, or of another project or region.",
         remedy="Make a fresh session whenever getClientSecret is called; do not keep secrets.",
@@ -274,6 +299,7 @@ RULES = (
     Rule(
         id="backend-rate-limited",
         layer=Layer.BACKEND,
+        outlives_mount=True,
         title="The session's requests are used up",
         cause="Sessions allow ten requests a minute unless told otherwise, and history and repeats count.",
         remedy="Raise rate_limits.max_requests_per_1_minute when the session is made; slow the test down.",
@@ -283,6 +309,7 @@ RULES = (
     Rule(
         id="initial-thread-missing",
         layer=Layer.BACKEND,
+        outlives_mount=True,
         title="The thread to begin with does not exist",
         cause="initialThread names a thread that was deleted, or that belongs to another user or project.",
         remedy="Forget the stored id when this error comes.",
@@ -292,6 +319,7 @@ RULES = (
     Rule(
         id="backend-refuses",
         layer=Layer.BACKEND,
+        outlives_mount=True,
         title="OpenAI's backend refuses the call",
         cause="An unknown thread, or a request that does not fit the session.",
         remedy="Read the answer's body; start with a new thread.",
@@ -301,6 +329,7 @@ RULES = (
     Rule(
         id="backend-failing",
         layer=Layer.BACKEND,
+        outlives_mount=True,
         title="OpenAI's backend fails",
         cause="An error on OpenAI's side, or of the workflow; the frame repeats up to five times.",
         remedy="Look at the workflow's run log and at https://status.openai.com.",
@@ -311,6 +340,7 @@ RULES = (
     Rule(
         id="backend-unreachable",
         layer=Layer.BACKEND,
+        outlives_mount=True,
         title="The frame does not reach OpenAI's backend",
         cause="A firewall, a blocker or DNS keeps the browser from OpenAI's API.",
         remedy="Allow api.openai.com, us.api.openai.com and eu.api.openai.com on this network.",
@@ -320,6 +350,7 @@ RULES = (
     Rule(
         id="backend-error-behind-cors",
         layer=Layer.BACKEND,
+        outlives_mount=True,
         title="A failure of the backend looks like CORS",
         cause="An error answer without CORS headers makes the browser hide its status behind a CORS message.",
         remedy="Look at the answer's own status; for tool results check size and shape.",
@@ -334,12 +365,13 @@ RULES = (
         cause="A long stream over QUIC broke.",
         remedy="Try again in a new thread; switch QUIC off to confirm it.",
         finds=stream_dropped,
-        stops_mount=False,
+        outlives_mount=True,
         covers=("conversation-quic-drop",),
     ),
     Rule(
         id="custom-backend-unauthorized",
         layer=Layer.BACKEND,
+        outlives_mount=True,
         title="The app's chat backend does not accept the caller",
         cause="Its own authentication misses a cookie, a header or a token. ChatKit shows nothing of it.",
         remedy="Pass a fetch function in `api` that adds the credentials.",
@@ -350,6 +382,7 @@ RULES = (
     Rule(
         id="custom-backend-not-found",
         layer=Layer.BACKEND,
+        outlives_mount=True,
         title="There is no chat backend at api.url",
         cause="A wrong path, a route that is not mounted, or one that does not take POST.",
         remedy='Mount the endpoint there; test it with a real request such as {"type": "threads.list", "params": {}}.',
@@ -358,8 +391,20 @@ RULES = (
         doc=CHATKIT_PYTHON,
     ),
     Rule(
+        id="custom-backend-answers-page",
+        layer=Layer.BACKEND,
+        title="A web page answers in place of the chat backend",
+        cause="A single-page fallback or a sign-in page stands at api.url. ChatKit takes it for an empty answer: no history, no reply.",
+        remedy="Mount the endpoint there, before the fallback.",
+        finds=custom_backend_answers_page,
+        stops_mount=False,
+        covers=("custom-backend-404-or-500", "conversation-5xx-or-not-sse"),
+        doc=CHATKIT_PYTHON,
+    ),
+    Rule(
         id="custom-backend-refuses",
         layer=Layer.BACKEND,
+        outlives_mount=True,
         title="The app's chat backend refuses the call",
         cause="The endpoint does not understand ChatKit's requests, or refuses this one.",
         remedy="Hand the request's body to the ChatKit server library unchanged.",
@@ -369,6 +414,7 @@ RULES = (
     Rule(
         id="custom-backend-failing",
         layer=Layer.BACKEND,
+        outlives_mount=True,
         title="The app's chat backend fails",
         cause="An exception in the endpoint or in its store: a method with other arguments than the library's, a database that is away.",
         remedy="Look at the server's log at this moment.",
@@ -379,6 +425,7 @@ RULES = (
     Rule(
         id="custom-backend-blocked-by-cors",
         layer=Layer.BACKEND,
+        outlives_mount=True,
         title="The app's chat backend does not allow the page's origin",
         cause="In custom mode the page itself makes the calls, with headers of ChatKit's own that CORS must allow.",
         remedy="Allow the page's origin, POST and OPTIONS, and the headers content-type, accept-language and chatkit-frame-instance-id.",
@@ -389,6 +436,7 @@ RULES = (
     Rule(
         id="custom-backend-over-plain-http",
         layer=Layer.BACKEND,
+        outlives_mount=True,
         title="A secure page has a chat backend of plain http",
         cause="Browsers do not send requests of https pages to http addresses. Verification is skipped then too, which hides it.",
         remedy="Serve the backend over https.",
@@ -399,6 +447,7 @@ RULES = (
     Rule(
         id="custom-backend-blocked-by-csp",
         layer=Layer.BACKEND,
+        outlives_mount=True,
         title="The page's Content-Security-Policy blocks its chat backend",
         cause="In custom mode the page itself makes the calls, and connect-src does not name api.url's origin.",
         remedy="Add it to connect-src.",
@@ -409,6 +458,7 @@ RULES = (
     Rule(
         id="custom-backend-blocked-by-browser",
         layer=Layer.BACKEND,
+        outlives_mount=True,
         title="The browser keeps the page from its chat backend",
         cause="A blocker, or the guard of the local network against public pages.",
         remedy="Exempt the site from the blocker; serve page and backend from the same place.",
@@ -418,10 +468,12 @@ RULES = (
     Rule(
         id="custom-backend-unreachable",
         layer=Layer.BACKEND,
+        outlives_mount=True,
         title="The app's chat backend cannot be reached",
         cause="The backend is not running, or scheme, host or port of api.url are wrong.",
         remedy="Start it; compare api.url with the address that it listens on.",
         finds=custom_backend_unreachable,
+        covers=("custom-backend-404-or-500",),
     ),
     Rule(
         id="backend-unanswered",

@@ -13,6 +13,7 @@ from harness.analysis.facts import Facts, evidence_of, is_official, is_same_targ
 from harness.analysis.rules.network import Obstacle, is_challenge, obstacle_of
 from harness.analysis.rules.rule import MDN, Confidence, Found, Layer, Rule, lines_of, on_one_line, told, with_loaded
 from harness.analysis.tracks import Element, Frame
+from harness.analysis.verdict import Outcome
 
 NO_UUID = r"crypto\.randomUUID is not a function|randomUUID.{0,20}not a function"
 INSECURE = r"(DOMException|SecurityError)?.*The operation is insecure|Failed to read the '(local|session)Storage'"
@@ -69,7 +70,7 @@ def frame_refused(facts: Facts) -> Iterator[Found]:
     document = _failed_document(facts)
     if (
         document is None
-        or document.failure
+        or document.status < 400
         or is_challenge(document)
         or (_is_copy(facts) and not is_official(document.url))
     ):
@@ -155,10 +156,10 @@ def frame_unreachable(facts: Facts) -> Iterator[Found]:
 
 def frame_unanswered(facts: Facts) -> Iterator[Found]:
     """The frame's document, or its script, does not come."""
-    if facts.outcome is None or facts.has_frame_spoken:
+    if facts.outcome is not Outcome.TIMEOUT or facts.has_frame_spoken:
         return
     waiting = [x for x in (*facts.frame_documents[-1:], *facts.frame_scripts) if x.is_open and not x.failure]
-    if waiting and facts.decided_at_ms - waiting[0].started_at_ms > 3_000:
+    if waiting:
         waited_s = (facts.decided_at_ms - waiting[0].started_at_ms) / 1000
         yield Found(
             summary=f"{waiting[0].request.method} {waiting[0].url} has not been answered to its end for {waited_s:.1f} s",
@@ -381,6 +382,7 @@ RULES = (
         cause="The connection to the CDN broke after the loader had come.",
         remedy=_NETWORK,
         finds=frame_unreachable,
+        symptom_of=("widget-remounted",),
         covers=("script-network-blocked",),
     ),
     Rule(
@@ -390,6 +392,7 @@ RULES = (
         cause="The connection to the CDN is held open without an answer.",
         remedy=_NETWORK,
         finds=frame_unanswered,
+        symptom_of=("widget-remounted",),
     ),
     Rule(
         id="frame-script-missing",

@@ -31,6 +31,7 @@ class Obstacle(Enum):
     CORS = "the answer does not allow the page's origin"
     MIXED = "plain http from an https page"
     LOCAL_NETWORK = "the browser guards the local network"
+    NO_SCRIPT = "the answer is no script"
     RESPONSE = "the answer forbids this use of it"
     UNREACHABLE = "the network"
 
@@ -38,7 +39,7 @@ class Obstacle(Enum):
 def obstacle_of(facts: Facts, exchange: Exchange) -> Obstacle:
     """Return what stood in the way of a request that failed."""
     text = exchange.failure
-    if not text:
+    if not text or exchange.status >= 400:
         return Obstacle.NONE
     if exchange.is_aborted:
         return Obstacle.ABORTED
@@ -54,6 +55,8 @@ def obstacle_of(facts: Facts, exchange: Exchange) -> Obstacle:
         return Obstacle.LOCAL_NETWORK
     if mentions(facts, exchange, "blocked by CORS policy") or mentions(facts, exchange, "Cross-Origin Request Blocked"):
         return Obstacle.CORS
+    if "BLOCKED_BY_ORB" in text:
+        return Obstacle.NO_SCRIPT
     if "BLOCKED_BY_RESPONSE" in text or text.startswith(("coep", "corp", "coop")):
         return Obstacle.RESPONSE
     return Obstacle.UNREACHABLE

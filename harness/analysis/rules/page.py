@@ -22,7 +22,7 @@ from harness.analysis.rules.rule import (
     with_loaded,
 )
 from harness.analysis.tracks import Element
-from harness.model.events import ConsoleMessage, PageErrorRaised
+from harness.model.events import ConsoleMessage, NoticeShown, PageErrorRaised
 
 SIGN_IN = re.compile(r"(^|[/_-])(log-?in|sign-?in|auth(orize)?|sso|oauth2?)([/_.-]|$)", re.IGNORECASE)
 WORKFLOW_UNSET = (
@@ -35,6 +35,7 @@ GLOBAL = (
 )
 SERVER_COMPONENT = r"Event handlers cannot be passed to Client Component props"
 NOT_MOUNTED_YET = r"ChatKit element is not mounted"
+PATIENCE = r"initiali[sz]|loading|connecting|preparing|starting|waiting"
 MOST_REMOUNTS = 3
 
 
@@ -66,17 +67,18 @@ def page_behind_sign_in(facts: Facts) -> Iterator[Found]:
 
 def render_deadlock(facts: Facts) -> Iterator[Found]:
     """The app waits for a client secret before it renders what would ask for one."""
-    if _is_never_rendered(facts) and facts.waiting and not facts.sessions:
+    waiting = facts.notices_about(PATIENCE)
+    if _is_never_rendered(facts) and waiting and not facts.sessions:
         yield Found(
-            summary=f"the page shows {on_one_line(facts.waiting[0].event.text, 80)!r}, no request for a client secret "
+            summary=f"the page shows {on_one_line(waiting[0].event.text, 80)!r}, no request for a client secret "
             "was made, and no <openai-chatkit> was put into the document",
-            evidence=with_loaded(facts, facts.defined[0].seq, facts.waiting[0].seq),
+            evidence=with_loaded(facts, facts.defined[0].seq, waiting[0].seq),
         )
 
 
 def element_never_rendered(facts: Facts) -> Iterator[Found]:
     """The element is defined, and the app never makes one."""
-    if not _is_never_rendered(facts) or (facts.waiting and not facts.sessions):
+    if not _is_never_rendered(facts) or (facts.notices_about(PATIENCE) and not facts.sessions):
         return
     if facts.failed_session is not None or any(not call.has_secret for call in facts.sessions[-1:]):
         return
@@ -89,7 +91,11 @@ def element_never_rendered(facts: Facts) -> Iterator[Found]:
 
 def workflow_id_missing(facts: Facts) -> Iterator[Found]:
     """The page says that it does not know which workflow to use."""
-    told = (*facts.console_about(pattern=WORKFLOW_UNSET), *facts.page_errors_about(WORKFLOW_UNSET))
+    told = (
+        *facts.console_about(pattern=WORKFLOW_UNSET),
+        *facts.page_errors_about(WORKFLOW_UNSET),
+        *facts.notices_about(WORKFLOW_UNSET),
+    )
     rejected = [h.answered_seq for h in facts.handovers if re.search(WORKFLOW_UNSET, h.error, re.IGNORECASE)]
     if told or rejected:
         said = on_one_line(_text(told[0])) if told else "the page refused the secret for want of a workflow id"
@@ -100,7 +106,7 @@ def sdk_global_awaited(facts: Facts) -> Iterator[Found]:
     """The app looks for a global object that the loader does not make."""
     if facts.is_configured or not facts.is_defined:
         return
-    told = (*facts.console_about(pattern=GLOBAL), *facts.page_errors_about(GLOBAL))
+    told = (*facts.console_about(pattern=GLOBAL), *facts.page_errors_about(GLOBAL), *facts.notices_about(GLOBAL))
     if told:
         yield Found(
             summary=f"the page said {on_one_line(_text(told[0]), 120)!r}, while <openai-chatkit> is defined",
@@ -152,7 +158,8 @@ def page_script_blocked_by_csp(facts: Facts) -> Iterator[Found]:
 
 def secret_fetched_twice(facts: Facts) -> Iterator[Found]:
     """Two sessions were made for one widget."""
-    if facts.is_mounted and facts.prefetch.outcome.value in ("fetched twice", "pre-fetched but not used"):
+    is_alone = len(facts.embeds) == 1  # another embed has a secret of its own
+    if facts.is_mounted and is_alone and facts.prefetch.outcome.value in ("fetched twice", "pre-fetched but not used"):
         told = (
             "one secret was fetched before the element was there and thrown away, another one is used"
             if facts.prefetch.outcome.value == "pre-fetched but not used"
@@ -178,7 +185,7 @@ def _is_never_rendered(facts: Facts) -> bool:
 
 def _text(seen: Seen[object]) -> str:
     match seen.event:
-        case ConsoleMessage(text=text):
+        case ConsoleMessage(text=text) | NoticeShown(text=text):
             return text
         case PageErrorRaised(name=name, message=message):
             return f"{name}: {message}"
@@ -222,7 +229,13 @@ RULES = (
         remedy="Render the element at once and put the spinner above it, or fetch the secret before, outside of ChatKit.",
         finds=render_deadlock,
         confidence=Confidence.LIKELY,
-        symptom_of=(Layer.SESSION, Layer.UPSTREAM, "workflow-id-missing", "sdk-global-awaited", "uncaught-error"),
+        symptom_of=(
+            Layer.SCRIPT,
+            Layer.SESSION,
+            Layer.UPSTREAM,
+            "workflow-id-missing",
+            "sdk-global-awaited",
+        ),
         covers=("app-init-deadlock",),
     ),
     Rule(
@@ -235,6 +248,7 @@ RULES = (
         finds=element_never_rendered,
         confidence=Confidence.LIKELY,
         symptom_of=(
+            Layer.SCRIPT,
             Layer.SESSION,
             Layer.UPSTREAM,
             "workflow-id-missing",

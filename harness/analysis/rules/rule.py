@@ -66,7 +66,8 @@ class Rule:
     remedy: str
     finds: Callable[[Facts], Iterator[Found]]
     confidence: Confidence = Confidence.CERTAIN
-    stops_mount: bool = True  # a widget that stands shows that it did not happen
+    stops_mount: bool = True
+    outlives_mount: bool = False  # reported for widgets that stand, too: it need not stop them, or can come later
     symptom_of: tuple[str, ...] = ()  # rules, or layers, that explain it when they are found too
     covers: tuple[str, ...] = ()  # entries of the catalogue of known failures
     doc: str = ""
@@ -75,8 +76,8 @@ class Rule:
 def told(exchange: Exchange) -> str:
     """Return what became of a request, as a clause."""
     what = f"{exchange.request.method} {exchange.url}"
-    if exchange.failure:
-        return f"{what} failed with {exchange.failure}"
+    if exchange.failure and exchange.status < 400:
+        return f"{what} failed with {exchange.failure}" + (f" after {exchange.status}" if exchange.status else "")
     if exchange.response is None:
         return f"{what} was not answered"
     error = exchange.body.error_text if exchange.body else ""

@@ -37,12 +37,21 @@ SCRIPT_TYPES = (
     "application/x-javascript",
 )
 NO_CURRENT_SCRIPT = r"Unable to determine the ChatKit frame URL"
+GAVE_UP = r"web component is unavailable|chatkit (script|sdk)[^.]{0,30}(timed? ?out|failed to load|could not be loaded)"
 PACKAGE = r"(Failed to resolve (module specifier|import|entry for package)|Cannot find module|Can't resolve)[^\n]{0,20}@openai/chatkit(?!-)"
 
 
 def loader_not_referenced(facts: Facts) -> Iterator[Found]:
     """An element stands in a page that never points to the script that defines it."""
-    if not _is_without_loader(facts) or facts.embed is None or facts.page_errors_about(NO_CURRENT_SCRIPT):
+    if not _is_without_loader(facts) or facts.page_errors_about(NO_CURRENT_SCRIPT):
+        return
+    if facts.embed is None:
+        for other in facts.lookalikes[:1]:
+            yield Found(
+                summary=f"<{other.event.tag}> is in the page, and no script that defines ChatKit's element was ever referenced",
+                evidence=with_loaded(facts, other.seq),
+                confidence=Confidence.LIKELY,  # it may be another library's
+            )
         return
     failed = [x for x in facts.exchanges if x.request.resource_type == "script" and (x.failure or x.status >= 400)]
     yield Found(
@@ -91,25 +100,44 @@ def loader_not_executed(facts: Facts) -> Iterator[Found]:
 
 def loader_only_preloaded(facts: Facts) -> Iterator[Found]:
     """The loader was fetched, and no script tag runs it."""
-    fetched = [x for x in facts.loaders if 200 <= x.status < 300]
-    is_run = any(is_loader_candidate(s.event.src) for s in facts.scripts) or facts.page_errors_about(NO_CURRENT_SCRIPT)
-    if facts.is_settled and fetched and not facts.is_defined and not is_run and not _is_page(fetched[-1]):
+    fetched = _fetched_without_tag(facts)
+    if fetched is not None and not _is_imported(facts, fetched):
         yield Found(
-            summary=f"{fetched[-1].url} was fetched (preloaded, or imported), and no <script> tag runs it",
-            evidence=with_loaded(facts, *evidence_of(fetched[-1])),
+            summary=f"{fetched.url} was fetched, by a preload or by code, and no <script> tag runs it",
+            evidence=with_loaded(facts, *evidence_of(fetched)),
         )
 
 
 def loader_run_as_module(facts: Facts) -> Iterator[Found]:
     """The loader runs where it cannot know its own address."""
     errors = facts.page_errors_about(NO_CURRENT_SCRIPT)
+    modules = [s for s in facts.scripts if s.event.type == "module" and is_loader_candidate(s.event.src)]
+    fetched = _fetched_without_tag(facts)
     if errors and not facts.is_defined:
-        modules = [s for s in facts.scripts if s.event.type == "module"]
         how = 'as type="module"' if modules else "as a module, by import(), or as inlined text"
         yield Found(
             summary=f"the loader was run {how}, so document.currentScript is null and it gives up",
             evidence=(*lines_of(modules), *lines_of(errors)),
         )
+    elif fetched is not None and _is_imported(facts, fetched):
+        yield Found(
+            summary=f"{fetched.url} was fetched as a script without a <script> tag, as import() does it, and defined nothing",
+            evidence=with_loaded(facts, *evidence_of(fetched)),
+            confidence=Confidence.LIKELY,
+        )
+
+
+def _fetched_without_tag(facts: Facts) -> Exchange | None:
+    """The loader that arrived, and that no script tag names."""
+    fetched = [x for x in facts.loaders if 200 <= x.status < 300 and not x.failure]
+    is_named = any(is_loader_candidate(s.event.src) for s in facts.scripts)
+    if not facts.is_settled or facts.is_defined or is_named or not fetched or _is_page(fetched[-1]):
+        return None
+    return None if facts.page_errors_about(NO_CURRENT_SCRIPT) else fetched[-1]
+
+
+def _is_imported(facts: Facts, exchange: Exchange) -> bool:
+    return any(s.event.url == exchange.url and s.event.initiator == "script" for s in facts.timings)
 
 
 def loader_challenged(facts: Facts) -> Iterator[Found]:
@@ -126,18 +154,19 @@ def loader_challenged(facts: Facts) -> Iterator[Found]:
 def loader_at_wrong_address(facts: Facts) -> Iterator[Found]:
     """The page asks for a ChatKit script where there is none."""
     loader = facts.failed_loader
-    if loader is None or (is_official(loader.url) and loader.url.split("?")[0] == LOADER_URL):
+    if loader is None or _is_on_cdn(loader.url):
         return
-    if loader.status in (404, 410) or obstacle_of(facts, loader) in (Obstacle.UNREACHABLE, Obstacle.HERMETIC):
+    nothing_there = (Obstacle.UNREACHABLE, Obstacle.HERMETIC, Obstacle.NO_SCRIPT)
+    if loader.status in (404, 410) or obstacle_of(facts, loader) in nothing_there:
         yield Found(summary=f"{told(loader)}; the loader's only address is {LOADER_URL}", evidence=evidence_of(loader))
 
 
 def loader_refused(facts: Facts) -> Iterator[Found]:
     """The loader's own address answers with an error."""
     loader = facts.failed_loader
-    if loader is None or loader.failure or is_challenge(loader):
+    if loader is None or loader.status < 400 or is_challenge(loader):
         return
-    if loader.status in (404, 410) and loader.url.split("?")[0] != LOADER_URL:
+    if loader.status in (404, 410) and not _is_on_cdn(loader.url):
         return
     yield Found(summary=told(loader), evidence=evidence_of(loader))
 
@@ -145,7 +174,7 @@ def loader_refused(facts: Facts) -> Iterator[Found]:
 def loader_unreachable(facts: Facts) -> Iterator[Found]:
     """The network between the browser and the CDN does not let the loader through."""
     loader = facts.failed_loader
-    if loader is not None and is_official(loader.url) and obstacle_of(facts, loader) is Obstacle.UNREACHABLE:
+    if loader is not None and _is_on_cdn(loader.url) and obstacle_of(facts, loader) is Obstacle.UNREACHABLE:
         yield Found(summary=told(loader), evidence=evidence_of(loader))
 
 
@@ -216,12 +245,17 @@ def loader_integrity_mismatch(facts: Facts) -> Iterator[Found]:
 
 
 def loader_answered_by_page(facts: Facts) -> Iterator[Found]:
-    """What arrived under the loader's name is a web page."""
+    """What arrived under the loader's name is no script."""
     arrived = [x for x in facts.loaders if 200 <= x.status < 300 and not x.failure]
+    loader = facts.failed_loader
     if facts.is_settled and not facts.is_defined and arrived and _is_page(arrived[-1]):
         yield Found(
             summary=f"{arrived[-1].url} answered {arrived[-1].status} with text/html, a page in place of the script",
             evidence=evidence_of(arrived[-1]),
+        )
+    elif loader is not None and obstacle_of(facts, loader) is Obstacle.NO_SCRIPT and _is_on_cdn(loader.url):
+        yield Found(
+            summary=f"{told(loader)}: a page, or another answer that is no script", evidence=evidence_of(loader)
         )
 
 
@@ -256,14 +290,17 @@ def loader_defines_nothing(facts: Facts) -> Iterator[Found]:
 
 def loader_too_late(facts: Facts) -> Iterator[Found]:
     """The app gave up on the loader before it arrived."""
-    gave_up = facts.console_about(
-        pattern=r"(web component is unavailable|chatkit (script|sdk)[^.]{0,30}(timed? ?out|not loaded|failed to load))"
-    )
+    gave_up = (*facts.console_about(pattern=GAVE_UP), *facts.notices_about(GAVE_UP))
     if facts.is_defined and gave_up and not facts.is_configured and facts.defined[0].seq > gave_up[0].seq:
         yield Found(
-            summary=f"the app said {on_one_line(gave_up[0].event.text, 120)!r}, and the loader came after that",
+            summary="the app said that ChatKit is unavailable, and the loader came after that",
             evidence=(gave_up[0].seq, facts.defined[0].seq),
         )
+
+
+def _is_on_cdn(url: str) -> bool:
+    """Whether an address is the loader's own."""
+    return url.split("?")[0] == LOADER_URL
 
 
 def _is_without_loader(facts: Facts) -> bool:
@@ -385,8 +422,8 @@ RULES = (
     Rule(
         id="loader-unreachable",
         layer=Layer.SCRIPT,
-        title="The CDN cannot be reached",
-        cause="DNS, a firewall, a proxy or a broken connection between this browser and the CDN.",
+        title="The loader does not come through from the CDN",
+        cause="DNS, a firewall, a proxy or a connection that breaks between this browser and the CDN.",
         remedy="Allow cdn.platform.openai.com, *.api.openai.com and sentinel.openai.com on this network.",
         finds=loader_unreachable,
         covers=("script-network-blocked",),
@@ -442,11 +479,13 @@ RULES = (
     Rule(
         id="loader-answered-by-page",
         layer=Layer.SCRIPT,
-        title="The loader's address answers with a web page",
-        cause="A single-page fallback, a login page or a captive portal answers in place of the file, with status 200.",
-        remedy=_LOAD_IT,
+        title="The loader's address answers with something that is no script",
+        cause="A web page came in place of the file: a challenge of bot protection (headless browsers, data centres and VPNs see it "
+        "most), an error page, a sign-in page of the network, a single-page fallback. Browsers keep such an answer from the page, "
+        "its status included.",
+        remedy="Open the address in a browser on the same network and look; try another network, or a full browser.",
         finds=loader_answered_by_page,
-        covers=("script-wrong-url",),
+        covers=("script-wrong-url", "script-cloudflare-challenge-403", "script-network-blocked"),
     ),
     Rule(
         id="loader-never-arrives",

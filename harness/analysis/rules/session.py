@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from harness.analysis.exchanges import split_url
+from harness.analysis.exchanges import is_telemetry, split_url
 from harness.analysis.facts import Facts, SessionCall
 from harness.analysis.rules.network import Obstacle, mentions, obstacle_of
 from harness.analysis.rules.rule import (
@@ -23,6 +23,7 @@ from harness.analysis.rules.rule import (
     told,
 )
 from harness.analysis.rules.upstream import is_upstream_text
+from harness.analysis.verdict import Outcome
 
 UNNAMED = re.compile(r"/(undefined|null|NaN)(/|$)|[?&](user|user_?id|uid)=(undefined|null)?(&|$)", re.IGNORECASE)
 CSRF = re.compile(r"csrf|xsrf|cross.site request forgery|nonce (is )?(invalid|expired)|invalid nonce", re.IGNORECASE)
@@ -43,7 +44,12 @@ NOT_CONFIGURED = r"getClientSecret is not configured"
 def _refused(facts: Facts, matches: Callable[[SessionCall], bool]) -> Iterator[Found]:
     """The page's last request for a secret, when it was refused in this way and in no way that OpenAI's API has."""
     call = facts.failed_session
-    if call is None or call.exchange.failure or is_upstream_text(call.error_text) or not matches(call):
+    if (
+        call is None
+        or (call.exchange.failure and call.exchange.status < 400)
+        or is_upstream_text(call.error_text)
+        or not matches(call)
+    ):
         return
     yield Found(
         summary=told(call.exchange),
@@ -172,6 +178,8 @@ def session_redirected(facts: Facts) -> Iterator[Found]:
 def _failed(facts: Facts, obstacle: Obstacle) -> Iterator[Found]:
     call = facts.failed_session
     if call is not None and call.exchange.failure and obstacle_of(facts, call.exchange) is obstacle:
+        if obstacle is Obstacle.UNREACHABLE and call.exchange.status:
+            return  # it was reached
         said = mentions(facts, call.exchange)
         hits = facts.violations_of(call.exchange, ("",)) if obstacle is Obstacle.CSP else ()
         yield Found(
@@ -186,6 +194,14 @@ def session_unreachable(facts: Facts) -> Iterator[Found]:
     yield from _failed(facts, Obstacle.UNREACHABLE)
 
 
+def session_answer_broken(facts: Facts) -> Iterator[Found]:
+    """The endpoint began to answer, and the connection broke."""
+    call = facts.failed_session
+    is_begun = call is not None and call.exchange.failure != "" and 200 <= call.exchange.status < 300
+    if call is not None and is_begun and not call.exchange.is_aborted:
+        yield Found(summary=told(call.exchange), evidence=call.evidence)
+
+
 def session_blocked_by_cors(facts: Facts) -> Iterator[Found]:
     """The endpoint is elsewhere and does not allow the page."""
     yield from _failed(facts, Obstacle.CORS)
@@ -193,7 +209,23 @@ def session_blocked_by_cors(facts: Facts) -> Iterator[Found]:
 
 def session_blocked_by_csp(facts: Facts) -> Iterator[Found]:
     """The page may not talk to its own endpoint."""
-    yield from _failed(facts, Obstacle.CSP)
+    found = tuple(_failed(facts, Obstacle.CSP))
+    yield from found
+    if found or facts.is_custom or facts.real_secret_seq or any(call.has_secret for call in facts.sessions):
+        return
+    # What policy forbids never gets to the network; all that is left of it is the violation.
+    hits = [s for s in facts.violations if s.event.directive.startswith(("connect-src", "default-src"))]
+    hits = [
+        s for s in hits if not is_telemetry(s.event.blocked_url) and s.event.blocked_url not in facts.mount.backend_urls
+    ]
+    named = [s for s in hits if facts.names_session(s.event.blocked_url)]
+    if hits and (named or not facts.is_configured or any(h.error for h in facts.handovers)):
+        first = (named or hits)[0]
+        yield Found(
+            summary=f"{first.event.directive} of the page's Content-Security-Policy does not allow {first.event.blocked_url}",
+            evidence=lines_of((named or hits)[:4]),
+            confidence=None if named else Confidence.LIKELY,
+        )
 
 
 def session_over_plain_http(facts: Facts) -> Iterator[Found]:
@@ -219,13 +251,13 @@ def session_kept_on_machine(facts: Facts) -> Iterator[Found]:
 def session_unanswered(facts: Facts) -> Iterator[Found]:
     """The endpoint has the request, and says nothing."""
     open_calls = [call for call in facts.sessions if call.exchange.is_open and not call.exchange.failure]
-    if facts.outcome is None or facts.is_custom or facts.real_secret_seq or not open_calls:
+    if facts.is_custom or facts.real_secret_seq or not open_calls:
         return
     if any(call.has_secret for call in facts.sessions):
         return
     exchange = open_calls[-1].exchange
     waited_ms = facts.decided_at_ms - exchange.started_at_ms
-    if waited_ms > 3_000:
+    if facts.outcome is Outcome.TIMEOUT:
         yield Found(
             summary=f"{exchange.request.method} {exchange.url} has had no answer for {waited_ms / 1000:.1f} s",
             evidence=open_calls[-1].evidence,
@@ -358,7 +390,7 @@ RULES = (
         cause="502, 503 and 504 come from what stands before a server that is down, overloaded or unable to reach OpenAI.",
         remedy="Look at the server's log; check that it runs and can reach api.openai.com.",
         finds=session_gateway_failed,
-        covers=("session-app-no-response",),
+        covers=("session-app-no-response", "openai-sessions-5xx"),
     ),
     Rule(
         id="session-server-error",
@@ -402,6 +434,15 @@ RULES = (
         cause="The backend is not running, or scheme or port are wrong.",
         remedy="Start the backend; compare the address with the one that it listens on.",
         finds=session_unreachable,
+        covers=("session-app-no-response",),
+    ),
+    Rule(
+        id="session-answer-broken",
+        layer=Layer.SESSION,
+        title="The session endpoint's answer breaks off",
+        cause="The backend, or a proxy before it, closed the connection in the middle: a crash, a time limit, a wrong content-length.",
+        remedy="Look at the server's log and at the proxy's time limits.",
+        finds=session_answer_broken,
         covers=("session-app-no-response",),
     ),
     Rule(
@@ -465,6 +506,6 @@ RULES = (
         cause="The backend hangs, mostly in its own call to OpenAI, and nobody set a time limit.",
         remedy="Give the backend's call and the page's fetch a time limit, and reject when it is over.",
         finds=session_unanswered,
-        covers=("session-secret-never-resolves",),
+        covers=("session-secret-never-resolves", "session-app-no-response"),
     ),
 )

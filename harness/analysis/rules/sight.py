@@ -28,7 +28,7 @@ def styles_blocked_by_csp(facts: Facts) -> Iterator[Found]:
     """The page's policy keeps the element's own styles out."""
     hits = [s for s in facts.violations if s.event.directive.startswith("style-src") and _is_loaders(s.event.source)]
     box = _box(facts)
-    if hits and box is not None and (box.height_px <= 0 or box.width_px <= 0):
+    if hits and box is not None:
         yield Found(
             summary=f"{hits[0].event.directive} of the page's policy forbids the loader's inline style sheet; "
             f"the element is {box.width_px:g}x{box.height_px:g} px",
@@ -108,9 +108,11 @@ RULES = (
         id="styles-blocked-by-csp",
         layer=Layer.SIGHT,
         title="The page's Content-Security-Policy blocks the element's styles",
-        cause="The loader puts its style sheet inline into the shadow root; without it the element has no size and the frame no place.",
+        cause="The loader puts its style sheet inline into the shadow root; without it the element "
+        "takes no room and the frame keeps the browser's small default size.",
         remedy="Allow the hashes that the console names in style-src, or 'unsafe-inline' for styles.",
         finds=styles_blocked_by_csp,
+        outlives_mount=True,
         covers=("policy-csp-style-src",),
         doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/style-src",
     ),
