@@ -30,6 +30,9 @@ def _failed_document(facts: Facts) -> Exchange | None:
     return document
 
 
+NOT_THERE = (404, 410)  # any other refusal of a copy says nothing about its place
+
+
 def _is_copy(facts: Facts) -> bool:
     """Whether the loader came from elsewhere than the CDN, so that its frame is sought beside it."""
     return any(not is_official(x.url) and 200 <= x.status < 300 for x in facts.loaders)
@@ -41,7 +44,7 @@ def frame_beside_copied_loader(facts: Facts) -> Iterator[Found]:
     if document is None or facts.has_frame_spoken or is_official(document.url) or not _is_copy(facts):
         return
     loader = next(x for x in facts.loaders if not is_official(x.url))
-    if document.status in (404, 410) or document.status >= 400:
+    if document.status in NOT_THERE:
         yield Found(
             summary=f"the loader came from {loader.url}, so its frame is sought beside it: {told(document)}",
             evidence=(loader.seq, *evidence_of(document)),
@@ -72,7 +75,7 @@ def frame_refused(facts: Facts) -> Iterator[Found]:
         document is None
         or document.status < 400
         or is_challenge(document)
-        or (_is_copy(facts) and not is_official(document.url))
+        or (document.status in NOT_THERE and _is_copy(facts) and not is_official(document.url))
     ):
         return
     ready = "; chatkit.ready fired all the same" if facts.mount.has_ready_event else ""
