@@ -5,6 +5,7 @@ In: entries, and the texts that a project allows. Out: problems, each with its l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from harness.analysis.exchanges import TELEMETRY_HOSTS, is_telemetry
@@ -12,6 +13,10 @@ from harness.model.events import ConsoleMessage, PageErrorRaised
 from harness.model.results import ConsoleProblem
 from harness.model.timeline import Entry
 
+# What browsers and ChatKit's own frame say of healthy widgets.
+BENIGN = re.compile(
+    r"No handler found for nonce|\[Statsig\]|Unable to access localStorage|Feature Policy: Skipping unsupported feature name|__cf_bm"
+)
 STATUS_ECHO = "Failed to load resource: "  # what the browser prints for each answer of 400 and above
 
 
@@ -21,7 +26,8 @@ def console_of(entries: Iterable[Entry], allowed: tuple[str, ...]) -> tuple[Cons
     for entry in entries:
         match entry.event:
             case ConsoleMessage(level="error", text=text, url=url):
-                kind, is_harmless = "console.error", _is_about_telemetry(text, url)
+                is_harmless = _is_about_telemetry(text, url) or BENIGN.search(text) is not None
+                kind = "console.error"
             case PageErrorRaised(name=name, message=message):
                 kind, is_harmless = "uncaught", False
                 text = message if message.startswith(name) else f"{name}: {message}"

@@ -12,7 +12,7 @@ from harness.analysis.console import STATUS_ECHO
 from harness.analysis.facts import Facts
 from harness.analysis.rules import BY_ID, RULES
 from harness.analysis.rules.rule import Confidence, Found, Layer, Rule, on_one_line
-from harness.analysis.state import Milestone
+from harness.analysis.state import Backend, Milestone
 from harness.model import events
 from harness.model.results import ConsoleProblem, Finding
 from harness.model.timeline import Entry
@@ -171,12 +171,20 @@ def _cause(found: list[Finding], facts: Facts) -> Finding | None:
     if facts.outcome is None or facts.is_mounted:
         return None
     real = [f for f in found if not f.is_prediction and not f.caused_by]
-    stopping = [f for f in real if _stops(f)]
-    uncaught = [f for f in real if f.rule == UNCAUGHT] if facts.mount.next_milestone in PAGES_DUTY else []
+    stopping = [f for f in real if _stops(f) and _is_about_what_broke(f, facts)]
+    uncaught = [f for f in real if f.rule == UNCAUGHT and f.evidence[-1] > facts.acted_seq]
+    uncaught = uncaught if facts.mount.next_milestone in PAGES_DUTY else []
     weak = [f for f in stopping if UNCAUGHT in BY_ID[f.rule].symptom_of]
     if uncaught and (not stopping or stopping == weak):
         return min(uncaught, key=_place)
     return min(stopping, key=_place) if stopping else None
+
+
+def _is_about_what_broke(finding: Finding, facts: Facts) -> bool:
+    """Whether a finding can be the cause: a box matters to a widget that works, a refused call to one that had no other answer."""
+    if finding.layer == Layer.SIGHT:
+        return facts.mount.next_milestone is Milestone.MOUNTED
+    return finding.layer != Layer.BACKEND or facts.mount.backend is not Backend.ACCEPTED
 
 
 def _with_role(finding: Finding, cause: Finding | None) -> Finding:

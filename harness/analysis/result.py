@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from harness.analysis.console import console_of
 from harness.analysis.diagnosis import diagnose
 from harness.analysis.exchanges import Exchange, exchanges_of
-from harness.analysis.facts import facts_of
+from harness.analysis.gathering import facts_of
 from harness.analysis.prefetch import prefetch_of
 from harness.analysis.roles import is_frame_document, is_loader, is_verification, lacks_secret
 from harness.analysis.state import Backend, Milestone, Mount

@@ -21,6 +21,7 @@ from harness.analysis.rules.rule import (
 )
 from harness.analysis.tracks import Element, Signal
 
+INVENTED = ("chatkit-widget", "chatkit-chat", "chatkit-element", "chat-kit")  # seen in pages that meant ChatKit
 NO_SET_OPTIONS = r"setOptions is not a function|(undefined|null)[^\n]{0,40}setOptions"
 UNDEFINED_OPTIONS = r"threadItemActions"
 NOT_SERIALISABLE = r"circular structure|cyclic object value|cyclic structures|Do not know how to serialize a BigInt"
@@ -31,9 +32,11 @@ def wrong_tag(facts: Facts) -> Iterator[Found]:
     """The document holds an element of another name."""
     if facts.lookalikes and not facts.embeds:
         tag = facts.lookalikes[0].event.tag
+        is_meant = tag in INVENTED or "openai" in tag or "open-ai" in tag or facts.page_errors_about(NO_SET_OPTIONS)
         yield Found(
             summary=f"the document holds <{tag}>, which nothing defines; the element's name is openai-chatkit",
             evidence=(facts.lookalikes[0].seq, *lines_of(facts.defined[:1])),
+            confidence=None if is_meant else Confidence.LIKELY,  # it may be another library's
         )
 
 
@@ -48,7 +51,7 @@ def options_before_upgrade(facts: Facts) -> Iterator[Found]:
             summary="setOptions was called on an element that did not have it yet"
             + ("; the loader came after that, and nobody called again" if later else ""),
             evidence=(*lines_of(told[:4]), *lines_of(later)),
-            confidence=None if facts.is_defined and facts.embed is not None else Confidence.LIKELY,
+            confidence=None if later and facts.embed is not None else Confidence.LIKELY,
         )
 
 

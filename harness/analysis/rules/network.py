@@ -90,3 +90,8 @@ def is_challenge(exchange: Exchange) -> bool:
     return bool(CHALLENGE.search(error)) or (
         exchange.status == 403 and is_page and exchange.url.endswith((".js", ".html"))
     )
+
+
+def is_page(exchange: Exchange) -> bool:
+    """Whether what arrived calls itself a web page."""
+    return exchange.response is not None and exchange.response.media_type == "text/html"

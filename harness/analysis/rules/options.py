@@ -165,7 +165,7 @@ def options_refused(facts: Facts) -> Iterator[Found]:
 def frame_left_behind(facts: Facts) -> Iterator[Found]:
     """The frame refuses every command: it failed before, while it was made."""
     told = facts.page_errors_about(LEFT_BEHIND)
-    if told:
+    if told and not facts.is_frame_alive:
         yield Found(summary=on_one_line(told[0].event.message), evidence=lines_of(told[:4]))
 
 

@@ -96,6 +96,8 @@ def workflow_id_missing(facts: Facts) -> Iterator[Found]:
         *facts.page_errors_about(WORKFLOW_UNSET),
         *facts.notices_about(WORKFLOW_UNSET),
     )
+    if facts.real_secret_seq or any(call.has_secret for call in facts.sessions):
+        return
     rejected = [h.answered_seq for h in facts.handovers if re.search(WORKFLOW_UNSET, h.error, re.IGNORECASE)]
     if told or rejected:
         said = on_one_line(_text(told[0])) if told else "the page refused the secret for want of a workflow id"
@@ -235,6 +237,7 @@ RULES = (
             Layer.UPSTREAM,
             "workflow-id-missing",
             "sdk-global-awaited",
+            "uncaught-error",
         ),
         covers=("app-init-deadlock",),
     ),
@@ -244,7 +247,8 @@ RULES = (
         title="The app never puts the element into the document",
         cause="The loader is there and works, but the app's own condition for rendering the chat is not met: configuration that "
         "is missing in this build, a state that never changes, an error before that point.",
-        remedy="Make the component that renders the chat say why it renders nothing; check its configuration in this build.",
+        remedy="Click first what opens the chat, if something does. Else make the component that renders it say why it renders nothing, "
+        "and check its configuration in this build.",
         finds=element_never_rendered,
         confidence=Confidence.LIKELY,
         symptom_of=(
@@ -298,6 +302,18 @@ RULES = (
         "frame, asks for a new secret, and loses the open thread.",
         remedy="Keep one element alive: a stable key, memoised providers, the theme as an option instead of a key.",
         finds=widget_remounted,
+        symptom_of=(
+            Layer.SESSION,
+            Layer.UPSTREAM,
+            Layer.OPTIONS,
+            Layer.DOMAIN,
+            "frame-refused",
+            "frame-challenged",
+            "frame-blocked-by-csp",
+            "frame-blocked-by-client",
+            "frame-script-missing",
+            "page-not-secure",
+        ),  # apps that try again by making a new element
         confidence=Confidence.LIKELY,
         covers=("app-react-remount-loop", "app-theme-key-remount"),
     ),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.analysis.exchanges import Exchange
-from harness.analysis.facts import Facts, Seen
+from harness.analysis.facts import LOADER_URL, Facts, Seen
 
 CHATKIT_GUIDE = "https://developers.openai.com/api/docs/guides/chatkit"
 CHATKIT_JS = "https://openai.github.io/chatkit-js/"
@@ -18,6 +18,7 @@ CHATKIT_PYTHON = "https://openai.github.io/chatkit-python/"
 ALLOWLIST = "https://platform.openai.com/settings/organization/security/domain-allowlist"
 MDN = "https://developer.mozilla.org/en-US/docs/Web/"
 LONGEST_TOLD = 300
+LOAD_IT = f'Put <script src="{LOADER_URL}" async></script> into the document\'s head.'
 
 
 class Layer(StrEnum):

@@ -22,6 +22,7 @@ from builders import (
     custom_call,
     document_loaded,
     element_connected,
+    element_disconnected,
     entries,
     exchange,
     frame_arrived,
@@ -64,7 +65,8 @@ from rule_cases import (
 )
 
 from harness.analysis.diagnosis import diagnose
-from harness.analysis.facts import Facts, facts_of
+from harness.analysis.facts import Facts
+from harness.analysis.gathering import facts_of
 from harness.analysis.prefetch import prefetch_of
 from harness.analysis.result import result_of
 from harness.analysis.rules import RULES
@@ -149,7 +151,16 @@ COMBINED: dict[str, tuple[Steps, str, tuple[str, ...]]] = {
     "a hidden container, and noise on the console": (
         [*hosted(), hidden_box(), console_message("Warning: unique key", "error")], "container-hidden", ()),
     "a deadlock, and an error of another script": (
-        idle(notice_shown(), page_error("reading 'banner'", "TypeError")), "render-deadlock", ()),
+        idle(page_error("no banner", "TypeError"), action_taken(), notice_shown()), "render-deadlock", ()),
+    "a spinner, because the app threw": (idle(action_taken(), notice_shown(), page_error("no user", "TypeError")), "uncaught-error", ()),
+    "an unknown failure, in a container without height": (
+        flat(framed(frame_arrived(), iframe_loaded())), "unexplained", ("element-without-height",)),
+    "a session endpoint of no known name": (
+        idle(exchange("r3", "https://app.test/api/assistant/credentials", 401, error_text="no")), "session-unauthorized", ()),
+    "a widget that is made again and again for want of a session": (
+        idle(session_refused(), *[[element_connected(n), shadow_changed(embed=n), element_disconnected(n)] for n in (1, 2, 3)],
+             element_connected(4), shadow_changed(embed=4), box_changed(embed=4)),
+        "session-unauthorized", ()),
     "a spinner that hides a frame that is refused": (
         [hidden_box("opacity:0 on div.chat") if type(s) is type(FLAT) else s for s in frame_ended(refused(400, request_id="r4"))],
         "frame-refused", ()),

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rule_cases import FIRES, NEAR_MISSES
 
-from harness.analysis.facts import Facts, facts_of
+from harness.analysis.facts import Facts
+from harness.analysis.gathering import facts_of
 from harness.analysis.prefetch import prefetch_of
 from harness.analysis.result import result_of
 from harness.analysis.rules import BY_ID, RULES
