@@ -215,6 +215,11 @@ class Visit:
             session_endpoint=target.session_endpoint,
         )
 
+    def learn_secrets(self) -> None:
+        """Read the answers that came since the verdict; what they hold is redacted from now on."""
+        if self._final is None and not self.embed.page.is_closed():
+            self._recorder.read_bodies()
+
     def finish(self) -> VisitResult:
         """Write the bundle and return the final result; the second time, only return it."""
         if self._final is not None:
