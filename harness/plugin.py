@@ -104,6 +104,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("chatkit_entry", names)
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None:
+    """Name a parameter that holds a secret without it: a test's id stands in every report."""
+    if not isinstance(val, str):
+        return None
+    shown = config.stash[REDACTOR].text(val)
+    return shown.encode("unicode_escape").decode("ascii") if shown != val else None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
