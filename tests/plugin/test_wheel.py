@@ -96,6 +96,6 @@ def test_serve_prints_the_url_that_check_can_judge_and_stops_on_ctrl_c(
         os.kill(serve.pid, signal.SIGINT)
         rest = serve.communicate(timeout=20)[0]
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "(frame-failed)" in done.stdout
+    assert "(frame-refused)" in done.stdout
     assert serve.returncode == 0
     assert rest.splitlines()[-1] == "stopped"
