@@ -15,7 +15,7 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Error
 
 from harness.config import Config
-from harness.errors import EnvironmentFailure
+from harness.errors import EnvironmentFailure, HarnessError
 from harness.model.redaction import Redactor
 from harness.run import Keep, Target, Visit, context_options, open_visit, target_of
 from harness.servers.server import Stack
@@ -33,9 +33,9 @@ class Chatkit:
         self.visits: list[Visit] = []
         self._new_context = new_context
         self._stack = stack
-        self._folder = folder
+        self.folder = folder
         self._scenario = scenario
-        self._redactor = Redactor(config.secrets)
+        self.redactor = Redactor(config.secrets)
         self._open = ExitStack()
         self._contexts: list[BrowserContext] = []
 
@@ -52,6 +52,12 @@ class Chatkit:
             for context in self._contexts:
                 with suppress(Error):  # pytest-playwright would fail the test a second time for a browser that is gone
                     context.close()
+
+    def learn_secrets(self) -> None:
+        """Read the answers that the open visits got so far: what a failure is about to show may be a secret in one."""
+        for visit in self.visits:
+            with suppress(Error, HarnessError):
+                visit.learn_secrets()
 
     def open(
         self,
@@ -81,7 +87,7 @@ class Chatkit:
                 page=context.new_page(),
                 target=target,
                 folder=self._next_folder(),
-                redactor=self._redactor,
+                redactor=self.redactor,
                 keep=Keep(trace=self.config.use.trace, screenshot=self.config.use.screenshot),
                 stack=self._stack() if needs_servers else None,
             )
@@ -112,4 +118,4 @@ class Chatkit:
 
     def _next_folder(self) -> Path:
         number = len(self.visits) + 1
-        return self._folder if number == 1 else self._folder / f"visit-{number}"
+        return self.folder if number == 1 else self.folder / f"visit-{number}"

@@ -10,6 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ from rich.markup import escape
 
 from harness.config import Config
 from harness.drive.browsers import find_browser, launch_failure
-from harness.errors import EnvironmentFailure
+from harness.errors import EnvironmentFailure, SecretFound
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.report.bundle import result_dict
 from harness.report.context import render_failure, render_prefetch
-from harness.report.run_folder import new_run_folder, publish
+from harness.report.run_folder import new_run_folder, publish, shown
+from harness.report.search import NOT_SEARCHED, Secret, prove, render_proof
 from harness.report.terminal import milestones
 from harness.run import Keep, Target, Visit, context_options, open_visit, target_of
 
@@ -32,28 +34,57 @@ MOST_CONSOLE_LINES = 5
 PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}  # text as it is, for any terminal
 
 
-def run_check(
-    console: Console, config: Config, url: str, *, clicks: tuple[str, ...], as_json: bool, fault: str = ""
-) -> int:
-    """Return 0 when the widget mounts and 1 when not. Raises PageError when the page cannot be visited."""
-    target = target_of(config.project_at(url), entry="page", fault=fault)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOptions:
+    """What the command line says about this check."""
+
+    clicks: tuple[str, ...] = ()
+    fault: str = ""
+    as_json: bool = False
+    is_searched: bool = True  # for secrets, afterwards
+
+
+def run_check(console: Console, config: Config, url: str, options: CheckOptions) -> int:
+    """Return 0 when the widget mounts and 1 when not.
+
+    Raises PageError when the page cannot be visited, SecretFound when the bundle held a secret.
+    """
+    target = target_of(config.project_at(url), entry="page", fault=options.fault)
     run = new_run_folder(config.output_dir, keep_runs=config.keep_runs)
     with ExitStack() as resources:
+        redactor = Redactor(config.secrets)
         resources.callback(publish, run)
-        if not as_json:
+        resources.callback(_prove, console, run, redactor, options)
+        if not options.as_json:
             resources.enter_context(console.status(f"opening {escape(url)}"))
         browser = resources.enter_context(launched_browser(config))
-        visit = resources.enter_context(_opened(browser, config, target, run / "check"))
+        visit = resources.enter_context(_opened(browser, config, target, run / "check", redactor))
         visit.open()
-        for name in clicks:
+        for name in options.clicks:
             visit.embed.click(name)
         result = visit.wait_until_decided()
         shown = visit.folder_shown
-    if as_json:
+    if options.as_json:
         print(json.dumps({"bundle": shown, **result_dict(result)}, ensure_ascii=False, indent=1))
     else:
         _print(console, result, shown)
     return 0 if result.is_mounted else 1
+
+
+def _prove(console: Console, run: Path, redactor: Redactor, options: CheckOptions) -> None:
+    """Search what the check wrote for every secret. Raises SecretFound."""
+    plain = Console(stderr=True) if options.as_json else console
+    for kind, why in redactor.refused:
+        plain.print(f"not redacted: a secret of the kind {kind}, because {why}", **PLAIN)
+    if not options.is_searched:
+        plain.print(NOT_SEARCHED, style="bold yellow", **PLAIN)
+        return
+    proof = prove(run, (Secret(kind=kind, value=value) for kind, value in redactor.learned))
+    told = render_proof(proof, folder=shown(run))
+    if proof.hits:
+        raise SecretFound(told)
+    if told:
+        plain.print(told, **PLAIN)
 
 
 @contextmanager
@@ -73,7 +104,7 @@ def launched_browser(config: Config) -> Iterator[Browser]:
 
 
 @contextmanager
-def _opened(browser: Browser, config: Config, target: Target, folder: Path) -> Iterator[Visit]:
+def _opened(browser: Browser, config: Config, target: Target, folder: Path, redactor: Redactor) -> Iterator[Visit]:
     options: dict[str, Any] = context_options(config, target.network, has_faults=bool(target.faults))
     context = browser.new_context(**options)
     keep = Keep(trace=config.use.trace, screenshot=config.use.screenshot)
@@ -82,7 +113,7 @@ def _opened(browser: Browser, config: Config, target: Target, folder: Path) -> I
         page=context.new_page(),
         target=target,
         folder=folder,
-        redactor=Redactor(config.secrets),
+        redactor=redactor,
         keep=keep,
         stack=None,
     ) as visit:

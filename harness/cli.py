@@ -111,15 +111,17 @@ def _config(options: dict[str, Any], **more: Any) -> Config:
 @click.option("--click", "clicks", multiple=True, metavar="NAME", help="A button, link or text to click first.")
 @click.option("--fault", default="", metavar="NAME", help="Break something on purpose; `faults` lists what there is.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
+@click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
 @_config_options
-def check(url: str, clicks: tuple[str, ...], fault: str, as_json: bool, **options: Any) -> int:
+def check(url: str, clicks: tuple[str, ...], fault: str, as_json: bool, no_secret_scan: bool, **options: Any) -> int:
     """Open URL, click what is named, and say whether a ChatKit widget mounts.
 
     Nothing has to be configured: the call that fetches the client secret is found by its answer.
     """
-    from harness.check import run_check
+    from harness.check import CheckOptions, run_check
 
-    return run_check(_stdout(), _config(options), url, clicks=clicks, as_json=as_json, fault=fault)
+    chosen = CheckOptions(clicks=clicks, fault=fault, as_json=as_json, is_searched=not no_secret_scan)
+    return run_check(_stdout(), _config(options), url, chosen)
 
 
 @cli.command(epilog=EXIT_CODES, short_help="Does this change break the mount? For CI.")
@@ -127,6 +129,7 @@ def check(url: str, clicks: tuple[str, ...], fault: str, as_json: bool, **option
 @click.option("--retries", type=int, metavar="N", help="Try a failing test N more times; a pass is then exit code 7.")
 @click.option("--prefetch", type=click.Choice(["required", "allowed"]), help="What the client secret must be.")
 @click.option("-k", "only", default="", metavar="EXPRESSION", help="Run only tests whose names match, as in pytest.")
+@click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
 @click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
 @_config_options
 def gate(
@@ -134,6 +137,7 @@ def gate(
     retries: int | None,
     prefetch: str | None,
     only: str,
+    no_secret_scan: bool,
     pytest_args: tuple[str, ...],
     **options: Any,
 ) -> int:
@@ -148,6 +152,7 @@ def gate(
         config_file=options["config_file"],
         is_debug=options["debug"],
         only=only,
+        is_searched=not no_secret_scan,
         pytest_args=pytest_args,
     )
     return run_gate(_stdout(), config, chosen)

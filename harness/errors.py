@@ -41,6 +41,12 @@ class BundleError(HarnessError):
     """A bundle cannot be read or written."""
 
 
+class SecretFound(HarnessError):
+    """What a run wrote held a secret; the files are deleted."""
+
+    exit_code = 10
+
+
 class PageError(HarnessError):
     """The page could not be visited at all: nothing listens, it is no page, or the button to click does not exist."""
 

@@ -19,7 +19,7 @@ from harness.errors import BundleError
 from harness.model.results import TestOutcome, VisitResult
 from harness.plugin import CHECKS, Controller
 from harness.report.bundle import read_result
-from harness.report.run_folder import LATEST
+from harness.report.run_folder import LATEST, shown
 from harness.report.terminal import failure_text, run_table, test_line
 
 PASSED_AFTER_RETRY = 7
@@ -32,6 +32,7 @@ SENTENCES = {
     4: "pytest was used wrongly",
     5: "failed: no test ran, and a gate that ran nothing is not green",
     PASSED_AFTER_RETRY: "passed, but only after a retry: {flaky} of {all} tests",
+    10: "failed: a secret was found in what the run wrote",
     13: "broken environment: the page was not judged",
 }
 
@@ -43,6 +44,7 @@ class GateOptions:
     config_file: Path | None = None
     is_debug: bool = False
     only: str = ""  # pytest's -k
+    is_searched: bool = True  # for secrets, after the run
     pytest_args: tuple[str, ...] = ()
 
 
@@ -77,6 +79,7 @@ def _arguments(config: Config, options: GateOptions) -> list[str]:
     arguments += ["-n", str(config.workers)] if config.workers > 1 else []
     arguments += [f"--ignore-glob={config.root / glob}" for glob in config.test_ignore]
     arguments += ["-k", options.only] if options.only else []
+    arguments += [] if options.is_searched else ["--chatkit-no-secret-scan"]
     arguments += ["--chatkit-debug"] if options.is_debug else []
     arguments += options.pytest_args
     return [*arguments, str(CHECKS), *([str(config.test_dir)] if config.test_dir.exists() else [])]
@@ -92,6 +95,7 @@ class GateReporter:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._folder: Path | None = None
+        self._controller: Controller | None = None
         self._rows: list[tuple[TestOutcome, tuple[VisitResult, ...]]] = []
 
     @property
@@ -105,7 +109,7 @@ class GateReporter:
         controller = session.config.pluginmanager.get_plugin("chatkit-harness-controller")
         if not isinstance(controller, Controller):
             return
-        self._folder = controller.folder
+        self._controller, self._folder = controller, controller.folder
         controller.on_outcome = self._on_outcome
         terminal: Any = session.config.pluginmanager.get_plugin("terminalreporter")
         log = (controller.folder / PYTEST_LOG).open("w", encoding="utf-8", buffering=1)
@@ -137,17 +141,14 @@ class GateReporter:
         finished = self.finished
         if self._folder is not None and self._rows:
             self._console.print()
-            self._console.print(run_table(self._rows, folder=_shown(self._folder)), highlight=False, soft_wrap=True)
+            self._console.print(run_table(self._rows, folder=shown(self._folder)), highlight=False, soft_wrap=True)
             self._console.print()
-            self._console.print(f"results: {_shown(self._folder)} (also as {LATEST})", markup=False, highlight=False)
+            self._console.print(f"results: {shown(self._folder)} (also as {LATEST})", markup=False, highlight=False)
+        if self._controller is not None and self._controller.proof:
+            self._console.print(self._controller.proof, style="bold red", markup=False, highlight=False, soft_wrap=True)
         sentence = SENTENCES.get(code, f"ended with exit code {code}").format(
             bad=sum(not outcome.is_good for outcome in finished),
             flaky=sum(outcome.is_flaky for outcome in finished),
             all=len(finished),
         )
         self._console.print(f"gate: {sentence}", style="bold green" if code == 0 else "bold red", highlight=False)
-
-
-def _shown(folder: Path) -> str:
-    here = Path.cwd()
-    return (folder.relative_to(here) if folder.is_relative_to(here) else folder).as_posix()

@@ -17,11 +17,15 @@ import pytest
 from harness import pytest_fixtures
 from harness.chatkit import Chatkit
 from harness.config import Config, Overrides, read_config
-from harness.errors import EmbedError, EnvironmentFailure, HarnessError
+from harness.errors import EmbedError, EnvironmentFailure, HarnessError, SecretFound
+from harness.model.redaction import Redactor
 from harness.model.results import TestOutcome
 from harness.outcomes import BUNDLE, EXIT_CODE, Outcomes
-from harness.pytest_fixtures import CONFIG, STACK
-from harness.report.run_folder import new_run_folder, publish
+from harness.pytest_fixtures import CONFIG, REDACTOR, STACK
+from harness.report.run_folder import new_run_folder, publish, shown
+from harness.report.search import NOT_SEARCHED, Secret, prove, render_proof
+from harness.report.trace import is_trace, learn_from_trace, rewrite_trace
+from harness.reports import attach_learned, redact_report, take_learned
 from harness.servers.scenarios import FOREIGN_BACKEND
 from harness.servers.server import Stack, serve_stack, stack_at
 from harness.servers.web_server import WebServerCommand, WebServerProcess, openai_environ
@@ -41,6 +45,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--chatkit-prefetch", choices=("required", "allowed"), help="what the client secret must be")
     group.addoption("--chatkit-mount-timeout-ms", type=int, metavar="MS", help="how long an undecided mount is awaited")
     group.addoption("--chatkit-trace", choices=("off", "on", "retain-on-failure"), help="when trace.zip is kept")
+    group.addoption(
+        "--chatkit-no-secret-scan", action="store_true", help="do not search what the run wrote for secrets afterwards"
+    )
     group.addoption("--chatkit-debug", action="store_true", help="show tracebacks of our own errors")
 
 
@@ -50,6 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Registered here, when every plugin found by entry point is there: our fixtures extend pytest-playwright's.
     config.pluginmanager.register(pytest_fixtures, "chatkit-harness-fixtures")
     config.stash[CONFIG] = ours = _read(config)
+    config.stash[REDACTOR] = Redactor(ours.secrets)
     if not config.option.browser:
         config.option.browser = [ours.use.browser]
     if hasattr(config, "workerinput"):
@@ -105,13 +113,40 @@ def pytest_runtest_makereport(
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, HarnessError):
         report.user_properties.append((EXIT_CODE, error.exit_code))
-    if report.when == "teardown":
-        opened = getattr(item, "funcargs", {}).get("chatkit")
-        visits = opened.visits if isinstance(opened, Chatkit) else []  # a user's own fixture may have that name
-        report.user_properties += [(BUNDLE, str(visit.folder)) for visit in visits]
+    found = getattr(item, "funcargs", {}).get("chatkit")
+    opened = found if isinstance(found, Chatkit) else None  # a user's own fixture may have that name
+    if report.when == "teardown" and opened is not None:
+        report.user_properties += [(BUNDLE, str(visit.folder)) for visit in opened.visits]
     is_telling = isinstance(error, HarnessError) or (isinstance(error, EmbedError) and item.path == CHECKS)
     if is_telling and not item.config.option.chatkit_debug:
         report.longrepr = f"{type(error).__name__}: {error}"
+    _without_secrets(report, item.config, opened)
+    return report
+
+
+def _without_secrets(report: pytest.TestReport, config: pytest.Config, opened: Chatkit | None) -> None:
+    """Redact a report with all that is known in this process, and let it carry what its test taught."""
+    of_run = config.stash[REDACTOR]
+    redactors = [of_run]
+    if opened is not None:
+        if report.failed:
+            opened.learn_secrets()
+        home, known = str(opened.folder), set(config.stash[CONFIG].secrets)
+        learned = [pair for pair in opened.redactor.learned if pair not in known]
+        attach_learned(report, (Secret(kind=kind, value=value, home=home) for kind, value in learned))
+        for kind, value in learned:
+            of_run.learn(kind, value)
+        redactors.insert(0, opened.redactor)
+    redact_report(report, redactors)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Redact what is said about a file that cannot be collected."""
+    report = yield
+    redact_report(report, [collector.config.stash[REDACTOR]])
     return report
 
 
@@ -122,6 +157,11 @@ class Controller:
         self._ours = ours
         self._resources = ExitStack()
         self._stack: Stack | None = None
+        self._session: pytest.Session | None = None
+        self._redactor = config.stash[REDACTOR]
+        self._secrets = {Secret(kind=kind, value=value): None for kind, value in self._redactor.learned}
+        self._is_searched = not config.option.chatkit_no_secret_scan
+        self.proof = ""  # what the search for secrets says at the end, when it says something
         self.on_outcome: Callable[[TestOutcome], None] = lambda _outcome: None
         named = Path(config.option.output)
         output_dir = ours.output_dir if config.option.output == "test-results" else named.absolute()
@@ -141,6 +181,7 @@ class Controller:
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Start the project's own web server; in a hermetic run its backend finds an OpenAI API on this machine."""
+        self._session = session
         try:
             project = self._ours.project()
             if project.web_server is None:
@@ -152,13 +193,17 @@ class Controller:
                 environ = openai_environ(stack.api_url, os.environ)
             command = WebServerCommand(**asdict(project.web_server))
             log = self.folder / "web-server.log"
-            server = WebServerProcess.start(command, log=log, environ=environ)
+            server = WebServerProcess.start(command, log=log, environ=environ, clean=Redactor(self._ours.secrets).text)
             self._resources.callback(server.stop)
         except HarnessError as error:
             pytest.exit(f"{type(error).__name__}: {error}", returncode=error.exit_code)
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Save the outcome of each finished test."""
+        """Take what the test learned, before another plugin could write it; save the outcome of each finished test."""
+        for secret in take_learned(report):
+            self._secrets.setdefault(secret)
+            self._redactor.learn(secret.kind, secret.value)
         outcome = self.outcomes.add(report)
         if outcome is not None:
             self.on_outcome(outcome)
@@ -171,6 +216,33 @@ class Controller:
             session.exitstatus = EnvironmentFailure.exit_code
 
     @pytest.hookimpl(trylast=True)
-    def pytest_unconfigure(self) -> None:
-        """Put the run's reports where CI systems look for them: they are complete only now."""
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """Search what the run wrote for secrets; put its reports where CI systems look for them: they are complete only now."""
+        self.proof, code = self._proved()
+        if code and self._session is not None:
+            self._session.exitstatus = code
+        terminal = config.pluginmanager.get_plugin("terminalreporter")
+        if self.proof and terminal is not None:
+            terminal.write_line(self.proof)
         publish(self.folder)
+
+    def _proved(self) -> tuple[str, int]:
+        """What is to be said about secrets in the run's folder, and the exit code it asks for."""
+        refused = [f"not redacted: a secret of the kind {kind}, because {why}" for kind, why in self._redactor.refused]
+        if not self._is_searched:
+            return "\n".join([*refused, NOT_SEARCHED]), 0
+        for trace in self.folder.rglob("*.zip"):  # of pytest-playwright's own --tracing
+            if is_trace(trace):
+                _rewrite(trace, self._redactor)
+        proof = prove(self.folder, self._secrets)
+        told = render_proof(proof, folder=shown(self.folder))
+        return "\n".join(filter(None, [*refused, told])), SecretFound.exit_code if proof.hits else 0
+
+
+def _rewrite(trace: Path, redactor: Redactor) -> None:
+    """Rewrite a trace in place; one that cannot be rewritten is deleted."""
+    try:
+        learn_from_trace(trace, redactor)
+        rewrite_trace(trace, trace, redactor)
+    except HarnessError:
+        trace.unlink()

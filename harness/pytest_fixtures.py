@@ -17,10 +17,12 @@ from playwright.sync_api import Browser, BrowserContext, Error
 from harness.chatkit import Chatkit
 from harness.config import Config
 from harness.drive.browsers import find_browser, launch_failure
+from harness.model.redaction import Redactor
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
 
 CONFIG = pytest.StashKey[Config]()
+REDACTOR = pytest.StashKey[Redactor]()  # of this process: knows what the configuration and every visit so far taught
 STACK = pytest.StashKey[Stack]()  # servers that run for the whole run, because the page's own backend talks to them
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from playwright.sync_api import BrowserContext, Error, FrameLocator, Locator, Page
@@ -25,15 +26,16 @@ from harness.drive.embed import Embed
 from harness.drive.faults import cookie_keeper, install_aborts, install_forwarding
 from harness.drive.routes import LEAVES_LOOPBACK, Destinations, destination_of, install_routes
 from harness.drive.talk import Reply
-from harness.errors import ConfigError, ConversationFailed, MountFailed
-from harness.model.events import FaultInjected, RequestBlocked, VisitEnded, VisitStarted
+from harness.errors import BundleError, ConfigError, ConversationFailed, MountFailed
+from harness.model.events import FaultInjected, Omitted, RequestBlocked, VisitEnded, VisitStarted
 from harness.model.faults import Asked, Fault, combined, render_fault
 from harness.model.injection import Injector
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.observe.recorder import Recorder
-from harness.report.bundle import write_bytes, write_json, write_result, write_text
-from harness.report.context import render_console, render_error_context, render_failure
+from harness.report.bundle import saved_result, write_bytes, write_json, write_text
+from harness.report.context import render_console, render_error_context, render_failure, render_verdict
+from harness.report.trace import Evidence, learn_from_trace, rewrite_trace
 from harness.servers.forwarder import serve_forwarder
 from harness.servers.named_faults import faults_of
 from harness.servers.scenarios import Scenario, scenario_named
@@ -232,6 +234,11 @@ class Visit:
             session_endpoint=target.session_endpoint,
         )
 
+    def learn_secrets(self) -> None:
+        """Read the answers that came since the verdict; what they hold is redacted from now on."""
+        if self._final is None and not self.embed.page.is_closed():
+            self._recorder.read_bodies()
+
     def finish(self) -> VisitResult:
         """Write the bundle and return the final result; the second time, only return it."""
         if self._final is not None:
@@ -255,6 +262,7 @@ class Visit:
 
     def _write(self, result: VisitResult, dom: str) -> None:
         recorder, folder = self._recorder, self.folder
+        recorder.settle()
         entries, redactor = recorder.timeline.entries, recorder.timeline.redactor
         har = har_of(
             exchanges_of(entries),
@@ -265,12 +273,12 @@ class Visit:
             version=__version__,
         )
         write_text(folder / "console.log", redactor.text(render_console(entries)))
-        write_json(folder / "network.har", har)
+        write_json(folder / "network.har", redactor.value(har))
         if dom:
             write_text(folder / "dom.html", redactor.text(dom))
         for name, image in self._screenshots.items():
             write_bytes(folder / name, image)
-        write_result(folder / "result.json", result)
+        write_json(folder / "result.json", redactor.value(saved_result(result)))
         if not result.is_good:
             files = sorted(path.name for path in folder.iterdir() if path.is_file())
             context = render_error_context(result, bundle=self.folder_shown, files=files)
@@ -302,13 +310,29 @@ class Visit:
         if not self._is_traced:
             return
         self._is_traced = False
+        with TemporaryDirectory(prefix="chatkit-trace-") as folder:  # Playwright's own words never reach the bundle
+            raw = Path(folder) / "trace.zip"
+            try:
+                self._context.tracing.stop(path=raw if self._wants(self._keep.trace, result) else None)
+            except Error:  # the browser died; there is no trace to keep
+                return
+            if raw.is_file():
+                self._keep_trace(raw, result)
+
+    def _keep_trace(self, raw: Path, result: VisitResult) -> None:
+        timeline = self._recorder.timeline
+        told = render_error_context(result, bundle=self.folder_shown, files=())
+        console = render_console(timeline.entries)
+        evidence = Evidence(
+            title=render_verdict(result),
+            error="" if result.is_mounted else result.explanation,
+            attachments={"verdict.md": timeline.redactor.text(told), "console.log": timeline.redactor.text(console)},
+        )
         try:
-            if self._wants(self._keep.trace, result):
-                self._context.tracing.stop(path=self.folder / "trace.zip")
-            else:
-                self._context.tracing.stop()
-        except Error:  # the browser died; there is no trace to keep
-            return
+            learn_from_trace(raw, timeline.redactor)
+            rewrite_trace(raw, self.folder / "trace.zip", timeline.redactor, evidence)
+        except BundleError as error:  # better no trace than one with a secret, and no reason to fail a test
+            timeline.append(Omitted(what="trace.zip", limit=str(error)))
 
 
 @contextmanager

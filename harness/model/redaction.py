@@ -1,7 +1,7 @@
 """Replaces secrets by stable numbered placeholders, before a text is kept anywhere.
 
-In: texts, and values known to be secret. Out: texts without them. It knows a secret because it was told (`learn`), by its shape,
-or by the name it stands under; a text that holds none comes back as it was.
+In: texts, bytes and parsed JSON, and values known to be secret. Out: the same without them. It knows a secret because it was told
+(`learn`), by its shape, or by the name it stands under; what holds none comes back as it was.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ import html
 import json
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import lru_cache
+from typing import Any
 from urllib.parse import quote, quote_plus
+
+from harness.model import packing
 
 SENSITIVE_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "apikey", "x-auth-token",
@@ -23,6 +26,20 @@ SENSITIVE_KEYS = ("client_?secret", "client_?token", "access_?token", "refresh_?
 
 # A value shorter than this is too common to be replaced wherever it stands.
 SHORTEST_SECRET = 6
+
+# Words that stand as a placeholder for a secret in many set-ups, and everywhere else with their own meaning.
+COMMON_WORDS = frozenset(
+    {"access-token", "accesstoken", "anonymous", "api-key", "api_key", "apikey", "application", "authenticated",
+     "authorization", "bearer", "changeme", "chatkit", "client_secret", "client-secret", "clientsecret", "cookie",
+     "default", "development", "disabled", "enabled", "example", "undefined", "function", "localhost",
+     "mock-secret", "openai", "password", "placeholder", "production", "public", "refresh_token", "secret",
+     "session", "staging", "string", "supabase", "test-secret", "testing", "unknown", "username", "your-api-key",
+     "your_api_key"}
+)  # fmt: skip
+DATE_OR_TIME = re.compile(r"\d{4}-\d\d(-\d\d)?([T ][\d:.]+(Z|[+-]\d\d:?\d\d)?)?|\d\d:\d\d(:\d\d)?|v?\d+(\.\d+){1,3}")
+LONGEST_NUMBER = (
+    9  # digits that may be a port, a size, or a year and a month; from here on a number is rarely met by chance
+)
 
 # A digit, or a long run without a separator, tells a token from words: "Bearer authentication", "sk-loading-spinner". What a
 # pattern begins with is literal, and the word boundary is looked for behind it: so a large text is searched fast.
@@ -37,9 +54,29 @@ SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 TOKEN = re.compile(r"(?=[^\d]*\d|[^A-Za-z0-9]*[A-Za-z0-9]{24})[^\s\"'<>&;,\\]{8,}")
 QUOTED_VALUE = re.compile(r"""[:=]\s*\\?["']([^"'\\\s<>]{8,})""")  # in JSON and scripts
+PACKED_JSON = re.compile(
+    r"(?<![\w+/])eyJ[A-Za-z0-9+/_\-]{20,}"
+)  # base64 of `{"…`: ChatKit's hash payload, a token's claims
 QUERY_VALUE = re.compile(rf"""(?:[?&]|\A)(?:{"|".join(SENSITIVE_KEYS)})=([^&\s"'<>#]{{8,}})""", re.IGNORECASE)
 SECRET_NAME = re.compile(rf"""(?:{"|".join(SENSITIVE_KEYS)})\\?["']?\s*\Z""", re.IGNORECASE)
+SECRET_FIELD = re.compile(rf"""(?:{"|".join(SENSITIVE_KEYS)})""", re.IGNORECASE)
 LONGEST_NAME = 40
+LONGEST_SECRET_CHARS = 8_000
+ELLIPSIS = "..."
+SHORTEST_PIECE = 4  # of a secret that was cut in the middle
+
+
+def unfit(value: str) -> str:
+    """Return why a value cannot be replaced wherever it stands, or nothing: it would take ordinary texts apart."""
+    if len(value) < SHORTEST_SECRET:
+        return f"it is shorter than {SHORTEST_SECRET} characters"
+    if len(set(value)) < 3:
+        return "it repeats one or two characters"
+    if value.lower() in COMMON_WORDS:
+        return "it is a common word"
+    if value.isdigit() and len(value) <= LONGEST_NUMBER:
+        return f"it is a number of no more than {LONGEST_NUMBER} digits"
+    return "it is a date, a time or a version" if DATE_OR_TIME.fullmatch(value) else ""
 
 
 class Redactor:
@@ -50,16 +87,23 @@ class Redactor:
         self._counts: dict[str, int] = {}
         self._written: dict[str, str] = {}  # placeholders by what is replaced: values in every encoding
         self._longest_first: tuple[str, ...] = ()
+        self._learned: dict[str, str] = {}  # kinds by value
+        self._refused: dict[tuple[str, str], None] = {}
         for kind, value in known:
             self.learn(kind, value)
 
     def learn(self, kind: str, value: str) -> str:
-        """Return the placeholder of a value that is secret from now on; short values are left alone and returned."""
-        if len(value) < SHORTEST_SECRET or value.startswith("<redacted:"):
+        """Return the placeholder of a value that is secret from now on; one that is unfit is left alone and returned."""
+        if not value or value.startswith("<redacted:"):
             return value
         if value in self._written:
             return self._written[value]
+        reason = unfit(value)
+        if reason:
+            self._refused[kind, reason] = None
+            return value
         placeholder = self._placeholder(kind, value)
+        self._learned[value] = kind
         for variant in (value, *encodings_of(value)):
             self._written.setdefault(variant, placeholder)
         self._longest_first = tuple(sorted(self._written, key=len, reverse=True))
@@ -67,7 +111,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return the text with every known or recognisable secret replaced."""
-        for kind, value in _recognised(text):
+        for kind, value in recognised(text):
             self.learn(kind, value)
         present = [value for value in self._longest_first if value in text]
         if not present:
@@ -78,7 +122,7 @@ class Redactor:
     def header(self, name: str, value: str) -> str:
         """Return a header's value, with the whole value replaced when the header is secret by its name."""
         lower = name.lower()
-        if lower not in SENSITIVE_HEADERS or not value.strip():
+        if lower not in SENSITIVE_HEADERS or not value.strip() or value.startswith("<redacted:"):
             return self.text(value)
         if lower in ("authorization", "proxy-authorization"):
             scheme, separator, token = value.partition(" ")
@@ -91,6 +135,88 @@ class Redactor:
                 self.learn("cookie", cookie)
         return self._placeholder("cookie", value)
 
+    def cut(self, text: str, limit: int) -> str:
+        """Return the redacted text, no longer than the limit, and without half a secret at its end."""
+        clean = self.text(text[: limit + LONGEST_SECRET_CHARS])
+        return clean if len(text) <= limit + LONGEST_SECRET_CHARS and len(clean) <= limit else clean[:limit]
+
+    def shown(self, text: str) -> str:
+        """Return what is told to people, redacted: also where a secret was shortened to its two ends ("ek_12...9f")."""
+        text = self.text(text)
+        at = text.find(ELLIPSIS)
+        while at >= 0 and self._written:
+            before, after = text[:at], text[at + len(ELLIPSIS) :]
+            for value, placeholder in self._written.items():
+                head = next((n for n in range(len(value) - 1, SHORTEST_PIECE - 1, -1) if before.endswith(value[:n])), 0)
+                tail = next(
+                    (n for n in range(len(value) - 1, SHORTEST_PIECE - 1, -1) if after.startswith(value[-n:])), 0
+                )
+                if (head and tail) or max(head, tail) > SHORTEST_SECRET:
+                    before, after = (before[:-head] if head else before) + placeholder, after[tail:]
+                    break
+            text = before + ELLIPSIS + after
+            at = text.find(ELLIPSIS, len(before) + len(ELLIPSIS))
+        return text
+
+    def value(self, value: Any) -> Any:
+        """Return parsed JSON with every text in it redacted, headers and fields that are secret by their name whole."""
+        match value:
+            case str():
+                return self.text(value)
+            case list() | tuple():
+                return [self.value(item) for item in value]
+            case {"name": str() as name, "value": str() as header, **rest}:  # a header, as HAR and traces write one
+                return {"name": self.text(name), "value": self.header(name, header), **self.value(rest)}
+            case dict():
+                return {self.text(str(name)): self._field(str(name), item) for name, item in value.items()}
+            case _:
+                return value
+
+    def content(self, content: bytes) -> bytes:
+        """Return a file's or a body's bytes redacted: text, compressed text, or anything else, where length is kept."""
+        unpacked = packing.unpacked(content)
+        if unpacked is not None:
+            clean = self.content(unpacked.content)
+            return content if clean == unpacked.content and not unpacked.is_cut else unpacked.pack(clean)
+        try:
+            text = content.decode()
+        except UnicodeDecodeError:
+            return self._binary(content)
+        clean_text = self.text(text)
+        return content if clean_text == text else clean_text.encode()
+
+    def _binary(self, content: bytes) -> bytes:
+        for value in self._longest_first:
+            for written in (value.encode("utf-8", "replace"), value.encode("utf-16-le", "replace")):
+                if written in content:
+                    content = content.replace(written, b"*" * len(written))
+        return content
+
+    def _field(self, name: str, item: Any) -> Any:
+        if name.lower() == "cookies" and isinstance(item, list):
+            return [
+                {**self.value(c), "value": self.header("cookie", c["value"])}
+                if isinstance(c, dict) and isinstance(c.get("value"), str)
+                else self.value(c)
+                for c in item
+            ]
+        if isinstance(item, str):
+            if name.lower() in SENSITIVE_HEADERS:
+                return self.header(name, item)
+            if SECRET_FIELD.fullmatch(name) and TOKEN.fullmatch(item):
+                return self.learn("secret", item)
+        return self.value(item)
+
+    @property
+    def learned(self) -> tuple[tuple[str, str], ...]:
+        """Kind and value of every secret that is replaced."""
+        return tuple((kind, value) for value, kind in self._learned.items())
+
+    @property
+    def refused(self) -> tuple[tuple[str, str], ...]:
+        """Kind and reason of what is not replaced although it is secret by its name; never the value."""
+        return tuple(self._refused)
+
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every value that is replaced, for a search of what was written."""
@@ -100,7 +226,7 @@ class Redactor:
         """The placeholder of a value that must not be seen; a long one is looked for everywhere from now on."""
         if not value.strip() or value.startswith("<redacted:"):
             return value
-        return self.learn(kind, value) if len(value) >= SHORTEST_SECRET else self._placeholder(kind, value)
+        return self._placeholder(kind, value) if unfit(value) else self.learn(kind, value)
 
     def _placeholder(self, kind: str, value: str) -> str:
         if value not in self._placeholders:
@@ -109,8 +235,21 @@ class Redactor:
         return self._placeholders[value]
 
 
+def recognised(text: str) -> Iterator[tuple[str, str]]:
+    """Yield kind and value of what is secret by its shape, or by the name it stands under, also inside of packed JSON."""
+    yield from _recognised(text)
+    if "eyJ" in text:
+        for match in PACKED_JSON.finditer(text):
+            yield from _recognised(_unpacked_json(match[0]))
+
+
+@lru_cache(maxsize=64)
+def _unpacked_json(packed: str) -> str:
+    whole = packed.translate(str.maketrans("-_", "+/"))[: len(packed) // 4 * 4]
+    return base64.b64decode(whole).decode("utf-8", "replace")
+
+
 def _recognised(text: str) -> Iterator[tuple[str, str]]:
-    """Yield kind and value of what is secret by its shape, or by the name it stands under."""
     for kind, shape in SHAPES:
         if kind != "bearer" or "earer " in text or "EARER " in text:  # the one shape without a literal to begin with
             for match in shape.finditer(text):
@@ -124,7 +263,7 @@ def _recognised(text: str) -> Iterator[tuple[str, str]]:
             yield "secret", match[1]
 
 
-@cache
+@lru_cache(maxsize=4096)
 def encodings_of(value: str) -> tuple[str, ...]:
     """Return how else a value may be written: in URLs, JSON, HTML, and inside of base64."""
     encoded = quote(value, safe="")

@@ -62,6 +62,24 @@ class Recorder:
         """Leave out the bodies that were not fetched, and say why."""
         self._network.leave_bodies(reason)
 
+    def settle(self) -> None:
+        """Close the timeline's file, and replace in its earlier lines what was learned to be secret later."""
+        self.close()
+        path, redactor = self.folder / TIMELINE_NAME, self.timeline.redactor
+        partial = path.with_name(path.name + ".partial")
+        try:
+            with path.open(encoding="utf-8", errors="replace") as old, partial.open("w", encoding="utf-8") as new:
+                is_changed = False
+                for line in old:
+                    clean = redactor.text(line)
+                    is_changed |= clean != line
+                    new.write(clean)
+            if is_changed:
+                partial.replace(path)
+            partial.unlink(missing_ok=True)
+        except OSError as error:
+            raise BundleError(f"cannot write {path}: {error.strerror}") from error
+
     def close(self) -> None:
         """Close the timeline's file. Harmless the second time."""
         self._file.close()

@@ -43,7 +43,12 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_result(path: Path, result: VisitResult) -> None:
     """Write `result.json`: format, version, and every field of `VisitResult` under its name."""
-    write_json(path, {"format": RESULT_FORMAT, "version": RESULT_VERSION, **result_dict(result)})
+    write_json(path, saved_result(result))
+
+
+def saved_result(result: VisitResult) -> dict[str, Any]:
+    """Return what `result.json` holds."""
+    return {"format": RESULT_FORMAT, "version": RESULT_VERSION, **result_dict(result)}
 
 
 def result_dict(result: VisitResult) -> dict[str, Any]:

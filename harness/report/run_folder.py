@@ -55,6 +55,12 @@ def _is_going_on(run: Path) -> bool:
     return True
 
 
+def shown(folder: Path) -> str:
+    """Return a folder as a person would type it: relative to the current one where it is below it."""
+    here = Path.cwd()
+    return (folder.relative_to(here) if folder.is_relative_to(here) else folder).as_posix()
+
+
 def publish(folder: Path) -> None:
     """End a run: copy its reports to the output folder itself, where CI systems look for them."""
     with contextlib.suppress(OSError):

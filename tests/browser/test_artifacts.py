@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -64,6 +67,43 @@ def test_no_file_holds_the_client_secret(chatkit: Chatkit) -> None:
     texts = {path: path.read_text(encoding="utf-8") for path in _text_files(embed.folder)}
     assert [path.name for path, text in texts.items() if secret in text] == []
     assert any("<redacted:client_secret:" in text for text in texts.values())
+
+
+PAGE_FETCHES_AND_SHOWS_A_SECRET = """fetch('/api/chatkit/session', {
+  method: 'POST', headers: {'content-type': 'application/json'}, body: '{"workflow_id": "wf_test_topic_generation"}',
+}).then((answer) => answer.json()).then(({ client_secret: secret }) => {
+  console.log(`secret ${secret}`);
+  document.body.append(secret);
+  return secret;
+})"""
+
+
+def test_trace_opens_in_playwright_and_holds_no_secret(chatkit: Chatkit, tmp_path: Path) -> None:
+    """Playwright's own command line reads actions, requests, errors and attachments of the rewritten trace."""
+    embed = chatkit.open("topic-generation", scenario="frame-400")
+    expect(embed).not_to_be_mounted(reason="frame-failed")
+    secret = embed.page.evaluate(PAGE_FETCHES_AND_SHOWS_A_SECRET)
+    embed.page.locator("body").click(position={"x": 2, "y": 2})
+    embed.finish()
+    with zipfile.ZipFile(embed.folder / "trace.zip") as trace:
+        assert [name for name in trace.namelist() if secret.encode() in trace.read(name)] == []
+    opened = _trace_command(tmp_path, "open", str(embed.folder.absolute() / "trace.zip"))
+    assert re.search(r"Attachments: +2\n", opened)
+    assert re.search(r"Pages: +1\n", opened)
+    actions = _trace_command(tmp_path, "actions")
+    assert "Navigate" in actions
+    assert "NOT MOUNTED: topic-generation" in actions
+    assert "The frame's document did not arrive" in _trace_command(tmp_path, "errors")
+    assert "chatkit.js" in _trace_command(tmp_path, "requests")
+    assert "secret <redacted:client_secret:" in _trace_command(tmp_path, "console")
+    assert "verdict.md" in _trace_command(tmp_path, "attachments")
+    with zipfile.ZipFile(embed.folder / "trace.zip") as trace:
+        assert trace.read("attachments/verdict.md").startswith(b"# NOT MOUNTED: topic-generation")
+
+
+def _trace_command(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "playwright", "trace", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 def _text_files(folder: Path) -> list[Path]:

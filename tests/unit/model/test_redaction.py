@@ -113,8 +113,8 @@ def test_the_longer_of_two_secrets_is_replaced_whole() -> None:
 
 
 def test_a_placeholder_is_not_searched_for_secrets() -> None:
-    """A value like "redacted" or "client_secret" does not break what stands for another."""
-    redactor = Redactor([("token", "redacted"), ("token", "client_secret"), ("token", PLAIN)])
+    """A value like "redacted" or ":api_key:" does not break what stands for another."""
+    redactor = Redactor([("token", "redacted"), ("token", "_secret"), ("token", PLAIN)])
     assert redactor.text(f"{SECRET} {PLAIN}") == "<redacted:client_secret:1> <redacted:token:3>"
 
 
