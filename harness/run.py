@@ -21,7 +21,7 @@ from harness.analysis.result import result_of
 from harness.analysis.verdict import Limits
 from harness.config import Config, Project
 from harness.drive import talk
-from harness.drive.capture import dom_html, element_screenshot, page_screenshot
+from harness.drive.capture import dom_html, element_screenshot, page_screenshot, secret_elements
 from harness.drive.embed import Embed
 from harness.drive.routes import Destinations, install_routes
 from harness.drive.talk import Reply
@@ -269,9 +269,10 @@ class Visit:
         page = self.embed.page
         if page.is_closed() or self.embed.is_crashed:
             return
+        mask = secret_elements(page, self._recorder.timeline.redactor)
         for name, image in (
-            ("screenshot-page.png", page_screenshot(page)),
-            ("screenshot-element.png", element_screenshot(page)),
+            ("screenshot-page.png", page_screenshot(page, mask)),
+            ("screenshot-element.png", element_screenshot(page, mask)),
         ):
             if image is not None:
                 self._screenshots[name] = image

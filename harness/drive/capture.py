@@ -1,17 +1,24 @@
 """Takes what a page looks like at one moment: screenshots and the DOM with its open shadow roots and frames.
 
-In: a page. Out: bytes and text, or None where the browser does not answer in time. Never raises for the page's sake.
+In: a page. Out: bytes and text, or None where the browser does not answer in time. Never raises for the page's sake. In screenshots
+elements whose text holds a secret are covered.
 """
 
 from __future__ import annotations
 
 import asyncio
 import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from playwright.sync_api import Error, Frame, Page
+from playwright.sync_api import Error, Frame, Locator, Page
+
+from harness.model.redaction import Redactor
 
 ANSWER_TIMEOUT_MS = 3_000
 LARGEST_DOM_CHARS = 400_000
+MOST_MASKS = 50
 
 SERIALIZE = """() => {
   const roots = [], walk = (node) => {
@@ -25,6 +32,23 @@ SERIALIZE = """() => {
   return `<html${attributes}>${inner}</html>`;
 }"""
 
+# What a person can read in a frame, open shadow roots included; scripts are in it too, and match nothing that is visible.
+SHOWN = f"""() => {{
+  const texts = [], fields = [], loose = [], walk = (root) => {{
+    texts.push(root.textContent ?? '');
+    for (const el of root.querySelectorAll('*')) {{
+      if (el.shadowRoot) {{
+        walk(el.shadowRoot);
+        for (const node of el.shadowRoot.childNodes) if (node.nodeType === Node.TEXT_NODE) loose.push(node.data);
+      }}
+      if (typeof el.value === 'string' && el.value.length > 5) fields.push(el.value);
+    }}
+  }};
+  if (document.documentElement) walk(document.documentElement);
+  const joined = (parts) => parts.join('\\n').slice(0, {LARGEST_DOM_CHARS});
+  return {{ texts: joined(texts), fields: joined(fields), loose: joined(loose) }};
+}}"""
+
 # The saved page must not run anything, nor fetch anything, when a person opens it.
 POLICY = (
     '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
@@ -32,22 +56,40 @@ POLICY = (
 )
 
 
-def page_screenshot(page: Page) -> bytes | None:
+def secret_elements(page: Page, redactor: Redactor) -> list[Locator]:
+    """Return locators of what shows a secret, in every frame: texts that hold one, and the fields of a frame where a field does."""
+    masks: list[Locator] = []
+    frames = page.frames
+    for frame, answer in zip(frames, page._sync(_evaluated(frames, SHOWN)), strict=True):
+        if not isinstance(answer, dict):
+            continue
+        texts, fields = str(answer["texts"]), str(answer["fields"])
+        redactor.text(texts)  # it may show what nobody has seen yet
+        masks += [frame.get_by_text(value) for value in redactor.secrets if value in texts]
+        loose = str(answer["loose"])
+        if redactor.text(loose) != loose:  # directly in a shadow root: no element that a locator could name
+            masks.append(frame.locator("body"))
+        if redactor.text(fields) != fields:
+            masks.append(frame.locator("input, textarea, select"))
+    return masks[:MOST_MASKS]
+
+
+def page_screenshot(page: Page, mask: Sequence[Locator] = ()) -> bytes | None:
     """Return the viewport as PNG."""
     try:
-        return page.screenshot(timeout=ANSWER_TIMEOUT_MS, animations="disabled", caret="hide")
+        return page.screenshot(timeout=ANSWER_TIMEOUT_MS, animations="disabled", caret="hide", mask=mask)
     except Error:
         return None
 
 
-def element_screenshot(page: Page) -> bytes | None:
+def element_screenshot(page: Page, mask: Sequence[Locator] = ()) -> bytes | None:
     """Return the first `<openai-chatkit>` as PNG; None when it has no box."""
     try:
         element = page.locator("openai-chatkit").first
         box = element.bounding_box(timeout=500)
         if box is None or box["width"] < 1 or box["height"] < 1:
             return None
-        return element.screenshot(timeout=ANSWER_TIMEOUT_MS, animations="disabled", caret="hide")
+        return element.screenshot(timeout=ANSWER_TIMEOUT_MS, animations="disabled", caret="hide", mask=mask)
     except Error:
         return None
 
@@ -65,15 +107,30 @@ def dom_html(page: Page) -> str:
 
 
 async def _serialized(frames: list[Frame]) -> list[str]:
-    """Return each frame's DOM. One that never commits would keep `evaluate` waiting without an end, hence the limit."""
+    """Return each frame's DOM."""
+    return [
+        f"<!-- this document did not answer: {html.escape(answer.reason)} -->"
+        if isinstance(answer, _Silence)
+        else _cut(str(answer))
+        for answer in await _evaluated(frames, SERIALIZE)
+    ]
 
-    async def one(frame: Frame) -> str:
+
+@dataclass(frozen=True, slots=True)
+class _Silence:
+    """A frame that did not answer."""
+
+    reason: str
+
+
+async def _evaluated(frames: list[Frame], expression: str) -> list[Any]:
+    """Return each frame's answer. One that never commits would keep `evaluate` waiting without an end, hence the limit."""
+
+    async def one(frame: Frame) -> Any:
         try:
-            text = await asyncio.wait_for(frame._impl_obj.evaluate(SERIALIZE), ANSWER_TIMEOUT_MS / 1000)
+            return await asyncio.wait_for(frame._impl_obj.evaluate(expression), ANSWER_TIMEOUT_MS / 1000)
         except (Error, TimeoutError) as error:
-            reason = str(error).splitlines()[0] if str(error) else "time-out"
-            return f"<!-- this document did not answer: {html.escape(reason)} -->"
-        return _cut(str(text))
+            return _Silence(str(error).splitlines()[0] if str(error) else "time-out")
 
     return list(await asyncio.gather(*map(one, frames)))
 
