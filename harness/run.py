@@ -233,7 +233,11 @@ class Visit:
         self._recorder.leave_bodies("the visit passed" if before.is_good else "the page was gone")
         if not self._screenshots and self._wants(self._keep.screenshot, before):
             self._take_screenshots()
-        dom = dom_html(page) if not page.is_closed() and not self.embed.is_crashed else ""
+        dom = (
+            dom_html(page, self._recorder.timeline.redactor)
+            if not page.is_closed() and not self.embed.is_crashed
+            else ""
+        )
         self._stop_trace(before)
         self._recorder.timeline.append(VisitEnded(reason="finished"))
         self._final = self.result()

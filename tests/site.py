@@ -19,6 +19,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     never_ends: bool = False  # the headers and the body are sent, and then nothing more
     never_begins: bool = False
+    times: int = 1  # the body is sent this often; more than once: its length is not announced
 
 
 @contextmanager
@@ -36,9 +37,11 @@ def serve_site(answers: Mapping[str, Answer]) -> Iterator[str]:
             self.send_header("content-type", answer.media_type)
             for name, value in answer.headers:
                 self.send_header(name, value)
-            self.send_header("content-length", str(len(answer.body) + (1_000 if answer.never_ends else 0)))
+            if answer.times == 1:
+                self.send_header("content-length", str(len(answer.body) + (1_000 if answer.never_ends else 0)))
             self.end_headers()
-            self.wfile.write(answer.body)
+            for _ in range(answer.times):
+                self.wfile.write(answer.body)
             if answer.never_ends:
                 self.wfile.flush()
                 is_over.wait()

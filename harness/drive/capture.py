@@ -14,11 +14,12 @@ from typing import Any
 
 from playwright.sync_api import Error, Frame, Locator, Page
 
-from harness.model.redaction import Redactor
+from harness.model.redaction import LONGEST_SECRET_CHARS, Redactor
 
 ANSWER_TIMEOUT_MS = 3_000
 LARGEST_DOM_CHARS = 400_000
 MOST_MASKS = 50
+MOST_FRAMES = 20
 
 SERIALIZE = """() => {
   const roots = [], walk = (node) => {
@@ -26,11 +27,12 @@ SERIALIZE = """() => {
   };
   walk(document);
   const root = document.documentElement;
-  if (!root) return '';
+  if (!root) return { text: '', length: 0 };
   const attributes = [...root.attributes].map((a) => ` ${a.name}="${a.value.replaceAll('"', '&quot;')}"`).join('');
   const inner = root.getHTML ? root.getHTML({ shadowRoots: roots }) : root.innerHTML;
-  return `<html${attributes}>${inner}</html>`;
-}"""
+  const text = `<html${attributes}>${inner}</html>`;
+  return { text: text.slice(0, MOST), length: text.length };
+}""".replace("MOST", str(LARGEST_DOM_CHARS + LONGEST_SECRET_CHARS))
 
 # What a person can read in a frame, open shadow roots included; scripts are in it too, and match nothing that is visible.
 SHOWN = f"""() => {{
@@ -94,10 +96,11 @@ def element_screenshot(page: Page, mask: Sequence[Locator] = ()) -> bytes | None
         return None
 
 
-def dom_html(page: Page) -> str:
+def dom_html(page: Page, redactor: Redactor) -> str:
     """Return one HTML file with the page's DOM and, below it, each frame's."""
-    main, *children = page.frames
-    top, *others = page._sync(_serialized([main, *children]))
+    main, *children = page.frames[:MOST_FRAMES]
+    answers = page._sync(_evaluated([main, *children], SERIALIZE))
+    top, *others = (_document(answer, redactor) for answer in answers)
     frames = "".join(
         f"\n<hr><p>frame <code>{html.escape(frame.url.split('#')[0])}</code></p>"
         f'<iframe sandbox="" style="width:100%;height:480px" srcdoc="{html.escape(POLICY + text)}"></iframe>'
@@ -106,14 +109,13 @@ def dom_html(page: Page) -> str:
     return f"<!doctype html>{POLICY}\n{top}{frames}\n"
 
 
-async def _serialized(frames: list[Frame]) -> list[str]:
-    """Return each frame's DOM."""
-    return [
-        f"<!-- this document did not answer: {html.escape(answer.reason)} -->"
-        if isinstance(answer, _Silence)
-        else _cut(str(answer))
-        for answer in await _evaluated(frames, SERIALIZE)
-    ]
+def _document(answer: Any, redactor: Redactor) -> str:
+    """One frame's DOM, redacted before it is cut."""
+    if isinstance(answer, _Silence):
+        return f"<!-- this document did not answer: {html.escape(answer.reason)} -->"
+    text = redactor.cut(answer["text"], LARGEST_DOM_CHARS)
+    is_cut = answer["length"] > LARGEST_DOM_CHARS
+    return text + (f"<!-- cut after {len(text)} of {answer['length']} characters -->" if is_cut else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +135,3 @@ async def _evaluated(frames: list[Frame], expression: str) -> list[Any]:
             return _Silence(str(error).splitlines()[0] if str(error) else "time-out")
 
     return list(await asyncio.gather(*map(one, frames)))
-
-
-def _cut(text: str) -> str:
-    if len(text) <= LARGEST_DOM_CHARS:
-        return text
-    return text[:LARGEST_DOM_CHARS] + f"<!-- cut after {LARGEST_DOM_CHARS} of {len(text)} characters -->"
