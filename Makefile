@@ -13,7 +13,7 @@ BIN := .venv/bin
 STAMPS := .venv/.stamps
 ARGS ?=
 
-.PHONY: gate test setup format soak clean help
+.PHONY: gate test setup format rules soak clean help
 
 gate: setup ## Run the gate on the embedded default: does the widget mount, and if not, why?
 	@$(BIN)/chatkit-harness gate $(ARGS)
@@ -33,6 +33,9 @@ test: setup $(STAMPS)/test-packages ## Run every check, as CI does: format, lint
 format: setup $(STAMPS)/test-packages ## Format the code, and correct what lint can correct.
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+rules: setup ## Write docs/rules.md anew from the rules.
+	@$(BIN)/python -m harness.explain docs/rules.md
 
 soak: setup ## Mount the healthy page a thousand times under load; a false alarm fails.
 	@$(BIN)/python benchmarks/soak.py $(ARGS)

@@ -47,7 +47,7 @@ def bare(browser: Browser, stack: Stack, _folder: Path) -> None:
     """Visit as a plain test does."""
     with browser.new_context(**context_options(CONFIG, "hermetic")) as context:
         to = Destinations(cdn=stack.cdn_tls_url, api=stack.api_tls_url, app=stack.app_tls_url)
-        install_routes(context, to, blocked_glob="", on_blocked=lambda _method, _url: None)
+        install_routes(context, to, on_blocked=lambda _method, _url: None)
         stack.use(scenario_named("healthy"))
         page = context.new_page()
         page.goto(f"{stack.app_url}/test-chatkit", wait_until="commit")

@@ -60,17 +60,27 @@ class Chatkit:
                 visit.learn_secrets()
 
     def open(
-        self, what: str = "", *, click: str = "", scenario: str = "", project: str = "", **context_args: Any
+        self,
+        what: str = "",
+        *,
+        click: str = "",
+        scenario: str = "",
+        fault: str = "",
+        project: str = "",
+        **context_args: Any,
     ) -> Visit:
         """Open an entry of the project, or a URL, and return the visit; its mount is not awaited.
 
         `click` names a button to press instead of the entry's own. `scenario` belongs to the embedded default.
+        `fault` is the name of a fault, or an expression such as "delay:session=8s", to bring in at the network of any page.
         `context_args` go to Playwright's `new_context`. Raises ConfigError for an unknown name, PageError when the page
         cannot be visited or has no such button.
         """
-        target = self._target(what, click=click, scenario=scenario or self._scenario, project=project)
+        target = self._target(what, click=click, scenario=scenario or self._scenario, fault=fault, project=project)
         needs_servers = target.network == "hermetic"
-        context = self._fresh_context(context_options(self.config, target.network) | context_args)
+        context = self._fresh_context(
+            context_options(self.config, target.network, has_faults=bool(target.faults)) | context_args
+        )
         visit = self._open.enter_context(
             open_visit(
                 context=context,
@@ -96,15 +106,15 @@ class Chatkit:
         self._contexts.append(context)
         return context
 
-    def _target(self, what: str, *, click: str, scenario: str, project: str) -> Target:
+    def _target(self, what: str, *, click: str, scenario: str, fault: str, project: str) -> Target:
         if what.startswith(("http://", "https://")):
             found = self.config.project_at(what, click=click)
             own = self.config.project(project)
-            target = target_of(found, entry="page", click=click)
+            target = target_of(found, entry="page", click=click, fault=fault)
             return replace(target, network=own.network, session_endpoint=own.session_endpoint)
         found = self.config.project(project)
         stack = self._stack() if found.is_embedded else None
-        return target_of(found, entry=what, scenario=scenario, click=click, stack=stack)
+        return target_of(found, entry=what, scenario=scenario, click=click, fault=fault, stack=stack)
 
     def _next_folder(self) -> Path:
         number = len(self.visits) + 1

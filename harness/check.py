@@ -39,6 +39,7 @@ class CheckOptions:
     """What the command line says about this check."""
 
     clicks: tuple[str, ...] = ()
+    fault: str = ""
     as_json: bool = False
     is_searched: bool = True  # for secrets, afterwards
 
@@ -48,7 +49,7 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
 
     Raises PageError when the page cannot be visited, SecretFound when the bundle held a secret.
     """
-    target = target_of(config.project_at(url), entry="page")
+    target = target_of(config.project_at(url), entry="page", fault=options.fault)
     run = new_run_folder(config.output_dir, keep_runs=config.keep_runs)
     with ExitStack() as resources:
         redactor = Redactor(config.secrets)
@@ -104,7 +105,7 @@ def launched_browser(config: Config) -> Iterator[Browser]:
 
 @contextmanager
 def _opened(browser: Browser, config: Config, target: Target, folder: Path, redactor: Redactor) -> Iterator[Visit]:
-    options: dict[str, Any] = context_options(config, target.network)
+    options: dict[str, Any] = context_options(config, target.network, has_faults=bool(target.faults))
     context = browser.new_context(**options)
     keep = Keep(trace=config.use.trace, screenshot=config.use.screenshot)
     with open_visit(
@@ -131,7 +132,7 @@ def _print(console: Console, result: VisitResult, bundle: str) -> None:
         first, *rest = _success(result)
     else:
         first, *rest = render_failure(result, bundle="").splitlines()[:-1]
-    rest += _console_lines(result)
+    rest += _console_lines(result) if result.is_mounted else []
     console.print(first, style="bold green" if result.is_mounted else "bold red", **PLAIN)
     console.print("\n".join([*rest, f"  bundle:    {bundle}"]), **PLAIN)
 
@@ -142,6 +143,7 @@ def _success(result: VisitResult) -> list[str]:
         f"mounted after {took_ms:.0f} ms: {result.url}",
         f"  secret:    {render_prefetch(result)}",
         f"  reached:   {milestones(result)}",
+        *(f"  also:      {f.title} ({f.rule}): {f.summary}" for f in result.also if f.layer != "console"),
     ]
 
 

@@ -72,6 +72,7 @@ def cli() -> None:
       chatkit-harness check https://staging.example.com/chat --click "Open chat"
       chatkit-harness gate             does this change break the mount? (CI)
       chatkit-harness serve            a page with a working widget, to look at
+      chatkit-harness explain RULE     what a finding's name means, and what to do
       chatkit-harness doctor           what works on this machine
     """
 
@@ -108,17 +109,18 @@ def _config(options: dict[str, Any], **more: Any) -> Config:
 @cli.command(epilog=EXIT_CODES, short_help="Does a widget mount at this URL? Nothing to configure.")
 @click.argument("url")
 @click.option("--click", "clicks", multiple=True, metavar="NAME", help="A button, link or text to click first.")
+@click.option("--fault", default="", metavar="NAME", help="Break something on purpose; `faults` lists what there is.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
 @click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
 @_config_options
-def check(url: str, clicks: tuple[str, ...], as_json: bool, no_secret_scan: bool, **options: Any) -> int:
+def check(url: str, clicks: tuple[str, ...], fault: str, as_json: bool, no_secret_scan: bool, **options: Any) -> int:
     """Open URL, click what is named, and say whether a ChatKit widget mounts.
 
     Nothing has to be configured: the call that fetches the client secret is found by its answer.
     """
     from harness.check import CheckOptions, run_check
 
-    chosen = CheckOptions(clicks=clicks, as_json=as_json, is_searched=not no_secret_scan)
+    chosen = CheckOptions(clicks=clicks, fault=fault, as_json=as_json, is_searched=not no_secret_scan)
     return run_check(_stdout(), _config(options), url, chosen)
 
 
@@ -166,6 +168,24 @@ def serve(scenario: str, port: int, is_list: bool, **_debug: Any) -> int:
     from harness.serve import list_scenarios, run_serve
 
     return list_scenarios(_stdout()) if is_list else run_serve(_stdout(), scenario, port)
+
+
+@cli.command(short_help="List the faults that can be brought into any page.")
+def faults() -> int:
+    """List the named faults, and the words of the language that they are written in."""
+    from harness.serve import list_faults
+
+    return list_faults(_stdout())
+
+
+@cli.command(short_help="What a finding's name means, and what to do.")
+@click.argument("rule", default="")
+@click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
+def explain(rule: str, **_debug: Any) -> int:
+    """Explain RULE, the name of a finding, at length; without a name list them all."""
+    from harness.explain import run_explain
+
+    return run_explain(_stdout(), rule)
 
 
 @cli.command(short_help="Print the effective configuration.")

@@ -5,8 +5,8 @@ In: configuration, and a browser context of the caller's. Out: a `Visit` while i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,16 +23,21 @@ from harness.config import Config, Project
 from harness.drive import talk
 from harness.drive.capture import dom_html, element_screenshot, page_screenshot, secret_elements
 from harness.drive.embed import Embed
-from harness.drive.routes import Destinations, install_routes
+from harness.drive.faults import cookie_keeper, install_aborts, install_forwarding
+from harness.drive.routes import LEAVES_LOOPBACK, Destinations, destination_of, install_routes
 from harness.drive.talk import Reply
 from harness.errors import BundleError, ConfigError, ConversationFailed, MountFailed
-from harness.model.events import Omitted, RequestBlocked, VisitEnded, VisitStarted
+from harness.model.events import FaultInjected, Omitted, RequestBlocked, VisitEnded, VisitStarted
+from harness.model.faults import Asked, Fault, combined, render_fault
+from harness.model.injection import Injector
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.observe.recorder import Recorder
 from harness.report.bundle import saved_result, write_bytes, write_json, write_text
 from harness.report.context import render_console, render_error_context, render_failure, render_verdict
 from harness.report.trace import Evidence, learn_from_trace, rewrite_trace
+from harness.servers.forwarder import serve_forwarder
+from harness.servers.named_faults import faults_of
 from harness.servers.scenarios import Scenario, scenario_named
 from harness.servers.server import Stack
 
@@ -49,6 +54,7 @@ class Target:
     click: str = ""
     scenario: Scenario | None = None
     network: str = "live"  # "hermetic" | "live"
+    faults: tuple[Fault, ...] = ()  # injected on a page of somebody else; an embedded one's are its scenario's
     limits: Limits
     prefetch: str = "required"
     console_allow: tuple[str, ...] = ()
@@ -76,9 +82,16 @@ def limits_of(project: Project) -> Limits:
 
 
 def target_of(
-    project: Project, *, entry: str = "", scenario: str = "", click: str = "", stack: Stack | None = None
+    project: Project,
+    *,
+    entry: str = "",
+    scenario: str = "",
+    click: str = "",
+    fault: str = "",
+    stack: Stack | None = None,
 ) -> Target:
-    """Return the target for an entry of a project. Raises ConfigError for an entry or scenario that does not exist."""
+    """Return the target for an entry of a project. Raises ConfigError for an entry, scenario or fault that is not there."""
+    faults = faults_of([fault] if fault else [])
     known = {e.name: e for e in project.entries}
     if entry and entry not in known:
         raise ConfigError(f"project {project.name!r} has no entry {entry!r}; it has: {', '.join(known) or 'none'}")
@@ -88,7 +101,12 @@ def target_of(
     base_url = project.base_url or (project.web_server.url if project.web_server else "")
     if chosen is not None:
         assert stack is not None, "the embedded default needs its servers"
+        chosen = replace(chosen, faults=combined((*chosen.faults, *faults)))
         base_url = stack.app_url if chosen.origin == "local" else chosen.origin
+    elif any(fault.target == "openai-sessions" for fault in faults):
+        raise ConfigError(
+            f"the fault {fault!r} is between the app's server and OpenAI, where no browser can bring it in"
+        )
     return Target(
         url=base_url.rstrip("/") + project.page,
         project=project.name,
@@ -96,6 +114,7 @@ def target_of(
         click=click or (known[entry].click if entry else ""),
         scenario=chosen,
         network=project.network,
+        faults=() if chosen is not None else combined(faults),
         limits=limits_of(project),
         prefetch=project.chatkit.prefetch,
         console_allow=project.chatkit.console_allow,
@@ -335,11 +354,16 @@ def open_visit(
     """Observe a page from before its first navigation until the block ends; then write the bundle."""
     recorder = Recorder(folder=folder, redactor=redactor)
     recorder.attach(context, page)
-    if target.network == "hermetic":
-        _route(context, target, recorder, stack)
+    to = _destinations(stack) if target.network == "hermetic" else None
+    if to is not None:
+        _route(context, to, recorder)
     if stack is not None and target.scenario is not None:
         stack.use(target.scenario)
         stack.on_answer = recorder.timeline.append
+        install_aborts(context, stack.injector, _on_fault(recorder))
+    forwarding = ExitStack()
+    if target.faults:
+        forwarding.enter_context(_faults_on_the_way(context, target.faults, to, recorder))
     visit = Visit(context=context, page=page, target=target, recorder=recorder, keep=keep)
     try:
         yield visit
@@ -349,6 +373,7 @@ def open_visit(
         finally:
             if stack is not None:
                 stack.on_answer = ignore_answer
+            forwarding.close()
             recorder.detach(context, page)
 
 
@@ -356,22 +381,53 @@ def ignore_answer(_answer: object) -> None:
     """The listener between visits."""
 
 
-def _route(context: BrowserContext, target: Target, recorder: Recorder, stack: Stack | None) -> None:
+def _destinations(stack: Stack | None) -> Destinations:
     assert stack is not None, "a hermetic visit needs the embedded servers"
-    to = Destinations(cdn=stack.cdn_tls_url, api=stack.api_tls_url, app=stack.app_tls_url)
+    return Destinations(cdn=stack.cdn_tls_url, api=stack.api_tls_url, app=stack.app_tls_url, app_http=stack.app_url)
 
+
+def _route(context: BrowserContext, to: Destinations, recorder: Recorder) -> None:
     def on_blocked(method: str, url: str) -> None:
         recorder.timeline.append(RequestBlocked(method=method, url=url))
 
-    install_routes(context, to, blocked_glob=target.scenario.block if target.scenario else "", on_blocked=on_blocked)
+    install_routes(context, to, on_blocked=on_blocked)
 
 
-def context_options(config: Config, network: str) -> dict[str, Any]:
+def _on_fault(recorder: Recorder) -> Callable[[Asked, tuple[Fault, ...]], None]:
+    """Return what writes down each fault that was carried out; called from the forwarder's thread too."""
+
+    def on_fault(asked: Asked, faults: tuple[Fault, ...]) -> None:
+        for fault in faults:
+            recorder.timeline.append(FaultInjected(fault=render_fault(fault), method=asked.method, url=asked.url))
+
+    return on_fault
+
+
+@contextmanager
+def _faults_on_the_way(
+    context: BrowserContext, faults: tuple[Fault, ...], to: Destinations | None, recorder: Recorder
+) -> Iterator[None]:
+    """Do what the faults say to the requests between the page and its servers, until the block ends."""
+    injector, on_fault = Injector(faults), _on_fault(recorder)
+    with serve_forwarder(
+        injector, on_fault=on_fault, keep_cookies=cookie_keeper(context), is_trusting=to is not None
+    ) as forwarder:
+
+        def address_of(asked: Asked, cookie: str) -> str | None:
+            leaves = to is not None and LEAVES_LOOPBACK.match(asked.url)
+            upstream = destination_of(asked.url, to) if to is not None and leaves else asked.url
+            return forwarder.address_of(asked, upstream=upstream, cookie=cookie) if upstream else None
+
+        install_forwarding(context, injector, address_of, on_fault)
+        yield
+
+
+def context_options(config: Config, network: str, *, has_faults: bool = False) -> dict[str, Any]:
     """Return what a browser context needs for a project's visits."""
     viewport = config.use.viewport
     options: dict[str, Any] = {"viewport": {"width": viewport.width, "height": viewport.height}}
-    if network == "hermetic":
-        options["ignore_https_errors"] = True  # the embedded servers sign their own certificates
+    if network == "hermetic" or has_faults:
+        options["ignore_https_errors"] = True  # our own servers sign their own certificates
         # A page that is not on loopback itself may otherwise not reach the loopback servers it is routed to.
         if config.use.browser == "chromium":
             options["permissions"] = ["local-network-access"]

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.model.events import ServerAnswered
+from harness.model.faults import ALL_EXCHANGES, ALL_VERBS, render_fault
+from harness.servers.named_faults import named_faults
 from harness.servers.scenarios import read_scenarios, scenario_named
 from harness.servers.server import serve_stack
 
@@ -58,11 +60,37 @@ def _expected(verdict: str, milestone: str) -> str:
 
 def list_scenarios(console: Console) -> int:
     """Print every scenario with what it breaks, and return 0."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("scenario", "expected", "what it is"):
-        table.add_column(heading, overflow="fold", header_style="bold")
+    table = _table("scenario", "expected", "what it is")
     for scenario in read_scenarios().values():
         expected = "mounts" if scenario.verdict == "mounted" else f"{scenario.verdict} after {scenario.milestone}"
         table.add_row(scenario.name, expected, scenario.about)
     console.print(table, highlight=False)
     return 0
+
+
+def list_faults(console: Console) -> int:
+    """Print every named fault with what it does, then the words of the language, and return 0."""
+    named = _table("fault", "what it does", "the same in the fault language")
+    for fault in named_faults().values():
+        named.add_row(fault.name, fault.about, "  ".join(map(render_fault, fault.faults)))
+    verbs = _table("verb", "what it does", "such as")
+    for verb in ALL_VERBS:
+        verbs.add_row(verb.name, verb.about, verb.example)
+    targets = _table("target", "what it is")
+    for exchange in ALL_EXCHANGES:
+        targets.add_row(exchange.name, exchange.about)
+    targets.add_row("a URL glob", "any other request: https://cdn.example.com/*.js")
+    for table in (named, verbs, targets):
+        console.print(table, highlight=False, markup=False)
+        console.print()
+    console.print(
+        "<verb>:<target>[#n][=<value>]; #2 means the second such request only.", highlight=False, markup=False
+    )
+    return 0
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, overflow="fold", header_style="bold")
+    return table

@@ -16,6 +16,7 @@ from harness.model import events
 from harness.model.events import Body, Event, Headers
 from harness.model.timeline import Entry
 
+ORIGIN = "https://app.test"
 PAGE = "https://app.test/chat"
 LOADER = "https://cdn.platform.openai.com/deployments/chatkit/chatkit.js"
 FRAME = "https://cdn.platform.openai.com/deployments/chatkit/index-abc.html"
@@ -133,6 +134,7 @@ def document_started(document: str = DOCUMENT, **changes: Any) -> events.Documen
     is_top = document == DOCUMENT
     defaults = {
         "url": PAGE if is_top else FRAME,
+        "origin": ORIGIN if is_top else "https://cdn.platform.openai.com",
         "is_top": is_top,
         "is_secure_context": True,
         "page_ms": 1.0,
@@ -149,6 +151,22 @@ def document_loaded(document: str = DOCUMENT, page_ms: float = 90.0) -> events.D
 def script_referenced(src: str = LOADER, **changes: Any) -> events.ScriptReferenced:
     """Return a script tag that points to the loader."""
     return events.ScriptReferenced(**{"document": DOCUMENT, "page_ms": 2.0, "src": src, "type": ""} | changes)
+
+
+def lookalike_seen(tag: str = "chatkit-widget", **changes: Any) -> events.LookalikeSeen:
+    """Return an element of a name that resembles ChatKit's."""
+    return events.LookalikeSeen(**{"document": DOCUMENT, "page_ms": 1_100.0, "tag": tag} | changes)
+
+
+def notice_shown(text: str = "Initializing ChatKit...", **changes: Any) -> events.NoticeShown:
+    """Return a text about the chat: one that asks for patience."""
+    return events.NoticeShown(**{"document": DOCUMENT, "page_ms": 99.0, "text": text} | changes)
+
+
+def options_seen(*api_keys: str, embed: int = 1, **changes: Any) -> events.OptionsSeen:
+    """Return the names of a hosted embed's options, or of these under `api`."""
+    defaults = {"document": DOCUMENT, "page_ms": 101.0, "keys": ("api", "theme"), "domain_key_format": ""}
+    return events.OptionsSeen(embed=embed, api_keys=api_keys or ("getClientSecret",), **defaults | changes)
 
 
 def element_defined(document: str = DOCUMENT, page_ms: float = 80.0) -> events.ElementDefined:
@@ -188,6 +206,9 @@ def box_changed(width_px: float = 886, height_px: float = 588, *, embed: int = 1
         "is_reachable": True,
         "hidden_by": "",
         "covered_by": "",
+        "container": "div#chat",
+        "container_height_px": 588,
+        "height_css": "100%",
     }
     return events.BoxChanged(width_px=width_px, height_px=height_px, embed=embed, **defaults | changes)
 
@@ -268,7 +289,7 @@ def resource_timed(
 
 def policy_violated(directive: str = "frame-src", blocked_url: str = FRAME, **changes: Any) -> events.PolicyViolated:
     """Return a violation of the page's Content-Security-Policy."""
-    defaults = {"document": DOCUMENT, "page_ms": 101.0, "is_enforced": True}
+    defaults = {"document": DOCUMENT, "page_ms": 101.0, "is_enforced": True, "source": ""}
     return events.PolicyViolated(directive=directive, blocked_url=blocked_url, **defaults | changes)
 
 
@@ -333,6 +354,11 @@ def request_failed(request_id: str = "r1", error_text: str = "net::ERR_CONNECTIO
     return events.RequestFailed(request_id=request_id, error_text=error_text)
 
 
+def fault_injected(fault: str = "status:session=401", method: str = "POST", url: str = SESSION) -> events.FaultInjected:
+    """Return what the harness did to a request on purpose."""
+    return events.FaultInjected(fault=fault, method=method, url=url)
+
+
 def request_blocked(method: str = "GET", url: str = "https://tracker.example/t.js") -> events.RequestBlocked:
     """Return a request that a hermetic run kept on this machine."""
     return events.RequestBlocked(method=method, url=url)
@@ -391,10 +417,13 @@ ONE_OF_EACH: tuple[Event, ...] = (
     document_started(),
     document_loaded(),
     script_referenced(),
+    lookalike_seen(),
+    notice_shown(),
     element_defined(),
     element_connected(),
     element_disconnected(),
     shadow_changed(),
+    options_seen(),
     box_changed(),
     widget_event(),
     command(),
@@ -406,6 +435,7 @@ ONE_OF_EACH: tuple[Event, ...] = (
     body_read(is_verified=True),
     request_failed(),
     request_blocked(),
+    fault_injected(),
     frame_navigated(),
     frame_detached(),
     console_message(),

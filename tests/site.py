@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+PIECE_GAP_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +23,8 @@ class Answer:
     never_ends: bool = False  # the headers and the body are sent, and then nothing more
     never_begins: bool = False
     times: int = 1  # the body is sent this often; more than once: its length is not announced
+    pieces: tuple[bytes, ...] = ()  # a body that comes in pieces, PIECE_GAP_S apart
+    echoes_cookies: bool = False  # the body is the request's Cookie header
 
 
 @contextmanager
@@ -37,11 +42,17 @@ def serve_site(answers: Mapping[str, Answer]) -> Iterator[str]:
             self.send_header("content-type", answer.media_type)
             for name, value in answer.headers:
                 self.send_header(name, value)
+            body = (self.headers.get("cookie") or "").encode() if answer.echoes_cookies else answer.body
+            size = len(body) + sum(map(len, answer.pieces)) + (1_000 if answer.never_ends else 0)
             if answer.times == 1:
-                self.send_header("content-length", str(len(answer.body) + (1_000 if answer.never_ends else 0)))
+                self.send_header("content-length", str(size))
             self.end_headers()
             for _ in range(answer.times):
-                self.wfile.write(answer.body)
+                self.wfile.write(body)
+            for piece in answer.pieces:
+                self.wfile.write(piece)
+                self.wfile.flush()
+                time.sleep(PIECE_GAP_S)
             if answer.never_ends:
                 self.wfile.flush()
                 is_over.wait()

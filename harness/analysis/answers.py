@@ -21,6 +21,7 @@ from harness.model.events import (
 )
 from harness.model.timeline import Entry
 
+CALLS = ("fetch", "fetchEventSource")  # what the frame has the page do in custom mode
 VERIFICATION_SKIPPED = "Domain verification skipped for "
 
 
@@ -34,6 +35,8 @@ def with_answers(mount: Mount, entry: Entry) -> Mount:
         return _with_verification(mount, Verification.SKIPPED, entry) if is_skipped else mount
     if isinstance(event, FrameMessage):
         mount = _with_announcement(_with_answer(mount, event), event)
+        if mount.backend is Backend.ANNOUNCED and _is_failed_call(mount, event):
+            mount = _with_backend(mount, Backend.FAILING, entry)
     if isinstance(event, (RequestStarted, ResponseReceived, RequestFailed, BodyRead)):
         checks = [x for x in mount.kept.values() if is_verification(x)]
         mount = _with_verification(mount, _verification_of(checks[-1]), entry) if checks else mount
@@ -53,10 +56,22 @@ def _with_answer(mount: Mount, event: FrameMessage) -> Mount:
 def _with_announcement(mount: Mount, event: FrameMessage) -> Mount:
     """The mount that knows that a backend call is to come: the frame asked for it, or for what goes with it."""
     is_asked = event.direction == "to_host" and event.document in mount.documents
-    is_call = event.name == "onAddMetadataToRequest" or event.type in ("fetch", "fetchEventSource")
+    is_call = event.name == "onAddMetadataToRequest" or event.type in CALLS
     if is_asked and is_call and mount.backend is Backend.UNSEEN:
         return replace(mount, backend=Backend.ANNOUNCED)
     return mount
+
+
+def _is_failed_call(mount: Mount, event: FrameMessage) -> bool:
+    """Whether the page has told the frame that its call failed: one that policy forbids never gets to the network.
+
+    Question and answer are reported by two documents, and so in any order.
+    """
+    is_question = event.direction == "to_host" and event.type in CALLS
+    answer = mount.early.get(event.nonce) if is_question else event
+    if answer is None or answer.direction != "to_frame" or event.nonce not in mount.backend_calls:
+        return False
+    return answer.type == "response" and bool(answer.error_name or answer.error_message)
 
 
 def _with_verification(mount: Mount, verification: Verification, entry: Entry) -> Mount:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from urllib.parse import SplitResult, urlsplit
 
+from harness.model.addresses import TELEMETRY_HOSTS as TELEMETRY_HOSTS
+from harness.model.addresses import is_telemetry as is_telemetry
+from harness.model.addresses import split_url as split_url
 from harness.model.events import (
     BodyRead,
     RequestFailed,
@@ -18,10 +20,6 @@ from harness.model.events import (
 )
 from harness.model.timeline import Entry
 
-# Hosts, with all below them, whose failures never keep a widget from mounting.
-TELEMETRY_HOSTS = ("browser-intake-datadoghq.com", "chatgpt.com", "statsig.com", "statsigapi.net", "featuregates.org",
-                   "mixpanel.com", "segment.com", "segment.io", "google-analytics.com", "googletagmanager.com", "sentry.io",
-                   "logrocket.com", "logrocket.io", "lr-ingest.io")  # fmt: skip
 ABORTED = ("net::ERR_ABORTED", "NS_BINDING_ABORTED", "cancelled")  # the page changed its mind, as each engine says it
 
 
@@ -39,6 +37,8 @@ class Exchange:
     body: BodyRead | None = None
     failure: str = ""
     failure_seq: int = 0
+    answer_seq: int = 0
+    body_seq: int = 0
 
     @property
     def url(self) -> str:
@@ -83,20 +83,6 @@ class Exchange:
         ) and not is_telemetry(self.url)
 
 
-def is_telemetry(url: str) -> bool:
-    """Whether the host is one that only measures."""
-    host = split_url(url).hostname or ""
-    return any(host == name or host.endswith(f".{name}") for name in TELEMETRY_HOSTS)
-
-
-def split_url(url: str) -> SplitResult:
-    """Return the parts of a URL; none of one that is not well-formed."""
-    try:
-        return urlsplit(url)
-    except ValueError:  # an unclosed bracket of an IPv6 host
-        return SplitResult("", "", "", "", "")
-
-
 def add(exchanges: dict[str, Exchange], entry: Entry) -> dict[str, Exchange]:
     """Return the exchanges after one more entry; the same object when it is not about the network."""
     event = entry.event
@@ -104,7 +90,9 @@ def add(exchanges: dict[str, Exchange], entry: Entry) -> dict[str, Exchange]:
         case RequestStarted():
             exchange = Exchange(seq=entry.seq, started_at_ms=entry.at_ms, request=event)
         case ResponseReceived() if event.request_id in exchanges:
-            exchange = replace(exchanges[event.request_id], response=event, response_at_ms=entry.at_ms)
+            exchange = replace(
+                exchanges[event.request_id], response=event, response_at_ms=entry.at_ms, answer_seq=entry.seq
+            )
         case RequestFinished() if event.request_id in exchanges:
             exchange = replace(exchanges[event.request_id], finished=event, ended_at_ms=entry.at_ms)
         case RequestFailed() if event.request_id in exchanges:
@@ -115,7 +103,7 @@ def add(exchanges: dict[str, Exchange], entry: Entry) -> dict[str, Exchange]:
                 ended_at_ms=entry.at_ms,
             )
         case BodyRead() if event.request_id in exchanges:
-            exchange = replace(exchanges[event.request_id], body=event)
+            exchange = replace(exchanges[event.request_id], body=event, body_seq=entry.seq)
         case _:
             return exchanges
     return {**exchanges, exchange.request.request_id: exchange}

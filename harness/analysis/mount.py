@@ -10,7 +10,7 @@ from dataclasses import replace
 from urllib.parse import urljoin
 
 from harness.analysis import exchanges as network
-from harness.analysis.answers import with_answers
+from harness.analysis.answers import CALLS, with_answers
 from harness.analysis.exchanges import Exchange
 from harness.analysis.roles import is_frame_document, is_verification
 from harness.analysis.signals import is_ours, signals_of
@@ -42,6 +42,7 @@ from harness.model.timeline import Entry
 
 # What the frame waits for before it goes on; it asks for the metadata before every backend call in hosted mode.
 AWAITED = ("onGetClientSecret", "onAddMetadataToRequest")
+NOBODY_ANSWERS = (Element.MOVED, Element.REMOVED, Element.DISCONNECTED)
 MOST_REMEMBERED = 50  # answers and requests that nobody has asked about yet
 
 
@@ -84,10 +85,17 @@ def apply(mount: Mount, signal: Signal, entry: Entry) -> Mount:
         element=ELEMENT.get((mount.element, signal), mount.element),
         session=SESSION.get((mount.session, signal), mount.session),
         frame=FRAME.get((mount.frame, signal), mount.frame),
-        milestones=milestones,
+        milestones=_still_reached(milestones, mount, signal),
         last_signal={**mount.last_signal, signal: entry.seq},
         asked=_still_asked(mount.asked, signal),
     )
+
+
+def _still_reached(milestones: dict[Milestone, Reached], mount: Mount, signal: Signal) -> dict[Milestone, Reached]:
+    """The milestones after a signal; a document that may not be shown was not delivered, unless its app spoke."""
+    if signal is Signal.FRAME_FAILED and mount.frame is Frame.DELIVERED:
+        return {m: reached for m, reached in milestones.items() if m is not Milestone.FRAME_DELIVERED}
+    return milestones
 
 
 def _still_asked(asked: dict[str, str], signal: Signal) -> dict[str, str]:
@@ -174,9 +182,10 @@ def _with_message(mount: Mount, event: FrameMessage) -> Mount:
     if event.type == "command" and event.name in AWAITED:
         if event.nonce in mount.early:
             return replace(mount, early={n: answer for n, answer in mount.early.items() if n != event.nonce})
-        if mount.element is not Element.MOVED:
+        if mount.element not in NOBODY_ANSWERS:
             return replace(mount, asked={**mount.asked, event.nonce: event.name})
-    if event.type in ("fetch", "fetchEventSource") and event.detail_name:
+    if event.type in CALLS and event.detail_name:
+        mount = replace(mount, backend_calls=mount.backend_calls | {event.nonce})
         return _with_backend_url(mount, _absolute(mount, event))
     return mount
 

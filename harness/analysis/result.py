@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from harness.analysis.exchanges import TELEMETRY_HOSTS, Exchange, exchanges_of, is_telemetry
+from harness.analysis.console import console_of
+from harness.analysis.diagnosis import diagnose
+from harness.analysis.exchanges import Exchange, exchanges_of
+from harness.analysis.gathering import facts_of
 from harness.analysis.prefetch import prefetch_of
 from harness.analysis.roles import is_frame_document, is_loader, is_verification, lacks_secret
 from harness.analysis.state import Backend, Milestone, Mount
@@ -15,7 +18,7 @@ from harness.analysis.tracks import Script, Session
 from harness.analysis.verdict import Judgement, Limits, Reason, judge
 from harness.model.events import (
     BodyRead,
-    ConsoleMessage,
+    FaultInjected,
     FrameMessage,
     PageErrorRaised,
     PolicyViolated,
@@ -23,11 +26,10 @@ from harness.model.events import (
     VisitStarted,
     WidgetEvent,
 )
-from harness.model.results import ConsoleProblem, MilestoneReached, VisitResult
+from harness.model.results import MilestoneReached, VisitResult
 from harness.model.timeline import Entry
 
 MOST_FACTS = 8
-STATUS_ECHO = "Failed to load resource: "  # what the browser prints for each answer of 400 and above
 
 
 def result_of(
@@ -55,6 +57,8 @@ def result_of(
     prefetch = prefetch_of(entries, mount.embed)
     exchanges = exchanges_of(entries)
     reason = verdict.reason if verdict else Reason.UNDECIDED
+    console = console_of(entries, console_allow)
+    facts = facts_of(entries, mount=mount, verdict=verdict, prefetch=prefetch)
     last, following = mount.last_milestone, mount.next_milestone
     return VisitResult(
         project=start.project,
@@ -89,8 +93,9 @@ def result_of(
         connected_page_ms=prefetch.connected_page_ms,
         secret_ended_page_ms=prefetch.response_ended_page_ms,
         secret_url=prefetch.url,
-        console=_console(entries, console_allow),
+        console=console,
         facts=_facts(entries, exchanges, mount, is_in_url=prefetch.is_in_url),
+        findings=diagnose(facts, console, entries),
     )
 
 
@@ -112,29 +117,6 @@ def _mode(mount: Mount, exchanges: tuple[Exchange, ...]) -> str:
     if mount.backend_urls or is_custom_check or mount.needs_no_secret:
         return "custom"
     return "hosted" if mount.session is not Session.NONE else "unknown"
-
-
-def _console(entries: tuple[Entry, ...], allowed: tuple[str, ...]) -> tuple[ConsoleProblem, ...]:
-    problems = []
-    for entry in entries:
-        match entry.event:
-            case ConsoleMessage(level="error", text=text, url=url):
-                kind, is_harmless = "console.error", _is_about_telemetry(text, url)
-            case PageErrorRaised(name=name, message=message):
-                kind, is_harmless = "uncaught", False
-                text = message if message.startswith(name) else f"{name}: {message}"
-            case _:
-                continue
-        is_allowed = is_harmless or any(part in text for part in allowed)
-        shown = text if text.strip() else "(without text)"
-        problems.append(ConsoleProblem(seq=entry.seq, kind=kind, text=shown, is_allowed=is_allowed))
-    return tuple(problems)
-
-
-def _is_about_telemetry(text: str, url: str) -> bool:
-    """Whether an error only says that a measuring host did not answer, as many networks and blockers have it."""
-    is_blocked = text.startswith("Access to ") and any(f"//{host}/" in text for host in TELEMETRY_HOSTS)
-    return is_blocked or (text.startswith(STATUS_ECHO) and is_telemetry(url))
 
 
 def explain(reason: Reason, mount: Mount, exchanges: tuple[Exchange, ...], entries: tuple[Entry, ...]) -> str:
@@ -314,6 +296,8 @@ def _facts(
                 facts.append((entry.seq, "an answer calls itself a mock"))
             case BodyRead(secret_format="other"):
                 facts.append((entry.seq, "the client secret is not in the format the SDK accepts"))
+            case FaultInjected(fault=fault, method=method, url=url):
+                facts.append((entry.seq, f"the harness itself broke {method} {url}: {fault}"))
             case RequestBlocked(method=method, url=url):
                 facts.append((entry.seq, f"{method} {url} was blocked: this run is hermetic"))
             case VisitStarted() if is_in_url:

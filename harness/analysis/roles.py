@@ -5,26 +5,11 @@ In: exchanges. Out: statements about them. It knows addresses, and nothing of st
 
 from __future__ import annotations
 
-import re
 from fnmatch import fnmatchcase
-from itertools import pairwise
-from urllib.parse import urlsplit
 
 from harness.analysis.exchanges import Exchange
-
-API = "/v1/chatkit/"
-CONVERSATION = f"{API}conversation"
-VERIFY = f"{API}domain_keys/verify"
-SESSIONS = f"{API}sessions"
-
-WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-CHATKIT = re.compile(r"chat[-_]?kit", re.IGNORECASE)
-SESSION_WORDS = frozenset({"session", "sessions", "secret", "start", "refresh", "token"})
-
-
-def is_loader(url: str) -> bool:
-    """Whether a script URL is the ChatKit loader: the real one's path, wherever it is served from."""
-    return urlsplit(url).path.endswith("/chatkit.js")
+from harness.model.addresses import API, CONVERSATION, SESSIONS, VERIFY, names_a_session, split_url
+from harness.model.addresses import is_loader as is_loader
 
 
 def is_verification(exchange: Exchange) -> bool:
@@ -55,19 +40,14 @@ def is_session_request(exchange: Exchange, endpoint: str = "") -> bool:
         return False
     if exchange.path.startswith(API):  # a page that has an API key of its own and asks OpenAI itself
         return exchange.path == SESSIONS
-    return _names_a_session(exchange.path, exchange.request.method)
+    return names_a_session(exchange.path, exchange.request.method)
 
 
-def _names_a_session(path: str, method: str) -> bool:
-    """Whether a path is named as session endpoints are: /api/chatkit/session, /chatkit-start, /api/clientSecret."""
-    plain = CHATKIT.sub("-chatkit-", path)
-    segments = [[word.lower() for word in WORDS.findall(segment)] for segment in plain.split("/") if segment]
-    words = [word for segment in segments for word in segment]
-    if "chatkit" in words and SESSION_WORDS.intersection(words[words.index("chatkit") :]):
-        return True
-    if any(pair == ("client", "secret") for pair in pairwise(words)):
-        return True
-    return method == "POST" and bool(segments) and segments[-1] == ["create", "session"]
+def is_session_url(url: str, endpoint: str = "") -> bool:
+    """Whether an address is one that a client secret is asked for at, for a request that was never made."""
+    if endpoint:
+        return fnmatchcase(url, endpoint) or fnmatchcase(url.partition("?")[0], endpoint)
+    return names_a_session(split_url(url).path, "POST")
 
 
 def has_secret(exchange: Exchange) -> bool:

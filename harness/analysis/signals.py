@@ -193,6 +193,8 @@ def _script_signals(exchange: Exchange, event: OfNetwork) -> Iterator[Signal]:
 
 def _frame_signals(exchange: Exchange) -> Iterator[Signal]:
     yield Signal.FRAME_REQUESTED
+    if exchange.is_aborted and 200 <= exchange.status < 300:
+        return  # a frame that went away while its document was arriving
     if exchange.failure or exchange.status >= 400:
         yield Signal.FRAME_FAILED
     elif 200 <= exchange.status < 300:

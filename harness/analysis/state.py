@@ -16,6 +16,7 @@ from harness.analysis.roles import (
     is_loader,
     is_page_document,
     is_session_request,
+    is_session_url,
     is_verification,
 )
 from harness.analysis.tracks import Element, Frame, Script, Session, Signal
@@ -97,6 +98,7 @@ class Mount:
     early: dict[str, FrameMessage] = field(default_factory=dict)  # answers whose question is not seen yet, by nonce
     ended: tuple[Exchange, ...] = ()  # the last requests of the app's code; one may turn out to have been the frame's
     backend_urls: frozenset[str] = frozenset()  # what the frame asked the host page to fetch (custom mode)
+    backend_calls: frozenset[str] = frozenset()  # the nonces of those
     session_endpoint: str = ""  # glob from the configuration; "" to find it by its answer and its name
     is_crashed: bool = False
     has_loaded: bool = False  # the page's load event fired: every script it came with has run
@@ -162,6 +164,10 @@ class Mount:
     def is_session(self, exchange: Exchange) -> bool:
         """Whether it asks the app for a client secret."""
         return not self.is_backend(exchange) and is_session_request(exchange, self.session_endpoint)
+
+    def is_session_url(self, url: str) -> bool:
+        """Whether an address says that a client secret is asked for there; for requests that policy kept from being made."""
+        return is_session_url(url, self.session_endpoint)
 
     def is_special(self, exchange: Exchange) -> bool:
         """Whether a track depends on it also after it ended."""

@@ -154,6 +154,7 @@ FRAME: dict[tuple[Frame, Signal], Frame] = {
     (Frame.FAILED, Signal.FRAME_REQUESTED): Frame.REQUESTED,
     (Frame.REQUESTED, Signal.FRAME_FAILED): Frame.FAILED,
     (Frame.REQUESTED, Signal.FRAME_DELIVERED): Frame.DELIVERED,
+    (Frame.DELIVERED, Signal.FRAME_FAILED): Frame.FAILED,  # it was answered, and what it said forbids to show it
     **{
         (state, Signal.FRAME_BOOTED): Frame.BOOTED
         for state in (Frame.ABSENT, Frame.REQUESTED, Frame.FAILED, Frame.DELIVERED)

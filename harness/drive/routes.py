@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, Route
@@ -21,23 +20,19 @@ OPENAI_HOSTS = ("openai.com", "chatgpt.com")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destinations:
-    """Where a hermetic visit's requests go. All are https URLs on loopback, without a path."""
+    """Where a hermetic visit's requests go: URLs on loopback, without a path."""
 
     cdn: str
     api: str
     app: str
+    app_http: str = ""  # of the app once more, for a page without TLS
 
 
-def install_routes(
-    context: BrowserContext, to: Destinations, *, blocked_glob: str, on_blocked: Callable[[str, str], None]
-) -> None:
-    """Keep every request of the context on this machine. `blocked_glob` names URLs that are aborted on purpose."""
+def install_routes(context: BrowserContext, to: Destinations, *, on_blocked: Callable[[str, str], None]) -> None:
+    """Keep every request of the context on this machine."""
 
     def handle(route: Route) -> None:
         url = route.request.url
-        if blocked_glob and fnmatch(url, blocked_glob):
-            route.abort("blockedbyclient")
-            return
         target = destination_of(url, to)
         if target is None:
             on_blocked(route.request.method, url)
@@ -46,19 +41,17 @@ def install_routes(
         route.continue_(url=target)
 
     context.route(LEAVES_LOOPBACK, handle)
-    if blocked_glob:
-        context.route(re.compile(r"^http://(?:127\.0\.0\.1|localhost)"), lambda route: (
-            route.abort("blockedbyclient") if fnmatch(route.request.url, blocked_glob) else route.continue_()
-        ))  # fmt: skip
 
 
 def destination_of(url: str, to: Destinations) -> str | None:
     """Return the loopback URL that answers in place of this one, path and query unchanged; None when nothing does."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if parts.scheme != "https":
+    if host == APP_HOST and parts.scheme == "http" and to.app_http:
+        base = to.app_http
+    elif parts.scheme != "https":
         return None
-    if host == CDN_HOST:
+    elif host == CDN_HOST:
         base = to.cdn
     elif host == APP_HOST:
         base = to.app

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from playwright.sync_api import Error, Frame, FrameLocator
-from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
+from harness.analysis.exchanges import exchanges_of
 from harness.drive.embed import Embed
 from harness.errors import ConversationFailed
 from harness.model.events import ActionTaken, WidgetEvent
@@ -21,23 +21,31 @@ START_TIMEOUT_MS = 10_000
 NEXT_RESPONSE_MS = 250
 FAILURES = ("chatkit.error", "chatkit.toast.show")
 
-# The text of the newest assistant turn after the first `known` ones; turns begin with a prefix for screen readers.
-ANSWER = """(known) => {
+# Turns begin with a prefix for screen readers. The watcher notes when text first stands in a turn that is new.
+WATCH = """() => {
   const prefix = 'The assistant said:';
-  const marks = [...document.querySelectorAll('*')].filter((e) => !e.children.length && e.textContent.trim() === prefix);
-  if (marks.length <= known) return '';
-  return marks.slice(known).map((mark) => mark.parentElement.innerText.replace(prefix, '').trim()).join('\\n\\n').trim();
+  const marks = () => [...document.querySelectorAll('*')].filter((e) => !e.children.length && e.textContent.trim() === prefix);
+  const known = marks().length, begun = performance.now();
+  const text = () => marks().slice(known)
+    .map((mark) => mark.parentElement.innerText.replace(prefix, '').trim()).join('\\n\\n').trim();
+  const watch = { first_ms: -1, text };
+  const observer = new MutationObserver(() => {
+    if (!text()) return;
+    watch.first_ms = performance.now() - begun;
+    observer.disconnect();
+  });
+  observer.observe(document, { subtree: true, childList: true, characterData: true });
+  window.__chatkitHarnessReply = watch;
 }"""
-TURNS = """() => [...document.querySelectorAll('*')]
-  .filter((e) => !e.children.length && e.textContent.trim() === 'The assistant said:').length"""
+REPLY = "() => [window.__chatkitHarnessReply.text(), window.__chatkitHarnessReply.first_ms]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What came back for one message. Times are milliseconds after it was sent."""
 
-    text: str
-    first_token_ms: float
+    text: str  # "" when the widget showed something else, such as a card
+    first_token_ms: float  # -1 without text
     total_ms: float
     thread_id: str  # "" when the widget told none
     events: tuple[str, ...]  # the widget's events from sending to the end, in order
@@ -50,22 +58,24 @@ def send(embed: Embed, text: str, *, via: str, timeout_ms: float) -> Reply:
     Raises ConversationFailed when it is not sent, fails, or is not answered within `timeout_ms`.
     """
     frame = frame_of(embed)
-    known = int(frame.evaluate(TURNS))
+    frame.evaluate(WATCH)
+    watched_ms = embed.timeline.now_ms
     begin = embed.timeline.entries[-1].seq
     embed.timeline.append(ActionTaken(action="send", target=via))
     started_ms = embed.timeline.now_ms
     _submit(embed, text, via)
     start = _await(embed, begin, ("chatkit.response.start",), START_TIMEOUT_MS, "the message to be sent")
-    try:
-        frame.wait_for_function(ANSWER, arg=known, timeout=timeout_ms)
-    except PlaywrightTimeout as error:
-        raise _failed(embed, begin, f"no answer began within {timeout_ms / 1000:g} s") from error
-    first_token_ms = embed.timeline.now_ms - started_ms
-    end = _await_end(embed, start, timeout_ms - first_token_ms)
+    end = _await_end(embed, start, timeout_ms)
+    answer, first_ms = frame.evaluate(REPLY)
     said = [e.event for e in embed.timeline.since(begin) if isinstance(e.event, WidgetEvent)]
+    if any(event.name == "chatkit.error" and "Sentinel" not in event.message for event in said):
+        raise _failed(embed, begin, "the answer ended in an error")
+    refused = _refusal(embed, begin)
+    if not answer and refused:
+        raise _failed(embed, begin, f"there was no answer: {refused}")
     return Reply(
-        text=str(frame.evaluate(ANSWER, known)),
-        first_token_ms=round(first_token_ms, 1),
+        text=str(answer),
+        first_token_ms=round(first_ms - (started_ms - watched_ms), 1) if first_ms >= 0 else -1,
         total_ms=round(end.at_ms - started_ms, 1),
         thread_id=_thread_id(embed),
         events=tuple(event.name for event in said),
@@ -147,6 +157,18 @@ def _await_end(embed: Embed, start: Entry, timeout_ms: float) -> Entry:
 def _thread_id(embed: Embed) -> str:
     changes = (e.event for e in reversed(embed.timeline.entries) if isinstance(e.event, WidgetEvent))
     return next((change.detail_name for change in changes if change.name == "chatkit.thread.change"), "")
+
+
+def _refusal(embed: Embed, after: int) -> str:
+    """How the backend refused a call since a line; "" when it did not."""
+    judgement, entries = embed.judged()
+    for exchange in exchanges_of(entries):
+        if exchange.seq > after and judgement.mount.is_backend(exchange):
+            if exchange.failure:
+                return f"{exchange.request.method} {exchange.url} failed with {exchange.failure}"
+            if exchange.status >= 400:
+                return f"{exchange.request.method} {exchange.url} answered {exchange.status}"
+    return ""
 
 
 def _failed(embed: Embed, after: int, what: str) -> ConversationFailed:

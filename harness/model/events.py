@@ -78,6 +78,15 @@ class Omitted:
     limit: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultInjected:
+    """The harness did something to this request on purpose. What embedded servers do themselves is in their answers' notes."""
+
+    fault: str  # in the fault language
+    method: str
+    url: str
+
+
 # --- in-page probe ------------------------------------------------------------------------------------------------
 
 
@@ -87,6 +96,7 @@ class DocumentStarted:
 
     document: str
     url: str  # without the hash
+    origin: str  # "null" when it is opaque: a file, a sandbox without allow-same-origin
     is_top: bool
     is_secure_context: bool
     page_ms: float
@@ -109,6 +119,24 @@ class ScriptReferenced:
     page_ms: float
     src: str
     type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookalikeSeen:
+    """An element whose name resembles ChatKit's, but which nothing has defined a second after it was put there."""
+
+    document: str
+    page_ms: float
+    tag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeShown:
+    """The page put up a short text about the chat: that it is being prepared, or cannot be had."""
+
+    document: str
+    page_ms: float
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +179,18 @@ class ShadowChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OptionsSeen:
+    """The names of the options that the element handed to its frame; never their values."""
+
+    document: str
+    embed: int
+    page_ms: float
+    keys: tuple[str, ...]
+    api_keys: tuple[str, ...]
+    domain_key_format: str  # "domain_pk" | "placeholder" | "other"; "" when there is none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BoxChanged:
     """The element's box and what can be seen of it."""
 
@@ -163,6 +203,9 @@ class BoxChanged:
     is_reachable: bool  # the box can be scrolled into the viewport
     hidden_by: str  # what takes it out of sight, e.g. "display:none on div#chat"; "" when nothing does
     covered_by: str  # the topmost node over its centre when that is another one; "" otherwise
+    container: str  # the nearest node above that has a box of its own
+    container_height_px: float  # what it offers the element; -1 when there is none
+    height_css: str  # the element's computed `height`: "auto", "100%", "600px"; "" where the engine does not tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +261,7 @@ class PolicyViolated:
     directive: str
     blocked_url: str
     is_enforced: bool
+    source: str  # the script that did what was forbidden; "" when the document itself did
 
 
 # --- network ------------------------------------------------------------------------------------------------------
@@ -274,7 +318,7 @@ class BodyRead:
     secret_format: str  # "v00" | "v01" | "other" | ""
     is_mock: bool  # a JSON answer that calls itself a mock
     is_verified: bool | None  # the boolean `verified` of a JSON answer; None when there is none
-    error_text: str  # message of a JSON error answer, redacted
+    error_text: str  # message of an error answer: of JSON by its usual keys, of a page its title and first words
     string_digests: tuple[str, ...]
     unread_reason: str
 
@@ -374,13 +418,17 @@ Event = (
     | HarnessFault
     | VisitEnded
     | Omitted
+    | FaultInjected
     | DocumentStarted
     | DocumentLoaded
     | ScriptReferenced
+    | LookalikeSeen
+    | NoticeShown
     | ElementDefined
     | ElementConnected
     | ElementDisconnected
     | ShadowChanged
+    | OptionsSeen
     | BoxChanged
     | WidgetEvent
     | FrameMessage

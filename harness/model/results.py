@@ -25,6 +25,24 @@ class ConsoleProblem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One failing state of a visit, with its name, its evidence and what to do about it."""
+
+    rule: str
+    layer: str
+    title: str
+    summary: str  # what was seen in this visit
+    cause: str  # why that happens
+    remedy: str
+    confidence: str  # "certain" | "likely" | "possible"
+    evidence: tuple[int, ...]  # lines of the timeline, never empty
+    role: str  # "cause" | "also" | "consequence"
+    caused_by: str = ""  # the rule of the finding that this one is a consequence of
+    is_prediction: bool = False  # nothing broke yet: this is what would stop the mount next
+    doc: str = ""  # a public page about it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VisitResult:
     """The verdict on one embed of one visit, with all that is said of it."""
 
@@ -57,6 +75,17 @@ class VisitResult:
     secret_url: str
     console: tuple[ConsoleProblem, ...]
     facts: tuple[str, ...]  # the timeline lines worth reading first, as sentences
+    findings: tuple[Finding, ...] = ()  # by earliest evidence
+
+    @property
+    def cause(self) -> Finding | None:
+        """The finding that stopped the mount; None when the widget mounted, or nothing is decided."""
+        return next((finding for finding in self.findings if finding.role == "cause"), None)
+
+    @property
+    def also(self) -> tuple[Finding, ...]:
+        """Further faults that do not follow from the cause, predictions included."""
+        return tuple(finding for finding in self.findings if finding.role == "also")
 
     @property
     def is_mounted(self) -> bool:

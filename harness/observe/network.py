@@ -6,6 +6,8 @@ In: Playwright's context events. Out: events. Bodies are read in one place, `rea
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 
 from playwright.sync_api import BrowserContext, Error, Page, Request, Response
 
@@ -29,6 +31,10 @@ MOST_READ_BYTES = 50_000_000  # of a visit's bodies
 MOST_BODIES = 1_000
 BODIES_AT_ONCE = 32
 BODY_TIMEOUT_S = 3
+LONGEST_MESSAGE = 500
+LONGEST_PAGE = 20_000
+UNSHOWN = re.compile(r"<(script|style)\b.*?(</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
+TAGS = re.compile(r"<[^>]*>")
 
 
 def media_type_of(headers: Headers) -> str:
@@ -181,7 +187,7 @@ class NetworkObserver:
                 secret_format=format_of(secret.value) if secret else "",
                 is_mock=isinstance(parsed, dict) and bool(parsed.get("_mock") or parsed.get("mock")),
                 is_verified=parsed.get("verified") if isinstance(parsed, dict) and "verified" in parsed else None,
-                error_text=_error_text(parsed) if answer.status >= 400 else "",
+                error_text=_error_text(parsed, text) if answer.status >= 400 else "",
                 string_digests=string_digests(text, parsed, self._salt) if answer.media_type in JUDGED_TYPES else (),
                 unread_reason=reason,
             )
@@ -257,11 +263,17 @@ def _span(start: float, end: float) -> float:
     return round(end - start, 3) if start >= 0 and end >= start else -1
 
 
-def _error_text(parsed: object) -> str:
-    """The message of an error answer in the shapes APIs use: {error: {message}}, {error}, {message}, {detail}."""
+def _error_text(parsed: object, text: str) -> str:
+    """The message of an error answer in the shapes APIs use: {error: {message}}, {error}, {message}, {detail}; or of a page."""
     if not isinstance(parsed, dict):
-        return ""
+        return _first_words(text) if parsed is None else ""
     error = parsed.get("error", parsed.get("detail", parsed.get("message", "")))
     if isinstance(error, dict):
         error = error.get("message", "")
-    return error[:500] if isinstance(error, str) else ""
+    return error[:LONGEST_MESSAGE] if isinstance(error, str) else ""
+
+
+def _first_words(text: str) -> str:
+    """The title and the first words of a page, or of plain text."""
+    shown = UNSHOWN.sub(" ", text[:LONGEST_PAGE])
+    return " ".join(html.unescape(TAGS.sub(" ", shown)).split())[:LONGEST_MESSAGE]

@@ -34,14 +34,14 @@
   const announce = () => {
     isAnnounced = true;
     send({
-      kind: 'document-started', url: bare(location.href), is_top: isTop,
+      kind: 'document-started', url: bare(location.href), origin: cut(window.origin, 200), is_top: isTop,
       is_secure_context: window.isSecureContext, time_origin_ms: performance.timeOrigin,
     });
   };
   if (location.href !== 'about:blank') announce();
   addEventListener('load', () => { if (isAnnounced) send({ kind: 'document-loaded' }); });
   document.addEventListener('securitypolicyviolation', guarded((/** @type {SecurityPolicyViolationEvent} */ e) => send({
-    kind: 'policy-violated', directive: cut(e.effectiveDirective), blocked_url: cut(e.blockedURI), is_enforced: e.disposition === 'enforce',
+    kind: 'policy-violated', directive: cut(e.effectiveDirective), blocked_url: cut(e.blockedURI), is_enforced: e.disposition === 'enforce', source: bare(e.sourceFile),
   })), true);
   const timed = (/** @type {any} */ list) => {
     for (const e of list.getEntries()) send({
@@ -96,8 +96,24 @@
       color_scheme: cut(el.getAttribute('data-color-scheme'), 40),
     };
     const text = stringify(state);
-    if (text !== embed.shadow) { embed.shadow = text; send({ kind: 'shadow-changed', embed: embed.number, ...state }); }
+    if (text === embed.shadow) return;
+    embed.shadow = text;
+    send({ kind: 'shadow-changed', embed: embed.number, ...state });
+    if (iframe) options(embed, cut(iframe.src, 200000).split('#')[1]);
   };
+  // The names of the options travel in the iframe's address; their values are nobody's business.
+  const options = guarded((/** @type {any} */ embed, /** @type {string | undefined} */ hash) => {
+    if (!hash || embed.hash === hash) return;
+    embed.hash = hash;
+    const bytes = Uint8Array.from(decode64(hash.replace(/-/g, '+').replace(/_/g, '/')), (c) => c.charCodeAt(0));
+    const known = parse(new TextDecoder().decode(bytes)).options || {}, api = known.api || {}, key = api.domainKey;
+    const names = (/** @type {any} */ value) => (typeof value === 'object' ? Object.keys(value).slice(0, 40).map((name) => cut(name, 60)) : []);
+    send({
+      kind: 'options-seen', embed: embed.number, keys: names(known), api_keys: names(api),
+      domain_key_format: typeof key !== 'string' ? '' : /local|dev|test|example|placeholder|your|xxx/i.test(key) ? 'placeholder'
+        : key.startsWith('domain_pk_') ? 'domain_pk' : 'other',
+    });
+  });
   const box = (/** @type {Element} */ el, /** @type {any} */ embed) => {
     const r = el.getBoundingClientRect(), page = document.documentElement;
     let left = r.left, right = r.right, top = r.top, bottom = r.bottom, hidden = '', isFixed = false;
@@ -119,8 +135,12 @@
       ? right > 0 && bottom > 0 && left < innerWidth && top < innerHeight
       : right + scrollX > 0 && bottom + scrollY > 0 && x < Math.max(page.scrollWidth, innerWidth) && y < Math.max(page.scrollHeight, innerHeight);
     const over = r.width && r.height && !hidden ? document.elementFromPoint((left + right) / 2, (top + bottom) / 2) : null;
+    let container = upFrom(el);
+    while (container && /^(inline|contents)$/.test(styleOf(container).display)) container = upFrom(container);
+    const css = /** @type {any} */ (el).computedStyleMap;
     const state = {
-      width_px: Math.round(r.width), height_px: Math.round(r.height), is_rendered: !hidden, hidden_by: hidden, is_reachable: reachable,
+      container: container ? describe(container) : '', container_height_px: container ? container.clientHeight : -1,
+      height_css: css ? cut(css.call(el).get('height'), 40) : '', width_px: Math.round(r.width), height_px: Math.round(r.height), is_rendered: !hidden, hidden_by: hidden, is_reachable: reachable,
       covered_by: over && over !== el && !el.contains(over) && !over.contains(el) ? describe(over) : '',
     };
     const text = stringify(state);
@@ -160,6 +180,26 @@
     scripts.add(el);
     send({ kind: 'script-referenced', src: cut(el.src), type: cut(el.type, 40) });
   };
+  // --- what stands there instead ---
+  const lookalikes = new WeakSet();
+  const lookalike = (/** @type {Element} */ el) => {
+    if (lookalikes.has(el) || el.localName === TAG || !/chat-?kit/.test(el.localName) || !el.localName.includes('-')) return;
+    lookalikes.add(el);
+    later(guarded(() => { // what is defined by then is a component of the page's own
+      if (el.isConnected && el.matches(':not(:defined)')) send({ kind: 'lookalike-seen', tag: cut(el.localName, 80) });
+    }), 1000);
+  };
+  let notices = 0;
+  const CHAT = '(chat|assistant|session|secret|widget)';
+  const NOTICE = new RegExp('(initiali[sz]|loading|connecting|preparing|starting|waiting|could not|cannot|failed|unable)[^.!?]{0,40}' + CHAT
+    + '|' + CHAT + '[^.!?]{0,40}(unavailable|not available|not loaded|not set|not configured|not found|failed|could not|missing)', 'i');
+  const notice = (/** @type {any} */ node) => {
+    if (notices >= 5 || node.childElementCount > 8) return;
+    const text = cut(node.textContent, 200).replace(/\s+/g, ' ').trim();
+    if (text.length > 160 || !NOTICE.test(text)) return;
+    notices++;
+    send({ kind: 'notice-shown', text });
+  };
   const walk = (/** @type {any} */ node, /** @type {(el: Element) => void} */ visit) => {
     if (node.nodeType !== 1 && node.nodeType !== 11) return;
     if (node.localName === TAG) visit(node);
@@ -170,6 +210,11 @@
       for (const node of record.removedNodes) walk(node, disconnect);
       for (const node of record.addedNodes) {
         walk(node, connect);
+        if (node.nodeType === 1) {
+          lookalike(/** @type {Element} */ (node));
+          for (const el of /** @type {Element} */ (node).querySelectorAll(':not(:defined)')) lookalike(el);
+        }
+        if (!/^(script|style|head)$/i.test(node.nodeName)) notice(node);
         if (/** @type {any} */ (node).localName === 'script') script(node);
         else if (node.nodeType === 1) for (const el of /** @type {Element} */ (node).getElementsByTagName('script')) script(el);
       }

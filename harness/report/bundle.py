@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BundleError
-from harness.model.results import ConsoleProblem, MilestoneReached, VisitResult
+from harness.model.results import ConsoleProblem, Finding, MilestoneReached, VisitResult
 
 RESULT_FORMAT = "chatkit-harness/result"
 RESULT_VERSION = 1
@@ -69,6 +69,7 @@ def read_result(folder: Path) -> VisitResult:
             **data
             | {"milestones": tuple(MilestoneReached(**item) for item in data["milestones"])}
             | {"console": tuple(ConsoleProblem(**item) for item in data["console"])}
+            | {"findings": tuple(_finding(item) for item in data["findings"])}
             | {"tracks": tuple(data["tracks"].items())}
             | {name: tuple(data[name]) for name in ("evidence", "facts")}
         )
@@ -76,3 +77,7 @@ def read_result(folder: Path) -> VisitResult:
         raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BundleError(f"{path} is damaged: {error!r}") from error
+
+
+def _finding(item: dict[str, Any]) -> Finding:
+    return Finding(**item | {"evidence": tuple(item["evidence"])})

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.model.events import ConsoleMessage, PageErrorRaised
-from harness.model.results import VisitResult
+from harness.model.results import Finding, VisitResult
 from harness.model.timeline import Entry
 
 MOST_LINES = 12
-MOST_FACTS = 5
 LONGEST_LINE = 400
 
 
@@ -21,23 +20,54 @@ def render_verdict(result: VisitResult) -> str:
     where = f"{result.entry or 'page'} on {result.url}"
     if result.is_mounted:
         return f"mounted: {where} after {result.decided_at_ms - result.opened_at_ms:.0f} ms"
+    cause = result.cause.rule if result.cause else result.reason
     word = {"failed": "NOT MOUNTED", "timeout": "NOT MOUNTED in time"}.get(result.outcome, "UNDECIDED")
-    return f"{word}: {where} ({result.reason})"
+    return f"{word}: {where} ({cause})"
 
 
 def render_failure(result: VisitResult, *, bundle: str, expected: str = "") -> str:
-    """Return what a failed expectation says: cause, last milestone, facts, where the bundle lies; 12 lines at most."""
-    said = [
-        *expected.splitlines(),
-        render_verdict(result),
-        f"  why:       {result.explanation}",
-        f"  reached:   {result.last_milestone or 'nothing'}; missing: {result.next_milestone or 'nothing'}",
-        f"  tracks:    {', '.join(f'{name} {state}' for name, state in result.tracks)}",
-        f"  secret:    {render_prefetch(result)}",
-    ]
-    room = min(MOST_FACTS, max(MOST_LINES - 1 - len(said), 0))
-    lines = [*said, *(f"  fact:      {fact}" for fact in result.facts[:room]), f"  bundle:    {bundle}"]
+    """Return what a failed expectation says: the cause first, then what else is wrong; 12 lines at most."""
+    lines = [*expected.splitlines()[: MOST_LINES // 2], render_verdict(result), *render_cause(result)]
+    lines.append(f"  reached:   {result.last_milestone or 'nothing'}; missing: {result.next_milestone or 'nothing'}")
+    lines.append(f"  secret:    {render_prefetch(result)}")
+    also = [f"  also:      {_also(finding)}" for finding in result.also]
+    room = MOST_LINES - 1 - len(lines)
+    if len(also) > room > 0:
+        also = [*also[: room - 1], f"  also:      and {len(also) - room + 1} more, see error-context.md"]
+    lines += also[: max(room, 0)]
+    lines += (
+        [f"  fact:      {fact}" for fact in result.facts[: max(MOST_LINES - 1 - len(lines), 0)]]
+        if _is_unexplained(result)
+        else []
+    )
+    lines.append(f"  bundle:    {bundle}")
     return "\n".join(line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 3] + "..." for line in lines)
+
+
+def render_cause(result: VisitResult) -> list[str]:
+    """Return the cause in four lines: its name, what was seen, why that happens, what to do; what is known without one."""
+    cause = result.cause
+    if cause is None:
+        return [] if result.is_mounted else [f"  why:       {result.explanation}"]
+    return [
+        f"  cause:     {cause.title} ({cause.rule}, {cause.confidence})",
+        f"  seen:      {cause.summary}  {_lines(cause)}",
+        f"  why:       {cause.cause}",
+        f"  to fix:    {cause.remedy}",
+    ]
+
+
+def _also(finding: Finding) -> str:
+    kind = "prediction, " if finding.is_prediction else ""
+    return f"{finding.title} ({finding.rule}, {kind}{finding.confidence}): {finding.summary}  {_lines(finding)}"
+
+
+def _lines(finding: Finding) -> str:
+    return f"[line{'s' if len(finding.evidence) > 1 else ''} {', '.join(map(str, finding.evidence))}]"
+
+
+def _is_unexplained(result: VisitResult) -> bool:
+    return not result.is_mounted and (result.cause is None or result.cause.rule == "unexplained")
 
 
 def render_prefetch(result: VisitResult) -> str:
@@ -59,6 +89,8 @@ def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[st
     return f"""# {render_verdict(result)}
 
 {result.explanation}
+
+{_findings(result)}## Verdict
 
 - Verdict: **{result.outcome}**, reason `{result.reason}`{_times(result)}
 - Last milestone reached: `{result.last_milestone or "none"}`; first one missing: `{result.next_milestone or "none"}`
@@ -97,6 +129,34 @@ def _times(result: VisitResult) -> str:
         return ""
     after_start_ms = result.decided_at_ms - result.opened_at_ms
     return f", {after_start_ms:.0f} ms after the start, {result.after_fact_ms:.0f} ms after the deciding fact"
+
+
+def _findings(result: VisitResult) -> str:
+    """The cause, what else is wrong, and what follows from either, each with its evidence and its remedy."""
+    headings = {"cause": "Cause", "also": "Also wrong", "consequence": "Consequences"}
+    parts = []
+    for role, heading in headings.items():
+        findings = [finding for finding in result.findings if finding.role == role]
+        parts += [f"## {heading}\n"] if findings else []
+        parts += [_finding(finding) for finding in findings]
+    return "\n".join(parts) + ("\n" if parts else "")
+
+
+def _finding(finding: Finding) -> str:
+    lines = [
+        f"### {finding.title}",
+        "",
+        f"`{finding.rule}`, {finding.confidence}"
+        + (", a prediction: nothing broke yet, this is what would stop the mount next" if finding.is_prediction else "")
+        + (f", follows from `{finding.caused_by}`" if finding.caused_by else ""),
+        "",
+        f"- Seen: {finding.summary}",
+        f"- Evidence: timeline {_lines(finding)[1:-1]}",
+    ]
+    if finding.role != "consequence":
+        lines += [f"- Why: {finding.cause}", f"- To fix: {finding.remedy}"]
+        lines += [f"- See: {finding.doc}"] if finding.doc else []
+    return "\n".join(lines) + "\n"
 
 
 def render_console(entries: Iterable[Entry]) -> str:

@@ -35,7 +35,7 @@ def failure_text(outcome: TestOutcome) -> Text:
 
 
 def run_table(rows: Rows, *, folder: str) -> RenderableType:
-    """Return the table: test, verdict, pre-fetch, and below each visit its milestones and its bundle.
+    """Return the table: test, verdict, pre-fetch, and below each visit its milestones, its cause and its bundle.
 
     `folder` is the run's, as a person would type it.
     """
@@ -66,7 +66,10 @@ def _cells(outcome: TestOutcome, visits: tuple[VisitResult, ...]) -> Iterator[_C
         yield _Cell(row=(name, outcome.outcome, ""), style=outcome.outcome)
     for visit, bundle in zip(visits, outcome.bundles, strict=False):
         row = (name, verdict_of(visit), visit.prefetch)
-        yield _Cell(row=row, style=outcome.outcome, details=tuple(_folded(milestones(visit))), bundle=bundle)
+        details = tuple(_folded(milestones(visit)))
+        details += (f"cause: {visit.cause.title}",) if visit.cause else ()
+        details += (f"also: {also_line(visit)}",) if visit.also else ()
+        yield _Cell(row=row, style=outcome.outcome, details=details, bundle=bundle)
 
 
 def _line(row: tuple[str, str, str], widths: list[int], style: str) -> Text:
@@ -101,4 +104,14 @@ def verdict_of(visit: VisitResult) -> str:
     """Return the verdict in a few words."""
     if visit.is_mounted:
         return f"mounted in {visit.decided_at_ms - visit.opened_at_ms:.0f} ms"
-    return visit.outcome if visit.outcome == "undecided" else f"{visit.outcome}: {visit.reason}"
+    return visit.outcome if visit.outcome == "undecided" else f"{visit.outcome}: {cause_of(visit)}"
+
+
+def cause_of(visit: VisitResult) -> str:
+    """Return the name of what stopped a mount."""
+    return visit.cause.rule if visit.cause else visit.reason
+
+
+def also_line(visit: VisitResult) -> str:
+    """Return the names of what else is wrong; "" when nothing is."""
+    return ", ".join(f"{f.rule} (prediction)" if f.is_prediction else f.rule for f in visit.also)

@@ -1,6 +1,6 @@
 """Serves ChatKit's loader, frame and assets from a folder in the layout of the real CDN.
 
-In: the stand-in in `fixtures/sdk`, or another folder of that layout. Out: its files, or the failures of the scenario.
+In: the stand-in in `fixtures/sdk`, or another folder of that layout. Out: its files; failures are `faulty`'s.
 The stand-in's frame HTML gets two `<meta>` lines that tell it what the real one cannot be told.
 """
 
@@ -13,18 +13,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from harness.servers.scenarios import Scenario
 from harness.servers.stack import Stack, file_answer
 
-LOADER = re.compile(r"deployments/chatkit/chatkit\.js")
 FRAME = re.compile(r"deployments/chatkit/index-[\w-]+\.html")
-ENTRY = re.compile(r"assets/ck1/index-[\w-]+\.js")
 ANY_ORIGIN = {"access-control-allow-origin": "*"}
-
-ERROR_PAGE = """<!doctype html>
-<html lang="en"><head><title>Error {status}</title></head>
-<body><h1>{status}</h1><p>{reason}</p></body></html>
-"""
 
 
 def make_cdn(stack: Stack) -> Starlette:
@@ -32,9 +24,6 @@ def make_cdn(stack: Stack) -> Starlette:
 
     async def deliver(request: Request) -> Response:
         path: str = request.path_params["path"]
-        status = _status_of(path, stack.scenario)
-        if status != 200:
-            return HTMLResponse(_error_page(status), status_code=status)
         wanted = (stack.sdk_dir / path).resolve()
         if not wanted.is_relative_to(stack.sdk_dir.resolve()) or not wanted.is_file():
             return PlainTextResponse("Not found", status_code=404)
@@ -43,22 +32,6 @@ def make_cdn(stack: Stack) -> Starlette:
         return file_answer(wanted, headers=ANY_ORIGIN)
 
     return Starlette(routes=[Route("/{path:path}", deliver)])
-
-
-def _status_of(path: str, scenario: Scenario) -> int:
-    for pattern, status in (
-        (LOADER, scenario.loader_status),
-        (FRAME, scenario.frame_status),
-        (ENTRY, scenario.entry_status),
-    ):
-        if pattern.fullmatch(path):
-            return status
-    return 200
-
-
-def _error_page(status: int) -> str:
-    reason = "The request is badly formed." if status == 400 else "The request could not be answered."
-    return ERROR_PAGE.format(status=status, reason=reason)
 
 
 def _with_meta(html: str, stack: Stack) -> str:

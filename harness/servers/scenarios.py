@@ -1,21 +1,23 @@
 """Scenarios: named settings of the embedded default, read from `fixtures/scenarios.toml`.
 
 In: a name. Out: a frozen `Scenario`. Every field has a healthy default, so that a scenario states only what it breaks.
+What goes wrong between two machines is said in the fault language; the other fields are the page's, the app's and
+OpenAI's own condition.
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from harness.errors import ConfigError
+from harness.model.faults import Fault, combined, nearest_of
+from harness.servers.named_faults import faults_of, fixtures_dir
 
-
-def fixtures_dir() -> Path:
-    """Return the folder of the embedded default: inside the wheel, or at the top of a checkout."""
-    packaged = Path(__file__).parents[1] / "fixtures"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "fixtures"
+__all__ = ["Scenario", "fixtures_dir", "read_scenarios", "scenario_named"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,37 +26,62 @@ class Scenario:
 
     name: str
     about: str = ""
+    # between the machines: expressions of the fault language, or names of `fixtures/faults.toml`
+    faults: tuple[Fault, ...] = ()
     # the page
-    wrapper: str = "prefetch"  # "prefetch" | "on-demand" | "deadlock" | "double-fetch" | "hidden" | "never"
-    script: str = "cdn"  # "cdn" | "none": whether the page references the loader
-    origin: str = "local"  # "local" (http loopback) | "https://app.test" in hermetic runs
+    mode: str = "hosted"
+    wrapper: str = "prefetch"  # how the element is put into the page, `fixtures/pages/wrappers.js`
+    container: str = "plain"  # what stands around the element, `fixtures/pages/containers.js`
+    options: str = "plain"  # what `setOptions` is called with, `fixtures/pages/options.js`
+    script: str = "cdn"  # how the page references the loader
+    session: str = "own"  # where the page asks for its secret
+    backend: str = "own"  # where custom mode sends its requests
+    extras: str = "none"  # what else is on the page, `fixtures/pages/extras.js`
+    origin: str = "local"  # "local": http on loopback; the others in hermetic runs only
     # the CDN
-    loader_status: int = 200
-    frame_status: int = 200
-    entry_status: int = 200
-    block: str = ""  # a URL glob that the harness aborts in the browser, as a blocker or a firewall does
     always_verify: bool = False  # the stand-in verifies development origins too, so that a person can see it
     # the app's session API
-    session_status: int = 200  # any other: answered without asking upstream
-    session_delay_ms: int = 0
-    session_auth: str = (
-        "bypass"  # "bypass" (localhost only) | "required" | "signed-in" (required, and the page has a token)
-    )
+    session_auth: str = "bypass"  # on localhost; "signed-in": required, and the page has a token
     mock_mode: bool = False  # a workflow 404 becomes a mock secret
+    secret: str = "real"  # what the endpoint hands out, `servers.handed_secret`
     send_user: bool = True
     api_key: str = ""  # the app's key; that of world.toml when empty
     # the OpenAI side
-    upstream: str = "up"  # "up" | "down" (refuses connections) | "invalid" (answers session requests with a web page)
-    upstream_status: int = 200  # any other: what session requests are answered with
     accepts_any_key: bool = False  # any API key and any workflow, for a page and a backend that are not ours
     workflow_visible: bool = True  # False: the key belongs to another project
     domain_verified: bool = True
-    threads_status: int = 200
     # both backends of the chat
     chunk_gap_ms: int = 30  # between the words of a streamed reply
     # what the visit is expected to end in
-    verdict: str = "mounted"  # "mounted" | "failed" | "timeout"
+    verdict: str = "mounted"
     milestone: str = "mounted"  # the last one reached
+    failure: str = ""  # which known way to fail it stands for; "" for what is no failure
+    rules: tuple[str, ...] = ()  # the findings that are expected
+
+
+WRAPPERS = ("prefetch", "on-demand", "double-fetch", "deadlock", "never", "rejects", "retries", "stale", "unconfigured",
+            "placed-first", "too-early", "method-first", "wrong-tag", "wrong-global", "impatient", "moved", "removed",
+            "recreated", "twice", "nothing", "nested", "remounts")  # fmt: skip
+CONTAINERS = ("plain", "zero-height", "zero-width", "display-none", "invisible", "transparent", "covered", "off-screen",
+              "clipped", "overlay", "opens-later", "collapsed-flex")  # fmt: skip
+OPTIONS = ("plain", "unknown-key", "domain-key", "no-domain-key", "stale-domain-key", "client-token", "empty-api", "theme", "prompt-icon",
+           "header-title", "field-type", "attachments", "undefined", "circular", "later-invalid", "url-change",
+           "missing-thread", "no-history")  # fmt: skip
+ALLOWED: dict[str, tuple[str, ...]] = {
+    "mode": ("hosted", "custom"),
+    "wrapper": WRAPPERS,
+    "container": CONTAINERS,
+    "options": OPTIONS,
+    "script": ("cdn", "none", "module", "twice", "late", "self-hosted", "wrong-url", "import"),
+    "session": ("own", "other-origin", "wrong-route", "in-url"),
+    "backend": ("own", "other-origin", "wrong-route", "insecure"),
+    "extras": ("none", "noise", "analytics", "favicon", "broken-script"),
+    "origin": ("local", "https://app.test", "http://app.test"),
+    "session_auth": ("bypass", "required", "signed-in"),
+    "secret": ("real", "quoted", "session-id", "api-key", "jwt", "version-99", "missing", "null", "object", "expired",
+               "foreign", "cached"),
+    "verdict": ("mounted", "failed", "timeout"),
+}  # fmt: skip
 
 
 # What the OpenAI side does for a page and a backend that are not ours.
@@ -62,25 +89,59 @@ FOREIGN_BACKEND = Scenario(name="foreign-backend", accepts_any_key=True)
 
 
 def read_scenarios(path: Path | None = None) -> dict[str, Scenario]:
-    """Return every scenario by name. Raises ConfigError for an unknown key or a wrong type."""
+    """Return every scenario by name. Raises ConfigError that names file, scenario and key, and what was expected."""
     path = path or fixtures_dir() / "scenarios.toml"
-    known = {field.name: field.type for field in fields(Scenario)}
-    scenarios: dict[str, Scenario] = {}
-    for name, table in tomllib.loads(path.read_text(encoding="utf-8")).items():
-        for key, value in table.items():
-            if key not in known or key == "name":
-                raise ConfigError(
-                    f"{path}: scenario {name!r} has the unknown key {key!r}; known are {', '.join(known)}"
-                )
-            if type(value).__name__ != known[key]:
-                raise ConfigError(f"{path}: {name}.{key} must be {known[key]}, is {type(value).__name__} {value!r}")
-        scenarios[name] = Scenario(name=name, **table)
-    return scenarios
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    return {name: _scenario(path, name, table) for name, table in tables.items()}
 
 
 def scenario_named(name: str) -> Scenario:
-    """Return one scenario. Raises ConfigError that lists the names there are."""
+    """Return one scenario. Raises ConfigError that names the nearest, and lists the names there are."""
     scenarios = read_scenarios()
     if name not in scenarios:
-        raise ConfigError(f"no scenario {name!r}; there are: {', '.join(sorted(scenarios))}")
+        nearest = nearest_of(name, scenarios)
+        raise ConfigError(
+            f"no scenario {name!r}"
+            + (f"\n  nearest:  {nearest}" if nearest else "")
+            + f"\n  there are: {', '.join(sorted(scenarios))}"
+        )
     return scenarios[name]
+
+
+def _scenario(path: Path, name: str, table: Any) -> Scenario:
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"{path}: {name} stands outside of a table\n  expected: [{name}], and its keys below")
+    return Scenario(name=name, **{key: _value(path, name, key, value) for key, value in table.items()})
+
+
+def _value(path: Path, name: str, key: str, value: Any) -> Any:
+    kinds = {field.name: str(field.type) for field in fields(Scenario) if field.name != "name"}
+    if key not in kinds:
+        raise _problem(
+            path, name, key, "it is no key of a scenario", f"one of {', '.join(kinds)}", nearest_of(key, kinds)
+        )
+    if kinds[key].startswith("tuple"):
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise _problem(path, name, key, f"found {value!r}", "a list of strings")
+        return _faults(path, name, value) if key == "faults" else tuple(value)
+    if type(value).__name__ != kinds[key]:
+        raise _problem(path, name, key, f"found {value!r}", f"a value of type {kinds[key]}")
+    allowed = ALLOWED.get(key)
+    if allowed and value not in allowed:
+        raise _problem(path, name, key, f"found {value!r}", f"one of {', '.join(allowed)}", nearest_of(value, allowed))
+    return value
+
+
+def _faults(path: Path, name: str, texts: list[str]) -> tuple[Fault, ...]:
+    try:
+        return combined(faults_of(texts))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: scenario {name!r}, key 'faults': {error}") from None
+
+
+def _problem(path: Path, name: str, key: str, what: str, expected: str, nearest: str = "") -> ConfigError:
+    did_you_mean = f"\n  nearest:  {nearest}" if nearest else ""
+    return ConfigError(f"{path}: scenario {name!r}, key {key!r}: {what}\n  expected: {expected}{did_you_mean}")

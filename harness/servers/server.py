@@ -6,34 +6,26 @@ In: a scenario. Out: a `Stack` whose six sockets listen on loopback before it is
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import ssl
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
-import trustme
-import uvicorn
-from starlette.types import ASGIApp
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Scope
 
-from harness.errors import ServerError
-from harness.servers.app import make_app
+from harness.model.events import ServerAnswered
+from harness.model.faults import Asked, Fault
+from harness.servers.app import CDN_ORIGIN, PAGE_PATH, make_app
 from harness.servers.cdn import make_cdn
+from harness.servers.faulty import Faulty, describe
+from harness.servers.listening import HOST, listening, make_server, running, tls_context
 from harness.servers.openai_api import make_openai_api
 from harness.servers.scenarios import Scenario, fixtures_dir
 from harness.servers.stack import Clock, Listener, Recorded, Stack, ignore
 from harness.servers.world import read_world
 
 __all__ = ["Stack", "serve_stack"]
-
-HOST = "127.0.0.1"
-NAMES = (HOST, "localhost", "cdn.platform.openai.com", "*.openai.com", "chatgpt.com", "app.test")
-START_TIMEOUT_S = 10.0
-STOP_TIMEOUT_S = 5.0
 
 
 @contextmanager
@@ -53,7 +45,7 @@ def serve_stack(
     """
     with ExitStack() as resources:
         ports = {"app": app_port, "app_tls": 0, "cdn": 0, "cdn_tls": 0, "api": 0, "api_tls": 0}
-        sockets = {name: resources.enter_context(_listening(name, port)) for name, port in ports.items()}
+        sockets = {name: resources.enter_context(listening(name, port)) for name, port in ports.items()}
         addresses = {
             name: f"{'https' if name.endswith('_tls') else 'http'}://{HOST}:{bound.getsockname()[1]}"
             for name, bound in sockets.items()
@@ -68,16 +60,16 @@ def serve_stack(
         )
         stack.on_answer = on_answer
         apps: dict[str, ASGIApp] = {
-            "app": Recorded(make_app(stack), name="app", stack=stack),
-            "cdn": Recorded(make_cdn(stack), name="cdn", stack=stack),
-            "api": Recorded(make_openai_api(stack), name="api", stack=stack),
+            "app": _with_faults(make_app(stack), "app", stack),
+            "cdn": _with_faults(make_cdn(stack), "cdn", stack),
+            "api": _with_faults(make_openai_api(stack), "api", stack),
         }
-        tls = _tls_context()
+        tls = tls_context()
         servers = [
-            (_server(apps[name.removesuffix("_tls")], tls if name.endswith("_tls") else None), bound)
+            (make_server(apps[name.removesuffix("_tls")], tls if name.endswith("_tls") else None), bound)
             for name, bound in sockets.items()
         ]
-        resources.enter_context(_running(servers))
+        resources.enter_context(running(servers))
         yield stack
     stack.raise_listener_fault()
 
@@ -93,92 +85,40 @@ def stack_at(addresses: dict[str, str], *, scenario: Scenario) -> Stack:
     )
 
 
-def _listening(name: str, port: int) -> socket.socket:
-    # asyncio turns Nagle's algorithm off only for a socket that names its protocol; with it, answers wait 40 ms for an ACK.
-    bound = socket.socket(proto=socket.IPPROTO_TCP)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((HOST, port))
-        bound.listen(128)
-    except OSError as error:
-        bound.close()
-        raise ServerError(
-            f"the embedded {name} server cannot listen on {HOST}:{port}: {error.strerror}\n"
-            "  to fix: stop what uses that port, or give another one (0 takes any that is free)"
-        ) from error
-    return bound
+def _with_faults(app: ASGIApp, name: str, stack: Stack) -> ASGIApp:
+    """Return a server's application with the faults of the scenario in force, recorded as the answers leave."""
+
+    def asked_of(scope: Scope, operation: str) -> Asked:
+        return _asked_of(scope, operation, name, stack)
+
+    def on_fault(scope: Scope, faults: tuple[Fault, ...]) -> None:
+        scope["chatkit_note"] = describe(faults)
+        if any(fault.verb in ("hang", "abort") for fault in faults):  # no answer will say so
+            path, said = scope["path"], describe(faults)
+            stack.record(ServerAnswered(server=name, method=scope["method"], path=path, status=0, note=said))
+
+    faulty = Faulty(app, injector=lambda: stack.injector, asked_of=asked_of, on_fault=on_fault)
+    return Recorded(faulty, name=name, stack=stack)
 
 
-def _tls_context() -> ssl.SSLContext:
-    """Return a server context with a certificate of an authority that lives only as long as this process."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    trustme.CA().issue_cert(*NAMES).configure_cert(context)
-    return context
-
-
-class _Server(uvicorn.Server):
-    """A uvicorn server that says when it has started."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.has_started = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start as usual, then tell."""
-        await super().startup(sockets)
-        self.has_started.set()
-
-
-def _server(app: ASGIApp, tls: ssl.SSLContext | None) -> _Server:
-    config = uvicorn.Config(
-        app,
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=1,
+def _asked_of(scope: Scope, operation: str, name: str, stack: Stack) -> Asked:
+    """Return a request as the page made it: under the name of the host that this server stands for."""
+    headers = Headers(scope=scope)
+    host = headers.get("host", "")
+    origin = f"{scope['scheme']}://{host}"
+    if name == "cdn":
+        origin = CDN_ORIGIN
+    elif name == "api":
+        known = host.partition(":")[0].removesuffix(".localhost")
+        origin = f"https://{known if known.endswith(('openai.com', 'chatgpt.com')) else 'api.openai.com'}"
+    elif stack.scenario.origin != "local":
+        origin = stack.scenario.origin
+    path: str = scope["path"]
+    query = scope["query_string"].decode("latin-1")
+    destination = headers.get("sec-fetch-dest", "")
+    return Asked(
+        method=scope["method"],
+        url=origin + path + (f"?{query}" if query else ""),
+        destination="document" if name == "app" and path == PAGE_PATH else destination,
+        operation=operation,
     )
-    config.load()
-    config.ssl = tls
-    return _Server(config)
-
-
-@contextmanager
-def _running(servers: list[tuple[_Server, socket.socket]]) -> Iterator[None]:
-    """Run servers in a thread of their own until the block ends."""
-    has_started = threading.Event()
-    faults: list[BaseException] = []
-
-    async def serve_all() -> None:
-        tasks = [asyncio.create_task(server.serve(sockets=[bound])) for server, bound in servers]
-        started = asyncio.gather(*(server.has_started.wait() for server, _ in servers))
-        waited_for: list[asyncio.Future[Any]] = [started, *tasks]
-        await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
-        if started.done():
-            has_started.set()
-        await asyncio.gather(*tasks)
-
-    def run() -> None:
-        try:
-            asyncio.run(serve_all())
-        except BaseException as error:  # SystemExit too: uvicorn leaves that way, and no one else sees it in a thread
-            faults.append(error)
-        finally:
-            has_started.set()
-
-    thread = threading.Thread(target=run, name="chatkit-servers", daemon=True)
-    thread.start()
-    try:
-        if not has_started.wait(START_TIMEOUT_S):
-            raise ServerError(f"the embedded servers did not start on {HOST} within {START_TIMEOUT_S:.0f} s")
-        if faults:
-            raise ServerError(f"the embedded servers did not start on {HOST}: {faults[0]!r}") from faults[0]
-        yield
-    finally:
-        for server, _ in reversed(servers):
-            server.force_exit = True
-            server.should_exit = True
-        thread.join(STOP_TIMEOUT_S)

@@ -7,7 +7,6 @@ API key never leaves this module.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any
 
@@ -16,9 +15,9 @@ import jwt
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from harness.servers.handed_secret import handed
 from harness.servers.stack import Stack, is_loopback, note
 
-NOBODY_LISTENS = "http://127.0.0.1:1"  # tcpmux: reserved, refused at once
 UPSTREAM_TIMEOUT_S = 10.0
 MOCK_SECRET = "mock-client-secret-for-development-only"  # not in the real format: the app takes it, the SDK does not
 MOCK_LIFETIME_S = 600
@@ -44,10 +43,7 @@ def access_token_of(user: str, *, secret: str, lifetime_s: int = 3600) -> str:
 async def create_session(request: Request, stack: Stack) -> JSONResponse:
     """Answer `POST /api/chatkit/session`, body `{workflow_id | workflow: {id}, user?}`."""
     scenario = stack.scenario
-    await asyncio.sleep(scenario.session_delay_ms / 1000)
     try:
-        if scenario.session_status != 200:
-            raise RefusalError(scenario.session_status, f"The session endpoint answers {scenario.session_status}.")
         caller = _caller(request, stack)
         workflow_id, user = _wanted(await _json(request))
         session = await _upstream_session(stack, workflow_id, caller or user or LOCAL_USER)
@@ -56,7 +52,13 @@ async def create_session(request: Request, stack: Stack) -> JSONResponse:
             return _mock_session(request, stack, str(refusal))
         body = {"error": str(refusal)} | ({"details": refusal.details} if refusal.details is not None else {})
         return JSONResponse(body, status_code=refusal.status)
-    return JSONResponse({"client_secret": session["client_secret"], "expires_at": session["expires_at"]})
+    return JSONResponse(handed(session, stack))
+
+
+async def new_secret(stack: Stack) -> str:
+    """Return a secret for whoever comes and the app's first workflow. Raises RefusalError."""
+    session = await _upstream_session(stack, stack.world.workflows_of_key(stack.app_key)[0].id, LOCAL_USER)
+    return str(session["client_secret"])
 
 
 async def wrong_method(_request: Request) -> JSONResponse:
@@ -129,12 +131,11 @@ async def _upstream_session(stack: Stack, workflow_id: str, user: str) -> dict[s
     body: dict[str, Any] = {"workflow": {"id": workflow_id}}
     if stack.scenario.send_user:
         body["user"] = user
-    base = NOBODY_LISTENS if stack.scenario.upstream == "down" else stack.api_url
     headers = {"Authorization": f"Bearer {_api_key(stack)}", "OpenAI-Beta": "chatkit_beta=v1"}
     try:
         # Plain http to our own loopback server: no proxy, and no certificates to load.
         async with httpx.AsyncClient(timeout=UPSTREAM_TIMEOUT_S, verify=False, trust_env=False) as client:
-            response = await client.post(f"{base}/v1/chatkit/sessions", json=body, headers=headers)
+            response = await client.post(f"{stack.api_url}/v1/chatkit/sessions", json=body, headers=headers)
     except httpx.HTTPError as error:
         raise RefusalError(502, f"The ChatKit API cannot be reached: {error}.") from error
     return _session_of(response)

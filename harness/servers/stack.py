@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harness.errors import ServerError
 from harness.model.events import ServerAnswered
+from harness.model.injection import Injector
 from harness.servers.scenarios import Scenario
 from harness.servers.visit import Visit
 from harness.servers.world import World
@@ -65,6 +66,7 @@ class Stack:
         self.now = now
         self.on_answer: Listener = ignore
         self.visit = Visit(scenario=scenario)
+        self.injector = Injector(scenario.faults)
         self._log: deque[ServerAnswered] = deque(maxlen=LOG_LIMIT)
         self._lock = threading.Lock()
         self._listener_fault: Exception | None = None
@@ -89,6 +91,7 @@ class Stack:
         """Answer by this scenario from now on, and forget sessions, threads and the log."""
         self.raise_listener_fault()
         self.visit = Visit(scenario=scenario)
+        self.injector = Injector(scenario.faults)
         with self._lock:
             self._log.clear()
 

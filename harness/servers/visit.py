@@ -50,3 +50,4 @@ class Visit:
     requests_at: dict[str, deque[float]] = field(default_factory=dict)  # by session: Unix seconds of the last minute
     hosted: ChatStore = field(default_factory=ChatStore)
     custom: ChatStore = field(default_factory=ChatStore)
+    handed_out: list[str] = field(default_factory=list)  # what an app that caches its secret keeps

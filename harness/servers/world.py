@@ -98,6 +98,11 @@ class World:
             domain for organization in self.organizations for domain in organization.domains
         ]
 
+    def key_of_domain(self, origin: str) -> str:
+        """Return the domain key that was issued for an origin, "" when it is on no allowlist."""
+        domains = [domain for organization in self.organizations for domain in organization.domains]
+        return next((domain.key for domain in domains if domain.origin == origin), "")
+
     def _projects(self) -> list[Project]:
         return [project for organization in self.organizations for project in organization.projects]
 

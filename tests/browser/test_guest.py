@@ -35,7 +35,7 @@ def test_page_sees_the_same_with_and_without_the_harness(
     stack: Stack = chatkit_stack()
     context: BrowserContext = new_context(**context_options(chatkit_config, "hermetic"))
     to = Destinations(cdn=stack.cdn_tls_url, api=stack.api_tls_url, app=stack.app_tls_url)
-    install_routes(context, to, blocked_glob="", on_blocked=lambda _method, _url: None)
+    install_routes(context, to, on_blocked=lambda _method, _url: None)
     page: Page = context.new_page()
     page.goto(f"{stack.app_url}/test-chatkit")
     page.get_by_role("button", name="Topic Generation").click()

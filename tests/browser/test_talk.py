@@ -47,10 +47,24 @@ def test_nobody_talks_to_a_widget_that_is_not_mounted(chatkit: Chatkit) -> None:
         embed.send("hello")
 
 
-def test_missing_answer_is_told_with_the_events(chatkit: Chatkit) -> None:
-    """A stream that is refused ends in the widget's own words."""
+def test_refused_message_is_told_with_the_answer_and_the_events(chatkit: Chatkit) -> None:
+    """A stream that is refused ends at once in what the backend said."""
     embed = chatkit.open("topic-generation")
     expect(embed).to_be_mounted()
     embed.page.context.route("**/v1/chatkit/conversation", lambda route: route.fulfill(status=403, json={"error": {}}))
-    with pytest.raises(ConversationFailed, match=r"no answer began within 2 s(?s:.*)chatkit.response.end"):
-        embed.send("hello", timeout_ms=2_000)
+    with pytest.raises(ConversationFailed, match=r"conversation answered 403(?s:.*)chatkit.response.end"):
+        embed.send("hello")
+
+
+def test_answer_without_text_is_an_answer(chatkit: Chatkit) -> None:
+    """A reply that is a widget has no text and no first token, and is whole all the same."""
+    reply = chatkit.open("topic-generation").send("widget")
+    assert reply.text == ""
+    assert reply.first_token_ms == -1
+    assert reply.total_ms > 0
+
+
+def test_answer_that_ends_in_an_error_is_told(chatkit: Chatkit) -> None:
+    """The widget's own error is in the message."""
+    with pytest.raises(ConversationFailed, match=r"the answer ended in an error(?s:.*)StreamError"):
+        chatkit.open("topic-generation").send("error")

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.servers.named_faults import faults_of
 from harness.servers.scenarios import Scenario
 from harness.servers.server import Stack, serve_stack
 from tests.clock import NEW_YEAR, Clock
@@ -734,8 +735,8 @@ def test_operation_that_is_wrong_is_a_400_in_the_apis_shape(api: Api) -> None:
 
 
 def test_list_of_threads_can_fail(api: Api) -> None:
-    """`threads_status` fails the list alone."""
-    api.stack.use(replace(FAST, threads_status=503))
+    """A fault of one operation leaves the others alone."""
+    api.stack.use(replace(FAST, faults=faults_of(["status:conversation.threads.list=503"])))
     secret = api.secret()
     failed = api.converse(secret, "threads.list", {})
     assert (failed.status_code, error_of(failed)["type"]) == (503, "server_error")
@@ -867,7 +868,7 @@ def test_answers_have_the_recorded_headers(api: Api) -> None:
         "x-content-type-options": "nosniff",
     }
     created, refused = api.create(), api.create(token="sk-test-nobody-has-this-one")
-    api.stack.use(replace(FAST, upstream_status=500))
+    api.stack.use(replace(FAST, faults=faults_of(["openai-500"])))
     failed = api.create()
     for answer in (created, refused, failed, api.ask("GET", "/v1/nonsense")):
         assert answer.headers["content-type"] == "application/json"
@@ -893,10 +894,10 @@ def test_answers_have_the_recorded_headers(api: Api) -> None:
     ],
 )
 def test_session_requests_fail_as_the_scenario_says(api: Api, status: int, kind: str, code: str | None) -> None:
-    """`upstream_status` gives the error that belongs to the status; everything else goes on."""
+    """A fault of `openai-sessions` gives the error that belongs to the status; everything else goes on."""
     secret = api.secret()
     sessions = dict(api.stack.visit.sessions)
-    api.stack.use(replace(FAST, upstream_status=status))
+    api.stack.use(replace(FAST, faults=faults_of([f"status:openai-sessions={status}"])))
     api.stack.visit.sessions.update(sessions)
     answer = api.create()
     error = error_of(answer)

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.servers.named_faults import faults_of
 from harness.servers.scenarios import Scenario
 from harness.servers.server import Stack, serve_stack
 from tests.clock import NEW_YEAR, Clock
@@ -167,10 +168,17 @@ MINIMAL: dict[str, Any] = {"user": "u1", "workflow": {"id": TOPICS}}
         ({}, KEY, {"user": ""}, "BadRequestError", "empty_string", "user"),
         ({}, KEY, {"extra_body": {"scope": {}}}, "BadRequestError", "unknown_parameter", "scope"),
         ({}, KEY, {"extra_headers": {"OpenAI-Beta": ""}}, "BadRequestError", "invalid_beta", None),
-        ({"upstream_status": 403}, KEY, {}, "PermissionDeniedError", "unsupported_country_region_territory", None),
-        ({"upstream_status": 429}, KEY, {}, "RateLimitError", "rate_limit_exceeded", None),
-        ({"upstream_status": 500}, KEY, {}, "InternalServerError", None, None),
-        ({"upstream_status": 503}, KEY, {}, "InternalServerError", None, None),
+        (
+            {"faults": faults_of(["status:openai-sessions=403"])},
+            KEY,
+            {},
+            "PermissionDeniedError",
+            "unsupported_country_region_territory",
+            None,
+        ),
+        ({"faults": faults_of(["status:openai-sessions=429"])}, KEY, {}, "RateLimitError", "rate_limit_exceeded", None),
+        ({"faults": faults_of(["status:openai-sessions=500"])}, KEY, {}, "InternalServerError", None, None),
+        ({"faults": faults_of(["status:openai-sessions=503"])}, KEY, {}, "InternalServerError", None, None),
     ],
 )
 def test_errors_are_the_clients_own_classes(
@@ -197,7 +205,7 @@ def test_client_repeats_what_is_worth_it(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, status: int, requests: int
 ) -> None:
     """With its default of two repeats it tries again after 429, as long as `retry-after` says, and after 5xx."""
-    stack.use(replace(FAST, upstream_status=status))
+    stack.use(replace(FAST, faults=faults_of([f"status:openai-sessions={status}"])))
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
     with client_of(stack, max_retries=2) as client, pytest.raises(openai.APIStatusError):

@@ -17,6 +17,7 @@ import pytest
 
 from harness.errors import ServerError
 from harness.model.events import ServerAnswered
+from harness.servers.named_faults import faults_of
 from harness.servers.scenarios import Scenario, read_scenarios
 from harness.servers.server import Stack, serve_stack
 from harness.servers.session import MOCK_SECRET, access_token_of
@@ -185,12 +186,10 @@ def test_malformed_request_is_refused(stack: Stack, body: Any) -> None:
     [
         ({"workflow_visible": False}, 404, f"Workflow with id '{TOPICS}' not found."),
         ({"send_user": False}, 400, "Missing required parameter: 'user'."),
-        ({"upstream": "down"}, 502, "cannot be reached"),
-        ({"upstream": "invalid"}, 502, "without JSON"),
-        ({"session_status": 401}, 401, "answers 401"),
-        ({"session_status": 503}, 503, "answers 503"),
-        ({"upstream_status": 429}, 429, "Rate limit reached"),
-        ({"upstream_status": 500}, 500, "The server had an error"),
+        ({"faults": faults_of(["openai-down"])}, 502, "cannot be reached"),
+        ({"faults": faults_of(["openai-html"])}, 502, "without JSON"),
+        ({"faults": faults_of(["openai-429"])}, 429, "Rate limit reached"),
+        ({"faults": faults_of(["openai-500"])}, 500, "The server had an error"),
         ({"api_key": "sk-test-nobody-has-this-one"}, 401, "Incorrect API key provided: sk-test-***************-one."),
         ({"api_key": "sk-test-topic-restricted"}, 401, "Missing scopes"),
     ],
@@ -201,7 +200,7 @@ def test_upstream_errors_are_passed_on(stack: Stack, change: dict[str, Any], sta
     answer = ask_app(stack)
     assert answer.status_code == status
     assert words in answer.json()["error"]
-    has_upstream_answer = "session_status" not in change and "upstream" not in change
+    has_upstream_answer = status != 502
     assert (
         answer.json().get("details", {}).get("error", {}).get("message") == answer.json()["error"]
     ) is has_upstream_answer
@@ -238,7 +237,7 @@ def test_mock_mode_is_for_missing_workflows_on_loopback_only(stack: Stack) -> No
 
 def test_delay_keeps_other_requests_going(stack: Stack) -> None:
     """A slow session endpoint is slow by itself."""
-    stack.use(replace(HEALTHY, session_delay_ms=300))
+    stack.use(replace(HEALTHY, faults=faults_of(["delay:session=300ms"])))
     slow = threading.Thread(target=ask_app, args=(stack,))
     slow.start()
     assert WEB.get(f"{stack.app_url}/health").json() == {"status": "ok"}
@@ -366,7 +365,7 @@ def test_conversation_needs_a_live_secret(stack: Stack) -> None:
     assert converse(stack, "threads.list", {}, "ek_made_up").json()["error"]["type"] == "invalid_request_error"
     stack.use(HEALTHY)
     assert converse(stack, "threads.list", {}, secret).status_code == 401
-    stack.use(replace(HEALTHY, threads_status=500))
+    stack.use(replace(HEALTHY, faults=faults_of(["threads-500"])))
     assert converse(stack, "threads.list", {}, secret_of(stack)).json()["error"]["type"] == "server_error"
 
 
@@ -389,14 +388,14 @@ def test_frame_may_call_across_origins(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "path"),
+    ("fault", "path"),
     [
-        ("loader_status", "/deployments/chatkit/chatkit.js"),
-        ("frame_status", "/deployments/chatkit/index-standin01.html"),
-        ("entry_status", "/assets/ck1/index-standin01.js"),
+        ("status:script=400", "/deployments/chatkit/chatkit.js"),
+        ("status:frame=400", "/deployments/chatkit/index-standin01.html"),
+        ("status:entry=400", "/assets/ck1/index-standin01.js"),
     ],
 )
-def test_cdn_fails_where_the_scenario_says(stack: Stack, field: str, path: str) -> None:
+def test_cdn_fails_where_the_scenario_says(stack: Stack, fault: str, path: str) -> None:
     """Each file is there, is never cached, and alone answers the status that its scenario names."""
     paths = [
         "/deployments/chatkit/chatkit.js",
@@ -404,8 +403,7 @@ def test_cdn_fails_where_the_scenario_says(stack: Stack, field: str, path: str) 
         "/assets/ck1/index-standin01.js",
     ]
     assert WEB.get(stack.cdn_url + path).headers["cache-control"] == "no-store"
-    change: dict[str, Any] = {field: 400}
-    stack.use(replace(HEALTHY, **change))
+    stack.use(replace(HEALTHY, faults=faults_of([fault])))
     statuses = {each: WEB.get(stack.cdn_url + each).status_code for each in paths}
     assert statuses == {each: 400 if each == path else 200 for each in paths}
 
@@ -471,7 +469,7 @@ def test_taken_port_is_explained() -> None:
 def test_stack_stops_soon_although_requests_are_open() -> None:
     """Neither an idle connection nor a request in progress keeps the servers alive; the address is free again."""
     request = b"POST /api/chatkit/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
-    slow = replace(HEALTHY, session_delay_ms=60_000)
+    slow = replace(HEALTHY, faults=faults_of(["hang:session"]))
     with socket.socket() as waiting, httpx.Client() as idle, serve_stack(scenario=slow) as stack:
         waiting.connect(("127.0.0.1", int(stack.app_url.rpartition(":")[2])))
         waiting.sendall(request)

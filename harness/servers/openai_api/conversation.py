@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from harness.servers.chat.engine import ConflictError, Engine
-from harness.servers.chat.requests import CreateAttachment, JsonOperation, ListThreads, Operation, operation_of
+from harness.servers.chat.requests import CreateAttachment, JsonOperation, Operation, operation_of
 from harness.servers.chat.sse import stream_answer
 from harness.servers.chat.store import IdScheme, NotFoundError
 from harness.servers.openai_api import errors
@@ -60,12 +60,10 @@ async def converse(request: Request, stack: Stack) -> Response:
     """Answer one operation `{type, params}`. Raises ApiError and FieldError."""
     session = session_of(request, stack)
     count_request(session, stack)
-    return await _answer(operation_of(await json_of(request)), engine_of(session, stack), stack)
+    return await _answer(operation_of(await json_of(request)), engine_of(session, stack))
 
 
-async def _answer(operation: Operation, engine: Engine, stack: Stack) -> Response:
-    if isinstance(operation, ListThreads) and stack.scenario.threads_status != 200:
-        raise ApiError(stack.scenario.threads_status, "The server could not list the threads.")
+async def _answer(operation: Operation, engine: Engine) -> Response:
     try:
         if isinstance(operation, JsonOperation):
             return JSONResponse(engine.answer(operation))

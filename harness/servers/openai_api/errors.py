@@ -7,6 +7,7 @@ other endpoints: the codes of limits, 405, 429, missing scopes, regional host na
 from __future__ import annotations
 
 import math
+import secrets
 from typing import Any
 
 from harness.servers.fields import FieldError
@@ -34,6 +35,21 @@ class ApiError(Exception):
         self.headers = headers or {}
         kind = kind or ("server_error" if status >= 500 else "invalid_request_error")
         self.body: dict[str, Any] = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def common_headers(took_ms: int) -> dict[str, str]:
+    """Return the headers that every answer of the API has, errors or not."""
+    return {
+        "openai-version": "2020-10-01",
+        "openai-processing-ms": str(took_ms),
+        "x-request-id": f"req_{secrets.token_hex(16)}",
+        "x-envoy-upstream-service-time": str(took_ms),
+        "x-openai-proxy-wasm": "v0.1",
+        "cf-cache-status": "DYNAMIC",
+        "cf-ray": f"{secrets.token_hex(8)}-TST",
+        "server": "cloudflare",
+        "x-content-type-options": "nosniff",
+    }
 
 
 def from_field(error: FieldError) -> ApiError:
@@ -150,7 +166,7 @@ def server_error(status: int = 500) -> ApiError:
 
 
 def of_status(status: int) -> ApiError:
-    """Return an error that a scenario wants, in the wording that belongs to its status."""
+    """Return an error that a fault wants, in the wording that belongs to its status."""
     if status >= 500:
         return server_error(status)
     match status:

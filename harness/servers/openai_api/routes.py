@@ -7,7 +7,6 @@ machine, and cookies. What is not known is a 404 in the API's own shape, and is 
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Awaitable, Callable
 
@@ -102,27 +101,13 @@ async def _answered(handle: Handler, request: Request, stack: Stack) -> Response
         response = _error_answer(error)
     owner: dict[str, str] = request.scope.get("openai_owner", {}) if response.status_code < 500 else {}
     took_ms = max(1, round((time.perf_counter() - began) * 1000))
-    for name, value in (_common_headers(took_ms) | owner).items():
+    for name, value in (errors.common_headers(took_ms) | owner).items():
         response.headers[name] = value
     return response
 
 
 def _error_answer(error: ApiError) -> Response:
     return JSONResponse(error.body, status_code=error.status, headers=error.headers)
-
-
-def _common_headers(took_ms: int) -> dict[str, str]:
-    return {
-        "openai-version": "2020-10-01",
-        "openai-processing-ms": str(took_ms),
-        "x-request-id": f"req_{secrets.token_hex(16)}",
-        "x-envoy-upstream-service-time": str(took_ms),
-        "x-openai-proxy-wasm": "v0.1",
-        "cf-cache-status": "DYNAMIC",
-        "cf-ray": f"{secrets.token_hex(8)}-TST",
-        "server": "cloudflare",
-        "x-content-type-options": "nosniff",
-    }
 
 
 async def list_models(request: Request, stack: Stack) -> Response:

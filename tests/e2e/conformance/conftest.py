@@ -93,7 +93,7 @@ def host(page: Page, context: BrowserContext, stack: Stack, server: HostServer, 
     """The host page, not yet opened; OpenAI's hosts are routed to the embedded servers."""
     stack.use(Scenario(name="healthy"))
     to = Destinations(cdn=stack.cdn_tls_url, api=stack.api_tls_url, app=server.tls_url)
-    install_routes(context, to, blocked_glob="", on_blocked=lambda _method, _url: None)
+    install_routes(context, to, on_blocked=lambda _method, _url: None)
     if sdk.is_live:
         context.route(CDN, lambda route: route.continue_())
     return Host(page, server)

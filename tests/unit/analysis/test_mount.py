@@ -153,6 +153,28 @@ def test_the_frame_may_be_heard_later_than_the_network(calls: Steps, expected: B
     assert (Milestone.BACKEND_ACCEPTED in got.milestones) is (expected is Backend.ACCEPTED)
 
 
+FAILED_CALL = {"value_kind": "", "value_format": "", "error_name": "TypeError", "error_message": "Failed to fetch"}
+UNSENT: dict[str, tuple[Steps, Backend]] = {
+    "forbidden": ([custom_call()[0], response("f-r6", **FAILED_CALL)], Backend.FAILING),
+    "forbidden, and the frame is heard later": ([response("f-r6", **FAILED_CALL), custom_call()[0]], Backend.FAILING),
+    "answered with a value": ([custom_call()[0], response("f-r6", value_kind="object")], Backend.ANNOUNCED),
+    "another call failed": ([custom_call()[0], response("n9", **FAILED_CALL)], Backend.ANNOUNCED),
+    "the network knows better": ([*custom_call(401), response("f-r6", **FAILED_CALL)], Backend.REFUSED),
+    "the network is heard later": (
+        [custom_call()[0], response("f-r6", **FAILED_CALL), *custom_call(401)[1:]],
+        Backend.REFUSED,
+    ),
+}
+
+
+@pytest.mark.parametrize(("calls", "expected"), UNSENT.values(), ids=UNSENT.keys())
+def test_a_call_that_policy_forbids_never_gets_to_the_network(calls: Steps, expected: Backend) -> None:
+    """What the page tells the frame about its call counts when no request of that call was seen."""
+    got = mount(custom(backend=[]), calls)
+    assert got.backend is expected
+    assert (Signal.BACKEND_REFUSED in got.last_signal) is (expected is not Backend.ANNOUNCED)
+
+
 def test_only_the_last_requests_are_remembered() -> None:
     """A page that polls for hours does not grow."""
     polls = [step for n in range(200) for step in exchange(f"p{n}", "https://app.test/poll")]
@@ -215,6 +237,13 @@ def test_an_element_that_is_taken_out_and_put_back_is_dead() -> None:
     """The same node in two tasks."""
     back = [element_disconnected(), element_connected(), shadow_changed(STYLE, WRAPPER, STYLE, data_loaded=True)]
     assert mount(hosted(), back).element is Element.MOVED
+
+
+@pytest.mark.parametrize("gone", [[element_disconnected()], [shadow_changed(STYLE, data_loaded=True)]])
+def test_nobody_answers_the_last_words_of_a_frame(gone: Steps) -> None:
+    """Its element was taken out, or its wrapper: what it asked before, and is heard after, keeps nobody waiting."""
+    assert mount(hosted(), command(nonce="n7")).asked == {"n7": "onGetClientSecret"}
+    assert mount(hosted(), gone, command(nonce="n7")).asked == {}
 
 
 def test_an_element_that_is_moved_before_it_has_options_is_alive() -> None:
@@ -289,6 +318,18 @@ def test_a_frame_fails_by_its_own_document_only() -> None:
     got = mount(refused, iframe_loaded(), request_started("r8"), body_read("r4"), response_received("r8"))
     assert got.frame is Frame.FAILED
     assert got.last_signal[Signal.FRAME_FAILED] == len(entries(refused))
+
+
+def test_a_frame_that_may_not_be_shown_was_not_delivered() -> None:
+    """Its document was answered with 200, and what its headers say made the browser drop it."""
+    answered_frame = [*framed(), frame_requested(), response_received("r4")]
+    got = mount(answered_frame, request_failed("r4", "net::ERR_BLOCKED_BY_RESPONSE"))
+    assert (got.frame, got.last_milestone) == (Frame.FAILED, Milestone.OPTIONS_ACCEPTED)
+    went_away = mount(answered_frame, request_failed("r4", "net::ERR_ABORTED"))
+    assert (went_away.frame, went_away.last_milestone) == (Frame.DELIVERED, Milestone.FRAME_DELIVERED)
+    spoke = mount(answered_frame, log("app.init"), request_failed("r4", "net::ERR_BLOCKED_BY_RESPONSE"))
+    assert spoke.frame is Frame.BOOTED
+    assert Milestone.FRAME_DELIVERED in spoke.milestones
 
 
 def test_a_frame_that_is_asked_for_again_has_another_chance() -> None:

@@ -1,0 +1,324 @@
+"""One cause, and what else is wrong: the rules' findings in the order of their evidence, consequences linked to what explains them.
+
+In: facts, console problems, entries. Out: findings. A rule that crashes becomes a finding of its own; what no rule knows is called so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from harness.analysis.console import STATUS_ECHO
+from harness.analysis.facts import Facts
+from harness.analysis.rules import BY_ID, RULES
+from harness.analysis.rules.rule import Confidence, Found, Layer, Rule, on_one_line
+from harness.analysis.state import Backend, Milestone
+from harness.model import events
+from harness.model.results import ConsoleProblem, Finding
+from harness.model.timeline import Entry
+
+MOST_EVIDENCE = 12
+MOST_CONSOLE_FINDINGS = 10
+SHORTEST_MESSAGE = 12  # shorter ones stand in too many lines to explain them
+ORDER = {layer.value: number for number, layer in enumerate(Layer)}
+POLICY = "Content Security Policy directive"  # what browsers write of a violation
+Needles = frozenset[tuple[str, ...]]  # texts; a console line that holds all parts of one says the same
+UNEXPLAINED = "unexplained"
+UNCAUGHT = "uncaught-error"
+CONSOLE = "console-error"
+CRASHED = "rule-crashed"
+# Up to here the page's own code has to act, and an uncaught error of it can be why it does not.
+PAGES_DUTY = (
+    Milestone.SCRIPT_REQUESTED,
+    Milestone.ELEMENT_DEFINED,
+    Milestone.ELEMENT_CONNECTED,
+    Milestone.OPTIONS_ACCEPTED,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class General:
+    """A finding that no rule of a layer makes."""
+
+    layer: Layer
+    title: str
+    cause: str
+    remedy: str
+
+
+GENERAL: dict[str, General] = {
+    UNCAUGHT: General(
+        layer=Layer.CONSOLE,
+        title="An uncaught error on the page",
+        cause="Code threw, and nobody caught it. What was to happen after that point did not.",
+        remedy="Mend it, or name a part of its text in console_allow when it is harmless.",
+    ),
+    CONSOLE: General(
+        layer=Layer.CONSOLE,
+        title="An error on the console",
+        cause="The page, or the browser, reported an error that no other finding accounts for.",
+        remedy="Mend it, or name a part of its text in console_allow when it is harmless.",
+    ),
+    UNEXPLAINED: General(
+        layer=Layer.CONSOLE,
+        title="The mount failed in a way that no rule knows",
+        cause="What was observed fits none of the known failures; the first milestone that is missing says where to look.",
+        remedy="Read the timeline around the lines named here; report it with the bundle, so that it gets a rule.",
+    ),
+    CRASHED: General(
+        layer=Layer.CONSOLE,
+        title="A rule of the harness itself failed",
+        cause="A defect of chatkit-harness; the other findings stand.",
+        remedy="Report it with the bundle.",
+    ),
+}
+
+
+def diagnose(
+    facts: Facts, problems: Iterable[ConsoleProblem], entries: tuple[Entry, ...], rules: tuple[Rule, ...] = RULES
+) -> tuple[Finding, ...]:
+    """Return the findings of a visit by earliest evidence: at most one of them is the cause."""
+    found = [finding for rule in rules for finding in _applied(rule, facts, entries)]
+    found = _to_the_root([_linked(finding, found) for finding in found])
+    found, open_problems = _with_console(found, problems, entries)
+    found += _console_findings(open_problems)
+    cause = _cause(found, facts)
+    if cause is None and facts.outcome is not None and not facts.is_mounted:
+        cause = _unexplained(facts, entries)
+        found.append(cause)
+    found = [_with_role(finding, cause) for finding in found]
+    return tuple(sorted(found, key=lambda f: (f.evidence[0], ORDER[f.layer], f.rule)))
+
+
+# --- rules --------------------------------------------------------------------------------------------------------
+
+
+def _applied(rule: Rule, facts: Facts, entries: tuple[Entry, ...]) -> tuple[Finding, ...]:
+    """What one rule finds: one finding, however often it applies."""
+    if facts.is_mounted and rule.stops_mount and not rule.outlives_mount:
+        return ()
+    try:
+        found = [one for one in rule.finds(facts) if one.evidence]
+    except Exception as error:  # a defect in one rule must not cost the others
+        line = entries[-1].seq if entries else 0
+        return (_general(CRASHED, f"rule {rule.id} failed: {error!r}", (line,), Confidence.CERTAIN),)
+    return (_merged(rule, found),) if found else ()
+
+
+def _merged(rule: Rule, found: list[Found]) -> Finding:
+    first = found[0]
+    return Finding(
+        rule=rule.id,
+        layer=rule.layer.value,
+        title=rule.title,
+        summary=first.summary,
+        cause=rule.cause,
+        remedy=rule.remedy,
+        confidence=(first.confidence or rule.confidence).value,
+        evidence=_sorted(seq for one in found for seq in one.evidence),
+        role="also",
+        is_prediction=first.is_prediction,
+        doc=rule.doc,
+    )
+
+
+def _sorted(lines: Iterable[int]) -> tuple[int, ...]:
+    return tuple(sorted({line for line in lines if line}))[:MOST_EVIDENCE] or (0,)
+
+
+def _linked(finding: Finding, found: list[Finding]) -> Finding:
+    """The finding with the one that explains it: the earliest in the chain of those its rule names."""
+    explaining = BY_ID[finding.rule].symptom_of if finding.rule in BY_ID else ()
+    causes = [
+        other
+        for other in found
+        if other is not finding
+        and not (other.is_prediction and not finding.is_prediction)
+        and (other.rule in explaining or (other.layer in explaining and _stops(other)))
+    ]
+    if not causes:
+        return finding
+    return replace(finding, caused_by=min(causes, key=_place).rule)
+
+
+def _to_the_root(found: list[Finding]) -> list[Finding]:
+    """The findings linked to where their chain begins, rather than to the next link of it."""
+    above = {finding.rule: finding.caused_by for finding in found}
+
+    def root(name: str) -> str:
+        seen = set()
+        while above.get(name) and name not in seen:
+            seen.add(name)
+            name = above[name]
+        return name
+
+    return [replace(finding, caused_by=root(finding.caused_by)) if finding.caused_by else finding for finding in found]
+
+
+def _place(finding: Finding) -> tuple[int, int]:
+    return ORDER[finding.layer], finding.evidence[0]
+
+
+def _stops(finding: Finding) -> bool:
+    return finding.rule in BY_ID and BY_ID[finding.rule].stops_mount
+
+
+# --- cause --------------------------------------------------------------------------------------------------------
+
+
+def _cause(found: list[Finding], facts: Facts) -> Finding | None:
+    """The finding at which the chain first broke; an uncaught error only where nothing else is known."""
+    if facts.outcome is None or facts.is_mounted:
+        return None
+    real = [f for f in found if not f.is_prediction and not f.caused_by]
+    stopping = [f for f in real if _stops(f) and _is_about_what_broke(f, facts)]
+    uncaught = [f for f in real if f.rule == UNCAUGHT and f.evidence[-1] > facts.acted_seq]
+    uncaught = uncaught if facts.mount.next_milestone in PAGES_DUTY else []
+    weak = [f for f in stopping if UNCAUGHT in BY_ID[f.rule].symptom_of]
+    if uncaught and (not stopping or stopping == weak):
+        return min(uncaught, key=_place)
+    return min(stopping, key=_place) if stopping else None
+
+
+def _is_about_what_broke(finding: Finding, facts: Facts) -> bool:
+    """Whether a finding can be the cause: a box matters to a widget that works, a refused call to one that had no other answer."""
+    if finding.layer == Layer.SIGHT:
+        return facts.mount.next_milestone is Milestone.MOUNTED
+    return finding.layer != Layer.BACKEND or facts.mount.backend is not Backend.ACCEPTED
+
+
+def _with_role(finding: Finding, cause: Finding | None) -> Finding:
+    if finding is cause:
+        return replace(finding, role="cause", caused_by="")
+    if finding.caused_by:
+        return replace(finding, role="consequence")
+    if cause is not None and _follows(finding, cause):
+        return replace(finding, role="consequence", caused_by=cause.rule)
+    return replace(finding, role="also")
+
+
+def _follows(finding: Finding, cause: Finding) -> bool:
+    """Whether a finding without a rule's link is taken for a consequence: later errors, and what a weak rule saw too."""
+    if finding.rule in BY_ID:
+        return cause.rule in BY_ID[finding.rule].symptom_of and not finding.is_prediction
+    return finding.rule in (UNCAUGHT, CONSOLE) and finding.evidence[0] > cause.evidence[0]
+
+
+def _unexplained(facts: Facts, entries: tuple[Entry, ...]) -> Finding:
+    """The first broken milestone, and the facts nearest to it."""
+    mount = facts.mount
+    missing, last = mount.next_milestone, mount.last_milestone
+    lines = [mount.milestones[last].seq] if last in mount.milestones else []
+    lines += [
+        x.failure_seq or x.seq
+        for x in facts.exchanges
+        if x.is_relevant and not x.is_aborted and (x.failure or x.status >= 400)
+    ][:4]
+    lines += [error.seq for error in facts.errors][:4]
+    reached = f"{last.value} was reached" if last else "nothing was reached"
+    return _general(
+        UNEXPLAINED,
+        f"{reached}, {missing.value if missing else 'a stable widget'} was not; no rule knows why",
+        tuple(lines) or ((entries[-1].seq,) if entries else (0,)),
+        Confidence.POSSIBLE,
+    )
+
+
+def _general(id: str, summary: str, evidence: tuple[int, ...], confidence: Confidence) -> Finding:
+    told = GENERAL[id]
+    return Finding(
+        rule=id,
+        layer=told.layer.value,
+        title=told.title,
+        summary=summary,
+        cause=told.cause,
+        remedy=told.remedy,
+        confidence=confidence.value,
+        evidence=_sorted(evidence),
+        role="also",
+    )
+
+
+# --- console ------------------------------------------------------------------------------------------------------
+
+
+def _with_console(
+    found: list[Finding], problems: Iterable[ConsoleProblem], entries: tuple[Entry, ...]
+) -> tuple[list[Finding], list[ConsoleProblem]]:
+    """The findings with the console errors that say the same, and the errors that remain."""
+    by_seq = {entry.seq: entry.event for entry in entries}
+    needles = [(finding, _needles(finding, by_seq)) for finding in found]
+    attached: dict[str, list[int]] = {}
+    remaining = []
+    for problem in problems:
+        if problem.is_allowed:
+            continue
+        is_echo = problem.text.startswith(STATUS_ECHO)  # of a request that is in the timeline itself
+        place = _place_of(by_seq.get(problem.seq))
+        hit = next((f for f, words in needles if problem.seq in f.evidence or _says(problem.text, place, words)), None)
+        if hit is None and not is_echo:
+            remaining.append(problem)
+        elif hit is not None:
+            attached.setdefault(hit.rule, []).append(problem.seq)
+    return [replace(f, evidence=_sorted((*f.evidence, *attached.get(f.rule, ())))) for f in found], remaining
+
+
+def _needles(finding: Finding, by_seq: dict[int, events.Event]) -> Needles:
+    """What a console line would repeat of a finding's evidence: addresses and messages."""
+    words: set[tuple[str, ...]] = set()
+    for seq in finding.evidence:
+        match by_seq.get(seq):
+            case events.RequestStarted(url=url, is_navigation=False):
+                words.add((url,))
+            case events.RequestStarted(url=url, is_top_frame=False):
+                words.add((url,))
+            case events.PolicyViolated(directive=directive, blocked_url=url):
+                root = directive.removesuffix("-elem").removesuffix("-attr")
+                words.add((POLICY, root, url if "://" in url else ""))
+            case events.FrameMessage(error_message=message) | events.WidgetEvent(message=message):
+                words.add((" ".join(message.split()),))
+            case events.ConsoleMessage(text=text):
+                words.add((" ".join(text.split()),))
+            case events.PageErrorRaised(message=message):
+                words.add((" ".join(message.split()),))
+            case _:
+                pass
+    return frozenset(parts for parts in words if len(parts[0]) >= SHORTEST_MESSAGE)
+
+
+def _place_of(event: events.Event | None) -> str:
+    return event.url.split("#")[0] if isinstance(event, events.ConsoleMessage) else ""
+
+
+def _says(text: str, place: str, words: Needles) -> bool:
+    line = " ".join(text.split())
+    is_echo = line.startswith(STATUS_ECHO) and (place,) in words
+    return is_echo or any(all(part in line for part in parts) for parts in words)
+
+
+def _console_findings(problems: list[ConsoleProblem]) -> list[Finding]:
+    """The errors that no finding accounts for, each text once."""
+    by_text: dict[tuple[str, str], list[int]] = {}
+    for problem in problems:
+        by_text.setdefault((problem.kind, on_one_line(problem.text)), []).append(problem.seq)
+    found = [
+        _general(
+            UNCAUGHT if kind == "uncaught" else CONSOLE,
+            text + (f" ({len(lines)} times)" if len(lines) > 1 else ""),
+            tuple(lines),
+            Confidence.POSSIBLE,
+        )
+        for (kind, text), lines in list(by_text.items())[:MOST_CONSOLE_FINDINGS]
+    ]
+    left = len(by_text) - len(found)
+    if left > 0:
+        last = list(by_text.values())[MOST_CONSOLE_FINDINGS:]
+        found.append(
+            _general(
+                CONSOLE,
+                f"and {left} further errors",
+                tuple(seq for lines in last for seq in lines),
+                Confidence.POSSIBLE,
+            )
+        )
+    return found

@@ -1,0 +1,41 @@
+"""Every failing state that has a name, written out layer by layer."""
+
+from harness.analysis.rules import (
+    backend,
+    custom,
+    domain,
+    element,
+    frame,
+    handshake,
+    options,
+    page,
+    script,
+    script_delivery,
+    secret,
+    session,
+    session_delivery,
+    sight,
+    streams,
+    upstream,
+)
+from harness.analysis.rules.rule import Rule
+
+RULES: tuple[Rule, ...] = (
+    *page.RULES,
+    *script.RULES,
+    *script_delivery.RULES,
+    *element.RULES,
+    *options.RULES,
+    *session.RULES,
+    *session_delivery.RULES,
+    *secret.RULES,
+    *upstream.RULES,
+    *frame.RULES,
+    *handshake.RULES,
+    *domain.RULES,
+    *backend.RULES,
+    *custom.RULES,
+    *streams.RULES,
+    *sight.RULES,
+)
+BY_ID = {rule.id: rule for rule in RULES}

@@ -1,0 +1,252 @@
+"""Domain verification: the frame asks OpenAI whether the page may show ChatKit, and has itself removed when not.
+
+In: facts. Out: findings of this layer. A check that goes wrong on a development origin changes nothing and is none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from harness.analysis.exchanges import Exchange, split_url
+from harness.analysis.facts import Facts, evidence_of
+from harness.analysis.rules.rule import ALLOWLIST, CHATKIT_PYTHON, Confidence, Found, Layer, Rule, told, with_loaded
+from harness.analysis.tracks import Element, Frame
+
+NOT_VERIFIED = r"Domain verification failed for"
+TIMED_OUT = r"verification request timed out"
+PASSING_HOSTS = re.compile(
+    r"\.(ngrok(-free)?\.(app|io|dev)|devtunnels\.ms|github\.dev|gitpod\.io|lovable\.(app|dev)|vercel\.app|netlify\.app|trycloudflare\.com|loca\.lt|webcontainer\.io|pages\.dev|replit\.dev)$"
+)
+LONGEST_CHECK_MS = 9_000
+
+
+def _is_removed(facts: Facts) -> bool:
+    """Whether the frame asked for its removal, or is gone."""
+    return facts.mount.frame is Frame.UNMOUNTED or facts.mount.element is Element.REMOVED
+
+
+def _check(facts: Facts) -> Exchange | None:
+    """The domain check that had the widget removed."""
+    return facts.last_check if _is_removed(facts) else None
+
+
+def _end(facts: Facts) -> tuple[int, ...]:
+    """The lines on which the frame says goodbye."""
+    goodbyes = [s.seq for s in facts.messages if s.event.name == "unmount"]
+    errors = [e.seq for e in facts.errors_about(r"domain verification")]
+    return (*errors[:1], *goodbyes[:1])
+
+
+def _is_without_secret(check: Exchange) -> bool:
+    return check.request.bearer == "empty" and check.path.endswith("_hosted")
+
+
+def domain_not_registered(facts: Facts) -> Iterator[Found]:
+    """The page's origin is not on the allowlist."""
+    if not _is_removed(facts):
+        return
+    check, said = facts.last_check, facts.errors_about(NOT_VERIFIED)
+    is_no = check is not None and (
+        check.status in (400, 404) or (check.body is not None and check.body.is_verified is False)
+    )
+    if not (is_no or said) or (check is not None and _is_without_secret(check) and not said):
+        return
+    if facts.options and facts.options.event.domain_key_format == "placeholder":
+        return
+    yield Found(
+        summary=f"{told(check) if check else 'the domain check'}: {facts.page.origin or 'this origin'} is not verified{_hint(facts)}",
+        evidence=(*(evidence_of(check) if check else ()), *_end(facts)) or with_loaded(facts),
+    )
+
+
+def domain_key_placeholder(facts: Facts) -> Iterator[Found]:
+    """The page still carries the domain key of the examples."""
+    options = facts.options
+    if options is None or options.event.domain_key_format != "placeholder" or not _is_removed(facts):
+        return
+    check = facts.last_check
+    if check is None or check.status not in (200, 400, 401, 403, 404):
+        return
+    yield Found(
+        summary=f"{told(check)}, and the options carry a placeholder in place of a domain key",
+        evidence=(options.seq, *evidence_of(check), *_end(facts)),
+    )
+
+
+def verification_without_secret(facts: Facts) -> Iterator[Found]:
+    """The check went out without a secret."""
+    check = _check(facts)
+    if check is not None and check.status in (401, 403) and _is_without_secret(check):
+        yield Found(
+            summary=f"{told(check)}: it was sent with an empty bearer, so the frame never had a secret",
+            evidence=(*evidence_of(check), *_end(facts)),
+        )
+
+
+def verification_unauthorized(facts: Facts) -> Iterator[Found]:
+    """The check's secret is not accepted."""
+    check = _check(facts)
+    is_placeholder = facts.options is not None and facts.options.event.domain_key_format == "placeholder"
+    if check is not None and check.status in (401, 403) and not _is_without_secret(check) and not is_placeholder:
+        yield Found(summary=told(check), evidence=(*evidence_of(check), *_end(facts)))
+
+
+def verification_failing(facts: Facts) -> Iterator[Found]:
+    """OpenAI fails to check the domain."""
+    check = _check(facts)
+    if check is not None and check.status >= 500:
+        tries = [seq for x in facts.checks for seq in evidence_of(x)]
+        yield Found(summary=f"{told(check)}, {len(facts.checks)} times", evidence=(*tries[-6:], *_end(facts)))
+
+
+def verification_rate_limited(facts: Facts) -> Iterator[Found]:
+    """OpenAI has had enough of this caller."""
+    check = _check(facts)
+    if check is not None and check.status == 429:
+        yield Found(summary=told(check), evidence=(*evidence_of(check), *_end(facts)))
+
+
+def verification_timed_out(facts: Facts) -> Iterator[Found]:
+    """The check had no answer in ten seconds."""
+    check = _check(facts)
+    if check is None or check.status:
+        return
+    is_long = check.ended_at_ms is not None and check.ended_at_ms - check.started_at_ms >= LONGEST_CHECK_MS
+    if facts.errors_about(TIMED_OUT) or (check.is_aborted and is_long):
+        yield Found(summary=f"{told(check)} after 10 s", evidence=(*evidence_of(check), *_end(facts)))
+
+
+def verification_unreachable(facts: Facts) -> Iterator[Found]:
+    """The browser does not reach the host that checks the domain."""
+    check = _check(facts)
+    if check is not None and check.failure and not check.is_aborted and not facts.errors_about(TIMED_OUT):
+        tries = [seq for x in facts.checks for seq in evidence_of(x)]
+        yield Found(summary=told(check), evidence=(*tries[-6:], *_end(facts)))
+
+
+def widget_removed(facts: Facts) -> Iterator[Found]:
+    """The widget had itself removed, and no check tells why."""
+    if not _is_removed(facts):
+        return
+    if facts.checks or facts.errors_about(NOT_VERIFIED) or facts.errors_about(TIMED_OUT):
+        return
+    last = [s.seq for s in facts.shadows if "div.ck-wrapper" not in s.event.children]
+    said = facts.errors_about(r"DomainVerificationRequestError")
+    yield Found(
+        summary="the widget was there, and its frame was taken out of the element again"
+        + (f": {said[0].message}" if said else ""),
+        evidence=(*_end(facts), *(e.seq for e in said[:1]), *last[-1:]) or with_loaded(facts),
+    )
+
+
+def _hint(facts: Facts) -> str:
+    """What is special about this origin, to end a sentence with."""
+    host = split_url(facts.page.url).hostname or ""
+    if PASSING_HOSTS.search(host):
+        return "; hosts of tunnels and previews change, and each is an origin of its own"
+    if not facts.page.is_top:
+        return "; it is the origin of the inner document that holds the element, not of the page around it"
+    return "; with and without www. are two entries" if host.startswith("www.") else ""
+
+
+_REGISTER = f"Register the exact host at {ALLOWLIST}, in the organisation that owns the key, and wait some minutes."
+
+RULES = (
+    Rule(
+        id="domain-not-registered",
+        layer=Layer.DOMAIN,
+        title="The page's domain is not on OpenAI's allowlist",
+        cause="OpenAI does not know this origin for the organisation that the secret, or the domain key, belongs to. The widget is "
+        "shown for a second or two and then has itself removed. On localhost nobody asks, so it shows first after deployment.",
+        remedy=_REGISTER,
+        finds=domain_not_registered,
+        covers=(
+            "domain-not-registered",
+            "domain-tunnel-or-preview-host",
+            "domain-www-or-propagation",
+            "app-element-in-nested-frame",
+        ),
+        doc=ALLOWLIST,
+    ),
+    Rule(
+        id="domain-key-placeholder",
+        layer=Layer.DOMAIN,
+        title="The domain key is a placeholder",
+        cause="The key of the examples was compiled into this build; the real one never reached it.",
+        remedy=f"Build again with the real key. {_REGISTER}",
+        finds=domain_key_placeholder,
+        confidence=Confidence.LIKELY,
+        covers=("domain-key-stale-in-build",),
+        doc=f"{CHATKIT_PYTHON}guides/prepare-your-app-for-production",
+    ),
+    Rule(
+        id="verification-without-secret",
+        layer=Layer.DOMAIN,
+        title="The domain check is refused for want of a secret",
+        cause="Hosted widgets send their client secret along; getClientSecret failed before, and the frame went on without one. The "
+        "allowlist has nothing to do with it.",
+        remedy="Find out why getClientSecret gave no usable secret.",
+        finds=verification_without_secret,
+        symptom_of=(Layer.SESSION, Layer.UPSTREAM, "workflow-id-missing"),
+        covers=("domain-verify-401-no-valid-secret", "session-secret-rejected-silently"),
+    ),
+    Rule(
+        id="verification-unauthorized",
+        layer=Layer.DOMAIN,
+        title="The domain check does not accept the secret",
+        cause="The secret is expired, cancelled, or of another project or region; less often the origin is not allowed.",
+        remedy=f"Make a fresh session for every widget and check its time of expiry; then look at the allowlist: {ALLOWLIST}",
+        finds=verification_unauthorized,
+        confidence=Confidence.LIKELY,
+        symptom_of=("mock-secret", "stale-secret-returned"),
+        covers=("domain-verify-401-no-valid-secret", "domain-sudden-failure"),
+    ),
+    Rule(
+        id="verification-failing",
+        layer=Layer.DOMAIN,
+        title="OpenAI fails to check the domain",
+        cause="An error on OpenAI's side; the widget asks twice and then has itself removed.",
+        remedy="Try again later; look at https://status.openai.com.",
+        finds=verification_failing,
+        covers=("domain-verify-5xx",),
+        doc="https://status.openai.com",
+    ),
+    Rule(
+        id="verification-rate-limited",
+        layer=Layer.DOMAIN,
+        title="OpenAI refuses the domain check for too many requests",
+        cause="Many widgets in a short time from this address.",
+        remedy="Slow down; share widgets between tests.",
+        finds=verification_rate_limited,
+    ),
+    Rule(
+        id="verification-timed-out",
+        layer=Layer.DOMAIN,
+        title="The domain check gets no answer",
+        cause="The connection to OpenAI's API is black-holed or throttled; the widget gives up after ten seconds.",
+        remedy="Mend the path to api.openai.com and its regional hosts.",
+        finds=verification_timed_out,
+        covers=("domain-verify-timeout",),
+    ),
+    Rule(
+        id="verification-unreachable",
+        layer=Layer.DOMAIN,
+        title="The browser cannot reach the domain check",
+        cause="A firewall, a blocker or DNS keeps the browser from OpenAI's API. The check cannot be switched off, "
+        "not even with an own backend.",
+        remedy="Allow api.openai.com, us.api.openai.com and eu.api.openai.com on this network.",
+        finds=verification_unreachable,
+        covers=("domain-verify-unreachable", "policy-adblock"),
+    ),
+    Rule(
+        id="widget-removed",
+        layer=Layer.DOMAIN,
+        title="The widget was removed again",
+        cause="The frame asked to be removed, or something emptied the element; the domain check is the usual reason.",
+        remedy=f"Look at the frame's requests to domain_keys. {_REGISTER}",
+        finds=widget_removed,
+        confidence=Confidence.POSSIBLE,
+        symptom_of=(Layer.SESSION, Layer.UPSTREAM),
+    ),
+)

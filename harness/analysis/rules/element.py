@@ -1,0 +1,251 @@
+"""The custom element: the right tag, upgraded, given its options, and left where it is.
+
+In: facts. Out: findings of this layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.analysis.facts import Facts
+from harness.analysis.rules.rule import (
+    CHATKIT_JS,
+    MDN,
+    Confidence,
+    Found,
+    Layer,
+    Rule,
+    lines_of,
+    on_one_line,
+    with_loaded,
+)
+from harness.analysis.tracks import Element, Signal
+
+INVENTED = ("chatkit-widget", "chatkit-chat", "chatkit-element", "chat-kit")  # seen in pages that meant ChatKit
+NO_SET_OPTIONS = r"setOptions is not a function|(undefined|null)[^\n]{0,40}setOptions"
+UNDEFINED_OPTIONS = r"threadItemActions"
+NOT_SERIALISABLE = r"circular structure|cyclic object value|cyclic structures|Do not know how to serialize a BigInt"
+NOT_IN_PROFILE = r"ChatKit command \"?\w+\"? is not available"
+
+
+def wrong_tag(facts: Facts) -> Iterator[Found]:
+    """The document holds an element of another name."""
+    if facts.lookalikes and not facts.embeds:
+        tag = facts.lookalikes[0].event.tag
+        is_meant = tag in INVENTED or "openai" in tag or "open-ai" in tag or facts.page_errors_about(NO_SET_OPTIONS)
+        yield Found(
+            summary=f"the document holds <{tag}>, which nothing defines; the element's name is openai-chatkit",
+            evidence=(facts.lookalikes[0].seq, *lines_of(facts.defined[:1])),
+            confidence=None if is_meant else Confidence.LIKELY,  # it may be another library's
+        )
+
+
+def options_before_upgrade(facts: Facts) -> Iterator[Found]:
+    """The options were handed over before there was anything to take them."""
+    if facts.is_configured:
+        return
+    told = (*facts.page_errors_about(NO_SET_OPTIONS), *facts.console_about(pattern=NO_SET_OPTIONS))
+    if told:
+        later = facts.defined[:1] if facts.defined and facts.defined[0].seq > told[0].seq else ()
+        yield Found(
+            summary="setOptions was called on an element that did not have it yet"
+            + ("; the loader came after that, and nobody called again" if later else ""),
+            evidence=(*lines_of(told[:4]), *lines_of(later)),
+            confidence=None if later and facts.embed is not None else Confidence.LIKELY,
+        )
+
+
+def options_undefined(facts: Facts) -> Iterator[Found]:
+    """setOptions was called without options."""
+    if facts.is_configured:
+        return
+    errors = facts.errors_about(UNDEFINED_OPTIONS)
+    uncaught = facts.page_errors_about(UNDEFINED_OPTIONS)
+    if errors or uncaught:
+        said = errors[0].message if errors else uncaught[0].event.message
+        yield Found(
+            summary=f"setOptions(undefined) or setOptions(null): {on_one_line(said, 160)}",
+            evidence=(*(e.seq for e in errors), *lines_of(uncaught)),
+        )
+
+
+def options_not_serialisable(facts: Facts) -> Iterator[Found]:
+    """The options hold something that cannot travel to the frame."""
+    if facts.is_configured:
+        return
+    errors = [e for e in facts.errors_about(NOT_SERIALISABLE) if not e.is_from_frame]
+    uncaught = facts.page_errors_about(NOT_SERIALISABLE)
+    if errors or (uncaught and facts.embed is not None):
+        said = errors[0].message if errors else uncaught[0].event.message
+        yield Found(
+            summary=f"the options cannot be written as JSON: {on_one_line(said, 160)}",
+            evidence=(*(e.seq for e in errors), *lines_of(uncaught)),
+            confidence=None if errors else Confidence.LIKELY,
+        )
+
+
+def set_options_threw(facts: Facts) -> Iterator[Found]:
+    """The loader refused the options with an error of its own."""
+    if facts.is_configured or facts.has_frame_spoken:
+        return
+    known = (*facts.errors_about(UNDEFINED_OPTIONS), *facts.errors_about(NOT_SERIALISABLE))
+    errors = [e for e in facts.errors if not e.is_from_frame and e not in known]
+    if errors:
+        yield Found(
+            summary=f"setOptions threw {errors[0].name or 'Error'}: {on_one_line(errors[0].message)}",
+            evidence=tuple(e.seq for e in errors[:4]),
+        )
+
+
+def options_never_set(facts: Facts) -> Iterator[Found]:
+    """A living element waits for options that never come."""
+    is_idle = facts.mount.element is Element.UPGRADED and facts.shadows and not facts.errors
+    if facts.is_settled and is_idle and facts.is_defined:
+        yield Found(
+            summary="<openai-chatkit> is defined and in the document, its shadow root holds a style sheet only: no options reached it",
+            evidence=with_loaded(facts, facts.shadows[-1].seq),
+        )
+
+
+def element_moved(facts: Facts) -> Iterator[Found]:
+    """The element was taken out and put back, so its frame talks to nobody."""
+    if facts.mount.element is Element.MOVED:
+        moved = [s.seq for s in facts.shadows if s.event.children.count("style") > 1]
+        yield Found(
+            summary="the same element was detached and attached again; its frame loaded anew, and no message of it is answered",
+            evidence=tuple(dict.fromkeys((facts.mount.last_signal.get(Signal.MOVED, 0), *moved[:2])))
+            if moved
+            else (facts.page.seq,),
+        )
+
+
+def element_taken_out(facts: Facts) -> Iterator[Found]:
+    """The page removed the element."""
+    if facts.is_settled and facts.mount.element is Element.DISCONNECTED and facts.embed is not None:
+        yield Found(
+            summary="<openai-chatkit> was in the document, and the page took it out again",
+            evidence=(facts.embed.connected[0], *facts.embed.disconnected[-1:]),
+        )
+
+
+def command_not_available(facts: Facts) -> Iterator[Found]:
+    """A method is called that the public profile does not have."""
+    told = (*facts.page_errors_about(NOT_IN_PROFILE), *facts.console_about(pattern=NOT_IN_PROFILE))
+    errors = facts.errors_about(NOT_IN_PROFILE)
+    if told or errors:
+        yield Found(
+            summary="the page calls a method that ChatKit refuses to websites",
+            evidence=(*lines_of(told), *(e.seq for e in errors)),
+        )
+
+
+RULES = (
+    Rule(
+        id="wrong-tag",
+        layer=Layer.ELEMENT,
+        title="The element has another name",
+        cause="The loader defines openai-chatkit and nothing else; an element of any other name is never brought to life.",
+        remedy="Write <openai-chatkit>, in the document and in customElements.get and whenDefined.",
+        finds=wrong_tag,
+        covers=("element-wrong-tag-name",),
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="options-before-upgrade",
+        layer=Layer.ELEMENT,
+        title="setOptions is called before the loader has defined the element",
+        cause="The script is async, the page's own code was faster, and a call that failed is not repeated.",
+        remedy="await customElements.whenDefined('openai-chatkit') before setOptions.",
+        finds=options_before_upgrade,
+        symptom_of=(Layer.SCRIPT, "wrong-tag"),
+        covers=("element-setoptions-before-upgrade",),
+        doc=f"{MDN}API/CustomElementRegistry/whenDefined",
+    ),
+    Rule(
+        id="options-undefined",
+        layer=Layer.ELEMENT,
+        title="setOptions is called without options",
+        cause="The variable that was to hold the options was undefined or null at that moment.",
+        remedy="Pass an object with at least `api`.",
+        finds=options_undefined,
+        covers=("element-options-undefined",),
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="options-not-serialisable",
+        layer=Layer.ELEMENT,
+        title="The options cannot be written as JSON",
+        cause="The loader writes the options into the frame's address; a cycle, a DOM node or a framework's proxy cannot go there.",
+        remedy="Pass plain data and functions only.",
+        finds=options_not_serialisable,
+        covers=("element-options-not-serialisable",),
+    ),
+    Rule(
+        id="set-options-threw",
+        layer=Layer.ELEMENT,
+        title="setOptions threw",
+        cause="The loader refused the options before any frame was made.",
+        remedy="Look at the message, and compare the options with the documentation.",
+        finds=set_options_threw,
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="options-never-set",
+        layer=Layer.ELEMENT,
+        title="No options ever reach the element",
+        cause="setOptions is not called: an effect that does not run, a wrong reference, a guard. Or it stands behind an awaited "
+        "method such as setThreadId, and those wait for the frame, which waits for the options.",
+        remedy="Call setOptions first, with at least `api`; call methods after chatkit.ready.",
+        finds=options_never_set,
+        confidence=Confidence.LIKELY,
+        symptom_of=(
+            Layer.SESSION,
+            Layer.UPSTREAM,
+            "options-before-upgrade",
+            "sdk-global-awaited",
+            "workflow-id-missing",
+            "page-script-blocked-by-csp",
+            "uncaught-error",
+        ),
+        covers=("element-never-configured", "element-method-awaited-before-options"),
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="element-moved",
+        layer=Layer.ELEMENT,
+        title="The element was moved within the document",
+        cause="A portal, a modal or a drag moved the node. The loader connects its frame once; after the move it looks alive and "
+        "is deaf: nothing that the frame asks is answered.",
+        remedy="Leave the element where it is and change its place with CSS, or make a new one.",
+        finds=element_moved,
+        covers=("element-moved-in-dom",),
+    ),
+    Rule(
+        id="element-taken-out",
+        layer=Layer.ELEMENT,
+        title="The page takes the element out again",
+        cause="The app unmounted the component: an error boundary, a route change, a state that flipped.",
+        remedy="Find what unmounts it; an error on the console just before is the first suspect.",
+        finds=element_taken_out,
+        confidence=Confidence.LIKELY,
+        symptom_of=(
+            Layer.SESSION,
+            Layer.UPSTREAM,
+            Layer.OPTIONS,
+            Layer.FRAME,
+            Layer.DOMAIN,
+            Layer.SCRIPT,
+            "widget-remounted",
+        ),
+    ),
+    Rule(
+        id="command-not-available",
+        layer=Layer.ELEMENT,
+        title="A method is called that websites may not use",
+        cause="The method exists on the element for OpenAI's own pages and throws on others.",
+        remedy="Remove the call.",
+        finds=command_not_available,
+        stops_mount=False,
+        covers=("element-command-not-in-profile",),
+    ),
+)

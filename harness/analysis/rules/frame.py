@@ -1,0 +1,440 @@
+"""The frame: its document, its scripts, the app in it, and the line between frame and page.
+
+In: facts. Out: findings of the layers frame and handshake. `chatkit.ready` and `data-loaded` prove nothing here: any document fires them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from harness.analysis.exchanges import Exchange
+from harness.analysis.facts import Facts, evidence_of, is_official, is_same_target
+from harness.analysis.rules.network import Obstacle, is_challenge, obstacle_of
+from harness.analysis.rules.rule import MDN, Confidence, Found, Layer, Rule, lines_of, on_one_line, told, with_loaded
+from harness.analysis.tracks import Element, Frame
+from harness.analysis.verdict import Outcome
+
+NO_UUID = r"crypto\.randomUUID is not a function|randomUUID.{0,20}not a function"
+INSECURE = r"(DOMException|SecurityError)?.*The operation is insecure|Failed to read the '(local|session)Storage'"
+NO_PARAMETERS = r"Invalid ChatKit frame parameters"
+ASSET = re.compile(r"/assets/ck\d*/index-[\w-]+\.js|/index-[\w-]+\.js")
+MANY_LOADS = 3
+
+
+def _failed_document(facts: Facts) -> Exchange | None:
+    document = facts.frame_document
+    if document is None or facts.has_frame_spoken or not (document.failure or document.status >= 400):
+        return None
+    return document
+
+
+NOT_THERE = (404, 410)  # any other refusal of a copy says nothing about its place
+
+
+def _is_copy(facts: Facts) -> bool:
+    """Whether the loader came from elsewhere than the CDN, so that its frame is sought beside it."""
+    return any(not is_official(x.url) and 200 <= x.status < 300 for x in facts.loaders)
+
+
+def frame_beside_copied_loader(facts: Facts) -> Iterator[Found]:
+    """A copy of the loader looks for the frame beside itself."""
+    document = facts.frame_document
+    if document is None or facts.has_frame_spoken or is_official(document.url) or not _is_copy(facts):
+        return
+    loader = next(x for x in facts.loaders if not is_official(x.url))
+    if document.status in NOT_THERE:
+        yield Found(
+            summary=f"the loader came from {loader.url}, so its frame is sought beside it: {told(document)}",
+            evidence=(loader.seq, *evidence_of(document)),
+        )
+    elif 200 <= document.status < 300 and facts.is_settled and not _failed_scripts(facts):
+        yield Found(
+            summary=f"the loader came from {loader.url}, so its frame is sought beside it, and what answers there is not ChatKit's",
+            evidence=(loader.seq, *evidence_of(document)),
+            confidence=Confidence.LIKELY,
+        )
+
+
+def frame_challenged(facts: Facts) -> Iterator[Found]:
+    """Bot protection answers in place of the frame, or of its script."""
+    document = _failed_document(facts)
+    if document is not None and is_challenge(document):
+        yield Found(summary=f"{told(document)}: a challenge page", evidence=evidence_of(document))
+        return
+    scripts = [x for x in _failed_scripts(facts) if is_challenge(x)]
+    if scripts:
+        yield Found(summary=f"{told(scripts[0])}: a challenge page", evidence=evidence_of(scripts[0]))
+
+
+def frame_refused(facts: Facts) -> Iterator[Found]:
+    """The frame's document is answered with an error."""
+    document = _failed_document(facts)
+    if (
+        document is None
+        or document.status < 400
+        or is_challenge(document)
+        or (document.status in NOT_THERE and _is_copy(facts) and not is_official(document.url))
+    ):
+        return
+    ready = "; chatkit.ready fired all the same" if facts.mount.has_ready_event else ""
+    yield Found(summary=f"{told(document)}{ready}", evidence=evidence_of(document))
+
+
+def frame_blocked_by_csp(facts: Facts) -> Iterator[Found]:
+    """The page's policy forbids the frame."""
+    if facts.has_frame_spoken or not facts.is_configured:
+        return
+    sources = {s.event.iframe_src for s in facts.shadows if s.event.iframe_src}
+    hits = [
+        s for s in facts.violations
+        if s.event.directive.startswith(("frame-src", "child-src", "default-src"))
+        and any(is_same_target(s.event.blocked_url, src) for src in sources)
+    ]  # fmt: skip
+    document = _failed_document(facts)
+    if hits:
+        yield Found(
+            summary=f"{hits[0].event.directive} of the page's Content-Security-Policy does not allow {hits[0].event.blocked_url}",
+            evidence=(*lines_of(hits), *(evidence_of(document) if document else ())),
+        )
+    elif document is not None and obstacle_of(facts, document) is Obstacle.CSP:
+        yield Found(summary=told(document), evidence=evidence_of(document))
+
+
+def frame_forbids_embedding(facts: Facts) -> Iterator[Found]:
+    """The frame's document may not stand in another page."""
+    document = _failed_document(facts)
+    if document is None:
+        return
+    said = facts.console_about(pattern=r"(Refused to display|Framing) [^\n]{0,200}(X-Frame-Options|frame-ancestors)")
+    headers = {name.lower(): value for name, value in document.response.headers} if document.response else {}
+    forbids = "x-frame-options" in headers or "frame-ancestors" in headers.get("content-security-policy", "")
+    if said or (forbids and obstacle_of(facts, document) is Obstacle.RESPONSE):
+        yield Found(
+            summary=on_one_line(said[0].event.text) if said else f"{told(document)}; it forbids to be framed",
+            evidence=(*evidence_of(document), *lines_of(said)),
+        )
+
+
+def frame_blocked_by_coep(facts: Facts) -> Iterator[Found]:
+    """The page isolates itself, and the frame does not consent to it."""
+    document = _failed_document(facts)
+    if document is None or obstacle_of(facts, document) is not Obstacle.RESPONSE:
+        return
+    if any(frame_forbids_embedding(facts)):
+        return
+    policy = facts.page.header("cross-origin-embedder-policy")
+    yield Found(
+        summary=told(document) + (f"; the page sends Cross-Origin-Embedder-Policy: {policy}" if policy else ""),
+        evidence=(facts.page.seq, *evidence_of(document)) if policy else evidence_of(document),
+        confidence=None if policy else Confidence.LIKELY,
+    )
+
+
+def frame_blocked_by_client(facts: Facts) -> Iterator[Found]:
+    """Something in the browser keeps the frame, or its script, out."""
+    document = _failed_document(facts)
+    blocked = [
+        x
+        for x in (*([document] if document else []), *_failed_scripts(facts))
+        if obstacle_of(facts, x) is Obstacle.CLIENT
+    ]
+    if blocked:
+        yield Found(summary=told(blocked[0]), evidence=evidence_of(blocked[0]))
+
+
+def frame_unreachable(facts: Facts) -> Iterator[Found]:
+    """The network does not let the frame's document through."""
+    document = _failed_document(facts)
+    if document is not None and obstacle_of(facts, document) in (
+        Obstacle.UNREACHABLE,
+        Obstacle.ABORTED,
+        Obstacle.HERMETIC,
+    ):
+        if facts.mount.element is Element.DISCONNECTED:
+            return
+        yield Found(
+            summary=told(document),
+            evidence=evidence_of(document),
+            confidence=Confidence.LIKELY if document.is_aborted else None,
+        )
+
+
+def frame_unanswered(facts: Facts) -> Iterator[Found]:
+    """The frame's document, or its script, does not come."""
+    if facts.outcome is not Outcome.TIMEOUT or facts.has_frame_spoken:
+        return
+    waiting = [x for x in (*facts.frame_documents[-1:], *facts.frame_scripts) if x.is_open and not x.failure]
+    if waiting:
+        waited_s = (facts.decided_at_ms - waiting[0].started_at_ms) / 1000
+        yield Found(
+            summary=f"{waiting[0].request.method} {waiting[0].url} has not been answered to its end for {waited_s:.1f} s",
+            evidence=evidence_of(waiting[0]),
+        )
+
+
+def frame_script_missing(facts: Facts) -> Iterator[Found]:
+    """The frame's document came, and its script did not."""
+    scripts = [
+        x for x in _failed_scripts(facts)
+        if not is_challenge(x) and obstacle_of(facts, x) is not Obstacle.CLIENT
+    ]  # fmt: skip
+    if scripts:
+        yield Found(
+            summary=f"the frame's document arrived, and {told(scripts[0])}",
+            evidence=(*(evidence_of(facts.frame_document) if facts.frame_document else ()), *evidence_of(scripts[0])),
+        )
+
+
+def frame_script_no_script(facts: Facts) -> Iterator[Found]:
+    """What arrives as the frame's script is something else."""
+    if facts.has_frame_spoken or not facts.is_settled:
+        return
+    wrong = [
+        x for x in facts.frame_scripts if 200 <= x.status < 300 and x.response and x.response.media_type == "text/html"
+    ]
+    if wrong:
+        yield Found(
+            summary=f"{wrong[0].url} answered {wrong[0].status} with text/html in place of a script",
+            evidence=evidence_of(wrong[0]),
+        )
+
+
+def page_not_secure(facts: Facts) -> Iterator[Found]:
+    """The page is no secure context, and the frame needs one."""
+    if facts.has_frame_spoken or facts.page.is_secure_context:
+        return
+    errors = facts.page_errors_about(NO_UUID)
+    insecure = [s.seq for s in facts.frame_starts if not s.event.is_secure_context]
+    if errors or (insecure and facts.is_settled):
+        yield Found(
+            summary=f"{facts.page.origin} is neither https nor this machine, so the frame has no crypto.randomUUID and dies at once",
+            evidence=(*insecure[:1], *lines_of(errors[:2])),
+            confidence=None if errors else Confidence.LIKELY,
+        )
+    elif facts.is_settled and not facts.is_configured and facts.page.origin.startswith("http://"):
+        yield Found(
+            summary=f"{facts.page.origin} is neither https nor this machine: the frame will have no crypto.randomUUID",
+            evidence=with_loaded(facts),
+            is_prediction=True,
+        )
+
+
+def frame_address_stripped(facts: Facts) -> Iterator[Found]:
+    """Something took the options out of the frame's address."""
+    errors, uncaught = facts.errors_about(NO_PARAMETERS), facts.page_errors_about(NO_PARAMETERS)
+    if (errors or uncaught) and not facts.is_frame_alive:
+        said = errors[0].message if errors else uncaught[0].event.message
+        yield Found(summary=on_one_line(said), evidence=(*(e.seq for e in errors), *lines_of(uncaught)))
+
+
+def frame_storage_refused(facts: Facts) -> Iterator[Found]:
+    """The browser refuses the frame its storage, and the frame does not bear it."""
+    if facts.has_frame_spoken or facts.frame_document is None:
+        return
+    errors = [s for s in facts.page_errors_about(INSECURE) if ASSET.search(s.event.stack) or not s.event.stack]
+    if errors:
+        yield Found(
+            summary=on_one_line(f"{errors[0].event.name}: {errors[0].event.message}"), evidence=lines_of(errors[:4])
+        )
+
+
+def frame_reload_loop(facts: Facts) -> Iterator[Found]:
+    """The frame loads again and again."""
+    if facts.is_frame_alive or facts.mount.element is Element.MOVED or len(facts.frame_documents) <= MANY_LOADS:
+        return
+    if len(facts.embeds) <= 1 and not _failed_document(facts):
+        yield Found(
+            summary=f"the frame's document was loaded {len(facts.frame_documents)} times, and its app never came to life",
+            evidence=tuple(x.seq for x in facts.frame_documents[:8]),
+        )
+
+
+def frame_app_crashed(facts: Facts) -> Iterator[Found]:
+    """The frame's own script dies of an error."""
+    if facts.has_frame_spoken or facts.frame_document is None or _failed_scripts(facts):
+        return
+    errors = [s for s in facts.page_errors if ASSET.search(s.event.stack)]
+    known = (
+        *facts.page_errors_about(NO_UUID),
+        *facts.page_errors_about(INSECURE),
+        *facts.page_errors_about(NO_PARAMETERS),
+    )
+    unknown = [s for s in errors if s not in known]
+    if unknown:
+        yield Found(
+            summary=f"uncaught in the frame: {on_one_line(f'{unknown[0].event.name}: {unknown[0].event.message}')}",
+            evidence=lines_of(unknown[:4]),
+        )
+
+
+# --- handshake ----------------------------------------------------------------------------------------------------
+
+
+def _failed_scripts(facts: Facts) -> list[Exchange]:
+    """The scripts of the frame's document that did not arrive, while its app is silent."""
+    if facts.has_frame_spoken or facts.mount.frame in (Frame.BOOTED, Frame.READY):
+        return []
+    return [x for x in facts.frame_scripts if (x.failure and not x.is_aborted) or x.status >= 400]
+
+
+_NETWORK = "Try another network, without VPN or proxy; report it to OpenAI with the answer's ray id."
+
+RULES = (
+    Rule(
+        id="frame-beside-copied-loader",
+        layer=Layer.FRAME,
+        title="A copied loader looks for its frame on the wrong server",
+        cause="The loader resolves its frame beside its own address. A copy, a proxy or an optimiser that re-hosts scripts sends it to "
+        "a place where the frame is not.",
+        remedy="Load the script from the CDN, and exempt it from the optimiser; a mirror has to serve the frame and /assets/ck1 too.",
+        finds=frame_beside_copied_loader,
+        covers=("script-self-hosted-relative-frame",),
+    ),
+    Rule(
+        id="frame-challenged",
+        layer=Layer.FRAME,
+        title="The CDN challenges this browser in place of the frame",
+        cause="Bot protection in front of the CDN distrusts the browser or its address; what it shows cannot be solved inside a frame.",
+        remedy=_NETWORK,
+        finds=frame_challenged,
+        confidence=Confidence.LIKELY,
+        covers=("frame-bundle-challenge", "frame-challenge-loop"),
+    ),
+    Rule(
+        id="frame-refused",
+        layer=Layer.FRAME,
+        title="The frame's document is answered with an error",
+        cause='The loader came, its frame did not. For 400 ("badly formed") that was traced to providers and networks on the path; '
+        "the app cannot change it.",
+        remedy=_NETWORK,
+        finds=frame_refused,
+        covers=("frame-cdn-400",),
+    ),
+    Rule(
+        id="frame-blocked-by-csp",
+        layer=Layer.FRAME,
+        title="The page's Content-Security-Policy blocks the frame",
+        cause="frame-src (or child-src, default-src in its place) does not name the CDN.",
+        remedy="Add https://cdn.platform.openai.com to frame-src.",
+        finds=frame_blocked_by_csp,
+        covers=("policy-csp-frame-src",),
+        doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/frame-src",
+    ),
+    Rule(
+        id="frame-forbids-embedding",
+        layer=Layer.FRAME,
+        title="The frame's document forbids to be framed",
+        cause="X-Frame-Options or frame-ancestors of the answer; the CDN does not send them, so something on the path does.",
+        remedy="Find the proxy or mirror that adds the header.",
+        finds=frame_forbids_embedding,
+        doc=f"{MDN}HTTP/Reference/Headers/X-Frame-Options",
+    ),
+    Rule(
+        id="frame-blocked-by-coep",
+        layer=Layer.FRAME,
+        title="The page's isolation headers block the frame",
+        cause="With Cross-Origin-Embedder-Policy: require-corp every frame must send the header too, and ChatKit's does not.",
+        remedy="Drop the header on this page, or try credentialless.",
+        finds=frame_blocked_by_coep,
+        covers=("policy-coep-host",),
+        doc=f"{MDN}HTTP/Reference/Headers/Cross-Origin-Embedder-Policy",
+    ),
+    Rule(
+        id="frame-blocked-by-client",
+        layer=Layer.FRAME,
+        title="The browser blocks the frame",
+        cause="An extension, an ad blocker or a rule inside the browser.",
+        remedy="Exempt cdn.platform.openai.com from the blocker on this site.",
+        finds=frame_blocked_by_client,
+        covers=("policy-adblock",),
+    ),
+    Rule(
+        id="frame-unreachable",
+        layer=Layer.FRAME,
+        title="The frame's document cannot be fetched",
+        cause="The connection to the CDN broke after the loader had come.",
+        remedy=_NETWORK,
+        finds=frame_unreachable,
+        symptom_of=("widget-remounted",),
+        covers=("script-network-blocked",),
+    ),
+    Rule(
+        id="frame-unanswered",
+        layer=Layer.FRAME,
+        title="The frame's document or script does not come",
+        cause="The connection to the CDN is held open without an answer.",
+        remedy=_NETWORK,
+        finds=frame_unanswered,
+        symptom_of=("widget-remounted",),
+    ),
+    Rule(
+        id="frame-script-missing",
+        layer=Layer.FRAME,
+        title="The frame's script does not arrive",
+        cause="The document refers to files of its build; a cache, a proxy or an incomplete mirror does not have them.",
+        remedy="Reload without caches; a mirror has to serve /assets/ck1 too. " + _NETWORK,
+        finds=frame_script_missing,
+        covers=("frame-bundle-challenge",),
+    ),
+    Rule(
+        id="frame-script-no-script",
+        layer=Layer.FRAME,
+        title="A web page arrives in place of the frame's script",
+        cause="A fallback, a portal or a challenge answers with HTML, which browsers do not run as a script.",
+        remedy="A mirror has to serve /assets/ck1 too. " + _NETWORK,
+        finds=frame_script_no_script,
+        covers=("frame-bundle-challenge",),
+    ),
+    Rule(
+        id="page-not-secure",
+        layer=Layer.FRAME,
+        title="The page is not a secure context",
+        cause="The page is served over plain http by a name other than localhost; everything in it, the frame included, lacks what "
+        "browsers keep for secure contexts.",
+        remedy="Open it by localhost, or serve it over https.",
+        finds=page_not_secure,
+        covers=("frame-insecure-context",),
+        doc=f"{MDN}Security/Secure_Contexts",
+    ),
+    Rule(
+        id="frame-address-stripped",
+        layer=Layer.FRAME,
+        title="The frame does not find its options in its address",
+        cause="The frame was opened by itself, or a consent manager or link rewriter changed the iframe's address and "
+        "dropped the fragment.",
+        remedy="Let the loader make the iframe, and exempt it from rewriting.",
+        finds=frame_address_stripped,
+        covers=("frame-direct-or-hash-stripped",),
+    ),
+    Rule(
+        id="frame-storage-refused",
+        layer=Layer.FRAME,
+        title="The browser refuses the frame its storage",
+        cause="Tracking protection blocks storage of third parties, and this build of the frame reads it without a guard.",
+        remedy="Use the current build from the CDN; relax the protection for this site to confirm it.",
+        finds=frame_storage_refused,
+        confidence=Confidence.LIKELY,
+        covers=("frame-firefox-storage",),
+    ),
+    Rule(
+        id="frame-reload-loop",
+        layer=Layer.FRAME,
+        title="The frame loads again and again",
+        cause="A challenge in the frame that reloads the page each time.",
+        remedy=_NETWORK,
+        finds=frame_reload_loop,
+        confidence=Confidence.LIKELY,
+        covers=("frame-challenge-loop",),
+    ),
+    Rule(
+        id="frame-app-crashed",
+        layer=Layer.FRAME,
+        title="The app in the frame crashed",
+        cause="An exception in ChatKit's own code while it started.",
+        remedy="Try another browser version; report the error to OpenAI.",
+        finds=frame_app_crashed,
+        confidence=Confidence.LIKELY,
+        symptom_of=("frame-script-missing", "page-not-secure", "frame-challenged"),
+    ),
+)

@@ -1,0 +1,77 @@
+"""The line between frame and page: whether what the one says reaches the other.
+
+In: facts. Out: findings of this layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.analysis.facts import Facts, evidence_of
+from harness.analysis.rules.rule import MDN, Confidence, Found, Layer, Rule, lines_of, on_one_line, with_loaded
+
+MISADDRESSED = r"Failed to execute 'postMessage'.{0,40}target origin provided \('([^']*)'\)"
+
+
+def page_from_file(facts: Facts) -> Iterator[Found]:
+    """The page is a file, and files have no origin that a frame could write to."""
+    said = facts.console_about("target origin provided ('file://')")
+    if said or (
+        facts.page.url.startswith("file:") and facts.is_settled and facts.is_configured and not facts.has_frame_spoken
+    ):
+        yield Found(
+            summary="the page was opened from a file, so the frame's messages to it have nowhere to go",
+            evidence=lines_of(said[:4]) or with_loaded(facts, facts.page.seq),
+        )
+
+
+def page_of_opaque_origin(facts: Facts) -> Iterator[Found]:
+    """The page's document has no origin of its own."""
+    is_deaf = facts.is_settled and facts.is_configured and not facts.has_frame_spoken
+    is_delivered = facts.frame_document is not None and 200 <= facts.frame_document.status < 300
+    if facts.page.origin == "null" and not facts.page.url.startswith("file:") and is_deaf and is_delivered:
+        yield Found(
+            summary="the document that holds the element has an opaque origin (a sandbox without allow-same-origin): "
+            "the frame loaded, and no message of it arrives",
+            evidence=with_loaded(facts, *(evidence_of(facts.frame_document) if facts.frame_document else ())),
+        )
+
+
+def messages_misaddressed(facts: Facts) -> Iterator[Found]:
+    """The frame writes to another origin than the page's."""
+    said = [s for s in facts.console_about(pattern=MISADDRESSED) if "('file://')" not in s.event.text]
+    said = [s for s in said if "openai.com')" not in s.event.text.split("does not match")[0]]
+    if said and facts.is_configured and not facts.has_frame_spoken and facts.page.origin != "null":
+        yield Found(summary=on_one_line(said[0].event.text), evidence=lines_of(said[:4]))
+
+
+RULES = (
+    Rule(
+        id="page-from-file",
+        layer=Layer.HANDSHAKE,
+        title="The page is opened from a file",
+        cause="A file's origin is opaque, so the frame cannot address its messages.",
+        remedy="Serve the page over http or https; localhost will do. A web view needs an https base address.",
+        finds=page_from_file,
+        covers=("handshake-file-origin", "policy-webview"),
+    ),
+    Rule(
+        id="page-of-opaque-origin",
+        layer=Layer.HANDSHAKE,
+        title="The page's document has no origin",
+        cause="A sandboxed iframe, or a policy with `sandbox`, without allow-same-origin: previews of site builders and portals do that.",
+        remedy="Add allow-same-origin, or open the page outside of the sandbox.",
+        finds=page_of_opaque_origin,
+        covers=("handshake-opaque-sandbox", "policy-webview"),
+        doc=f"{MDN}HTML/Reference/Elements/iframe#sandbox",
+    ),
+    Rule(
+        id="messages-misaddressed",
+        layer=Layer.HANDSHAKE,
+        title="The frame writes to another origin than the page's",
+        cause="The page's origin changed between loading and answering, or its referrer names another page.",
+        remedy="Do not set document.domain or rewrite referrers on this page.",
+        finds=messages_misaddressed,
+        confidence=Confidence.LIKELY,
+    ),
+)

@@ -1,0 +1,97 @@
+"""What kept a request from being answered, told apart by what the browser says of it.
+
+In: facts and an exchange. Out: one obstacle. Shared by the rules of every layer that needs the network.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+from harness.analysis.exchanges import Exchange, split_url
+from harness.analysis.facts import Facts, Seen
+from harness.model.events import ConsoleMessage
+
+CHALLENGE = re.compile(
+    r"just a moment|checking your browser|cf-chl|challenge-platform|attention required", re.IGNORECASE
+)
+LOCAL_NETWORK = re.compile(
+    r"local.network|private.network|loopback. address space|`(loopback|local|private)`", re.IGNORECASE
+)
+
+
+class Obstacle(Enum):
+    """Why a request failed."""
+
+    NONE = "answered"
+    ABORTED = "the page gave it up"
+    HERMETIC = "this run keeps it on this machine"
+    CLIENT = "an extension or a rule in the browser"
+    CSP = "the page's Content-Security-Policy"
+    CORS = "the answer does not allow the page's origin"
+    MIXED = "plain http from an https page"
+    LOCAL_NETWORK = "the browser guards the local network"
+    NO_SCRIPT = "the answer is no script"
+    RESPONSE = "the answer forbids this use of it"
+    UNREACHABLE = "the network"
+
+
+def obstacle_of(facts: Facts, exchange: Exchange) -> Obstacle:
+    """Return what stood in the way of a request that failed."""
+    text = exchange.failure
+    if not text or exchange.status >= 400:
+        return Obstacle.NONE
+    if exchange.is_aborted:
+        return Obstacle.ABORTED
+    if any(s.event.url.split("#")[0] == exchange.url for s in facts.blocked):
+        return Obstacle.HERMETIC
+    if "BLOCKED_BY_CLIENT" in text:
+        return Obstacle.CLIENT
+    if text == "csp" or "BLOCKED_BY_CSP" in text or facts.violations_of(exchange, ("",)):
+        return Obstacle.CSP
+    if text == "mixed-content" or mentions(facts, exchange, "Mixed Content"):
+        return Obstacle.MIXED
+    if "LOCAL_NETWORK_ACCESS" in text or "PRIVATE_NETWORK_ACCESS" in text or _is_local_network(facts, exchange):
+        return Obstacle.LOCAL_NETWORK
+    if mentions(facts, exchange, "blocked by CORS policy") or mentions(facts, exchange, "Cross-Origin Request Blocked"):
+        return Obstacle.CORS
+    if "BLOCKED_BY_ORB" in text:
+        return Obstacle.NO_SCRIPT
+    if "BLOCKED_BY_RESPONSE" in text or text.startswith(("coep", "corp", "coop")):
+        return Obstacle.RESPONSE
+    return Obstacle.UNREACHABLE
+
+
+def mentions(facts: Facts, exchange: Exchange, *needles: str) -> tuple[Seen[ConsoleMessage], ...]:
+    """Return the console lines with these words about a request's address."""
+    bare = exchange.url.split("?")[0]
+    return tuple(
+        s for s in facts.console_about(*needles) if bare in s.event.text or _host_and_path(bare) in s.event.text
+    )
+
+
+def _host_and_path(url: str) -> str:
+    parts = split_url(url)
+    return f"{parts.netloc}{parts.path}" if parts.path not in ("", "/") else url
+
+
+def _is_local_network(facts: Facts, exchange: Exchange) -> bool:
+    return any(LOCAL_NETWORK.search(s.event.text) for s in mentions(facts, exchange))
+
+
+def is_challenge(exchange: Exchange) -> bool:
+    """Whether an answer is a page of bot protection rather than what was asked for."""
+    if exchange.response is None or exchange.status not in (403, 429, 503):
+        return False
+    if any(name.lower() == "cf-mitigated" for name, _ in exchange.response.headers):
+        return True
+    error = exchange.body.error_text if exchange.body else ""
+    is_page = exchange.response.media_type == "text/html"
+    return bool(CHALLENGE.search(error)) or (
+        exchange.status == 403 and is_page and exchange.url.endswith((".js", ".html"))
+    )
+
+
+def is_page(exchange: Exchange) -> bool:
+    """Whether what arrived calls itself a web page."""
+    return exchange.response is not None and exchange.response.media_type == "text/html"

@@ -1,0 +1,393 @@
+"""The options, as the frame's validation sees them.
+
+In: facts. Out: findings of this layer. The frame says what it refuses, and where; which keys were passed the probe says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.analysis.facts import Facts, WidgetError
+from harness.analysis.rules.rule import CHATKIT_JS, Confidence, Found, Layer, Rule, lines_of, on_one_line
+
+REFUSED = r"ChatKit\.create\(\)|InvalidFrameParamsError|Invalid frame params"
+AT = re.compile(r"(?:→|->)\s*at\s+([\w.\[\]]+)")
+UNKNOWN_KEY = re.compile(r"Unrecognized keys?:?\s*(.+)")
+WRONG_TYPE = re.compile(r"expected (\w+), received (\w+)")
+STRATEGY = "uploadStrategy must be provided"
+LEFT_BEHIND = r"Command onSetOptions not supported"
+LIVE = r"chatKit\.setOptions\(\):"
+URL_CHANGED = r"attempt to change \"?api\.url"
+NO_HANDLER = r"No handler for (client tool calls|widget actions)"
+METADATA = r"addMetadataToRequest must return"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Refusal:
+    """What the frame has against the options."""
+
+    error: WidgetError
+    path: str  # "" for the options themselves
+    evidence: tuple[int, ...]
+
+    @property
+    def message(self) -> str:
+        """What it says, on one line."""
+        return on_one_line(self.error.message)
+
+
+def _refusal(facts: Facts) -> _Refusal | None:
+    errors = facts.errors_about(REFUSED)
+    if not errors:
+        return None
+    path = AT.search(errors[0].message)
+    options = (facts.options.seq,) if facts.options else ()
+    return _Refusal(error=errors[0], path=path[1] if path else "", evidence=(*options, *(e.seq for e in errors[:4])))
+
+
+def _is_about_key(refusal: _Refusal) -> bool:
+    return UNKNOWN_KEY.search(refusal.error.message) is not None
+
+
+def _api_keys(facts: Facts) -> frozenset[str] | None:
+    return frozenset(facts.options.event.api_keys) if facts.options else None
+
+
+def _about_api(facts: Facts) -> tuple[_Refusal, frozenset[str] | None] | None:
+    """The refusal, and the keys of `api`, when `api` as a whole is what the frame refuses."""
+    refusal = _refusal(facts)
+    if refusal is None or refusal.path != "api":
+        return None
+    return refusal, _api_keys(facts)
+
+
+def api_mixes_modes(facts: Facts) -> Iterator[Found]:
+    """Keys of both modes stand side by side."""
+    about = _about_api(facts)
+    if about and about[1] and "getClientSecret" in about[1] and about[1] & {"url", "domainKey", "uploadStrategy"}:
+        yield Found(summary=f"api holds {_listed(about[1])}: {about[0].message}", evidence=about[0].evidence)
+
+
+def api_without_domain_key(facts: Facts) -> Iterator[Found]:
+    """A custom backend without its domain key."""
+    about = _about_api(facts)
+    if about and about[1] and "url" in about[1] and not about[1] & {"domainKey", "getClientSecret"}:
+        yield Found(
+            summary=f"api holds {_listed(about[1])}, and no domainKey: {about[0].message}", evidence=about[0].evidence
+        )
+
+
+def api_with_ready_secret(facts: Facts) -> Iterator[Found]:
+    """A ready secret in place of the function that fetches one."""
+    about = _about_api(facts)
+    known = {"clientToken", "clientSecret", "client_secret", "token", "secret"}
+    if about and about[1] and about[1] & known and not about[1] & {"getClientSecret", "url"}:
+        yield Found(summary=f"api holds {_listed(about[1])}: {about[0].message}", evidence=about[0].evidence)
+
+
+def api_empty(facts: Facts) -> Iterator[Found]:
+    """Nothing stands where the way to the backend should."""
+    about = _about_api(facts)
+    if about and about[1] is not None and not about[1]:
+        yield Found(summary=f"api is missing or empty: {about[0].message}", evidence=about[0].evidence)
+
+
+def api_invalid(facts: Facts) -> Iterator[Found]:
+    """`api` is refused for a reason that its keys do not tell."""
+    about = _about_api(facts)
+    if about and not any(
+        any(rule(facts)) for rule in (api_mixes_modes, api_without_domain_key, api_with_ready_secret, api_empty)
+    ):
+        keys = f"api holds {_listed(about[1])}: " if about[1] else ""
+        yield Found(summary=f"{keys}{about[0].message}", evidence=about[0].evidence)
+
+
+def theme_invalid(facts: Facts) -> Iterator[Found]:
+    """The theme is not one that ChatKit knows."""
+    refusal = _refusal(facts)
+    if refusal and refusal.path.split(".")[0] == "theme":
+        yield Found(summary=refusal.message, evidence=refusal.evidence)
+
+
+def prompt_icon_unknown(facts: Facts) -> Iterator[Found]:
+    """A start-screen prompt has an icon of no known name."""
+    refusal = _refusal(facts)
+    if refusal and refusal.path.endswith(".icon"):
+        yield Found(summary=refusal.message, evidence=refusal.evidence)
+
+
+def header_shape_wrong(facts: Facts) -> Iterator[Found]:
+    """The header's title, or one of its actions, has another shape."""
+    refusal = _refusal(facts)
+    if refusal and refusal.path.split(".")[0] == "header":
+        yield Found(summary=refusal.message, evidence=refusal.evidence)
+
+
+def option_unknown(facts: Facts) -> Iterator[Found]:
+    """There is a key that ChatKit does not know."""
+    refusal = _refusal(facts)
+    if refusal and _is_about_key(refusal) and refusal.path.split(".")[0] not in ("theme", "header", "api"):
+        yield Found(summary=refusal.message, evidence=refusal.evidence)
+
+
+def option_of_wrong_type(facts: Facts) -> Iterator[Found]:
+    """A value is missing, or of another type."""
+    refusal = _refusal(facts)
+    if refusal is None or _is_about_key(refusal) or STRATEGY in refusal.error.message:
+        return
+    is_taken = (
+        refusal.path == "api" or refusal.path.split(".")[0] in ("theme", "header") or refusal.path.endswith(".icon")
+    )
+    if not is_taken and WRONG_TYPE.search(refusal.error.message):
+        yield Found(summary=refusal.message, evidence=refusal.evidence)
+
+
+def attachments_without_strategy(facts: Facts) -> Iterator[Found]:
+    """Attachments are on, and nothing says where they go."""
+    refusal = _refusal(facts)
+    if refusal and STRATEGY in refusal.error.message:
+        yield Found(summary=refusal.message, evidence=refusal.evidence)
+
+
+def options_refused(facts: Facts) -> Iterator[Found]:
+    """The frame refuses the options, in words that no other rule knows."""
+    refusal = _refusal(facts)
+    others = (
+        api_mixes_modes, api_without_domain_key, api_with_ready_secret, api_empty, api_invalid, theme_invalid,
+        prompt_icon_unknown, header_shape_wrong, option_unknown, option_of_wrong_type, attachments_without_strategy,
+    )  # fmt: skip
+    if refusal and not any(any(rule(facts)) for rule in others):
+        yield Found(summary=refusal.message, evidence=refusal.evidence)
+
+
+def frame_left_behind(facts: Facts) -> Iterator[Found]:
+    """The frame refuses every command: it failed before, while it was made."""
+    told = facts.page_errors_about(LEFT_BEHIND)
+    if told and not facts.is_frame_alive:
+        yield Found(summary=on_one_line(told[0].event.message), evidence=lines_of(told[:4]))
+
+
+def update_refused(facts: Facts) -> Iterator[Found]:
+    """A later setOptions is refused; the widget goes on with the old options."""
+    told = facts.page_errors_about(LIVE)
+    if told:
+        yield Found(summary=on_one_line(told[0].event.message), evidence=lines_of(told[:4]))
+
+
+def api_url_change_ignored(facts: Facts) -> Iterator[Found]:
+    """The backend's address was changed after the widget was made."""
+    told = facts.console_about(pattern=URL_CHANGED)
+    if told:
+        yield Found(summary=on_one_line(told[0].event.text), evidence=lines_of(told[:4]))
+
+
+def handler_missing(facts: Facts) -> Iterator[Found]:
+    """The workflow calls something that the page does not handle."""
+    errors, uncaught = facts.errors_about(NO_HANDLER), facts.page_errors_about(NO_HANDLER)
+    if errors or uncaught:
+        said = errors[0].message if errors else uncaught[0].event.message
+        yield Found(summary=on_one_line(said), evidence=(*(e.seq for e in errors), *lines_of(uncaught)))
+
+
+def metadata_of_wrong_shape(facts: Facts) -> Iterator[Found]:
+    """The page's metadata is neither an object nor null."""
+    errors, uncaught = facts.errors_about(METADATA), facts.page_errors_about(METADATA)
+    if errors or uncaught:
+        said = errors[0].message if errors else uncaught[0].event.message
+        yield Found(summary=on_one_line(said), evidence=(*(e.seq for e in errors), *lines_of(uncaught)))
+
+
+def _listed(keys: frozenset[str] | None) -> str:
+    return ", ".join(sorted(keys or ()))
+
+
+_TWO_SHAPES = "Hosted: `api: {getClientSecret}` and nothing else. Own backend: `api: {url, domainKey}`."
+
+RULES = (
+    Rule(
+        id="api-mixes-modes",
+        layer=Layer.OPTIONS,
+        title="`api` mixes the hosted and the custom mode",
+        cause="The options are validated strictly: getClientSecret excludes url, domainKey and uploadStrategy. In hosted mode the "
+        "domain stands on the allowlist only, not in the code.",
+        remedy=_TWO_SHAPES,
+        finds=api_mixes_modes,
+        covers=("options-api-hosted-plus-domainkey",),
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="api-without-domain-key",
+        layer=Layer.OPTIONS,
+        title="A custom backend without a domain key",
+        cause="With api.url a domainKey is mandatory, also in development, where any text will do.",
+        remedy="Pass the domain key from the allowlist page; a placeholder on localhost.",
+        finds=api_without_domain_key,
+        covers=("options-api-custom-no-domainkey",),
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="api-with-ready-secret",
+        layer=Layer.OPTIONS,
+        title="`api` holds a secret in place of a function",
+        cause="Old examples passed clientToken; ChatKit wants a function that it can call again when the secret expires.",
+        remedy="Pass getClientSecret: async () => secret.",
+        finds=api_with_ready_secret,
+        covers=("options-api-client-token",),
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="api-empty",
+        layer=Layer.OPTIONS,
+        title="`api` is missing or empty",
+        cause="The options say neither how to get a secret nor where the backend is; often a variable that is undefined in this build.",
+        remedy=_TWO_SHAPES,
+        finds=api_empty,
+        covers=("options-api-empty",),
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="api-invalid",
+        layer=Layer.OPTIONS,
+        title="`api` matches none of the accepted shapes",
+        cause="A key too many, a key too few, or a value of another type than expected.",
+        remedy=_TWO_SHAPES,
+        finds=api_invalid,
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="theme-invalid",
+        layer=Layer.OPTIONS,
+        title="The theme is refused",
+        cause="ChatKit takes 'light', 'dark' or an object of known keys and ranges; 'auto', 'system' and further colours are none.",
+        remedy="Resolve the system's scheme to light or dark yourself, and remove what the documentation does not list.",
+        finds=theme_invalid,
+        covers=("options-theme-invalid",),
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="prompt-icon-unknown",
+        layer=Layer.OPTIONS,
+        title="A prompt's icon has no known name",
+        cause="Icons are taken from a fixed list, or by lucide:<name>.",
+        remedy="Use a name from the documentation.",
+        finds=prompt_icon_unknown,
+        covers=("options-prompt-icon-invalid",),
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="header-shape-wrong",
+        layer=Layer.OPTIONS,
+        title="The header option has another shape",
+        cause="header.title is an object, and knows `enabled` and `text` only.",
+        remedy="Write header: { title: { enabled: true, text: '…' } }.",
+        finds=header_shape_wrong,
+        covers=("options-header-shape",),
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="option-unknown",
+        layer=Layer.OPTIONS,
+        title="The options hold a key that ChatKit does not know",
+        cause="Validation is strict at every level: a property of a component, of an analytics library or of another version is fatal.",
+        remedy="Remove the key that the message names.",
+        finds=option_unknown,
+        covers=("options-unknown-key",),
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="option-of-wrong-type",
+        layer=Layer.OPTIONS,
+        title="An option is missing or of another type",
+        cause="A required value is undefined, or something else than expected stands in its place.",
+        remedy="Correct the value at the path that the message names.",
+        finds=option_of_wrong_type,
+        covers=("options-field-type",),
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="attachments-without-strategy",
+        layer=Layer.OPTIONS,
+        title="Attachments are enabled, and nothing says how to upload",
+        cause="With an own backend, composer.attachments needs api.uploadStrategy.",
+        remedy="Add uploadStrategy to api, or switch attachments off.",
+        finds=attachments_without_strategy,
+        covers=("options-attachments-no-upload-strategy",),
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="options-refused",
+        layer=Layer.OPTIONS,
+        title="The frame refuses the options",
+        cause="The frame validates the options when it is made, and stays empty when they do not pass.",
+        remedy="Correct what the message names.",
+        finds=options_refused,
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="frame-left-behind",
+        layer=Layer.OPTIONS,
+        title="The frame answers every command with a refusal",
+        cause="It failed while it was made, usually over its options, and what is left of it supports no command.",
+        remedy="Look for the first chatkit.error, and correct that option.",
+        finds=frame_left_behind,
+        confidence=Confidence.LIKELY,
+        symptom_of=(
+            "api-mixes-modes",
+            "api-without-domain-key",
+            "api-with-ready-secret",
+            "api-empty",
+            "api-invalid",
+            "theme-invalid",
+            "prompt-icon-unknown",
+            "header-shape-wrong",
+            "option-unknown",
+            "option-of-wrong-type",
+            "attachments-without-strategy",
+            "options-refused",
+        ),
+        covers=("options-onsetoptions-not-supported",),
+    ),
+    Rule(
+        id="update-refused",
+        layer=Layer.OPTIONS,
+        title="A later setOptions is refused",
+        cause="The new options are invalid; the widget goes on with the old ones, and only the console says so.",
+        remedy="Correct what the message names; pass the full set of options each time.",
+        finds=update_refused,
+        stops_mount=False,
+        covers=("options-live-update-invalid",),
+    ),
+    Rule(
+        id="api-url-change-ignored",
+        layer=Layer.OPTIONS,
+        title="A changed api.url is ignored",
+        cause="The backend's address is fixed when the widget is made.",
+        remedy="Make the element once the final address is known.",
+        finds=api_url_change_ignored,
+        stops_mount=False,
+        covers=("options-api-url-change-ignored",),
+    ),
+    Rule(
+        id="handler-missing",
+        layer=Layer.OPTIONS,
+        title="A tool call or widget action has no handler",
+        cause="The workflow asks the page to do something, and the options say nothing about it.",
+        remedy="Add onClientTool, or widgets.onAction, to the options.",
+        finds=handler_missing,
+        stops_mount=False,
+        covers=("options-client-tool-handler-missing",),
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="metadata-of-wrong-shape",
+        layer=Layer.OPTIONS,
+        title="The page's metadata is neither an object nor null",
+        cause="addMetadataToRequest returned a list, a text or nothing.",
+        remedy="Return an object or null.",
+        finds=metadata_of_wrong_shape,
+        stops_mount=False,
+        covers=("options-metadata-hook-shape",),
+    ),
+)

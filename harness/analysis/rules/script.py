@@ -1,0 +1,258 @@
+"""The loader script: referenced, requested, delivered, run, and the element defined by it.
+
+In: facts. Out: findings of this layer. All of them need an element that was never defined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.analysis.exchanges import Exchange, split_url
+from harness.analysis.facts import LOADER_URL, Facts, evidence_of, is_loader_candidate, is_official
+from harness.analysis.rules.network import (
+    is_page,
+)
+from harness.analysis.rules.rule import (
+    CHATKIT_JS,
+    LOAD_IT,
+    MDN,
+    Confidence,
+    Found,
+    Layer,
+    Rule,
+    lines_of,
+    with_loaded,
+)
+
+SCRIPT_TYPES = (
+    "",
+    "text/javascript",
+    "application/javascript",
+    "module",
+    "text/ecmascript",
+    "application/x-javascript",
+)
+NO_CURRENT_SCRIPT = r"Unable to determine the ChatKit frame URL"
+GAVE_UP = r"web component is unavailable|chatkit (script|sdk)[^.]{0,30}(timed? ?out|failed to load|could not be loaded)"
+PACKAGE = r"(Failed to resolve (module specifier|import|entry for package)|Cannot find module|Can't resolve)[^\n]{0,20}@openai/chatkit(?!-)"
+
+
+def loader_not_referenced(facts: Facts) -> Iterator[Found]:
+    """An element stands in a page that never points to the script that defines it."""
+    if not _is_without_loader(facts) or facts.page_errors_about(NO_CURRENT_SCRIPT):
+        return
+    if facts.embed is None:
+        for other in facts.lookalikes[:1]:
+            yield Found(
+                summary=f"<{other.event.tag}> is in the page, and no script that defines ChatKit's element was ever referenced",
+                evidence=with_loaded(facts, other.seq),
+                confidence=Confidence.LIKELY,  # it may be another library's
+            )
+        return
+    failed = [x for x in facts.exchanges if x.request.resource_type == "script" and (x.failure or x.status >= 400)]
+    yield Found(
+        summary="<openai-chatkit> is in the page, but no script that defines it was ever referenced or requested",
+        evidence=with_loaded(facts, *facts.embed.connected[:1]),
+        # One of the scripts that did not arrive may be the loader under another name.
+        confidence=Confidence.LIKELY if failed or not facts.page.loaded_seq else None,
+    )
+
+
+def page_without_chatkit(facts: Facts) -> Iterator[Found]:
+    """There is neither the element nor its loader."""
+    is_bare = _is_without_loader(facts) and not facts.embeds and not facts.lookalikes
+    if is_bare and not facts.page_errors_about(NO_CURRENT_SCRIPT):
+        yield Found(
+            summary=f"{facts.page.url} references no ChatKit script and holds no <openai-chatkit> element",
+            evidence=with_loaded(facts),
+        )
+
+
+def types_package_imported(facts: Facts) -> Iterator[Found]:
+    """The page imports the package of types and expects the widget from it."""
+    if facts.is_defined:
+        return
+    errors = (*facts.page_errors_about(PACKAGE), *facts.console_about(pattern=PACKAGE))
+    fetched = [x.seq for x in facts.exchanges if x.request.resource_type == "script" and _is_types_package(x.url)]
+    if errors or (fetched and _is_without_loader(facts)):
+        yield Found(
+            summary="the page imports @openai/chatkit, and that package holds type declarations only",
+            evidence=(*lines_of(errors), *fetched),
+            confidence=Confidence.LIKELY if not errors or facts.loaders else None,
+        )
+
+
+def loader_not_executed(facts: Facts) -> Iterator[Found]:
+    """A script tag names the loader, and is of a type that browsers do not run."""
+    if facts.is_defined or any(x.response for x in facts.loaders):
+        return
+    inert = [s for s in facts.scripts if s.event.type.lower().split(";")[0].strip() not in SCRIPT_TYPES]
+    if inert and len(inert) == len([s for s in facts.scripts if is_loader_candidate(s.event.src)]):
+        yield Found(
+            summary=f'<script type="{inert[-1].event.type}" src="{inert[-1].event.src}"> is data to a browser: it is not run',
+            evidence=lines_of(inert),
+        )
+
+
+def loader_only_preloaded(facts: Facts) -> Iterator[Found]:
+    """The loader was fetched, and no script tag runs it."""
+    fetched = _fetched_without_tag(facts)
+    if fetched is not None and not _is_imported(facts, fetched):
+        yield Found(
+            summary=f"{fetched.url} was fetched, by a preload or by code, and no <script> tag runs it",
+            evidence=with_loaded(facts, *evidence_of(fetched)),
+        )
+
+
+def loader_run_as_module(facts: Facts) -> Iterator[Found]:
+    """The loader runs where it cannot know its own address."""
+    errors = facts.page_errors_about(NO_CURRENT_SCRIPT)
+    modules = [s for s in facts.scripts if s.event.type == "module" and is_loader_candidate(s.event.src)]
+    fetched = _fetched_without_tag(facts)
+    if errors and not facts.is_defined:
+        how = 'as type="module"' if modules else "as a module, by import(), or as inlined text"
+        yield Found(
+            summary=f"the loader was run {how}, so document.currentScript is null and it gives up",
+            evidence=(*lines_of(modules), *lines_of(errors)),
+        )
+    elif fetched is not None and _is_imported(facts, fetched):
+        yield Found(
+            summary=f"{fetched.url} was fetched as a script without a <script> tag, as import() does it, and defined nothing",
+            evidence=with_loaded(facts, *evidence_of(fetched)),
+            confidence=Confidence.LIKELY,
+        )
+
+
+def _fetched_without_tag(facts: Facts) -> Exchange | None:
+    """The loader that arrived, and that no script tag names."""
+    fetched = [x for x in facts.loaders if 200 <= x.status < 300 and not x.failure]
+    is_named = any(is_loader_candidate(s.event.src) for s in facts.scripts)
+    if not facts.is_settled or facts.is_defined or is_named or not fetched or is_page(fetched[-1]):
+        return None
+    return None if facts.page_errors_about(NO_CURRENT_SCRIPT) else fetched[-1]
+
+
+def _is_imported(facts: Facts, exchange: Exchange) -> bool:
+    return any(s.event.url == exchange.url and s.event.initiator == "script" for s in facts.timings)
+
+
+def loader_defines_nothing(facts: Facts) -> Iterator[Found]:
+    """A script of the loader's name ran, and the element is still undefined."""
+    arrived = [x for x in facts.loaders if 200 <= x.status < 300 and not x.failure and not x.is_open]
+    is_run = any(is_loader_candidate(s.event.src) and s.event.type in SCRIPT_TYPES for s in facts.scripts)
+    is_undefined = facts.is_settled and not facts.is_defined
+    if not (is_undefined and arrived and is_run) or is_page(arrived[-1]) or facts.page_errors_about(NO_CURRENT_SCRIPT):
+        return
+    if facts.console_about("integrity", "digest") or (facts.embed is None and facts.lookalikes):
+        return
+    elsewhere = not is_official(arrived[-1].url)
+    yield Found(
+        summary=f"{arrived[-1].url} arrived, but it did not define <openai-chatkit>"
+        + (f"; it is not {LOADER_URL}" if elsewhere else ""),
+        evidence=with_loaded(facts, *evidence_of(arrived[-1])),
+    )
+
+
+def loader_too_late(facts: Facts) -> Iterator[Found]:
+    """The app gave up on the loader before it arrived."""
+    gave_up = (*facts.console_about(pattern=GAVE_UP), *facts.notices_about(GAVE_UP))
+    if facts.is_defined and gave_up and not facts.is_configured and facts.defined[0].seq > gave_up[0].seq:
+        yield Found(
+            summary="the app said that ChatKit is unavailable, and the loader came after that",
+            evidence=(gave_up[0].seq, facts.defined[0].seq),
+        )
+
+
+def _is_without_loader(facts: Facts) -> bool:
+    is_named = any(is_loader_candidate(s.event.src) for s in facts.scripts)
+    return facts.is_settled and not facts.is_defined and not facts.loaders and not is_named
+
+
+def _is_types_package(url: str) -> bool:
+    path = split_url(url).path.replace("%40", "@").replace("_", "/")
+    return "@openai/chatkit" in path and "@openai/chatkit-" not in path
+
+
+RULES = (
+    Rule(
+        id="loader-not-referenced",
+        layer=Layer.SCRIPT,
+        title="No script that defines <openai-chatkit> is referenced",
+        cause="The element is in the page, but the runtime that gives it life is not: installing the React wrapper or the types "
+        "does not load it. Until then the tag is an unknown element of no size, and nothing reports an error.",
+        remedy=LOAD_IT,
+        finds=loader_not_referenced,
+        covers=("script-tag-missing", "script-injected-by-generator-wrong"),
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="page-without-chatkit",
+        layer=Layer.SCRIPT,
+        title="There is no ChatKit on this page",
+        cause="Neither the loader nor the element appeared. Either this is another page than the one with the chat, or what "
+        "opens the chat has not been clicked, or the app adds both only under a condition that was not met.",
+        remedy="Check the address and what has to be clicked first; then whether the app's own condition for the chat holds.",
+        finds=page_without_chatkit,
+        confidence=Confidence.LIKELY,
+        symptom_of=(Layer.PAGE, Layer.SESSION, Layer.UPSTREAM, "types-package-imported"),
+        covers=("script-tag-missing", "app-widget-returns-null"),
+    ),
+    Rule(
+        id="types-package-imported",
+        layer=Layer.SCRIPT,
+        title="The types-only package is imported in place of the loader",
+        cause="@openai/chatkit on npm contains TypeScript declarations and no code; the runtime exists only on the CDN.",
+        remedy=f"{LOAD_IT} Keep the package as a development dependency.",
+        finds=types_package_imported,
+        covers=("app-types-only-package",),
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="loader-not-executed",
+        layer=Layer.SCRIPT,
+        title="The loader's script tag is never run",
+        cause="A consent manager, an optimiser or a generator gave the tag a type that browsers take for data.",
+        remedy='Exempt the tag from it, or give it back type="text/javascript" (or none).',
+        finds=loader_not_executed,
+        covers=("script-injected-by-generator-wrong",),
+    ),
+    Rule(
+        id="loader-only-preloaded",
+        layer=Layer.SCRIPT,
+        title="The loader is fetched but not run",
+        cause="A preload, or a fetch by the app, brings the file into the cache; only a <script src> runs it as it has to be run.",
+        remedy=LOAD_IT,
+        finds=loader_only_preloaded,
+        confidence=Confidence.LIKELY,
+    ),
+    Rule(
+        id="loader-run-as-module",
+        layer=Layer.SCRIPT,
+        title="The loader is run as a module",
+        cause="The loader finds its frame beside document.currentScript.src, which modules, import() and inlined code do not have.",
+        remedy='Load it as a classic external script: no type="module", no import(), no bundling.',
+        finds=loader_run_as_module,
+        covers=("script-no-current-script",),
+        doc=f"{MDN}API/Document/currentScript",
+    ),
+    Rule(
+        id="loader-defines-nothing",
+        layer=Layer.SCRIPT,
+        title="The script arrived and defined nothing",
+        cause="What was served under this name is another script, an old or damaged copy, or it failed while it ran.",
+        remedy=f"Compare it with {LOADER_URL}, and look at the errors on the console.",
+        finds=loader_defines_nothing,
+        confidence=Confidence.LIKELY,
+        covers=("script-wrong-url",),
+    ),
+    Rule(
+        id="loader-too-late",
+        layer=Layer.SCRIPT,
+        title="The app gave up before the loader arrived",
+        cause="A lazy loading strategy, or a short time limit of the app's own; the second visit works because the file is cached.",
+        remedy="Load the script in the document's head, and wait for customElements.whenDefined('openai-chatkit') without a time limit.",
+        finds=loader_too_late,
+        confidence=Confidence.LIKELY,
+        covers=("script-late-strategy",),
+    ),
+)

@@ -1,0 +1,286 @@
+"""The loader on its way: what keeps it from arriving, or sends something else.
+
+In: facts. Out: findings of the script's layer. All of them need an element that was never defined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.analysis.exchanges import Exchange
+from harness.analysis.facts import LOADER_URL, Facts, evidence_of, is_loader_candidate, is_same_target
+from harness.analysis.rules.network import (
+    CHALLENGE,
+    Obstacle,
+    is_challenge,
+    is_page,
+    obstacle_of,
+)
+from harness.analysis.rules.rule import (
+    CHATKIT_JS,
+    LOAD_IT,
+    MDN,
+    Confidence,
+    Found,
+    Layer,
+    Rule,
+    lines_of,
+    on_one_line,
+    told,
+)
+from harness.analysis.verdict import Outcome
+
+
+def loader_challenged(facts: Facts) -> Iterator[Found]:
+    """Bot protection answered in place of the loader."""
+    loader = facts.failed_loader
+    if loader is not None and is_challenge(loader):
+        yield Found(
+            summary=f"{told(loader)}: a challenge page of the CDN's bot protection",
+            evidence=evidence_of(loader),
+            confidence=None if CHALLENGE.search(_error(loader)) or _has_challenge_header(loader) else Confidence.LIKELY,
+        )
+
+
+def loader_at_wrong_address(facts: Facts) -> Iterator[Found]:
+    """The page asks for a ChatKit script where there is none."""
+    loader = facts.failed_loader
+    if loader is None or _is_on_cdn(loader.url):
+        return
+    nothing_there = (Obstacle.UNREACHABLE, Obstacle.HERMETIC, Obstacle.NO_SCRIPT)
+    if loader.status in (404, 410) or obstacle_of(facts, loader) in nothing_there:
+        yield Found(summary=f"{told(loader)}; the loader's only address is {LOADER_URL}", evidence=evidence_of(loader))
+
+
+def loader_refused(facts: Facts) -> Iterator[Found]:
+    """The loader's own address answers with an error."""
+    loader = facts.failed_loader
+    if loader is None or loader.status < 400 or is_challenge(loader):
+        return
+    if loader.status in (404, 410) and not _is_on_cdn(loader.url):
+        return
+    yield Found(summary=told(loader), evidence=evidence_of(loader))
+
+
+def loader_unreachable(facts: Facts) -> Iterator[Found]:
+    """The network between the browser and the CDN does not let the loader through."""
+    loader = facts.failed_loader
+    if loader is not None and _is_on_cdn(loader.url) and obstacle_of(facts, loader) is Obstacle.UNREACHABLE:
+        yield Found(summary=told(loader), evidence=evidence_of(loader))
+
+
+def loader_blocked_by_client(facts: Facts) -> Iterator[Found]:
+    """Something in the browser keeps the loader out."""
+    loader = facts.failed_loader
+    if loader is not None and obstacle_of(facts, loader) is Obstacle.CLIENT:
+        yield Found(summary=told(loader), evidence=evidence_of(loader))
+
+
+def loader_blocked_by_csp(facts: Facts) -> Iterator[Found]:
+    """The page's Content-Security-Policy forbids the loader."""
+    if facts.is_defined:
+        return
+    sources = [
+        *[x.url for x in facts.loaders],
+        *[s.event.src for s in facts.scripts if is_loader_candidate(s.event.src)],
+    ]
+    hits = [
+        s for s in facts.violations
+        if s.event.directive.startswith(("script-src", "default-src"))
+        and any(is_same_target(s.event.blocked_url, src) for src in sources)
+    ]  # fmt: skip
+    loader = facts.failed_loader
+    if hits and not any(200 <= x.status < 400 and not x.failure for x in facts.loaders):
+        yield Found(
+            summary=f"{hits[0].event.directive} of the page's Content-Security-Policy does not allow {hits[0].event.blocked_url}",
+            evidence=(*lines_of(hits), *(evidence_of(loader) if loader else ())),
+        )
+    elif loader is not None and obstacle_of(facts, loader) is Obstacle.CSP:
+        yield Found(summary=f"the page's Content-Security-Policy stopped {loader.url}", evidence=evidence_of(loader))
+
+
+def loader_blocked_by_coep(facts: Facts) -> Iterator[Found]:
+    """The page isolates itself, and the loader does not consent to it."""
+    loader = facts.failed_loader
+    if loader is not None and obstacle_of(facts, loader) is Obstacle.RESPONSE:
+        policy = facts.page.header("cross-origin-embedder-policy")
+        yield Found(
+            summary=f"{told(loader)}" + (f"; the page sends Cross-Origin-Embedder-Policy: {policy}" if policy else ""),
+            evidence=(facts.page.seq, *evidence_of(loader)) if policy else evidence_of(loader),
+            confidence=None if policy.startswith(("require-corp", "credentialless")) else Confidence.LIKELY,
+        )
+
+
+def loader_over_plain_http(facts: Facts) -> Iterator[Found]:
+    """A secure page asks for the loader by http."""
+    if facts.is_defined:
+        return
+    sources = {x.url for x in facts.loaders} | {s.event.src for s in facts.scripts}
+    insecure = [url for url in sources if url.startswith("http://") and is_loader_candidate(url)]
+    if insecure and facts.page.url.startswith("https://"):
+        hits = facts.console_about("Mixed Content", insecure[0])
+        failed = [x for x in facts.loaders if x.failure and x.url.startswith("http://")]
+        if hits or failed:
+            yield Found(
+                summary=f"an https page may not run {insecure[0]}",
+                evidence=(*lines_of(hits), *(seq for x in failed for seq in evidence_of(x))),
+                confidence=None if hits else Confidence.LIKELY,
+            )
+
+
+def loader_integrity_mismatch(facts: Facts) -> Iterator[Found]:
+    """The script tag pins a hash that the loader no longer has."""
+    hits = facts.console_about("integrity", "digest", pattern=r"chatkit[^/]*\.js")
+    if hits and not facts.is_defined:
+        yield Found(summary=on_one_line(hits[0].event.text), evidence=lines_of(hits))
+
+
+def loader_answered_by_page(facts: Facts) -> Iterator[Found]:
+    """What arrived under the loader's name is no script."""
+    arrived = [x for x in facts.loaders if 200 <= x.status < 300 and not x.failure]
+    loader = facts.failed_loader
+    if facts.is_settled and not facts.is_defined and arrived and is_page(arrived[-1]):
+        yield Found(
+            summary=f"{arrived[-1].url} answered {arrived[-1].status} with text/html, a page in place of the script",
+            evidence=evidence_of(arrived[-1]),
+        )
+    elif loader is not None and obstacle_of(facts, loader) is Obstacle.NO_SCRIPT and _is_on_cdn(loader.url):
+        yield Found(
+            summary=f"{told(loader)}: a page, or another answer that is no script", evidence=evidence_of(loader)
+        )
+
+
+def loader_never_arrives(facts: Facts) -> Iterator[Found]:
+    """The loader was asked for, and the answer does not come."""
+    is_waiting = facts.outcome is Outcome.TIMEOUT and not facts.is_defined
+    if is_waiting and facts.loaders and facts.loaders[-1].is_open and facts.loaders[-1].failure == "":
+        loader = facts.loaders[-1]
+        waited_ms = facts.decided_at_ms - loader.started_at_ms
+        yield Found(
+            summary=f"{loader.request.method} {loader.url} has not been answered to its end for {waited_ms / 1000:.1f} s",
+            evidence=evidence_of(loader),
+        )
+
+
+def _is_on_cdn(url: str) -> bool:
+    """Whether an address is the loader's own."""
+    return url.split("?")[0] == LOADER_URL
+
+
+def _error(exchange: Exchange) -> str:
+    return exchange.body.error_text if exchange.body else ""
+
+
+def _has_challenge_header(exchange: Exchange) -> bool:
+    return exchange.response is not None and any(
+        name.lower() == "cf-mitigated" for name, _ in exchange.response.headers
+    )
+
+
+RULES = (
+    Rule(
+        id="loader-challenged",
+        layer=Layer.SCRIPT,
+        title="The CDN challenges this browser instead of delivering the loader",
+        cause="Bot protection in front of the CDN distrusts the browser or its address: headless browsers, data centres and VPNs "
+        "see it most. It is the environment's fault, not the app's.",
+        remedy="Use another network or a full browser; report it to OpenAI with the ray id of the answer.",
+        finds=loader_challenged,
+        covers=("script-cloudflare-challenge-403",),
+    ),
+    Rule(
+        id="loader-at-wrong-address",
+        layer=Layer.SCRIPT,
+        title="The page asks for ChatKit at an address where it is not",
+        cause="The address was invented, copied from old material, or points to a copy that is not served.",
+        remedy=LOAD_IT,
+        finds=loader_at_wrong_address,
+        covers=("script-wrong-url",),
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="loader-refused",
+        layer=Layer.SCRIPT,
+        title="The request for the loader is answered with an error",
+        cause="The server that was asked for the loader said no. For the CDN's own address that is an outage or something on the path.",
+        remedy="Open the address in a browser on the same network; try another network; check OpenAI's status page.",
+        finds=loader_refused,
+    ),
+    Rule(
+        id="loader-unreachable",
+        layer=Layer.SCRIPT,
+        title="The loader does not come through from the CDN",
+        cause="DNS, a firewall, a proxy or a connection that breaks between this browser and the CDN.",
+        remedy="Allow cdn.platform.openai.com, *.api.openai.com and sentinel.openai.com on this network.",
+        finds=loader_unreachable,
+        covers=("script-network-blocked",),
+    ),
+    Rule(
+        id="loader-blocked-by-client",
+        layer=Layer.SCRIPT,
+        title="The browser blocks the loader",
+        cause="net::ERR_BLOCKED_BY_CLIENT is what an extension, an ad blocker or a rule inside the browser leaves behind; the "
+        "server was never asked.",
+        remedy="Exempt cdn.platform.openai.com from the blocker on this site.",
+        finds=loader_blocked_by_client,
+        covers=("policy-adblock",),
+    ),
+    Rule(
+        id="loader-blocked-by-csp",
+        layer=Layer.SCRIPT,
+        title="The page's Content-Security-Policy blocks the loader",
+        cause="script-src (or default-src in its place) does not name the CDN, so the browser refuses the page's own request.",
+        remedy="Add https://cdn.platform.openai.com to script-src; frame-src needs it too.",
+        finds=loader_blocked_by_csp,
+        covers=("policy-csp-script-src",),
+        doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/script-src",
+    ),
+    Rule(
+        id="loader-blocked-by-coep",
+        layer=Layer.SCRIPT,
+        title="The page's isolation headers block the loader",
+        cause="With Cross-Origin-Embedder-Policy every foreign resource must consent by CORS or a Cross-Origin-Resource-Policy header.",
+        remedy="Drop the header on this page, or try credentialless.",
+        finds=loader_blocked_by_coep,
+        covers=("policy-coep-host",),
+        doc=f"{MDN}HTTP/Reference/Headers/Cross-Origin-Embedder-Policy",
+    ),
+    Rule(
+        id="loader-over-plain-http",
+        layer=Layer.SCRIPT,
+        title="A secure page asks for the loader over plain http",
+        cause="Browsers do not run http scripts on https pages.",
+        remedy=LOAD_IT,
+        finds=loader_over_plain_http,
+        doc=f"{MDN}Security/Mixed_content",
+    ),
+    Rule(
+        id="loader-integrity-mismatch",
+        layer=Layer.SCRIPT,
+        title="The loader does not match the hash on its script tag",
+        cause="The loader's address is unversioned and its content changes without notice, so a pinned integrity hash breaks one day.",
+        remedy="Remove the integrity attribute from the tag.",
+        finds=loader_integrity_mismatch,
+        doc=f"{MDN}Security/Subresource_Integrity",
+    ),
+    Rule(
+        id="loader-answered-by-page",
+        layer=Layer.SCRIPT,
+        title="The loader's address answers with something that is no script",
+        cause="A web page came in place of the file: a challenge of bot protection (headless browsers, data centres and VPNs see it "
+        "most), an error page, a sign-in page of the network, a single-page fallback. Browsers keep such an answer from the page, "
+        "its status included.",
+        remedy="Open the address in a browser on the same network and look; try another network, or a full browser.",
+        finds=loader_answered_by_page,
+        covers=("script-wrong-url", "script-cloudflare-challenge-403", "script-network-blocked"),
+    ),
+    Rule(
+        id="loader-never-arrives",
+        layer=Layer.SCRIPT,
+        title="The loader's answer does not come",
+        cause="The connection is held open without an answer: a proxy, a firewall that drops packets, or a very slow network.",
+        remedy="Try another network; allow cdn.platform.openai.com in the firewall.",
+        finds=loader_never_arrives,
+        covers=("script-network-blocked",),
+    ),
+)

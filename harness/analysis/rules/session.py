@@ -1,0 +1,335 @@
+"""The app's session endpoint, and the secret on its way into the frame.
+
+In: facts. Out: findings of this layer. What OpenAI's own API says through the endpoint is `upstream`'s business.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from harness.analysis.exchanges import split_url
+from harness.analysis.facts import Facts, SessionCall
+from harness.analysis.rules.rule import (
+    CHATKIT_GUIDE,
+    Confidence,
+    Found,
+    Layer,
+    Rule,
+    told,
+)
+from harness.analysis.rules.upstream import is_upstream_text
+
+UNNAMED = re.compile(r"/(undefined|null|NaN)(/|$)|[?&](user|user_?id|uid)=(undefined|null)?(&|$)", re.IGNORECASE)
+CSRF = re.compile(r"csrf|xsrf|cross.site request forgery|nonce (is )?(invalid|expired)|invalid nonce", re.IGNORECASE)
+NO_KEY = re.compile(
+    r"openai_api_key|(missing|no|unset)[^.]{0,20}api key|api key (is )?(missing|not (set|configured))", re.IGNORECASE
+)
+NO_WORKFLOW = re.compile(
+    r"(missing|no|unset|invalid) workflow|workflow_?id[^.]{0,20}(missing|not set|required)", re.IGNORECASE
+)
+OLD_SDK = re.compile(
+    r"(attribute|property)[^.]{0,20}chatkit|chatkit[^.]{0,30}(is not a function|undefined)|reading '(chatkit|sessions|beta)'",
+    re.IGNORECASE,
+)
+SIGNATURE = r"Invalid client secret format|Unsupported token version|getClientSecret\(\)"
+NOT_CONFIGURED = r"getClientSecret is not configured"
+
+
+def _refused(facts: Facts, matches: Callable[[SessionCall], bool]) -> Iterator[Found]:
+    """The page's last request for a secret, when it was refused in this way and in no way that OpenAI's API has."""
+    call = facts.failed_session
+    if (
+        call is None
+        or (call.exchange.failure and call.exchange.status < 400)
+        or is_upstream_text(call.error_text)
+        or not matches(call)
+    ):
+        return
+    yield Found(
+        summary=told(call.exchange),
+        evidence=call.evidence,
+        confidence=None if call.is_named else Confidence.LIKELY,
+    )
+
+
+def session_for_nobody(facts: Facts) -> Iterator[Found]:
+    """The request names no user."""
+    yield from _refused(facts, _names_nobody)
+
+
+def session_unauthorized(facts: Facts) -> Iterator[Found]:
+    """The app's own sign-in refuses the caller."""
+    yield from _refused(facts, lambda call: call.exchange.status == 401 and not _names_nobody(call))
+
+
+def session_refused_by_csrf(facts: Facts) -> Iterator[Found]:
+    """The framework wants a token against forged requests."""
+    yield from _refused(facts, lambda call: call.exchange.status in (400, 403, 419) and _is_csrf(call))
+
+
+def session_forbidden(facts: Facts) -> Iterator[Found]:
+    """The app knows the caller and says no."""
+    yield from _refused(
+        facts, lambda call: call.exchange.status == 403 and not _is_csrf(call) and not _names_nobody(call)
+    )
+
+
+def session_route_missing(facts: Facts) -> Iterator[Found]:
+    """There is no such endpoint, or it does not take this method."""
+    yield from _refused(
+        facts,
+        lambda call: (
+            call.exchange.status in (404, 405, 410, 501)
+            and not _names_nobody(call)
+            and not NO_WORKFLOW.search(call.error_text)
+        ),
+    )
+
+
+def session_answered_by_page(facts: Facts) -> Iterator[Found]:
+    """A web page answers in place of the endpoint."""
+    yield from _refused(facts, lambda call: _is_good_status(call) and _media_type(call) == "text/html")
+
+
+def session_without_secret(facts: Facts) -> Iterator[Found]:
+    """The endpoint says that all is well, and sends no secret."""
+    for found in _refused(facts, lambda call: _is_good_status(call) and _media_type(call) != "text/html"):
+        yield Found(
+            summary=f"{found.summary}, without a client secret in it",
+            evidence=found.evidence,
+            confidence=found.confidence,
+        )
+
+
+def api_key_missing_in_app(facts: Facts) -> Iterator[Found]:
+    """The app's server has no API key."""
+    yield from _refused(facts, lambda call: call.exchange.status >= 400 and NO_KEY.search(call.error_text) is not None)
+
+
+def workflow_missing_in_app(facts: Facts) -> Iterator[Found]:
+    """The app's server does not know which workflow to use."""
+    yield from _refused(
+        facts, lambda call: call.exchange.status >= 400 and NO_WORKFLOW.search(call.error_text) is not None
+    )
+
+
+def server_sdk_too_old(facts: Facts) -> Iterator[Found]:
+    """The server's OpenAI library does not know ChatKit."""
+    yield from _refused(facts, lambda call: call.exchange.status >= 500 and OLD_SDK.search(call.error_text) is not None)
+
+
+def session_gateway_failed(facts: Facts) -> Iterator[Found]:
+    """The app, or what stands before it, got no answer from behind."""
+    yield from _refused(facts, lambda call: call.exchange.status in (502, 503, 504) and not _has_name(call))
+
+
+def session_server_error(facts: Facts) -> Iterator[Found]:
+    """The endpoint fails."""
+    yield from _refused(
+        facts,
+        lambda call: (
+            call.exchange.status >= 500 and call.exchange.status not in (501, 502, 503, 504) and not _has_name(call)
+        ),
+    )
+
+
+def session_rate_limited(facts: Facts) -> Iterator[Found]:
+    """The endpoint has had enough of this caller."""
+    yield from _refused(facts, lambda call: call.exchange.status == 429)
+
+
+def session_request_invalid(facts: Facts) -> Iterator[Found]:
+    """The endpoint does not understand the request."""
+    known = (401, 403, 404, 405, 410, 429)
+    yield from _refused(
+        facts,
+        lambda call: (
+            400 <= call.exchange.status < 500
+            and call.exchange.status not in known
+            and not (_has_name(call) or _names_nobody(call) or _is_csrf(call))
+        ),
+    )
+
+
+def session_redirected(facts: Facts) -> Iterator[Found]:
+    """The request for a secret was sent elsewhere."""
+    if facts.outcome is None or facts.real_secret_seq or any(call.has_secret for call in facts.sessions):
+        return
+    moved = [call for call in facts.sessions if 300 <= call.exchange.status < 400 and call.exchange.status != 304]
+    if moved and facts.sessions[-1] is moved[-1]:
+        to = next((v for name, v in _headers(moved[-1]) if name.lower() == "location"), "")
+        after = [
+            x.seq
+            for x in facts.exchanges
+            if x.seq > moved[-1].exchange.seq and to and x.url.endswith(split_url(to).path or to)
+        ]
+        yield Found(
+            summary=f"{told(moved[-1].exchange)}" + (f" and led to {to}" if to else ""),
+            evidence=(*moved[-1].evidence, *after[:1]),
+        )
+
+
+def _names_nobody(call: SessionCall) -> bool:
+    return call.exchange.status in (400, 401, 403, 404, 422) and UNNAMED.search(call.exchange.url) is not None
+
+
+def _is_csrf(call: SessionCall) -> bool:
+    return CSRF.search(call.error_text) is not None
+
+
+def _has_name(call: SessionCall) -> bool:
+    return any(pattern.search(call.error_text) for pattern in (NO_KEY, NO_WORKFLOW, OLD_SDK))
+
+
+def _is_good_status(call: SessionCall) -> bool:
+    return 200 <= call.exchange.status < 300
+
+
+def _media_type(call: SessionCall) -> str:
+    return call.exchange.response.media_type if call.exchange.response else ""
+
+
+def _headers(call: SessionCall) -> tuple[tuple[str, str], ...]:
+    return call.exchange.response.headers if call.exchange.response else ()
+
+
+RULES = (
+    Rule(
+        id="session-for-nobody",
+        layer=Layer.SESSION,
+        title="The session is asked for before the user is known",
+        cause="getClientSecret runs as soon as the frame boots, with a user id that is still empty.",
+        remedy="Render the widget once the user is known, or read the id inside the function.",
+        finds=session_for_nobody,
+        confidence=Confidence.LIKELY,
+        covers=("session-app-race-empty-user",),
+    ),
+    Rule(
+        id="session-unauthorized",
+        layer=Layer.SESSION,
+        title="The app's session endpoint does not accept the caller",
+        cause="The app's own authentication answers 401: nobody is signed in, the session has expired, or cookie or token was not sent.",
+        remedy="Sign in before the widget is rendered; send credentials: 'include', or the bearer token, with the request.",
+        finds=session_unauthorized,
+        covers=("session-app-401",),
+    ),
+    Rule(
+        id="session-refused-by-csrf",
+        layer=Layer.SESSION,
+        title="The session endpoint wants a token against forged requests",
+        cause="The framework's CSRF protection refuses a POST without its token; a cached page carries an old one.",
+        remedy="Send the token with the request, or exempt the endpoint; keep the page out of full-page caches.",
+        finds=session_refused_by_csrf,
+        covers=("session-app-csrf",),
+    ),
+    Rule(
+        id="session-forbidden",
+        layer=Layer.SESSION,
+        title="The app forbids this caller a session",
+        cause="The app knows who asks and refuses: a missing role, a nonce or CSRF check without words, a firewall before the app.",
+        remedy="Look at the answer's body and at what stands before the app; try with a user who may.",
+        finds=session_forbidden,
+        covers=("session-app-csrf",),
+    ),
+    Rule(
+        id="session-route-missing",
+        layer=Layer.SESSION,
+        title="The session endpoint is not where the page looks for it",
+        cause="A wrong path, a missing trailing slash, GET in place of POST, or a route that is not deployed.",
+        remedy="Call the deployed route, with the method that it takes.",
+        finds=session_route_missing,
+        covers=("session-app-wrong-route",),
+    ),
+    Rule(
+        id="session-answered-by-page",
+        layer=Layer.SESSION,
+        title="The session endpoint answers with a web page",
+        cause="A single-page fallback, a sign-in page or an error page in place of the JSON that the app expects.",
+        remedy="Check path and method; make the API route come before the fallback.",
+        finds=session_answered_by_page,
+        covers=("session-app-wrong-route",),
+    ),
+    Rule(
+        id="session-without-secret",
+        layer=Layer.SESSION,
+        title="The session endpoint answers without a secret",
+        cause="The answer is a success in which the secret is missing, null, or under a name that the page does not read; often an "
+        "upstream error that was passed on with status 200.",
+        remedy="Return the upstream's client_secret as a plain string, and pass its status codes on.",
+        finds=session_without_secret,
+        covers=("session-app-no-client-secret",),
+        doc=CHATKIT_GUIDE,
+    ),
+    Rule(
+        id="api-key-missing-in-app",
+        layer=Layer.SESSION,
+        title="The app's server has no API key",
+        cause="OPENAI_API_KEY is not set where the server runs.",
+        remedy="Set it there and restart or deploy again.",
+        finds=api_key_missing_in_app,
+        covers=("session-app-500-missing-key",),
+    ),
+    Rule(
+        id="workflow-missing-in-app",
+        layer=Layer.SESSION,
+        title="The app's server has no workflow id",
+        cause="The workflow's id is neither in the request nor in the server's environment.",
+        remedy="Set the variable where the server runs, or send the id.",
+        finds=workflow_missing_in_app,
+        covers=("session-app-500-missing-key", "app-workflow-env-missing"),
+    ),
+    Rule(
+        id="server-sdk-too-old",
+        layer=Layer.SESSION,
+        title="The server's OpenAI library does not know ChatKit",
+        cause="An old version, or a call outside of the beta namespace.",
+        remedy="Upgrade the library and call client.beta.chatkit.sessions.create, or the REST endpoint.",
+        finds=server_sdk_too_old,
+        covers=("session-server-sdk-missing",),
+    ),
+    Rule(
+        id="session-gateway-failed",
+        layer=Layer.SESSION,
+        title="Nothing behind the session endpoint answers",
+        cause="502, 503 and 504 come from what stands before a server that is down, overloaded or unable to reach OpenAI.",
+        remedy="Look at the server's log; check that it runs and can reach api.openai.com.",
+        finds=session_gateway_failed,
+        covers=("session-app-no-response", "openai-sessions-5xx"),
+    ),
+    Rule(
+        id="session-server-error",
+        layer=Layer.SESSION,
+        title="The session endpoint fails",
+        cause="An exception in the app's own code, or configuration that is missing on the server.",
+        remedy="Look at the server's log at this moment; make the endpoint pass on what OpenAI answers.",
+        finds=session_server_error,
+        covers=("session-app-500-missing-key", "session-server-sdk-missing"),
+    ),
+    Rule(
+        id="session-rate-limited",
+        layer=Layer.SESSION,
+        title="The session endpoint refuses for too many requests",
+        cause="A limit of the app, of what stands before it, or of the API key.",
+        remedy="Make fewer sessions: one for a user, kept until it expires. Raise the limit for tests.",
+        finds=session_rate_limited,
+    ),
+    Rule(
+        id="session-request-invalid",
+        layer=Layer.SESSION,
+        title="The session endpoint does not accept the request",
+        cause="The request lacks something that the endpoint wants, or has another shape.",
+        remedy="Compare the request's body with what the endpoint expects; its answer says more.",
+        finds=session_request_invalid,
+    ),
+    Rule(
+        id="session-redirected",
+        layer=Layer.SESSION,
+        title="The request for a secret is sent elsewhere",
+        cause="A redirect, most often to a sign-in page or to another spelling of the address; a POST becomes a GET on its way.",
+        remedy="Answer an API call with 401 instead of a redirect; call the final address.",
+        finds=session_redirected,
+        confidence=Confidence.LIKELY,
+        covers=("session-app-401", "session-app-wrong-route"),
+    ),
+)

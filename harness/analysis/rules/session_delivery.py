@@ -1,0 +1,198 @@
+"""What keeps the app's session endpoint from answering at all.
+
+In: facts. Out: findings of the session's layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.analysis.exchanges import is_telemetry
+from harness.analysis.facts import Facts
+from harness.analysis.rules.network import Obstacle, mentions, obstacle_of
+from harness.analysis.rules.rule import (
+    MDN,
+    Confidence,
+    Found,
+    Layer,
+    Rule,
+    lines_of,
+    on_one_line,
+    told,
+)
+from harness.analysis.verdict import Outcome
+
+
+def _failed(facts: Facts, obstacle: Obstacle) -> Iterator[Found]:
+    call = facts.failed_session
+    if call is not None and call.exchange.failure and obstacle_of(facts, call.exchange) is obstacle:
+        if obstacle is Obstacle.UNREACHABLE and call.exchange.status:
+            return  # it was reached
+        said = mentions(facts, call.exchange)
+        hits = facts.violations_of(call.exchange, ("",)) if obstacle is Obstacle.CSP else ()
+        yield Found(
+            summary=told(call.exchange) + (f": {on_one_line(said[0].event.text, 160)}" if said else ""),
+            evidence=(*call.evidence, *lines_of(hits), *lines_of(said[:2])),
+            confidence=None if call.is_named else Confidence.LIKELY,
+        )
+
+
+def session_unreachable(facts: Facts) -> Iterator[Found]:
+    """Nothing answers at the endpoint's address."""
+    yield from _failed(facts, Obstacle.UNREACHABLE)
+
+
+def session_answer_broken(facts: Facts) -> Iterator[Found]:
+    """The endpoint began to answer, and the connection broke."""
+    call = facts.failed_session
+    is_begun = call is not None and call.exchange.failure != "" and 200 <= call.exchange.status < 300
+    if call is not None and is_begun and not call.exchange.is_aborted:
+        yield Found(summary=told(call.exchange), evidence=call.evidence)
+
+
+def session_blocked_by_cors(facts: Facts) -> Iterator[Found]:
+    """The endpoint is elsewhere and does not allow the page."""
+    yield from _failed(facts, Obstacle.CORS)
+
+
+def session_blocked_by_csp(facts: Facts) -> Iterator[Found]:
+    """The page may not talk to its own endpoint."""
+    found = tuple(_failed(facts, Obstacle.CSP))
+    yield from found
+    if found or facts.is_custom or facts.real_secret_seq or any(call.has_secret for call in facts.sessions):
+        return
+    # What policy forbids never gets to the network; all that is left of it is the violation.
+    hits = [s for s in facts.violations if s.event.directive.startswith(("connect-src", "default-src"))]
+    hits = [
+        s for s in hits if not is_telemetry(s.event.blocked_url) and s.event.blocked_url not in facts.mount.backend_urls
+    ]
+    named = [s for s in hits if facts.names_session(s.event.blocked_url)]
+    if hits and (named or not facts.is_configured or any(h.error for h in facts.handovers)):
+        first = (named or hits)[0]
+        yield Found(
+            summary=f"{first.event.directive} of the page's Content-Security-Policy does not allow {first.event.blocked_url}",
+            evidence=lines_of((named or hits)[:4]),
+            confidence=None if named else Confidence.LIKELY,
+        )
+
+
+def session_over_plain_http(facts: Facts) -> Iterator[Found]:
+    """A secure page asks for its secret over plain http."""
+    yield from _failed(facts, Obstacle.MIXED)
+
+
+def session_blocked_by_client(facts: Facts) -> Iterator[Found]:
+    """Something in the browser keeps the request back."""
+    yield from _failed(facts, Obstacle.CLIENT)
+
+
+def session_blocked_for_local_network(facts: Facts) -> Iterator[Found]:
+    """The browser guards this machine and its network against the page."""
+    yield from _failed(facts, Obstacle.LOCAL_NETWORK)
+
+
+def session_kept_on_machine(facts: Facts) -> Iterator[Found]:
+    """The endpoint is outside, and this run stays inside."""
+    yield from _failed(facts, Obstacle.HERMETIC)
+
+
+def session_unanswered(facts: Facts) -> Iterator[Found]:
+    """The endpoint has the request, and says nothing."""
+    open_calls = [call for call in facts.sessions if call.exchange.is_open and not call.exchange.failure]
+    if facts.is_custom or facts.real_secret_seq or not open_calls:
+        return
+    if any(call.has_secret for call in facts.sessions):
+        return
+    exchange = open_calls[-1].exchange
+    waited_ms = facts.decided_at_ms - exchange.started_at_ms
+    if facts.outcome is Outcome.TIMEOUT:
+        yield Found(
+            summary=f"{exchange.request.method} {exchange.url} has had no answer for {waited_ms / 1000:.1f} s",
+            evidence=open_calls[-1].evidence,
+            confidence=None if open_calls[-1].is_named else Confidence.LIKELY,
+        )
+
+
+RULES = (
+    Rule(
+        id="session-unreachable",
+        layer=Layer.SESSION,
+        title="The session endpoint cannot be reached",
+        cause="The backend is not running, or scheme or port are wrong.",
+        remedy="Start the backend; compare the address with the one that it listens on.",
+        finds=session_unreachable,
+        covers=("session-app-no-response",),
+    ),
+    Rule(
+        id="session-answer-broken",
+        layer=Layer.SESSION,
+        title="The session endpoint's answer breaks off",
+        cause="The backend, or a proxy before it, closed the connection in the middle: a crash, a time limit, a wrong content-length.",
+        remedy="Look at the server's log and at the proxy's time limits.",
+        finds=session_answer_broken,
+        covers=("session-app-no-response",),
+    ),
+    Rule(
+        id="session-blocked-by-cors",
+        layer=Layer.SESSION,
+        title="The session endpoint does not allow the page's origin",
+        cause="The endpoint is on another origin and answers without CORS headers for this one. getClientSecret runs in the page.",
+        remedy="Allow the page's origin, and credentials if they are used; or serve the endpoint from the same origin.",
+        finds=session_blocked_by_cors,
+        covers=("session-app-cors",),
+        doc=f"{MDN}HTTP/Guides/CORS",
+    ),
+    Rule(
+        id="session-blocked-by-csp",
+        layer=Layer.SESSION,
+        title="The page's Content-Security-Policy blocks the session endpoint",
+        cause="connect-src does not name the endpoint's origin.",
+        remedy="Add it. api.openai.com is not needed there: the frame makes those calls.",
+        finds=session_blocked_by_csp,
+        covers=("policy-csp-connect-src",),
+        doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/connect-src",
+    ),
+    Rule(
+        id="session-over-plain-http",
+        layer=Layer.SESSION,
+        title="A secure page asks for its secret over plain http",
+        cause="Browsers do not send requests of https pages to http addresses.",
+        remedy="Serve the endpoint over https, or from the page's own origin.",
+        finds=session_over_plain_http,
+        doc=f"{MDN}Security/Mixed_content",
+    ),
+    Rule(
+        id="session-blocked-by-client",
+        layer=Layer.SESSION,
+        title="The browser blocks the session endpoint",
+        cause="An extension, an ad blocker or a rule inside the browser.",
+        remedy="Exempt the site from the blocker; rename the endpoint if lists name it.",
+        finds=session_blocked_by_client,
+        covers=("policy-adblock",),
+    ),
+    Rule(
+        id="session-blocked-for-local-network",
+        layer=Layer.SESSION,
+        title="The browser keeps the page from an endpoint on the local network",
+        cause="A public page may reach this machine or its network only with the permission local-network-access.",
+        remedy="Serve page and endpoint from the same place, or grant the permission.",
+        finds=session_blocked_for_local_network,
+    ),
+    Rule(
+        id="session-kept-on-machine",
+        layer=Layer.SESSION,
+        title="The session endpoint is outside, and this run is hermetic",
+        cause="A hermetic run answers OpenAI's hosts itself and lets nothing else leave this machine.",
+        remedy='Use network = "live" for this project, or point the page to a backend on this machine.',
+        finds=session_kept_on_machine,
+    ),
+    Rule(
+        id="session-unanswered",
+        layer=Layer.SESSION,
+        title="The session endpoint does not answer",
+        cause="The backend hangs, mostly in its own call to OpenAI, and nobody set a time limit.",
+        remedy="Give the backend's call and the page's fetch a time limit, and reject when it is over.",
+        finds=session_unanswered,
+        covers=("session-secret-never-resolves", "session-app-no-response"),
+    ),
+)

@@ -1,0 +1,205 @@
+"""Whether a person can see the widget: size, place, cover.
+
+In: facts. Out: findings of this layer. A box that does not exist yet can only be predicted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.analysis.facts import Facts
+from harness.analysis.rules.rule import CHATKIT_JS, MDN, Confidence, Found, Layer, Rule, lines_of
+from harness.analysis.tracks import Element
+from harness.model.events import BoxChanged
+
+STANDING = (Element.UPGRADED, Element.CONFIGURED, Element.LOADED, Element.REMOVED)
+
+
+def _box(facts: Facts) -> BoxChanged | None:
+    """The element's last box, while it stands in the document and is brought to life."""
+    return facts.box.event if facts.box and facts.mount.element in STANDING and facts.is_settled else None
+
+
+def _seq(facts: Facts) -> tuple[int, ...]:
+    return (facts.box.seq,) if facts.box else ()
+
+
+def styles_blocked_by_csp(facts: Facts) -> Iterator[Found]:
+    """The page's policy keeps the element's own styles out."""
+    hits = [s for s in facts.violations if s.event.directive.startswith("style-src") and _is_loaders(s.event.source)]
+    box = _box(facts)
+    if hits and box is not None:
+        yield Found(
+            summary=f"{hits[0].event.directive} of the page's policy forbids the loader's inline style sheet; "
+            f"the element is {box.width_px:g}x{box.height_px:g} px",
+            evidence=(*lines_of(hits[:4]), *_seq(facts)),
+        )
+
+
+def element_without_height(facts: Facts) -> Iterator[Found]:
+    """The element has no height."""
+    if any(styles_blocked_by_csp(facts)):
+        return
+    box = _box(facts)
+    if box is not None and box.is_rendered and box.height_px <= 0:
+        container = f"; its container {box.container} is {box.container_height_px:g} px high" if box.container else ""
+        yield Found(summary=f"the element is {box.width_px:g}x{box.height_px:g} px{container}", evidence=_seq(facts))
+        return
+    event = facts.box.event if facts.box else None
+    is_to_come = facts.mount.element is Element.CONNECTED and facts.is_settled
+    is_flat = event is not None and event.container_height_px == 0 and event.height_px <= 0 and event.is_rendered
+    if is_to_come and event is not None and is_flat and event.height_css in ("", "auto", "100%"):
+        yield Found(
+            summary=f"the container {event.container} has no height, and the element will take 100 % of it: 0 px",
+            evidence=_seq(facts),
+            confidence=Confidence.LIKELY,
+            is_prediction=True,
+        )
+
+
+def element_without_width(facts: Facts) -> Iterator[Found]:
+    """The element has no width."""
+    box = _box(facts)
+    if box is not None and box.is_rendered and box.width_px <= 0 and box.height_px > 0:
+        yield Found(summary=f"the element is {box.width_px:g}x{box.height_px:g} px", evidence=_seq(facts))
+
+
+def container_hidden(facts: Facts) -> Iterator[Found]:
+    """The element, or something around it, is not rendered."""
+    box = _box(facts)
+    if box is not None and box.hidden_by.startswith(("display", "visibility")):
+        yield Found(summary=f"the element is hidden by {box.hidden_by}", evidence=_seq(facts))
+
+
+def element_transparent(facts: Facts) -> Iterator[Found]:
+    """The element, or something around it, is fully transparent."""
+    box = _box(facts)
+    if box is not None and box.hidden_by.startswith("opacity"):
+        yield Found(summary=f"the element is hidden by {box.hidden_by}", evidence=_seq(facts))
+
+
+def element_clipped(facts: Facts) -> Iterator[Found]:
+    """A container cuts the element away."""
+    box = _box(facts)
+    if box is not None and box.hidden_by.startswith("clipped"):
+        yield Found(summary=f"the element is {box.hidden_by}", evidence=_seq(facts))
+
+
+def element_off_screen(facts: Facts) -> Iterator[Found]:
+    """The element is where nobody can scroll to."""
+    box = _box(facts)
+    if box is not None and box.is_rendered and not box.is_reachable and box.width_px > 0 and box.height_px > 0:
+        yield Found(summary="the element's box is outside of what can be scrolled to", evidence=_seq(facts))
+
+
+def element_covered(facts: Facts) -> Iterator[Found]:
+    """Something lies over the element."""
+    box = _box(facts)
+    if box is not None and box.is_rendered and box.is_reachable and box.covered_by:
+        yield Found(summary=f"{box.covered_by} lies over the middle of the element", evidence=_seq(facts))
+
+
+def _is_loaders(source: str) -> bool:
+    return source.endswith("/chatkit.js")
+
+
+RULES = (
+    Rule(
+        id="styles-blocked-by-csp",
+        layer=Layer.SIGHT,
+        title="The page's Content-Security-Policy blocks the element's styles",
+        cause="The loader puts its style sheet inline into the shadow root; without it the element "
+        "takes no room and the frame keeps the browser's small default size.",
+        remedy="Allow the hashes that the console names in style-src, or 'unsafe-inline' for styles.",
+        finds=styles_blocked_by_csp,
+        outlives_mount=True,
+        covers=("policy-csp-style-src",),
+        doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/style-src",
+    ),
+    Rule(
+        id="element-without-height",
+        layer=Layer.SIGHT,
+        title="The element has no height",
+        cause="The element takes 100 % of its container's height and adds none of its own: in a container of automatic height, or a "
+        "flex child of a parent that is no flex column, that is nothing. A test that looks inside the frame does not notice.",
+        remedy="Give the element or its container a height, or let it grow in a flex column.",
+        finds=element_without_height,
+        covers=("visibility-zero-height", "visibility-flex-parent"),
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="element-without-width",
+        layer=Layer.SIGHT,
+        title="The element has no width",
+        cause="Its container has none, or the layout leaves it none.",
+        remedy="Give the element or its container a width.",
+        finds=element_without_width,
+    ),
+    Rule(
+        id="container-hidden",
+        layer=Layer.SIGHT,
+        title="The widget is in a hidden container",
+        cause="A launcher that is closed, a tab that is not chosen, a class that is never taken away. The widget boots in it all the same.",
+        remedy="Open what contains it; in a test, click the launcher first.",
+        finds=container_hidden,
+        covers=("visibility-hidden-container",),
+    ),
+    Rule(
+        id="element-transparent",
+        layer=Layer.SIGHT,
+        title="The app keeps the widget invisible",
+        cause="The app hides the element until a flag of its own changes, and the flag waits for what failed, or for nothing at all.",
+        remedy="Show the widget on chatkit.ready and on chatkit.error; mend what the flag waits for.",
+        finds=element_transparent,
+        symptom_of=(
+            Layer.SCRIPT,
+            Layer.ELEMENT,
+            Layer.OPTIONS,
+            Layer.SESSION,
+            Layer.UPSTREAM,
+            Layer.FRAME,
+            Layer.HANDSHAKE,
+            Layer.DOMAIN,
+        ),
+        covers=("app-loading-overlay-stuck",),
+    ),
+    Rule(
+        id="element-clipped",
+        layer=Layer.SIGHT,
+        title="A container cuts the widget away",
+        cause="The container is smaller than the place of the element, and hides what overflows.",
+        remedy="Give the container a size, or the element another place.",
+        finds=element_clipped,
+        covers=("visibility-flex-parent",),
+    ),
+    Rule(
+        id="element-off-screen",
+        layer=Layer.SIGHT,
+        title="The widget is off the screen",
+        cause="It was moved away to hide it, or placed outside of the page.",
+        remedy="Move it back when it is to be seen.",
+        finds=element_off_screen,
+        doc=f"{MDN}CSS/position",
+    ),
+    Rule(
+        id="element-covered",
+        layer=Layer.SIGHT,
+        title="Something covers the widget",
+        cause="An overlay, a modal or a launcher lies on top; clicks go there.",
+        remedy="Take the overlay away on chatkit.ready, or correct the stacking order.",
+        finds=element_covered,
+        confidence=Confidence.LIKELY,
+        stops_mount=False,
+        symptom_of=(
+            Layer.SCRIPT,
+            Layer.ELEMENT,
+            Layer.OPTIONS,
+            Layer.SESSION,
+            Layer.UPSTREAM,
+            Layer.FRAME,
+            Layer.HANDSHAKE,
+            Layer.DOMAIN,
+        ),
+        covers=("visibility-covered", "app-loading-overlay-stuck"),
+    ),
+)

@@ -1,0 +1,411 @@
+"""Faults: what is done to an exchange on purpose, and the language that says so.
+
+In: `<verb>:<target>[#n][=<value>]`, such as `status:session=401`, `delay:session#1=8s`, `abort:script=blockedbyclient`;
+`<target>=healthy` takes back what was done to a target. Out: frozen `Fault` values, which know what they apply to. A
+target is the name of an exchange, with an operation where it has some (`conversation.threads.list`), or a URL glob; the
+first `=` after it begins the value, so write one of the URL's own as `?`. `#n` means the n-th such request only.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from harness.errors import ConfigError
+from harness.model.addresses import (
+    API,
+    ASSETS,
+    CONVERSATION,
+    SENTINEL,
+    SESSIONS,
+    VERIFY,
+    is_loader,
+    is_telemetry,
+    names_a_session,
+    split_url,
+)
+
+EVERY = 0  # occurrence: not only the n-th
+FRAME_DOCUMENT = re.compile(r"/index-[\w-]+\.html$")
+FRAME_ENTRY = re.compile(re.escape(ASSETS) + r"index-[\w-]+\.js$")
+OPERATION = re.compile(r"(?:threads|items|attachments|input)\.[a-z_]+")
+LONGEST_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request as a fault sees it. The URL is the one that the page asked for, without a hash."""
+
+    method: str
+    url: str
+    destination: str = ""  # as in Sec-Fetch-Dest: "document", "iframe", "script", "empty", …; "" when nobody says so
+    operation: str = ""  # the `type` of a backend call's JSON body: "threads.list", …
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """A name for a kind of exchange, and how to know one."""
+
+    name: str
+    about: str
+    hint: (
+        str  # part of a regular expression, in any case, that the URLs of such exchanges match; JavaScript reads it too
+    )
+    is_it: Callable[[Asked], bool]
+    has_operations: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that is done to the exchanges of one target. `value` is as `render_fault` writes it, "" without one."""
+
+    verb: str
+    target: str  # an exchange's name, or a glob
+    operation: str = ""
+    occurrence: int = EVERY
+    value: str = ""
+
+    @property
+    def number(self) -> int:
+        """The status, or the number of bytes."""
+        return int(self.value)
+
+    @property
+    def duration_ms(self) -> int:
+        """The time of a delay."""
+        return _milliseconds(self.value)
+
+    @property
+    def header(self) -> tuple[str, str | None]:
+        """A header's name, and its text; None when it is taken away."""
+        name, _, text = self.value.partition(":")
+        return (name, text.strip()) if not name.startswith("-") else (name[1:], None)
+
+    @property
+    def drip(self) -> tuple[int, int]:
+        """How many bytes come at a time, and how many milliseconds apart."""
+        size, _, gap = self.value.partition("/")
+        return int(size), _milliseconds(gap)
+
+    def concerns(self, asked: Asked) -> bool:
+        """Whether a request is one of this fault's, its occurrence aside."""
+        exchange = EXCHANGES.get(self.target)
+        if exchange is None:
+            return fnmatchcase(asked.url, self.target) or fnmatchcase(asked.url.partition("?")[0], self.target)
+        return exchange.is_it(asked) and self.operation in ("", asked.operation)
+
+
+def operation_of(body: bytes | str | None) -> str:
+    """Return the `type` of a JSON object, "" of anything else."""
+    try:
+        parsed = json.loads(body or "null")
+    except ValueError:  # no JSON, or no text
+        return ""
+    kind = parsed.get("type") if isinstance(parsed, dict) else None
+    return kind if isinstance(kind, str) else ""
+
+
+# --- exchanges ----------------------------------------------------------------------------------------------------
+
+
+def _path(asked: Asked) -> str:
+    return split_url(asked.url).path
+
+
+def _is_session(asked: Asked) -> bool:
+    path = _path(asked)
+    is_request = asked.destination in ("", "empty")  # a page or a script may be called chatkit-session too
+    return is_request and not path.startswith(API) and names_a_session(path, asked.method)
+
+
+def _is_telemetry(asked: Asked) -> bool:
+    path = _path(asked)
+    return path.startswith("/ces/v1/") or (is_telemetry(asked.url) and not path.startswith(SENTINEL))
+
+
+def _is_custom(asked: Asked) -> bool:
+    return bool(OPERATION.fullmatch(asked.operation)) and _path(asked) != CONVERSATION
+
+
+ALL_EXCHANGES = (
+    Exchange(
+        name="page", about="the page's own document", hint=r".", is_it=lambda asked: asked.destination == "document"
+    ),
+    Exchange(
+        name="script", about="the loader, chatkit.js", hint=r"/chatkit\.js", is_it=lambda asked: is_loader(asked.url)
+    ),
+    Exchange(
+        name="frame",
+        about="the document of the widget's frame",
+        hint=r"/index-[\w-]+\.html",
+        is_it=lambda asked: bool(FRAME_DOCUMENT.search(_path(asked))) and asked.destination != "document",
+    ),
+    Exchange(
+        name="entry",
+        about="the frame's entry module",
+        hint=re.escape(ASSETS) + "index-",
+        is_it=lambda asked: bool(FRAME_ENTRY.search(_path(asked))),
+    ),
+    Exchange(
+        name="assets",
+        about="the frame's other scripts and styles",
+        hint=re.escape(ASSETS),
+        is_it=lambda asked: _path(asked).startswith(ASSETS) and not FRAME_ENTRY.search(_path(asked)),
+    ),
+    Exchange(
+        name="session",
+        about="the app's endpoint that answers with a client secret",
+        hint=r"session|secret|chat[-_]?kit",
+        is_it=_is_session,
+    ),
+    Exchange(
+        name="verify",
+        about="the frame's question whether the page's domain is allowed",
+        hint=re.escape(VERIFY),
+        is_it=lambda asked: _path(asked).startswith(VERIFY),
+    ),
+    Exchange(
+        name="conversation",
+        about="backend calls in hosted mode",
+        hint=re.escape(CONVERSATION),
+        is_it=lambda asked: _path(asked) == CONVERSATION,
+        has_operations=True,
+    ),
+    Exchange(
+        name="custom",
+        about="backend calls in custom mode, to the app's own server",
+        hint=r".",
+        is_it=_is_custom,
+        has_operations=True,
+    ),
+    Exchange(
+        name="sentinel",
+        about="OpenAI's script against abuse",
+        hint=re.escape(SENTINEL),
+        is_it=lambda asked: _path(asked).startswith(SENTINEL),
+    ),
+    Exchange(name="telemetry", about="hosts that only measure", hint=r".", is_it=_is_telemetry),
+    Exchange(
+        name="openai-sessions",
+        about="the app's server asking OpenAI for a session; no browser sees it",
+        hint=re.escape(SESSIONS),
+        is_it=lambda asked: _path(asked) == SESSIONS,
+    ),
+)
+EXCHANGES = {exchange.name: exchange for exchange in ALL_EXCHANGES}
+
+
+# --- verbs --------------------------------------------------------------------------------------------------------
+
+# Playwright's words for net errors.
+NET_ERRORS = ("aborted", "accessdenied", "addressunreachable", "blockedbyclient", "blockedbyresponse",
+              "connectionaborted", "connectionclosed", "connectionfailed", "connectionrefused", "connectionreset",
+              "failed", "internetdisconnected", "namenotresolved", "timedout")  # fmt: skip
+HEADER = re.compile(r"(?:-[!#$%&'*+.^_`|~0-9A-Za-z-]+|[!#$%&'*+.^_`|~0-9A-Za-z][!#$%&'*+.^_`|~0-9A-Za-z-]*:.*)", re.S)
+UNITS_MS = {"ms": 1.0, "s": 1_000.0}
+DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s)")
+HEALED = ("healthy", "ok")
+
+
+class _WrongError(ValueError):
+    """A value is not what its verb takes: what was expected, and the nearest that is."""
+
+    def __init__(self, expected: str, nearest: str = "") -> None:
+        super().__init__(expected)
+        self.expected = expected
+        self.nearest = nearest
+
+
+def _milliseconds(text: str) -> int:
+    found = DURATION.fullmatch(text)
+    time_ms = round(float(found[1]) * UNITS_MS[found[2]]) if found else LONGEST_MS + 1
+    if time_ms > LONGEST_MS:
+        raise _WrongError("a time of at most an hour, such as 300ms or 8s")
+    return time_ms
+
+
+def _duration(text: str) -> str:
+    time_ms = _milliseconds(text)
+    return f"{time_ms // 1000}s" if time_ms >= 1000 and time_ms % 1000 == 0 else f"{time_ms}ms"
+
+
+def _status(text: str) -> str:
+    if not re.fullmatch(r"[2-5]\d\d", text):
+        raise _WrongError("an HTTP status from 200 to 599")
+    return text
+
+
+def _net_error(text: str) -> str:
+    word = text.lower().removeprefix("net::err_").replace("_", "") or "failed"
+    if word not in NET_ERRORS:
+        raise _WrongError(f"one of {', '.join(NET_ERRORS)}", nearest_of(word, NET_ERRORS))
+    return word
+
+
+def _bytes(text: str) -> str:
+    if not re.fullmatch(r"\d{1,9}", text):
+        raise _WrongError("a number of bytes")
+    return str(int(text))
+
+
+def _header(text: str) -> str:
+    if not HEADER.fullmatch(text) or "\n" in text or "\r" in text:
+        raise _WrongError('"name: text" to set a header, or "-name" to take it away')
+    name, colon, content = text.partition(":")
+    return f"{name.lower()}: {content.strip()}" if colon else name.lower()
+
+
+def _drip(text: str) -> str:
+    size, slash, gap = text.partition("/")
+    if not slash or not re.fullmatch(r"\d{1,9}", size) or int(size) == 0:
+        raise _WrongError("<bytes>/<time>, such as 1024/100ms")
+    return f"{int(size)}/{_duration(gap)}"
+
+
+def _filled(text: str) -> str:
+    if not text.strip() or "\n" in text or "\r" in text:
+        raise _WrongError("some text on one line")
+    return text.strip()
+
+
+def _any(text: str) -> str:
+    return text
+
+
+def _none(text: str) -> str:
+    if text:
+        raise _WrongError("no value")
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verb:
+    """Something that can be done to an exchange. `canonical` returns the value as it is kept, or raises."""
+
+    name: str
+    about: str
+    example: str
+    canonical: Callable[[str], str]
+
+
+ALL_VERBS = (
+    Verb(name="status", about="answer with this status", example="status:session=401", canonical=_status),
+    Verb(name="body", about="answer with this text", example='body:session={"ok": true}', canonical=_any),
+    Verb(name="type", about="say that the answer is of this type", example="type:frame=text/plain", canonical=_filled),
+    Verb(
+        name="header",
+        about="set a header of the answer, or take it away",
+        example="header:page=content-security-policy: script-src 'self'",
+        canonical=_header,
+    ),
+    Verb(name="redirect", about="send the browser elsewhere", example="redirect:session=/login", canonical=_filled),
+    Verb(name="delay", about="let the answer wait", example="delay:session=8s", canonical=_duration),
+    Verb(name="hang", about="never answer", example="hang:verify", canonical=_none),
+    Verb(name="abort", about="break the request off", example="abort:script=blockedbyclient", canonical=_net_error),
+    Verb(name="truncate", about="cut the answer after so many bytes", example="truncate:entry=512", canonical=_bytes),
+    Verb(name="drip", about="send so many bytes at a time", example="drip:script=1024/100ms", canonical=_drip),
+    Verb(name="healthy", about="take back what was done to it", example="session=healthy", canonical=_none),
+)
+VERBS = {verb.name: verb for verb in ALL_VERBS}
+HEALTHY = "healthy"
+ABORT = "abort"
+
+
+# --- the language -------------------------------------------------------------------------------------------------
+
+
+def parse_fault(text: str) -> Fault:
+    """Return the fault that an expression says. Raises ConfigError that names the wrong part and the nearest words."""
+    verb, target, value = _parts(text)
+    if verb not in VERBS:
+        raise _error(text, f"there is no verb {verb!r}", nearest_of(verb, VERBS), f"verbs are {', '.join(VERBS)}")
+    name, occurrence = _occurrence(text, target)
+    exchange, operation = _target(text, name)
+    try:
+        canonical = VERBS[verb].canonical(value)
+    except _WrongError as wrong:
+        found = f"the value {value!r}" if value else "no value"
+        raise _error(text, f"{verb} has {found}", wrong.nearest, f"it takes {wrong.expected}") from None
+    return Fault(verb=verb, target=exchange, operation=operation, occurrence=occurrence, value=canonical)
+
+
+def render_fault(fault: Fault) -> str:
+    """Return a fault as an expression that `parse_fault` reads."""
+    target = fault.target + (f".{fault.operation}" if fault.operation else "")
+    target += f"#{fault.occurrence}" if fault.occurrence else ""
+    if fault.verb == HEALTHY:
+        return f"{target}={HEALTHY}"
+    is_valueless = VERBS[fault.verb].canonical is _none
+    return f"{fault.verb}:{target}" if is_valueless else f"{fault.verb}:{target}={fault.value}"
+
+
+def combined(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    """Return the faults that are left when each `healthy` has taken back those before it."""
+    left: list[Fault] = []
+    for fault in faults:
+        if fault.verb == HEALTHY:
+            left = [other for other in left if not _heals(fault, other)]
+        else:
+            left.append(fault)
+    return tuple(left)
+
+
+def nearest_of(word: str, known: Iterable[str]) -> str:
+    """Return the known words that are most like this one, with commas; "" when none is."""
+    return ", ".join(difflib.get_close_matches(word, list(known), n=3, cutoff=0.5))
+
+
+def _heals(healthy: Fault, other: Fault) -> bool:
+    is_same = healthy.target == other.target and healthy.operation in ("", other.operation)
+    return is_same and healthy.occurrence in (EVERY, other.occurrence)
+
+
+def _parts(text: str) -> tuple[str, str, str]:
+    """Return verb, target with its occurrence, and value. Raises ConfigError for what is no expression at all."""
+    target, equals, value = text.partition("=")
+    if equals and value in HEALED and target.partition(":")[0] not in VERBS:
+        return HEALTHY, target, ""
+    verb, colon, rest = text.partition(":")
+    if not colon or not re.fullmatch(r"[A-Za-z_-]+", verb) or rest.startswith("//"):
+        raise _error(text, "it is no fault", "", "a fault is <verb>:<target>[#n][=<value>], such as status:session=401")
+    target, _, value = rest.partition("=")
+    return verb, target, value
+
+
+def _occurrence(text: str, target: str) -> tuple[str, int]:
+    name, mark, number = target.rpartition("#")
+    if not mark:
+        return target, EVERY
+    if not re.fullmatch(r"[1-9]\d{0,5}", number):
+        raise _error(text, f"{number!r} is no occurrence", "", "#1 is the first request, #2 the second")
+    return name, int(number)
+
+
+def _target(text: str, target: str) -> tuple[str, str]:
+    """Return the name or glob of a target, and its operation."""
+    if re.search(r"[/*?\[]", target):
+        return target, ""
+    name, _, operation = target.partition(".")
+    if name not in EXCHANGES:
+        raise _error(
+            text,
+            f"there is no exchange {name!r}" if name else "it names no target",
+            nearest_of(name, EXCHANGES),
+            f"exchanges are {', '.join(EXCHANGES)}; anything else is a URL glob, with a * or a / in it",
+        )
+    if operation and not EXCHANGES[name].has_operations:
+        with_some = [exchange.name for exchange in ALL_EXCHANGES if exchange.has_operations]
+        raise _error(text, f"{name} has no operation {operation!r}", "", f"only {' and '.join(with_some)} have")
+    if operation and not OPERATION.fullmatch(operation):
+        raise _error(text, f"{operation!r} is no operation", "", "such as threads.list, threads.create, items.list")
+    return name, operation
+
+
+def _error(text: str, what: str, nearest: str, known: str) -> ConfigError:
+    did_you_mean = f"\n  nearest:  {nearest}" if nearest else ""
+    expected = f"\n  expected: {known}" if known else ""
+    return ConfigError(f"the fault {text!r}: {what}{did_you_mean}{expected}")

@@ -1,0 +1,75 @@
+"""Rules in words: the long form of one, and the page of all of them.
+
+In: rules. Out: text. `docs/rules.md` is `render_rules` of all rules, written by `make rules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+
+from harness.analysis.rules.rule import Rule
+
+HEAD = """# Rules
+
+Every failing state that chatkit-harness knows by name. This page is generated from `harness/analysis/rules/` by `make rules`;
+`chatkit-harness explain RULE` prints one entry.
+
+*certain*: the evidence excludes the alternatives. *likely*: it fits best, and another cause is possible. *possible*: a hint.
+A finding can be less sure than its rule, when the evidence is thinner. Rules that *do not stop the mount* are reported for widgets that
+stand, too.
+"""
+
+
+def render_rule(rule: Rule) -> str:
+    """Return the long form of one rule, for a terminal."""
+    lines = [
+        f"{rule.id}: {rule.title}",
+        "",
+        f"  layer:       {rule.layer.value}",
+        f"  confidence:  {rule.confidence.value}",
+        f"  found when:  {first_sentence(rule)}",
+        f"  why:         {rule.cause}",
+        f"  to fix:      {rule.remedy}",
+    ]
+    lines += [f"  follows from: {', '.join(rule.symptom_of)}"] if rule.symptom_of else []
+    lines += (
+        ["  the mount:   goes on; reported for widgets that stand, too"]
+        if rule.outlives_mount or not rule.stops_mount
+        else []
+    )
+    lines += [f"  see:         {rule.doc}"] if rule.doc else []
+    return "\n".join(lines)
+
+
+def first_sentence(rule: Rule) -> str:
+    """Return what the rule looks for: the first line of its function's docstring."""
+    told = getattr(rule.finds, "func", rule.finds).__doc__ or ""
+    return " ".join(told.strip().splitlines()[:1])
+
+
+def render_list(rules: Iterable[Rule]) -> str:
+    """Return all rules, one a line, by layer."""
+    lines = []
+    for layer, members in groupby(rules, key=lambda rule: rule.layer):
+        lines += ["", f"{layer.value}:"]
+        lines += [f"  {rule.id:34} {rule.title}" for rule in members]
+    return "\n".join(lines[1:])
+
+
+def render_rules(rules: Iterable[Rule]) -> str:
+    """Return the page of all rules, as Markdown."""
+    parts = [HEAD]
+    for layer, members in groupby(rules, key=lambda rule: rule.layer):
+        parts.append(f"## {layer.value[0].upper()}{layer.value[1:]}\n")
+        parts += [_entry(rule) for rule in members]
+    return "\n".join(parts)
+
+
+def _entry(rule: Rule) -> str:
+    lines = [f"### {rule.id}", "", f"**{rule.title}.** {rule.cause}", "", f"- Found when: {first_sentence(rule)}"]
+    lines.append(f"- To fix: {rule.remedy}")
+    lines.append(f"- Confidence: {rule.confidence.value}" + ("" if rule.stops_mount else "; does not stop the mount"))
+    lines += [f"- Follows from: {', '.join(rule.symptom_of)}"] if rule.symptom_of else []
+    lines += [f"- See: <{rule.doc}>"] if rule.doc else []
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,353 @@
+"""One cause, what else is wrong, and what follows from either: two faults at once, console errors, and rules that crash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from time import perf_counter
+
+import pytest
+from builders import (
+    FRAME,
+    LOADER,
+    SESSION,
+    STYLE,
+    TRANSCRIPTS,
+    Steps,
+    action_taken,
+    box_changed,
+    console_message,
+    conversation,
+    custom,
+    custom_call,
+    document_loaded,
+    element_connected,
+    element_disconnected,
+    entries,
+    exchange,
+    frame_arrived,
+    frame_error,
+    hidden_box,
+    hosted,
+    iframe_loaded,
+    lookalike_seen,
+    notice_shown,
+    options_seen,
+    page_error,
+    pause,
+    policy_violated,
+    request_failed,
+    request_started,
+    script_referenced,
+    secret_read,
+    session_refused,
+    shadow_changed,
+    unmount,
+    verification,
+    visit_ended,
+    visit_started,
+)
+from rule_cases import (
+    ELEMENT,
+    INVALID,
+    as_document,
+    bare,
+    booting,
+    boxed,
+    check,
+    frame_ended,
+    framed,
+    idle,
+    refused,
+    rejection,
+    upgraded,
+    with_loader,
+)
+
+from harness.analysis.diagnosis import diagnose
+from harness.analysis.facts import Facts
+from harness.analysis.gathering import facts_of
+from harness.analysis.prefetch import prefetch_of
+from harness.analysis.result import result_of
+from harness.analysis.rules import RULES
+from harness.analysis.rules.rule import Found, Layer, Rule
+from harness.analysis.verdict import Limits, judge
+from harness.model.results import VisitResult
+
+MOCK = exchange("r3", SESSION, **secret_read("digest-m", secret_format="other", is_mock=True))
+FLAT = box_changed(886, 0)
+TO_BE_FLAT = box_changed(0, 0, container_height_px=0, height_css="auto")
+GONE = [unmount(), shadow_changed(STYLE, data_loaded=True)]
+
+
+def result(*steps: Steps, console_allow: tuple[str, ...] = (), now_ms: float | None = 1e9) -> VisitResult:
+    """Return the result of a visit after which nothing happens any more."""
+    started = [] if any(type(step) is type(visit_started()) for step in steps[0]) else [visit_started()]
+    lines = entries(started, *steps, pause(20_000), visit_ended())
+    judgement = judge(lines, Limits(), now_ms=now_ms)
+    return result_of(lines, limits=Limits(), started_at="", judgement=judgement, console_allow=console_allow)
+
+
+def told(got: VisitResult) -> tuple[str, tuple[str, ...]]:
+    """Return the cause and what else is wrong; predictions with a star."""
+    also = sorted(finding.rule + ("*" if finding.is_prediction else "") for finding in got.also)
+    return got.cause.rule if got.cause else "", tuple(also)
+
+
+def flat(steps: Steps) -> Steps:
+    """Return the visit with an element of no height."""
+    return [FLAT if type(step) is type(FLAT) else step for step in steps]
+
+
+COMBINED: dict[str, tuple[Steps, str, tuple[str, ...]]] = {
+    "no loader, a mock secret, a container without height": (
+        bare(MOCK, element_connected(), TO_BE_FLAT), "loader-not-referenced", ("element-without-height*", "mock-secret*")),
+    "no loader, and nobody is signed in": (bare(session_refused(), ELEMENT), "loader-not-referenced", ("session-unauthorized",)),
+    "no loader, and a wrong tag": (bare(lookalike_seen()), "loader-not-referenced", ("wrong-tag",)),
+    "no loader, and options too early": (
+        bare(ELEMENT, page_error("chat.setOptions is not a function", "TypeError")), "loader-not-referenced", ()),
+    "a wrong address, and a session that is refused": (
+        bare(script_referenced("https://cdn.test/chatkit.js"), request_started("r2", "https://cdn.test/chatkit.js", resource_type="script"),
+             refused(404), session_refused(500, error_text="oops")),
+        "loader-at-wrong-address", ("session-server-error",)),
+    "a policy against the loader, and a container without height": (
+        [s for s in with_loader(policy_violated("script-src-elem", LOADER), request_failed("r2", "csp")) if type(s) is not type(FLAT)]
+        + [TO_BE_FLAT],
+        "loader-blocked-by-csp", ("element-without-height*",)),
+    "a policy against the loader, and a secret of the wrong form": (
+        [*exchange("r3", SESSION, **secret_read("digest-m", secret_format="other"))][:0]
+        + with_loader(policy_violated("script-src-elem", LOADER), request_failed("r2", "csp"),
+                      exchange("r3", SESSION, **secret_read("digest-m", secret_format="other"))),
+        "loader-blocked-by-csp", ("secret-malformed*",)),
+    "options that are refused, in a container without height": (
+        flat(framed(options_seen(), frame_arrived(), frame_error("FatalAppError", INVALID + "theme"), iframe_loaded())),
+        "theme-invalid", ("element-without-height",)),
+    "a frame that is refused, in a container without height": (
+        flat(frame_ended(refused(400, request_id="r4"))), "frame-refused", ("element-without-height",)),
+    "a policy against the frame, and a mock secret": (
+        [*idle(MOCK, element_connected(), shadow_changed(), box_changed(), policy_violated("frame-src", FRAME)), *iframe_loaded()],
+        "frame-blocked-by-csp", ("mock-secret*",)),
+    "nobody is signed in, on a domain that asks": (
+        [*booting(session_refused(), rejection()), *check(401, "empty"),
+         frame_error("DomainVerificationRequestError", "Domain verification request failed with 401"), *GONE],
+        "session-unauthorized", ()),
+    "a domain that is not registered, in a container without height": (
+        flat([*hosted(check=check(is_verified=False)), frame_error("IntegrationError", "Domain verification failed for x."), *GONE]),
+        "domain-not-registered", ("element-without-height",)),
+    "a mock secret, in a container without height": (flat(TRANSCRIPTS["mock-secret"]), "mock-secret", ("element-without-height",)),
+    "a backend that fails, in a hidden container": (
+        [hidden_box() if type(s) is type(FLAT) else s for s in custom(backend=custom_call(500))],
+        "custom-backend-failing", ("container-hidden",)),
+    "a backend that rejects the secret, under an overlay": (
+        [box_changed(covered_by="div.overlay") if type(s) is type(FLAT) else s for s in hosted(backend=conversation(401))],
+        "backend-rejects-secret", ("element-covered",)),
+    "a workflow that is not found, on a page that is not secure": (
+        as_document(idle(session_refused(404, error_text="Workflow with id 'wf_1' not found.")), is_secure_context=False, origin="http://app.test"),
+        "workflow-not-found", ("page-not-secure*",)),
+    "a frame that is refused, and an error of another script before": (
+        frame_ended(refused(400, request_id="r4"), said=[page_error("no banner", "TypeError")]), "frame-refused", ("uncaught-error",)),
+    "a frame that is refused, and an error of the app after": (
+        [*frame_ended(refused(400, request_id="r4")), page_error("the chat is broken", "Error")], "frame-refused", ()),
+    "a hidden container, and noise on the console": (
+        [*hosted(), hidden_box(), console_message("Warning: unique key", "error")], "container-hidden", ()),
+    "a deadlock, and an error of another script": (
+        idle(page_error("no banner", "TypeError"), action_taken(), notice_shown()), "render-deadlock", ()),
+    "a spinner, because the app threw": (idle(action_taken(), notice_shown(), page_error("no user", "TypeError")), "uncaught-error", ()),
+    "an unknown failure, in a container without height": (
+        flat(framed(frame_arrived(), iframe_loaded())), "unexplained", ("element-without-height",)),
+    "a session endpoint of no known name": (
+        idle(exchange("r3", "https://app.test/api/assistant/credentials", 401, error_text="no")), "session-unauthorized", ()),
+    "a widget that is made again and again for want of a session": (
+        idle(session_refused(), *[[element_connected(n), shadow_changed(embed=n), element_disconnected(n)] for n in (1, 2, 3)],
+             element_connected(4), shadow_changed(embed=4), box_changed(embed=4)),
+        "session-unauthorized", ()),
+    "a spinner that hides a frame that is refused": (
+        [hidden_box("opacity:0 on div.chat") if type(s) is type(FLAT) else s for s in frame_ended(refused(400, request_id="r4"))],
+        "frame-refused", ()),
+    "no options, because the app threw": (upgraded(page_error("user is undefined", "TypeError")), "uncaught-error", ()),
+    "two secrets, and a reply that fails": (
+        [*hosted(), *exchange("r9", SESSION, **secret_read("digest-b")), frame_error("StreamError", "There was an error while generating")],
+        "", ("reply-failed", "secret-fetched-twice")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("steps", "cause", "also"), COMBINED.values(), ids=COMBINED.keys())
+def test_of_two_faults_one_is_the_cause(steps: Steps, cause: str, also: tuple[str, ...]) -> None:
+    """The one at which the chain broke first; the other is told too, unless it only follows."""
+    assert told(result(steps)) == (cause, also)
+
+
+def test_a_symptom_names_what_it_follows_from() -> None:
+    """A refusal of the domain check is no second diagnosis."""
+    steps, cause, _ = COMBINED["nobody is signed in, on a domain that asks"]
+    links = {finding.rule: (finding.role, finding.caused_by) for finding in result(steps).findings}
+    assert links[cause] == ("cause", "")
+    assert links["verification-without-secret"] == ("consequence", cause)
+    assert links["secret-callback-threw"] == ("consequence", cause)
+
+
+def test_findings_come_by_their_earliest_evidence() -> None:
+    """Causes before symptoms."""
+    for steps, _, _ in COMBINED.values():
+        firsts = [finding.evidence[0] for finding in result(steps).findings]
+        assert firsts == sorted(firsts)
+        assert all(finding.evidence == tuple(sorted(set(finding.evidence))) for finding in result(steps).findings)
+
+
+def test_a_prediction_is_no_cause_and_is_dropped_when_it_did_not_come_true() -> None:
+    """It says what would stop the mount next; a widget that stands has disproved it."""
+    steps = COMBINED["no loader, a mock secret, a container without height"][0]
+    assert [finding.role for finding in result(steps).findings if finding.is_prediction] == [
+        "also",
+        "consequence",
+        "also",
+    ]
+    assert result([*hosted(), *exchange("r9", SESSION, **secret_read())]).findings == ()
+
+
+def test_a_standing_widget_has_no_cause() -> None:
+    """What is wrong all the same is told as such."""
+    got = result([*boxed(covered_by="div.overlay")])
+    assert (got.is_mounted, told(got)) == (True, ("", ("element-covered",)))
+
+
+def test_an_undecided_mount_is_not_explained_away() -> None:
+    """While it is open, nothing is concluded from silence."""
+    lines = entries(visit_started(), TRANSCRIPTS["deadlock"])
+    got = result_of(lines, limits=Limits(), started_at="", judgement=judge(lines, Limits()))
+    assert (got.outcome, got.cause, got.findings) == ("undecided", None, ())
+
+
+def test_what_no_rule_knows_is_called_so() -> None:
+    """With the first milestone that is missing, and the lines nearest to it."""
+    got = result(framed(frame_arrived(), iframe_loaded()))
+    assert got.cause is not None
+    assert (got.cause.rule, got.cause.confidence) == ("unexplained", "possible")
+    assert "frame-delivered was reached, frame-booted was not" in got.cause.summary
+    assert got.cause.evidence[0] > 0
+
+
+def test_a_failure_has_exactly_one_cause() -> None:
+    """Whatever it is."""
+    for steps in (*TRANSCRIPTS.values(), *(steps for steps, _, _ in COMBINED.values())):
+        got = result(steps)
+        assert sum(finding.role == "cause" for finding in got.findings) == (not got.is_mounted)
+
+
+def test_a_retry_that_succeeds_leaves_no_trace() -> None:
+    """Only what is wrong at the end counts."""
+    again = [*session_refused(503), action_taken(), *hosted()[len(hosted()) :]]
+    mounted = [*hosted()[:13], *again[:4], *hosted()[13:]]
+    assert result(mounted).findings == ()
+    assert result(hosted(backend=[*conversation(503), *conversation(request_id="r8")])).findings == ()
+    assert result(hosted(check=[*verification(503), *verification(request_id="r8")])).findings == ()
+
+
+# --- console ------------------------------------------------------------------------------------------------------
+
+
+def test_an_error_that_a_finding_explains_is_its_evidence() -> None:
+    """The browser's echo of a refused request, and ChatKit's message thrown once more, are not counted twice."""
+    echo = console_message("Failed to load resource: the server responded with a status of 401", "error", url=SESSION)
+    got = result([*TRANSCRIPTS["session-refused"], echo, console_message(f"POST {SESSION} 401", "error", url="")])
+    assert [finding.rule for finding in got.findings] == ["session-unauthorized"]
+    assert got.findings[0].evidence[-2:] == tuple(problem.seq for problem in got.console)
+
+
+def test_an_echo_of_a_request_that_matters_to_nobody_is_no_finding() -> None:
+    """It is on the console, and in the network."""
+    echo = console_message(
+        "Failed to load resource: the server responded with a status of 404",
+        "error",
+        url="https://app.test/favicon.ico",
+    )
+    got = result([*hosted(), echo])
+    assert (got.findings, len(got.console)) == ((), 1)
+
+
+def test_errors_of_the_page_are_findings_unless_they_are_allowed() -> None:
+    """Each text once, with its lines."""
+    noise = [
+        console_message("Warning: key", "error"),
+        console_message("Warning: key", "error"),
+        page_error("banner", "TypeError"),
+    ]
+    got = result([*hosted(), *noise])
+    assert [(f.rule, f.role, len(f.evidence)) for f in got.findings] == [
+        ("console-error", "also", 2),
+        ("uncaught-error", "also", 1),
+    ]
+    assert got.findings[0].summary == "Warning: key (2 times)"
+    assert [f.rule for f in result([*hosted(), *noise], console_allow=("Warning: key",)).findings] == ["uncaught-error"]
+
+
+def test_a_hundred_thousand_lines_are_few_findings_soon() -> None:
+    """Bounded in number, in evidence, and in time."""
+    noise = [console_message(f"error number {n}", "error") for n in range(100_000)]
+    lines = entries(visit_started(), TRANSCRIPTS["session-refused"], noise, pause(20_000), visit_ended())
+    judgement = judge(lines[:60], Limits(), now_ms=1e9)
+    started_s = perf_counter()
+    got = result_of(lines, limits=Limits(), started_at="", judgement=judgement)
+    assert perf_counter() - started_s < 30
+    assert told(got)[0] == "session-unauthorized"
+    assert len(got.findings) <= 20
+    assert all(len(finding.evidence) <= 12 for finding in got.findings)
+
+
+# --- the rules' table ---------------------------------------------------------------------------------------------
+
+
+def facts(steps: Steps) -> Facts:
+    """Return the facts of a visit after which nothing happens any more."""
+    lines = entries(steps, pause(20_000), visit_ended())
+    verdict = judge(lines, Limits()).verdict
+    assert verdict is not None
+    return facts_of(lines, mount=verdict.mount, verdict=verdict, prefetch=prefetch_of(lines, verdict.mount.embed))
+
+
+def broken(_facts: Facts) -> Iterator[Found]:
+    """Crash, as a rule with a defect would."""
+    raise ZeroDivisionError("of no use")
+    yield
+
+
+def unfounded(_facts: Facts) -> Iterator[Found]:
+    """Claim something without evidence."""
+    yield Found(summary="it must be so", evidence=())
+
+
+def test_a_rule_that_crashes_is_one_finding_and_costs_no_other() -> None:
+    """A defect of ours is said, and the cause is named all the same."""
+    lines = entries(TRANSCRIPTS["session-refused"], pause(20_000), visit_ended())
+    rules = (replace(RULES[0], id="defect", finds=broken), *RULES)
+    found = diagnose(facts(TRANSCRIPTS["session-refused"]), (), lines, rules)
+    assert [(f.rule, f.role) for f in found] == [("session-unauthorized", "cause"), ("rule-crashed", "also")]
+    assert "defect failed: ZeroDivisionError" in found[1].summary
+
+
+def test_nothing_is_found_without_evidence() -> None:
+    """A claim that cites no line is dropped."""
+    rule = Rule(id="claim", layer=Layer.PAGE, title="t", cause="c", remedy="r", finds=unfounded)
+    assert diagnose(facts(hosted()), (), (), (replace(rule, stops_mount=False),)) == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["session-refused", "frame-refused", "unverified", "mock-secret", "hidden", "script-blocked"]
+)
+def test_without_its_rule_a_failure_is_told_as_unexplained_or_by_its_symptom(name: str) -> None:
+    """Each rule of the table carries its own weight: take it out, and the cause is no longer named."""
+    got = result(TRANSCRIPTS[name])
+    assert got.cause is not None
+    rules = tuple(rule for rule in RULES if got.cause is not None and rule.id != got.cause.rule)
+    lines = entries(TRANSCRIPTS[name], pause(20_000), visit_ended())
+    found = diagnose(facts(TRANSCRIPTS[name]), (), lines, rules)
+    assert got.cause.rule not in [finding.rule for finding in found]
+    assert sum(finding.role == "cause" for finding in found) == 1
+
+
+def test_the_page_loads_in_vain_only_once() -> None:
+    """An element in a document that is never finished is judged when its time is over, and with less confidence."""
+    unfinished = [step for step in bare(ELEMENT) if step != document_loaded()]
+    got = result(unfinished)
+    assert got.cause is not None
+    assert (got.outcome, got.cause.rule, got.cause.confidence) == ("timeout", "loader-not-referenced", "likely")

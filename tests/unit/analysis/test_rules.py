@@ -1,0 +1,141 @@
+"""Every rule fires on what it is about, misses what only looks like it, and is silent on healthy visits."""
+
+from __future__ import annotations
+
+import pytest
+from builders import TRANSCRIPTS, Steps, entries, pause, visit_ended, visit_started
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rule_cases import FIRES, NEAR_MISSES
+
+from harness.analysis.facts import Facts
+from harness.analysis.gathering import facts_of
+from harness.analysis.prefetch import prefetch_of
+from harness.analysis.result import result_of
+from harness.analysis.rules import BY_ID, RULES
+from harness.analysis.rules.rule import Confidence, Layer, Rule
+from harness.analysis.verdict import Limits, judge
+from harness.model.results import Finding
+
+HEALTHY = ("hosted", "hosted-development", "hosted-without-history", "custom", "custom-development", "on-demand")
+
+
+def facts(steps: Steps) -> Facts:
+    """Return the facts of a visit after which nothing happens any more."""
+    lines = entries(steps, pause(20_000), visit_ended())
+    verdict = judge(lines, Limits()).verdict
+    assert verdict is not None
+    return facts_of(lines, mount=verdict.mount, verdict=verdict, prefetch=prefetch_of(lines, verdict.mount.embed))
+
+
+def findings(steps: Steps) -> dict[str, Finding]:
+    """Return the findings of a visit by rule."""
+    started = [] if any(type(step) is type(visit_started()) for step in steps) else [visit_started()]
+    found = result_of(entries(started, steps, pause(20_000), visit_ended()), limits=Limits(), started_at="").findings
+    return {finding.rule: finding for finding in found}
+
+
+every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+
+
+@every_rule
+def test_a_rule_fires(rule: Rule) -> None:
+    """On the visit it is about, with lines of that visit as evidence; and the diagnosis keeps it."""
+    steps = FIRES[rule.id]
+    found = list(rule.finds(facts(steps)))
+    assert found, "it is silent"
+    lines = len(entries(steps))
+    assert all(
+        one.evidence and all(0 <= seq <= lines for seq in one.evidence) and max(one.evidence) > 0 for one in found
+    )
+    assert all(one.summary and "None" not in one.summary for one in found)
+    assert rule.id in findings(steps)
+
+
+@every_rule
+def test_a_rule_misses_what_only_looks_like_it(rule: Rule) -> None:
+    """On a visit that differs in the one thing that the rule is about."""
+    assert not list(rule.finds(facts(NEAR_MISSES[rule.id])))
+
+
+@every_rule
+@pytest.mark.parametrize("name", HEALTHY)
+def test_a_rule_is_silent_on_a_healthy_visit(rule: Rule, name: str) -> None:
+    """Not only because the diagnosis drops what a standing widget disproves: the rule itself finds nothing."""
+    assert not list(rule.finds(facts(TRANSCRIPTS[name])))
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_a_healthy_visit_has_no_findings(name: str) -> None:
+    """Zero, of any kind."""
+    assert findings(TRANSCRIPTS[name]) == {}
+
+
+def test_every_rule_has_its_cases() -> None:
+    """And no case is left over from a rule that is gone."""
+    assert set(FIRES) == set(NEAR_MISSES) == set(BY_ID)
+
+
+# --- the table ----------------------------------------------------------------------------------------------------
+
+
+def test_the_table_is_sound() -> None:
+    """Names are unique and speak of a state; links lead to rules or layers; every rule says why and what to do."""
+    assert len(BY_ID) == len(RULES)
+    places = {*BY_ID, *(layer.value for layer in Layer), "uncaught-error"}
+    for rule in RULES:
+        assert rule.id == rule.id.lower().strip("-")
+        assert not rule.id.startswith(("check-", "no-", "is-"))
+        assert set(rule.symptom_of) <= places, rule.id
+        assert rule.id not in rule.symptom_of
+        assert (rule.title and rule.cause.endswith((".", "?")) and rule.remedy.endswith((".", "}", ")"))) or rule.remedy
+        assert not rule.doc or rule.doc.startswith("https://")
+
+
+def test_links_between_rules_never_lead_in_a_circle() -> None:
+    """What follows from something does not explain it."""
+    named = {rule.id: {name for name in rule.symptom_of if name in BY_ID} for rule in RULES}
+
+    def above(name: str, seen: tuple[str, ...] = ()) -> None:
+        assert name not in seen, (*seen, name)
+        for other in named[name]:
+            above(other, (*seen, name))
+
+    for name in named:
+        above(name)
+
+
+def test_known_failures_are_covered() -> None:
+    """At least 80 of the catalogue's entries, each by a rule of its own or as one of several."""
+    assert len({entry for rule in RULES for entry in rule.covers}) >= 80
+
+
+@every_rule
+def test_the_suite_notices_a_rule_that_is_gone(rule: Rule) -> None:
+    """Each visit is told by its own rule, not by whatever else fires on it: without the rule, its finding is missing."""
+    named = findings(FIRES[rule.id])[rule.id]
+    assert named.title == rule.title
+    assert named.layer == rule.layer.value
+    assert not [other.id for other in RULES if other is not rule and other.title == rule.title]
+
+
+@given(st.sampled_from(sorted(FIRES)), st.randoms(use_true_random=False), st.integers(0, 80))
+@settings(max_examples=300, deadline=None)
+def test_no_rule_crashes(name: str, rng: object, length: int) -> None:
+    """Whatever order the lines of a visit come in, and wherever it is cut."""
+    steps = [step for step in FIRES[name] if not isinstance(step, type(pause(1)))]
+    shuffled = list(steps)
+    rng.shuffle(shuffled)  # type: ignore[attr-defined]  # Hypothesis makes a random.Random
+    for some in (steps[:length], shuffled, shuffled[:length]):
+        lines = entries(visit_started(), some, pause(20_000), visit_ended())
+        found = result_of(lines, limits=Limits(), started_at="").findings
+        assert "rule-crashed" not in [finding.rule for finding in found]
+        assert all(finding.evidence for finding in found)
+        assert sum(finding.role == "cause" for finding in found) <= 1
+
+
+def test_certain_is_said_of_states_only_the_evidence_leaves() -> None:
+    """Rules that conclude from silence, or from words of the app, are never certain by themselves."""
+    for name in ("render-deadlock", "element-never-rendered", "options-never-set", "workflow-id-missing", "widget-removed",
+                 "sdk-global-awaited", "page-script-blocked-by-csp", "reply-failed", "verification-unauthorized"):  # fmt: skip
+        assert BY_ID[name].confidence is not Confidence.CERTAIN
