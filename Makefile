@@ -37,7 +37,8 @@ format: setup $(STAMPS)/test-packages ## Format the code, and correct what lint 
 rules: setup ## Write docs/rules.md anew from the rules.
 	@$(BIN)/python -m harness.explain docs/rules.md
 
-soak: setup ## Mount the healthy page a thousand times under load; a false alarm fails.
+soak: setup $(STAMPS)/test-packages ## What takes longer: pages that are too much, and a thousand healthy mounts under load.
+	@$(BIN)/python -m pytest -q tests/soak
 	@$(BIN)/python benchmarks/soak.py $(ARGS)
 
 setup: $(STAMPS)/browser
