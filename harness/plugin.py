@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from harness.model.results import TestOutcome
 from harness.outcomes import BUNDLE, EXIT_CODE, Outcomes
 from harness.pytest_fixtures import CONFIG, REDACTOR, STACK
 from harness.report.run_folder import new_run_folder, publish, shown
-from harness.report.search import NOT_SEARCHED, Secret, prove, render_proof
+from harness.report.search import NOT_SEARCHED, Secret, prove, redact_file, render_proof
 from harness.report.trace import is_trace, learn_from_trace, rewrite_trace
 from harness.reports import attach_learned, redact_report, take_learned
 from harness.servers.scenarios import FOREIGN_BACKEND
@@ -102,6 +102,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         except HarnessError as error:
             raise pytest.UsageError(f"{type(error).__name__}: {error}") from None
         metafunc.parametrize("chatkit_entry", names)
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None:
+    """Name a parameter that holds a secret without it: a test's id stands in every report."""
+    if not isinstance(val, str):
+        return None
+    shown = config.stash[REDACTOR].text(val)
+    return shown.encode("unicode_escape").decode("ascii") if shown != val else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -231,6 +239,9 @@ class Controller:
         refused = [f"not redacted: a secret of the kind {kind}, because {why}" for kind, why in self._redactor.refused]
         if not self._is_searched:
             return "\n".join([*refused, NOT_SEARCHED]), 0
+        for file in self.folder.iterdir():  # the run's own reports were written while secrets were still being learned
+            with suppress(HarnessError, OSError):
+                redact_file(file, self._redactor)
         for trace in self.folder.rglob("*.zip"):  # of pytest-playwright's own --tracing
             if is_trace(trace):
                 _rewrite(trace, self._redactor)

@@ -21,7 +21,7 @@ from harness.analysis.result import result_of
 from harness.analysis.verdict import Limits
 from harness.config import Config, Project
 from harness.drive import talk
-from harness.drive.capture import dom_html, element_screenshot, page_screenshot
+from harness.drive.capture import dom_html, element_screenshot, page_screenshot, secret_elements
 from harness.drive.embed import Embed
 from harness.drive.faults import cookie_keeper, install_aborts, install_forwarding
 from harness.drive.routes import LEAVES_LOOPBACK, Destinations, destination_of, install_routes
@@ -252,7 +252,11 @@ class Visit:
         self._recorder.leave_bodies("the visit passed" if before.is_good else "the page was gone")
         if not self._screenshots and self._wants(self._keep.screenshot, before):
             self._take_screenshots()
-        dom = dom_html(page) if not page.is_closed() and not self.embed.is_crashed else ""
+        dom = (
+            dom_html(page, self._recorder.timeline.redactor)
+            if not page.is_closed() and not self.embed.is_crashed
+            else ""
+        )
         self._stop_trace(before)
         self._recorder.timeline.append(VisitEnded(reason="finished"))
         self._final = self.result()
@@ -288,9 +292,10 @@ class Visit:
         page = self.embed.page
         if page.is_closed() or self.embed.is_crashed:
             return
+        mask = secret_elements(page, self._recorder.timeline.redactor)
         for name, image in (
-            ("screenshot-page.png", page_screenshot(page)),
-            ("screenshot-element.png", element_screenshot(page)),
+            ("screenshot-page.png", page_screenshot(page, mask)),
+            ("screenshot-element.png", element_screenshot(page, mask)),
         ):
             if image is not None:
                 self._screenshots[name] = image

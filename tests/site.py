@@ -22,6 +22,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     never_ends: bool = False  # the headers and the body are sent, and then nothing more
     never_begins: bool = False
+    times: int = 1  # the body is sent this often; more than once: its length is not announced
     pieces: tuple[bytes, ...] = ()  # a body that comes in pieces, PIECE_GAP_S apart
     echoes_cookies: bool = False  # the body is the request's Cookie header
 
@@ -43,9 +44,11 @@ def serve_site(answers: Mapping[str, Answer]) -> Iterator[str]:
                 self.send_header(name, value)
             body = (self.headers.get("cookie") or "").encode() if answer.echoes_cookies else answer.body
             size = len(body) + sum(map(len, answer.pieces)) + (1_000 if answer.never_ends else 0)
-            self.send_header("content-length", str(size))
+            if answer.times == 1:
+                self.send_header("content-length", str(size))
             self.end_headers()
-            self.wfile.write(body)
+            for _ in range(answer.times):
+                self.wfile.write(body)
             for piece in answer.pieces:
                 self.wfile.write(piece)
                 self.wfile.flush()

@@ -1,17 +1,25 @@
 """Takes what a page looks like at one moment: screenshots and the DOM with its open shadow roots and frames.
 
-In: a page. Out: bytes and text, or None where the browser does not answer in time. Never raises for the page's sake.
+In: a page. Out: bytes and text, or None where the browser does not answer in time. Never raises for the page's sake. In screenshots
+elements whose text holds a secret are covered.
 """
 
 from __future__ import annotations
 
 import asyncio
 import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from playwright.sync_api import Error, Frame, Page
+from playwright.sync_api import Error, Frame, Locator, Page
+
+from harness.model.redaction import LONGEST_SECRET_CHARS, Redactor
 
 ANSWER_TIMEOUT_MS = 3_000
 LARGEST_DOM_CHARS = 400_000
+MOST_MASKS = 50
+MOST_FRAMES = 20
 
 SERIALIZE = """() => {
   const roots = [], walk = (node) => {
@@ -19,11 +27,29 @@ SERIALIZE = """() => {
   };
   walk(document);
   const root = document.documentElement;
-  if (!root) return '';
+  if (!root) return { text: '', length: 0 };
   const attributes = [...root.attributes].map((a) => ` ${a.name}="${a.value.replaceAll('"', '&quot;')}"`).join('');
   const inner = root.getHTML ? root.getHTML({ shadowRoots: roots }) : root.innerHTML;
-  return `<html${attributes}>${inner}</html>`;
-}"""
+  const text = `<html${attributes}>${inner}</html>`;
+  return { text: text.slice(0, MOST), length: text.length };
+}""".replace("MOST", str(LARGEST_DOM_CHARS + LONGEST_SECRET_CHARS))
+
+# What a person can read in a frame, open shadow roots included; scripts are in it too, and match nothing that is visible.
+SHOWN = f"""() => {{
+  const texts = [], fields = [], loose = [], walk = (root) => {{
+    texts.push(root.textContent ?? '');
+    for (const el of root.querySelectorAll('*')) {{
+      if (el.shadowRoot) {{
+        walk(el.shadowRoot);
+        for (const node of el.shadowRoot.childNodes) if (node.nodeType === Node.TEXT_NODE) loose.push(node.data);
+      }}
+      if (typeof el.value === 'string' && el.value.length > 5) fields.push(el.value);
+    }}
+  }};
+  if (document.documentElement) walk(document.documentElement);
+  const joined = (parts) => parts.join('\\n').slice(0, {LARGEST_DOM_CHARS});
+  return {{ texts: joined(texts), fields: joined(fields), loose: joined(loose) }};
+}}"""
 
 # The saved page must not run anything, nor fetch anything, when a person opens it.
 POLICY = (
@@ -32,30 +58,49 @@ POLICY = (
 )
 
 
-def page_screenshot(page: Page) -> bytes | None:
+def secret_elements(page: Page, redactor: Redactor) -> list[Locator]:
+    """Return locators of what shows a secret, in every frame: texts that hold one, and the fields of a frame where a field does."""
+    masks: list[Locator] = []
+    frames = page.frames
+    for frame, answer in zip(frames, page._sync(_evaluated(frames, SHOWN)), strict=True):
+        if not isinstance(answer, dict):
+            continue
+        texts, fields = str(answer["texts"]), str(answer["fields"])
+        redactor.text(texts)  # it may show what nobody has seen yet
+        masks += [frame.get_by_text(value) for value in redactor.secrets if value in texts]
+        loose = str(answer["loose"])
+        if redactor.text(loose) != loose:  # directly in a shadow root: no element that a locator could name
+            masks.append(frame.locator("body"))
+        if redactor.text(fields) != fields:
+            masks.append(frame.locator("input, textarea, select"))
+    return masks[:MOST_MASKS]
+
+
+def page_screenshot(page: Page, mask: Sequence[Locator] = ()) -> bytes | None:
     """Return the viewport as PNG."""
     try:
-        return page.screenshot(timeout=ANSWER_TIMEOUT_MS, animations="disabled", caret="hide")
+        return page.screenshot(timeout=ANSWER_TIMEOUT_MS, animations="disabled", caret="hide", mask=mask)
     except Error:
         return None
 
 
-def element_screenshot(page: Page) -> bytes | None:
+def element_screenshot(page: Page, mask: Sequence[Locator] = ()) -> bytes | None:
     """Return the first `<openai-chatkit>` as PNG; None when it has no box."""
     try:
         element = page.locator("openai-chatkit").first
         box = element.bounding_box(timeout=500)
         if box is None or box["width"] < 1 or box["height"] < 1:
             return None
-        return element.screenshot(timeout=ANSWER_TIMEOUT_MS, animations="disabled", caret="hide")
+        return element.screenshot(timeout=ANSWER_TIMEOUT_MS, animations="disabled", caret="hide", mask=mask)
     except Error:
         return None
 
 
-def dom_html(page: Page) -> str:
+def dom_html(page: Page, redactor: Redactor) -> str:
     """Return one HTML file with the page's DOM and, below it, each frame's."""
-    main, *children = page.frames
-    top, *others = page._sync(_serialized([main, *children]))
+    main, *children = page.frames[:MOST_FRAMES]
+    answers = page._sync(_evaluated([main, *children], SERIALIZE))
+    top, *others = (_document(answer, redactor) for answer in answers)
     frames = "".join(
         f"\n<hr><p>frame <code>{html.escape(frame.url.split('#')[0])}</code></p>"
         f'<iframe sandbox="" style="width:100%;height:480px" srcdoc="{html.escape(POLICY + text)}"></iframe>'
@@ -64,21 +109,29 @@ def dom_html(page: Page) -> str:
     return f"<!doctype html>{POLICY}\n{top}{frames}\n"
 
 
-async def _serialized(frames: list[Frame]) -> list[str]:
-    """Return each frame's DOM. One that never commits would keep `evaluate` waiting without an end, hence the limit."""
+def _document(answer: Any, redactor: Redactor) -> str:
+    """One frame's DOM, redacted before it is cut."""
+    if isinstance(answer, _Silence):
+        return f"<!-- this document did not answer: {html.escape(answer.reason)} -->"
+    text = redactor.cut(answer["text"], LARGEST_DOM_CHARS)
+    is_cut = answer["length"] > LARGEST_DOM_CHARS
+    return text + (f"<!-- cut after {len(text)} of {answer['length']} characters -->" if is_cut else "")
 
-    async def one(frame: Frame) -> str:
+
+@dataclass(frozen=True, slots=True)
+class _Silence:
+    """A frame that did not answer."""
+
+    reason: str
+
+
+async def _evaluated(frames: list[Frame], expression: str) -> list[Any]:
+    """Return each frame's answer. One that never commits would keep `evaluate` waiting without an end, hence the limit."""
+
+    async def one(frame: Frame) -> Any:
         try:
-            text = await asyncio.wait_for(frame._impl_obj.evaluate(SERIALIZE), ANSWER_TIMEOUT_MS / 1000)
+            return await asyncio.wait_for(frame._impl_obj.evaluate(expression), ANSWER_TIMEOUT_MS / 1000)
         except (Error, TimeoutError) as error:
-            reason = str(error).splitlines()[0] if str(error) else "time-out"
-            return f"<!-- this document did not answer: {html.escape(reason)} -->"
-        return _cut(str(text))
+            return _Silence(str(error).splitlines()[0] if str(error) else "time-out")
 
     return list(await asyncio.gather(*map(one, frames)))
-
-
-def _cut(text: str) -> str:
-    if len(text) <= LARGEST_DOM_CHARS:
-        return text
-    return text[:LARGEST_DOM_CHARS] + f"<!-- cut after {LARGEST_DOM_CHARS} of {len(text)} characters -->"

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-LARGEST_BYTES = 64_000_000
+LARGEST_BYTES = 32_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -137,8 +137,11 @@ class Redactor:
 
     def cut(self, text: str, limit: int) -> str:
         """Return the redacted text, no longer than the limit, and without half a secret at its end."""
-        clean = self.text(text[: limit + LONGEST_SECRET_CHARS])
-        return clean if len(text) <= limit + LONGEST_SECRET_CHARS and len(clean) <= limit else clean[:limit]
+        part = text[: limit + LONGEST_SECRET_CHARS]
+        clean = self.text(part)
+        # Where placeholders made it shorter, its end may still be half a secret.
+        safe = len(clean) if len(part) == len(text) else max(len(clean) - LONGEST_SECRET_CHARS, 0)
+        return clean[: min(limit, safe)]
 
     def shown(self, text: str) -> str:
         """Return what is told to people, redacted: also where a secret was shortened to its two ends ("ek_12...9f")."""

@@ -8,11 +8,10 @@ from __future__ import annotations
 import hashlib
 
 from harness.model.events import Body
-from harness.model.redaction import Redactor
+from harness.model.redaction import LONGEST_SECRET_CHARS, Redactor
 
 LARGEST_KEPT_CHARS = 64_000
 MOST_KEPT_CHARS = 4_000_000
-LONGEST_SECRET_CHARS = 8_000
 
 
 class BodyStore:

@@ -54,9 +54,9 @@ class PageObserver:
             page.context.browser.remove_listener("disconnected", self._on_disconnected)
 
     def _on_console(self, message: PlaywrightConsole) -> None:
-        text = message.text[:LONGEST_TEXT]
         if self._console_chars > MOST_CONSOLE_CHARS:
             return
+        text = self._cut(message.text)
         self._console_chars += len(text)
         if self._console_chars > MOST_CONSOLE_CHARS:
             self._timeline.append(Omitted(what="console", limit=f"{MOST_CONSOLE_CHARS} characters"))
@@ -70,10 +70,14 @@ class PageObserver:
         self._timeline.append(
             PageErrorRaised(
                 name=error.name or "Error",
-                message=error.message[:LONGEST_TEXT],
-                stack=(error.stack or "")[:LONGEST_TEXT],
+                message=self._cut(error.message),
+                stack=self._cut(error.stack or ""),
             )
         )
+
+    def _cut(self, text: str) -> str:
+        """The beginning of a text, redacted before it is cut: half a secret would not be known as one."""
+        return self._timeline.redactor.cut(text, LONGEST_TEXT)
 
     def _on_crash(self, _page: Page) -> None:
         self._timeline.append(PageCrashed(what="page"))
@@ -82,7 +86,7 @@ class PageObserver:
         self._timeline.append(PageCrashed(what="browser"))
 
     def _on_dialog(self, dialog: Dialog) -> None:
-        self._timeline.append(DialogOpened(type=dialog.type, message=dialog.message[:LONGEST_TEXT]))
+        self._timeline.append(DialogOpened(type=dialog.type, message=self._cut(dialog.message)))
         dialog.dismiss()
 
     def _on_navigated(self, frame: Frame) -> None:

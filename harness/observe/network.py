@@ -26,6 +26,10 @@ TEXT_TYPES = (
 )
 JUDGED_TYPES = ("text/html", "application/json", "text/plain")
 LARGEST_BODY_BYTES = 2_000_000
+LARGEST_PACKED_BYTES = 200_000  # of a compressed body, whose real size is known only when it is there
+MOST_READ_BYTES = 50_000_000  # of a visit's bodies
+MOST_BODIES = 1_000
+BODIES_AT_ONCE = 32
 BODY_TIMEOUT_S = 3
 LONGEST_MESSAGE = 500
 LONGEST_PAGE = 20_000
@@ -55,6 +59,8 @@ class NetworkObserver:
         self._answers: dict[Request, tuple[Response, ResponseReceived]] = {}
         self._unread: list[Request] = []
         self._context: BrowserContext | None = None
+        self._read_bodies = 0
+        self._read_bytes = 0
 
     def attach(self, context: BrowserContext, page: Page) -> None:
         """Start listening. Only a navigation of this page is one of the top frame, not that of a pop-up."""
@@ -80,10 +86,16 @@ class NetworkObserver:
         if not wanted or self._context is None:
             return
         self._unread = [r for r in self._unread if r not in wanted]
-        asked = [request for request in wanted if not self._unread_reason(request)]
-        bodies = dict(zip(asked, self._context._sync(_bodies_of([self._answers[r][0] for r in asked])), strict=True))
-        for request in wanted:
-            self._append_body(self._answers[request][1], *bodies.get(request, ("", self._unread_reason(request))))
+        for start in range(0, len(wanted), BODIES_AT_ONCE):
+            part = wanted[start : start + BODIES_AT_ONCE]
+            asked = [request for request in part if not self._unread_reason(request)]
+            bodies = dict(
+                zip(asked, self._context._sync(_bodies_of([self._answers[r][0] for r in asked])), strict=True)
+            )
+            self._read_bodies += len(asked)
+            self._read_bytes += sum(len(text) for text, _ in bodies.values())
+            for request in part:
+                self._append_body(self._answers[request][1], *bodies.get(request, ("", self._unread_reason(request))))
 
     def leave_bodies(self, reason: str) -> None:
         """Say of the bodies that are not read yet why they are left out."""
@@ -188,6 +200,10 @@ class NetworkObserver:
             return "not text"
         if length.isdigit() and int(length) > LARGEST_BODY_BYTES:
             return f"larger than {LARGEST_BODY_BYTES} bytes"
+        if self._read_bytes > MOST_READ_BYTES:
+            return f"this visit's bodies are larger than {MOST_READ_BYTES} bytes"
+        if self._read_bodies >= MOST_BODIES:
+            return f"this visit has more than {MOST_BODIES} bodies"
         return "no body" if answer.status in (204, 301, 302, 303, 304, 307, 308) else ""
 
 
@@ -197,6 +213,8 @@ async def _bodies_of(responses: list[Response]) -> list[tuple[str, str]]:
     async def body_of(response: Response) -> tuple[str, str]:
         # The synchronous API can ask one question after the other only; underneath, they can be asked together.
         try:
+            if reason := await asyncio.wait_for(_too_large(response), BODY_TIMEOUT_S):
+                return "", reason
             content = await asyncio.wait_for(response._impl_obj.body(), BODY_TIMEOUT_S)
         except Error as error:
             return "", error.message.splitlines()[0]
@@ -205,6 +223,17 @@ async def _bodies_of(responses: list[Response]) -> list[tuple[str, str]]:
         return content.decode("utf-8", "replace"), ""
 
     return list(await asyncio.gather(*map(body_of, responses)))
+
+
+async def _too_large(response: Response) -> str:
+    """Why a body is not asked for, where its headers do not tell its size, or only the size before it is unpacked."""
+    headers = {name.lower(): value for name, value in response._impl_obj.headers.items()}
+    is_packed = headers.get("content-encoding", "identity") != "identity"
+    if "content-length" in headers and not is_packed:
+        return ""
+    limit = LARGEST_PACKED_BYTES if is_packed else LARGEST_BODY_BYTES
+    size = (await response._impl_obj.request.sizes())["responseBodySize"]
+    return f"larger than {limit} bytes{' compressed' if is_packed else ''}" if size > limit else ""
 
 
 def _frame_of(request: Request, page: Page | None) -> tuple[str, bool]:

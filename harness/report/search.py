@@ -6,8 +6,10 @@ A value is never in what is returned.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -23,6 +25,7 @@ from harness.report.trace import learn_from_trace, rewrite_trace
 
 CHUNK_BYTES = 8_000_000
 OVERLAP_BYTES = 64_000  # longer than any secret in any encoding
+PLACEHOLDER = re.compile(rb"<(redacted:\w+:\d+)>")
 DEEPEST = 4  # archives inside of archives
 LARGEST_UNPACKED_BYTES = 2_000_000_000
 NOT_SEARCHED = "WARNING: what this run wrote was NOT searched for secrets (no-secret-scan): do not publish it unseen"
@@ -76,7 +79,8 @@ def prove(folder: Path, secrets: Iterable[Secret]) -> Proof:
             found = search.found_in(path)
             number += path.is_file()
             if found and not any(hit.rule for hit in found):
-                _redact(path, redactor)
+                with contextlib.suppress(BundleError):  # the second search finds it, and it is deleted
+                    redact_file(path, redactor)
                 late.append(place)
                 found = [replace(hit, rule="not replaced when it was redacted late") for hit in search.found_in(path)]
         except OSError as error:
@@ -200,16 +204,20 @@ def _paths(folder: Path) -> Iterator[Path]:
         yield from (Path(root) / name for name in sorted((*files, *folders)) if not (Path(root) / name).is_symlink())
 
 
-def _redact(path: Path, redactor: Redactor) -> None:
-    """Replace what is secret in a file that was written before anybody could know it."""
-    try:
-        if zipfile.is_zipfile(path):
-            learn_from_trace(path, redactor)
-            rewrite_trace(path, path, redactor)
-        elif path.is_file() and path.stat().st_size <= packing.LARGEST_BYTES:
-            write_bytes(path, redactor.content(path.read_bytes()))
-    except BundleError:
-        return  # the second search finds it, and it is deleted
+def redact_file(path: Path, redactor: Redactor) -> None:
+    """Replace what is secret in a file that was written before anybody could know it; what holds nothing is not touched.
+
+    Raises BundleError, or OSError, when that is not possible.
+    """
+    if zipfile.is_zipfile(path):
+        learn_from_trace(path, redactor)
+        rewrite_trace(path, path, redactor)
+    elif path.is_file() and path.stat().st_size <= packing.LARGEST_BYTES:
+        content = path.read_bytes()
+        clean = redactor.content(content)
+        if clean != content:
+            is_markup = path.suffix in (".xml", ".html", ".svg")
+            write_bytes(path, PLACEHOLDER.sub(rb"&lt;\1&gt;", clean) if is_markup else clean)
 
 
 def _delete(path: Path) -> None:

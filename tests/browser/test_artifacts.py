@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
@@ -9,7 +10,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+from playwright.sync_api import Page
+
 from harness import Chatkit, expect
+from harness.drive.capture import page_screenshot, secret_elements
+from harness.model.redaction import Redactor
 from harness.model.timeline import read_timeline
 from harness.report.bundle import read_result
 
@@ -99,6 +105,45 @@ def test_trace_opens_in_playwright_and_holds_no_secret(chatkit: Chatkit, tmp_pat
     assert "verdict.md" in _trace_command(tmp_path, "attachments")
     with zipfile.ZipFile(embed.folder / "trace.zip") as trace:
         assert trace.read("attachments/verdict.md").startswith(b"# NOT MOUNTED: topic-generation")
+
+
+SHOWS_SECRETS = """(secret) => {
+  const inShadow = document.createElement('div');
+  inShadow.attachShadow({ mode: 'open' }).textContent = `in a shadow root: ${secret}`;
+  const frame = document.createElement('iframe');
+  frame.srcdoc = `<p>in a frame: ${secret}</p>`;
+  const field = document.createElement('input');
+  field.value = secret;
+  const parts = { text: document.createElement('p'), shadow: inShadow, frame, field };
+  parts.text.textContent = `in a text: ${secret}`;
+  document.body.replaceChildren(parts[PART]);
+  return PART === 'frame' ? new Promise((done) => { frame.onload = done; }) : undefined;
+}"""
+# Playwright covers with #FF00FF. A browser reads the picture: PNG is not worth a library here.
+COVERED = """async (png) => {
+  const image = new Image();
+  image.src = `data:image/png;base64,${png}`;
+  await image.decode();
+  const canvas = new OffscreenCanvas(image.width, image.height), context = canvas.getContext('2d');
+  context.drawImage(image, 0, 0);
+  const { data } = context.getImageData(0, 0, image.width, image.height);
+  let count = 0;
+  for (let at = 0; at < data.length; at += 4) if (data[at] === 255 && data[at + 1] === 0 && data[at + 2] === 255) count += 1;
+  return count;
+}"""
+
+
+@pytest.mark.parametrize("part", ["text", "shadow", "frame", "field"])
+def test_what_shows_a_secret_is_covered_in_screenshots(page: Page, part: str) -> None:
+    """In a text, a shadow root, a frame and a field; a page that shows none is not touched."""
+    secret = "4f7qm2zxw9vb11aa"  # no shape: it has to be known
+    page.evaluate(SHOWS_SECRETS.replace("PART", repr(part)), secret)
+    redactor = Redactor()
+    assert secret_elements(page, redactor) == []
+    redactor.learn("token", secret)
+    image = page_screenshot(page, secret_elements(page, redactor))
+    assert image is not None
+    assert page.evaluate(COVERED, base64.b64encode(image).decode()) > 1_000
 
 
 def _trace_command(folder: Path, *arguments: str) -> str:

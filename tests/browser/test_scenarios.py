@@ -19,7 +19,7 @@ from harness.servers.scenarios import Scenario, read_scenarios
 from harness.servers.server import Stack
 
 SCENARIOS = read_scenarios()
-QUICK_MS = 3_000  # how long what cannot be decided is awaited here; every other visit has the usual time
+QUICK_MS = 6_000  # how long what cannot be decided is awaited here; every other visit has the usual time
 
 
 def _visited(
@@ -73,6 +73,8 @@ def assert_named(result: VisitResult, scenario: Scenario) -> None:
     ]
     assert all(finding.evidence and finding.evidence[0] > 0 for finding in result.findings)
     assert all(finding.caused_by for finding in result.findings if finding.role == "consequence")
+    if scenario.name == "first-report":
+        assert all(finding.is_prediction for finding in result.also)
 
 
 def test_the_first_report_is_told_layer_by_layer() -> None:

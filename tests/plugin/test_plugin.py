@@ -206,3 +206,22 @@ def test_browser_that_dies_is_an_environment_error(tmp_path: Path) -> None:
     assert "EnvironmentFailure: the browser died during the visit" in done.stdout
     assert "EnvironmentFailure: the browser is gone: it died earlier in this run" in done.stdout
     assert (tmp_path / "test-results/latest/test-it-py-test-browser-dies-chromium/result.json").is_file()
+
+
+PARAMETRISED_TEST = '''
+import pytest
+
+
+@pytest.mark.parametrize("key", ["sk-test-0123456789abcdef0123456789", "sk-test-fedcba9876543210fedcba9876"])
+def test_key(key):
+    assert key
+'''
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["alone", "in parallel"])
+def test_a_secret_among_parameters_stands_in_no_report(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """The tests keep different names, and the search at the end finds nothing."""
+    done = run_pytest(tmp_path, *arguments, test_it__py=PARAMETRISED_TEST)
+    assert done.returncode == 0, done.stdout + done.stderr
+    names = {str(test["nodeid"]) for test in outcomes_of(tmp_path)}
+    assert names == {f"test_it.py::test_key[<redacted:api_key:{number}>]" for number in (1, 2)}

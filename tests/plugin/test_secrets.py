@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus
+from xml.etree import ElementTree
 
 import pytest
 
@@ -370,6 +371,27 @@ def plant(folder: Path, token: str, how: str, *arguments: str) -> subprocess.Com
         timeout=TIMEOUT_S,
         check=False,
     )
+
+
+def test_a_secret_in_the_name_of_a_test_is_redacted_in_the_reports(tmp_path: Path) -> None:
+    """A parametrised value stands in the test's id: JUnit still parses, and the run is not failed for it."""
+    key = SHAPED["an API key"]
+    test = f"import pytest\n\n@pytest.mark.parametrize('key', [{key!r}])\ndef test_it(key):\n    assert key\n"
+    tmp_path.joinpath("test_it.py").write_text(test, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        env=clean_environ(),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    (case,) = ElementTree.parse(tmp_path / "test-results" / "junit.xml").iter("testcase")
+    assert case.get("name") == "test_it[<redacted:api_key:1>]"
+    lines = (tmp_path / "test-results" / "latest" / "tests.jsonl").read_text(encoding="utf-8")
+    assert json.loads(lines)["nodeid"] == "test_it.py::test_it[<redacted:api_key:1>]"
 
 
 def test_a_secret_that_is_a_word_is_not_replaced_and_the_run_says_why(tmp_path: Path) -> None:

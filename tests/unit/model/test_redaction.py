@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import html
 import json
+import re
+import zlib
+from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -12,7 +16,7 @@ from builders import secret_text
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from harness.model.redaction import Redactor, encodings_of
+from harness.model.redaction import Redactor, encodings_of, unfit
 
 SECRET = secret_text()
 API_KEY = "sk-" + "proj-4f7Qm2ZxW9vB"
@@ -190,6 +194,112 @@ def test_what_a_header_held_is_replaced_elsewhere() -> None:
     assert text == "<redacted:bearer:1> <redacted:cookie:1> midnight-blue HttpOnly"
 
 
+# --- what is not fit to be replaced -------------------------------------------------------------------------------
+
+UNFIT = (
+    "",
+    "a",
+    "abcde",
+    "password",
+    "PASSWORD",
+    "client_secret",
+    "aaaaaaaa",
+    "1212121212",
+    "8080800",
+    "2026-11-24",
+    "1.2.3",
+)
+FIT = ("abcdef1", "correct horse battery staple", "20261124093000", "hunter2-hunter2", "passwords", "1.2.3-beta4")
+
+
+@pytest.mark.parametrize("value", UNFIT)
+def test_a_value_that_stands_everywhere_is_refused_with_a_reason(value: str) -> None:
+    """One character, a common word, a date: replacing it would take every text apart."""
+    redactor = Redactor([("password", value)])
+    text = f"a password of {value}, abcdef"
+    assert redactor.text(text) == text
+    assert redactor.learned == ()
+    assert redactor.refused == ((("password", unfit(value)),) if value else ())
+
+
+@pytest.mark.parametrize("value", FIT)
+def test_a_value_that_is_rare_is_not_refused(value: str) -> None:
+    """Near misses."""
+    redactor = Redactor([("password", value)])
+    assert redactor.refused == ()
+    assert redactor.text(value) == "<redacted:password:1>"
+
+
+# --- parsed JSON, bytes, and what is told to people ---------------------------------------------------------------
+
+VALUES_IN_JSON = {
+    "a header": ({"name": "Cookie", "value": "a=1"}, {"name": "Cookie", "value": "<redacted:cookie:1>"}),
+    "a cookie": (
+        {"cookies": [{"name": "sid", "value": "x"}]},
+        {"cookies": [{"name": "sid", "value": "<redacted:cookie:1>"}]},
+    ),
+    "headers by name": ({"authorization": "Bearer abc"}, {"authorization": "Bearer <redacted:bearer:1>"}),
+    "a field by name": ({"accessToken": PLAIN}, {"accessToken": "<redacted:secret:1>"}),
+    "a list": ([1, None, True, f"x {API_KEY}"], [1, None, True, "x <redacted:api_key:1>"]),
+    "packed JSON": (base64.b64encode(f'{{"k": "{API_KEY}xx"}}'.encode()).decode(), ...),
+}
+
+
+@pytest.mark.parametrize(("value", "expected"), VALUES_IN_JSON.values(), ids=VALUES_IN_JSON.keys())
+def test_parsed_json_is_redacted_by_names_and_shapes(value: object, expected: object) -> None:
+    """Also where the shape is inside of base64, as in ChatKit's hash payload."""
+    clean = Redactor().value(value)
+    if expected is ...:
+        assert "<redacted:api_key:1>" in str(clean)
+    else:
+        assert clean == expected
+
+
+def test_half_a_secret_at_the_end_of_a_cut_text_is_not_kept() -> None:
+    """Wherever the cut falls."""
+    for limit in range(1, 3 * len(PLAIN)):
+        clean = Redactor([("token", PLAIN)]).cut(f"0123456789 {PLAIN} " + "." * 20_000, limit)
+        assert len(clean) <= limit
+        assert not re.search("4f7q", clean)
+
+
+SHORTENED = {
+    "in the middle": (f"'{PLAIN[:7]}...{PLAIN[-6:]}' == 'x'", "'<redacted:token:1>...' == 'x'"),
+    "twice": (f"{PLAIN[:8]}...{PLAIN[-4:]} {PLAIN[:9]}...", "<redacted:token:1>... <redacted:token:1>..."),
+    "not at all": ("and so on... 4f7 ...aa", "and so on... 4f7 ...aa"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), SHORTENED.values(), ids=SHORTENED.keys())
+def test_a_secret_that_was_shortened_to_its_ends_is_replaced(text: str, expected: str) -> None:
+    """As pytest does where it compares; an ellipsis between other words stays."""
+    assert Redactor([("token", PLAIN)]).shown(text) == expected
+
+
+PACKINGS = {
+    "text": lambda content: content,
+    "gzip": lambda content: gzip.compress(content, mtime=0),
+    "zlib": zlib.compress,
+    "gzip of zlib": lambda content: gzip.compress(zlib.compress(content), mtime=0),
+}
+
+
+@pytest.mark.parametrize("pack", PACKINGS.values(), ids=PACKINGS.keys())
+def test_bytes_are_redacted_as_they_are_packed(pack: Callable[[bytes], bytes]) -> None:
+    """What was compressed still is; what holds no secret is the same object."""
+    redactor = Redactor([("token", OPAQUE)])
+    assert redactor.content(pack(f"a {OPAQUE}".encode())) == pack(b"a <redacted:token:1>")
+    clean = pack(b"nothing here")
+    assert redactor.content(clean) is clean
+
+
+def test_bytes_that_are_no_text_keep_their_length() -> None:
+    """A picture with a secret in its comment stays a picture."""
+    content = b"\xff\xd8" + PLAIN.encode() + b"\xff" + PLAIN.encode("utf-16-le") + b"\x00\xff"
+    clean = Redactor([("token", PLAIN)]).content(content)
+    assert clean == b"\xff\xd8" + b"*" * 16 + b"\xff" + b"*" * 32 + b"\x00\xff"
+
+
 # --- properties ---------------------------------------------------------------------------------------------------
 
 # Words without digits are no tokens in any combination; texts without them and the underscore have no secret's shape.
@@ -216,3 +326,20 @@ def test_no_known_secret_stays_in_any_text(before: str, secret: str, after: str)
         clean = redactor.text(before + written + after)
         assert not any(value in clean for value in redactor.secrets)
         assert redactor.text(clean) == clean
+
+
+@given(st.binary(max_size=300), st.binary(max_size=300), VALUES)
+def test_no_known_secret_stays_in_any_bytes(before: bytes, after: bytes, secret: str) -> None:
+    """Text or not: neither the value nor an encoding of it, also in UTF-16."""
+    assume(not unfit(secret))
+    redactor = Redactor([("token", secret)])
+    for written in (secret.encode(), secret.encode("utf-16-le"), *(text.encode() for text in encodings_of(secret))):
+        clean = redactor.content(before + written + after)
+        assert not any(value.encode() in clean for value in redactor.secrets)
+        assert redactor.content(gzip.compress(written)) != gzip.compress(written)
+
+
+@given(st.recursive(st.none() | st.integers() | TEXTS, lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner)))
+def test_any_json_without_secrets_comes_back_as_it_was(value: object) -> None:
+    """Whatever its shape."""
+    assert Redactor([("token", PLAIN)]).value(value) == value
