@@ -228,19 +228,21 @@ def test_truncate_leaves_what_is_short_enough(stack: Stack) -> None:
 
 
 def test_truncate_cuts_a_stream(stack: Stack) -> None:
-    """One without an announced length ends in the middle."""
+    """One without an announced length ends in the middle, long before its server has said all."""
     broken(stack, "truncate:custom.threads.create=40")
     message = {
-        "content": [{"type": "input_text", "text": "tea?"}],
+        "content": [{"type": "input_text", "text": "tea? " * 100}],
         "attachments": [],
         "quoted_text": "",
         "inference_options": {},
     }
     body = {"type": "threads.create", "params": {"input": message}}
+    began = time.perf_counter()
     with WEB.stream("POST", f"{stack.app_url}/chatkit", json=body) as response:
         got = read_until_broken(response)
     assert len(got) == 40
     assert got.startswith(b"data: ")
+    assert time.perf_counter() - began < 1.5
 
 
 def test_drip_sends_a_little_at_a_time(stack: Stack) -> None:
