@@ -208,14 +208,14 @@ def test_browser_that_dies_is_an_environment_error(tmp_path: Path) -> None:
     assert (tmp_path / "test-results/latest/test-it-py-test-browser-dies-chromium/result.json").is_file()
 
 
-PARAMETRISED_TEST = '''
+PARAMETRISED_TEST = """
 import pytest
 
 
 @pytest.mark.parametrize("key", ["sk-test-0123456789abcdef0123456789", "sk-test-fedcba9876543210fedcba9876"])
 def test_key(key):
     assert key
-'''
+"""
 
 
 @pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["alone", "in parallel"])
