@@ -164,7 +164,7 @@ def _refusal(embed: Embed, after: int) -> str:
     judgement, entries = embed.judged()
     for exchange in exchanges_of(entries):
         if exchange.seq > after and judgement.mount.is_backend(exchange):
-            if exchange.failure:
+            if exchange.failure and not exchange.is_aborted:  # the widget itself closes what it has read to the end
                 return f"{exchange.request.method} {exchange.url} failed with {exchange.failure}"
             if exchange.status >= 400:
                 return f"{exchange.request.method} {exchange.url} answered {exchange.status}"

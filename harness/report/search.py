@@ -92,9 +92,14 @@ def prove(folder: Path, secrets: Iterable[Secret]) -> Proof:
     return Proof(hits=tuple(dict.fromkeys(hits)), late=tuple(late), unread=tuple(unread), searched_files=number)
 
 
+MOST_NAMED = 5
+
+
 def render_proof(proof: Proof, *, folder: str) -> str:
     """Return what is said about the search when it found something, or nothing."""
-    lines = [f"redacted after the run: {place}" for place in proof.late]
+    lines = [f"redacted after the run: {place}" for place in proof.late[:MOST_NAMED]]
+    if len(proof.late) > MOST_NAMED:
+        lines.append(f"redacted after the run: {len(proof.late) - MOST_NAMED} more")
     lines += [f"not searched: {what}" for what in proof.unread]
     if proof.hits:
         count = len({hit.place.split("!")[0] for hit in proof.hits})
