@@ -158,6 +158,19 @@ def gate(
     return run_gate(_stdout(), config, chosen)
 
 
+@cli.command(epilog=EXIT_CODES, short_help="Is every hop to a working chat as it has to be? Without a browser.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
+@_config_options
+def preflight(as_json: bool, **options: Any) -> int:
+    """Ask each hop of the project by itself: page, CDN, OpenAI's API with the key, allowlist, the app's own endpoints.
+
+    Sessions that it makes are cancelled again. A key is never shown: its kind and its last four characters are.
+    """
+    from harness.preflight import run_preflight
+
+    return run_preflight(_stdout(), _config(options), os.environ, as_json=as_json)
+
+
 @cli.command(short_help="Serve the test page, working or broken, for a browser tab.")
 @click.option("--scenario", default="healthy", show_default=True, metavar="NAME", help="What is broken, if anything.")
 @click.option("--port", type=int, default=0, metavar="PORT", help="The page's port; 0 takes any that is free.")
