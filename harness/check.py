@@ -6,21 +6,18 @@ In: a URL and what to click. Out: the verdict on the console or as JSON, a bundl
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Error, sync_playwright
 from rich.console import Console
 from rich.markup import escape
 
 from harness.config import Config
-from harness.drive.browsers import find_browser, launch_failure
-from harness.errors import EnvironmentFailure, SecretFound
+from harness.errors import SecretFound
+from harness.launch import launched_browser, opened
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.report.bundle import result_dict
@@ -28,7 +25,7 @@ from harness.report.context import render_failure, render_prefetch
 from harness.report.run_folder import new_run_folder, publish, shown
 from harness.report.search import NOT_SEARCHED, Secret, prove, render_proof
 from harness.report.terminal import milestones
-from harness.run import Keep, Target, Visit, context_options, open_visit, target_of
+from harness.run import target_of
 
 MOST_CONSOLE_LINES = 5
 PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}  # text as it is, for any terminal
@@ -58,7 +55,7 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
         if not options.as_json:
             resources.enter_context(console.status(f"opening {escape(url)}"))
         browser = resources.enter_context(launched_browser(config))
-        visit = resources.enter_context(_opened(browser, config, target, run / "check", redactor))
+        visit = resources.enter_context(opened(browser, config, target, run / "check", redactor))
         visit.open()
         for name in options.clicks:
             visit.embed.click(name)
@@ -85,46 +82,6 @@ def _prove(console: Console, run: Path, redactor: Redactor, options: CheckOption
         raise SecretFound(told)
     if told:
         plain.print(told, **PLAIN)
-
-
-@contextmanager
-def launched_browser(config: Config) -> Iterator[Browser]:
-    """Yield the configured browser. Raises EnvironmentFailure when it is not there, or does not start."""
-    use = config.use
-    options = find_browser(use.browser, use.executable_path, os.environ, headless=use.headless).launch_options()
-    with sync_playwright() as playwright:
-        try:
-            browser: Browser = getattr(playwright, use.browser).launch(headless=use.headless, **options)
-        except Error as error:
-            raise launch_failure(error.message, options) from error
-        try:
-            yield browser
-        finally:
-            browser.close()
-
-
-@contextmanager
-def _opened(browser: Browser, config: Config, target: Target, folder: Path, redactor: Redactor) -> Iterator[Visit]:
-    options: dict[str, Any] = context_options(config, target.network, has_faults=bool(target.faults))
-    context = browser.new_context(**options)
-    keep = Keep(trace=config.use.trace, screenshot=config.use.screenshot)
-    with open_visit(
-        context=context,
-        page=context.new_page(),
-        target=target,
-        folder=folder,
-        redactor=redactor,
-        keep=keep,
-        stack=None,
-    ) as visit:
-        try:
-            yield visit
-        except Error as error:
-            if not browser.is_connected():
-                raise EnvironmentFailure(
-                    f"the browser died during the visit\n  bundle: {visit.folder_shown}"
-                ) from error
-            raise
 
 
 def _print(console: Console, result: VisitResult, bundle: str) -> None:

@@ -171,6 +171,19 @@ def preflight(as_json: bool, **options: Any) -> int:
     return run_preflight(_stdout(), _config(options), os.environ, as_json=as_json)
 
 
+@cli.command(epilog=EXIT_CODES, short_help="Does the real thing work tonight, and if not, whose fault is it?")
+@click.option("--all", "is_all", is_flag=True, help='Every project with network = "live", not only the selected one.')
+@_config_options
+def smoke(is_all: bool, **options: Any) -> int:
+    """Preflight, then real visits; tell people what is new: degraded, failing, recovered, and nothing else.
+
+    The history file knows what was before. Exit code 7 means that it works, but was slow, retried, or has findings.
+    """
+    from harness.smoke import Surroundings, run_smoke
+
+    return run_smoke(_stdout(), _config(options), Surroundings(environ=os.environ), is_all=is_all)
+
+
 @cli.command(short_help="Serve the test page, working or broken, for a browser tab.")
 @click.option("--scenario", default="healthy", show_default=True, metavar="NAME", help="What is broken, if anything.")
 @click.option("--port", type=int, default=0, metavar="PORT", help="The page's port; 0 takes any that is free.")

@@ -10,12 +10,11 @@ import hashlib
 import re
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
@@ -23,6 +22,7 @@ import httpx
 from harness.model.addresses import split_url
 from harness.model.hops import Failure, Hop, Kind
 from harness.model.redaction import Redactor
+from harness.model.waiting import within
 from harness.observe.network import error_text_of, media_type_of
 from harness.observe.secrets import format_of, found_secret, parsed_json
 
@@ -34,7 +34,6 @@ FRAME_FILE = re.compile(r"index-[\w-]+\.html")
 ASSET = re.compile(r"/assets/ck\d*/index-[\w-]+\.(?:js|css)")
 Clock = Callable[[], float]  # seconds
 Resolve = Callable[[str, int], object]  # raises OSError
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,15 +103,6 @@ class Asker:
     def learn(self, kind: str, value: str) -> None:
         """Have a value replaced from now on."""
         self._redactor.learn(kind, value)
-
-
-def within(limit_s: float, work: Callable[[], T]) -> T | None:
-    """Return what the work returns, None when it has not ended by the limit: it is left behind then."""
-    result: list[T] = []
-    thread = threading.Thread(target=lambda: result.append(work()), name="hop", daemon=True)
-    thread.start()
-    thread.join(limit_s)
-    return result[0] if result else None
 
 
 class _Attempt:

@@ -1,0 +1,291 @@
+"""The command `smoke`: preflight, then real visits, then what is new in it and who has to know.
+
+In: the configuration. Out: words on the console, a line in the history, notifications on transitions, metrics, an exit code.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser
+from rich.console import Console
+
+from harness.analysis.smoke import Patience, verdict_of
+from harness.analysis.transitions import Escalation, next_record, undelivered
+from harness.config import Config, Project, Smoke
+from harness.drive.notify import GitHub, close_issue, open_issue, post_webhook
+from harness.errors import BundleError, ConfigError, ConversationFailed, EnvironmentFailure, MountFailed, PageError
+from harness.hops import plan_of
+from harness.launch import launched_browser, opened
+from harness.model.history import Attempt, Delivery, Record, Verdict
+from harness.model.hops import Kind, PreflightResult
+from harness.model.redaction import Redactor
+from harness.preflight import fly, reachable, search_for_secrets
+from harness.report.bundle import write_json, write_text
+from harness.report.context import render_cause, render_verdict
+from harness.report.history import History, append_to_history
+from harness.report.notice import (
+    LABEL,
+    comment_of,
+    issue_of,
+    marker_of,
+    render_metrics,
+    render_smoke,
+    sdk_lines,
+    webhook_json,
+)
+from harness.report.run_folder import new_run_folder, publish, shown
+from harness.run import target_of
+
+PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
+OPENS_ISSUE = ("failing", "escalated")
+LONGEST_ANSWER = 3  # times the limit for the first word
+STYLES = {"ok": "bold green", "degraded": "bold yellow", "failing": "bold red", "environment": "bold yellow"}
+# Of several projects the worst is the run's: what fails, then what nobody can tell, then what is not quite well.
+WORST_FIRST = (12, 1, 14, 13, 7, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a run takes from outside, so that a test can give something else."""
+
+    environ: Mapping[str, str]
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    sleep: Callable[[float], None] = time.sleep
+
+
+def run_smoke(console: Console, config: Config, around: Surroundings, *, is_all: bool = False) -> int:
+    """Return the worst exit code of the projects: 0 ok, 7 degraded, 12, 1 or 14 failing, 13 no statement. Raises SecretFound."""
+    run = new_run_folder(config.output_dir, keep_runs=config.keep_runs)
+    redactor = Redactor(config.secrets)
+    codes = []
+    with ExitStack() as resources:
+        resources.callback(publish, run)
+        resources.callback(search_for_secrets, console, run, redactor)
+        for name in _projects(config, is_all=is_all):
+            project, _ = resources.enter_context(reachable(config.project(name)))
+            codes.append(_Smoke(console, config, project, redactor, run, around).run())
+    return min(codes, key=WORST_FIRST.index)
+
+
+def _projects(config: Config, *, is_all: bool) -> tuple[str, ...]:
+    """The projects to test: the selected one, or all that are live. Raises ConfigError where there is nothing live."""
+    if is_all:
+        live = tuple(name for name in config.project_names if config.project(name).network == "live")
+        if not live:
+            raise ConfigError(f'no project of {config.where} has network = "live"')
+        return live
+    project = config.project()
+    if project.network != "live" and not project.is_embedded:
+        raise ConfigError(
+            f"project {project.name!r} is hermetic, and a smoke test is about the real thing\n"
+            f'  in:       {config.where}\n  to fix:   set network = "live" in [projects.{project.name}], or use chatkit-harness gate'
+        )
+    return (project.name,)
+
+
+class _Smoke:
+    """One project's run."""
+
+    def __init__(
+        self, console: Console, config: Config, project: Project, redactor: Redactor, run: Path, around: Surroundings
+    ) -> None:
+        self._console = console
+        self._config = config
+        self._project = project
+        self._settings: Smoke = project.smoke
+        self._redactor = redactor
+        self._run = run
+        self._around = around
+
+    def run(self) -> int:
+        folder = self._run / self._project.name
+        plan = plan_of(self._config, self._project)
+        preflight = fly(self._console, plan, self._redactor, self._around.environ, folder)
+        attempts, environment = self._visits(preflight, folder)
+        verdict = verdict_of(
+            preflight,
+            attempts,
+            at=self._around.now().astimezone(UTC).isoformat(timespec="seconds"),
+            run=self._run.name,
+            patience=Patience(slow_mount_ms=self._settings.slow_mount_ms, first_token_ms=self._settings.first_token_ms),
+            environment=environment,
+        )
+        record = self._remembered(verdict)
+        self._say(render_smoke(record), style=STYLES[verdict.outcome])
+        write_json(folder / "smoke.json", self._redactor.value(_saved(record, attempts)))
+        if self._settings.metrics_file:
+            write_text(self._config.root / self._settings.metrics_file, self._redactor.text(render_metrics(record)))
+        return verdict.exit_code
+
+    def _say(self, text: str, **style: Any) -> None:
+        self._console.print(self._redactor.shown(text), **PLAIN, **style)
+
+    # --- visits
+
+    def _visits(self, preflight: PreflightResult, folder: Path) -> tuple[tuple[Attempt, ...], str]:
+        """Every attempt at every entry, and what this machine lacked for them."""
+        page = next(iter(preflight.preflight.of(Kind.PAGE)), None)
+        if preflight.outcome == "environment" or page is None or not page.is_answered:
+            self._say("  visits:    none, there is no page to visit")
+            return (), ""
+        attempts: list[Attempt] = []
+        try:
+            with launched_browser(self._config) as browser:
+                for entry in self._project.entries:
+                    attempts += self._attempts(browser, entry.name, folder)
+        except EnvironmentFailure as failure:
+            self._say(f"  visits:    {failure}")
+            return tuple(attempts), str(failure).splitlines()[0]
+        return tuple(attempts), ""
+
+    def _attempts(self, browser: Browser, entry: str, folder: Path) -> Iterator[Attempt]:
+        """Try an entry until it passes, with pauses that double; the last attempt counts."""
+        for number in range(1, self._settings.attempts + 1):
+            attempt = self._visit(browser, entry, number, folder)
+            self._say(f"  visit:     {_told(attempt)}")
+            yield attempt
+            if attempt.is_passed:
+                return
+            if number < self._settings.attempts:
+                self._around.sleep(self._settings.backoff_ms * 2 ** (number - 1) / 1000)
+
+    def _visit(self, browser: Browser, entry: str, number: int, folder: Path) -> Attempt:
+        target = target_of(self._project, entry=entry)
+        place = folder / f"{entry}-{number}"
+        settings, problem, told, first_token_ms = self._settings, "", "", -1.0
+        result = None
+        with opened(browser, self._config, target, place, self._redactor) as visit:
+            try:
+                visit.open()
+                result = visit.wait_until_decided()
+                if result.is_mounted and settings.message:
+                    reply = visit.send(
+                        settings.message, timeout_ms=max(settings.first_token_ms * LONGEST_ANSWER, 30_000)
+                    )
+                    first_token_ms = reply.first_token_ms
+            except PageError as error:
+                problem, told = "page", str(error)
+            except (ConversationFailed, MountFailed) as error:
+                problem, told = "conversation", str(error)
+            bundle = visit.folder_shown
+            result = visit.finish() if result is not None else None
+        return Attempt(
+            entry=entry,
+            number=number,
+            bundle=bundle,
+            result=result,
+            problem=problem,
+            told=told,
+            first_token_ms=first_token_ms,
+        )
+
+    # --- history and notifications
+
+    def _remembered(self, verdict: Verdict) -> Record:
+        """Append the run to the history, tell whoever has to know, and return what the run means."""
+        settings = self._settings
+        path = self._config.root / settings.history
+        escalation = Escalation(after_runs=settings.escalate_after_runs, after_minutes=settings.escalate_after_minutes)
+        clean = _redacted(verdict, self._redactor)
+        made: list[Record] = []
+
+        def decide(history: History) -> Record:
+            made.append(next_record(history.lines, clean, escalation))
+            return made[-1]
+
+        try:
+            _, history = append_to_history(path, decide)
+        except BundleError as error:
+            self._say(f"  warning:   {error}; this run stands alone")
+            history = History()
+            made = [next_record((), clean, escalation)]
+        record = made[-1]
+        self._warn_of(history, path)
+        for line in sdk_lines(record):
+            self._say(f"  {line}", style="bold")
+        alert = record.alert or record.pending
+        if alert:
+            self._tell(record, alert, undelivered(history.lines, record) if record.pending else None, path)
+        return record
+
+    def _warn_of(self, history: History, path: Path) -> None:
+        if history.unreadable:
+            self._say(
+                f"  warning:   {history.unreadable} line(s) of {shown(path)} are cut or damaged, and were left out"
+            )
+        if history.newer:
+            self._say(f"  warning:   {history.newer} line(s) of {shown(path)} are of a newer format, and were left out")
+
+    def _tell(self, record: Record, alert: str, only: tuple[str, ...] | None, path: Path) -> None:
+        """Tell of an alert; a channel that does not take it is a warning, and is told again by the next run."""
+        failed = []
+        for channel, post in self._channels(record, alert).items():
+            if only is None or channel in only:
+                wrong = post()
+                self._say(
+                    f"  told:      {channel} of {alert}"
+                    if not wrong
+                    else f"  warning:   {channel} was not told of {alert}: {wrong}"
+                )
+                failed += [channel] if wrong else []
+        delivery = Delivery(run=record.verdict.run, project=record.verdict.project, alert=alert, failed=tuple(failed))
+        try:
+            append_to_history(path, lambda _history: delivery)
+        except BundleError as error:
+            self._say(f"  warning:   {error}")
+
+    def _channels(self, record: Record, alert: str) -> dict[str, Callable[[], str]]:
+        settings, project = self._settings, record.verdict.project
+        timeout_s = settings.notify_timeout_ms / 1000
+        channels: dict[str, Callable[[], str]] = {}
+        if settings.webhook:
+            message = self._redactor.value(webhook_json(record, alert))
+            channels["webhook"] = lambda: post_webhook(settings.webhook, message, timeout_s=timeout_s)
+        if settings.github_repo and settings.github_token:
+            github = GitHub(api=settings.github_api, repo=settings.github_repo, token=settings.github_token)
+            marker, comment = marker_of(project), self._redactor.text(comment_of(record, alert))
+            issue = self._redactor.value(issue_of(record, alert))
+            if alert in OPENS_ISSUE:
+                channels["github"] = lambda: open_issue(
+                    github, label=LABEL, marker=marker, issue=issue, comment=comment, timeout_s=timeout_s
+                )
+            elif alert == "recovered":
+                channels["github"] = lambda: close_issue(
+                    github, label=LABEL, marker=marker, comment=comment, timeout_s=timeout_s
+                )
+        return channels
+
+
+def _redacted(verdict: Verdict, redactor: Redactor) -> Verdict:
+    values = redactor.value(asdict(verdict))
+    return Verdict(**values | {"sdk": verdict.sdk, "reasons": tuple(values["reasons"])})
+
+
+def _saved(record: Record, attempts: tuple[Attempt, ...]) -> dict[str, Any]:
+    """What `smoke.json` holds: the record, and each attempt with its bundle; the visits' results are in those."""
+    tried = [
+        {"entry": a.entry, "number": a.number, "is_passed": a.is_passed, "mount_ms": a.mount_ms,
+         "first_token_ms": a.first_token_ms, "problem": a.problem, "told": a.told, "bundle": a.bundle}
+        for a in attempts
+    ]  # fmt: skip
+    return {"format": "chatkit-harness/smoke", "version": 1, "record": asdict(record), "attempts": tried}
+
+
+def _told(attempt: Attempt) -> str:
+    """What came of one visit, with its cause and bundle."""
+    result = attempt.result
+    lines = [
+        f"{attempt.entry}, attempt {attempt.number}: {attempt.told or (render_verdict(result) if result else 'nothing')}"
+    ]
+    if result and not result.is_mounted:
+        lines += [f"           {line}" for line in render_cause(result)]
+    if attempt.first_token_ms >= 0:
+        lines[0] += f"; first words after {attempt.first_token_ms:.0f} ms"
+    return "\n".join([*lines, f"             bundle:    {attempt.bundle}"])
