@@ -17,34 +17,25 @@ from playwright.sync_api import Browser
 from rich.console import Console
 
 from harness.analysis.smoke import Patience, verdict_of
-from harness.analysis.transitions import Escalation, next_record, undelivered
 from harness.config import Config, Project, Smoke
-from harness.drive.notify import GitHub, close_issue, open_issue, post_webhook
-from harness.errors import BundleError, ConfigError, ConversationFailed, EnvironmentFailure, MountFailed, PageError
+from harness.errors import ConfigError, ConversationFailed, EnvironmentFailure, MountFailed, PageError
 from harness.hops import plan_of
 from harness.launch import launched_browser, opened
-from harness.model.history import Attempt, Delivery, Record, Verdict
+from harness.model.history import Attempt, Record
 from harness.model.hops import Kind, PreflightResult
 from harness.model.redaction import Redactor
 from harness.preflight import fly, reachable, search_for_secrets
 from harness.report.bundle import write_json, write_text
 from harness.report.context import render_cause, render_verdict
-from harness.report.history import History, append_to_history
 from harness.report.notice import (
-    LABEL,
-    comment_of,
-    issue_of,
-    marker_of,
     render_metrics,
     render_smoke,
-    sdk_lines,
-    webhook_json,
 )
-from harness.report.run_folder import new_run_folder, publish, shown
+from harness.report.run_folder import new_run_folder, publish
 from harness.run import target_of
+from harness.telling import Teller
 
 PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
-OPENS_ISSUE = ("failing", "escalated")
 LONGEST_ANSWER = 3  # times the limit for the first word
 STYLES = {"ok": "bold green", "degraded": "bold yellow", "failing": "bold red", "environment": "bold yellow"}
 # Of several projects the worst is the run's: what fails, then what nobody can tell, then what is not quite well.
@@ -117,7 +108,8 @@ class _Smoke:
             patience=Patience(slow_mount_ms=self._settings.slow_mount_ms, first_token_ms=self._settings.first_token_ms),
             environment=environment,
         )
-        record = self._remembered(verdict)
+        path = self._config.root / self._settings.history
+        record = Teller(self._console, self._settings, path, self._redactor).remember(verdict)
         self._say(render_smoke(record), style=STYLES[verdict.outcome])
         write_json(folder / "smoke.json", self._redactor.value(_saved(record, attempts)))
         if self._settings.metrics_file:
@@ -185,87 +177,6 @@ class _Smoke:
             told=told,
             first_token_ms=first_token_ms,
         )
-
-    # --- history and notifications
-
-    def _remembered(self, verdict: Verdict) -> Record:
-        """Append the run to the history, tell whoever has to know, and return what the run means."""
-        settings = self._settings
-        path = self._config.root / settings.history
-        escalation = Escalation(after_runs=settings.escalate_after_runs, after_minutes=settings.escalate_after_minutes)
-        clean = _redacted(verdict, self._redactor)
-        made: list[Record] = []
-
-        def decide(history: History) -> Record:
-            made.append(next_record(history.lines, clean, escalation))
-            return made[-1]
-
-        try:
-            _, history = append_to_history(path, decide)
-        except BundleError as error:
-            self._say(f"  warning:   {error}; this run stands alone")
-            history = History()
-            made = [next_record((), clean, escalation)]
-        record = made[-1]
-        self._warn_of(history, path)
-        for line in sdk_lines(record):
-            self._say(f"  {line}", style="bold")
-        alert = record.alert or record.pending
-        if alert:
-            self._tell(record, alert, undelivered(history.lines, record) if record.pending else None, path)
-        return record
-
-    def _warn_of(self, history: History, path: Path) -> None:
-        if history.unreadable:
-            self._say(
-                f"  warning:   {history.unreadable} line(s) of {shown(path)} are cut or damaged, and were left out"
-            )
-        if history.newer:
-            self._say(f"  warning:   {history.newer} line(s) of {shown(path)} are of a newer format, and were left out")
-
-    def _tell(self, record: Record, alert: str, only: tuple[str, ...] | None, path: Path) -> None:
-        """Tell of an alert; a channel that does not take it is a warning, and is told again by the next run."""
-        failed = []
-        for channel, post in self._channels(record, alert).items():
-            if only is None or channel in only:
-                wrong = post()
-                self._say(
-                    f"  told:      {channel} of {alert}"
-                    if not wrong
-                    else f"  warning:   {channel} was not told of {alert}: {wrong}"
-                )
-                failed += [channel] if wrong else []
-        delivery = Delivery(run=record.verdict.run, project=record.verdict.project, alert=alert, failed=tuple(failed))
-        try:
-            append_to_history(path, lambda _history: delivery)
-        except BundleError as error:
-            self._say(f"  warning:   {error}")
-
-    def _channels(self, record: Record, alert: str) -> dict[str, Callable[[], str]]:
-        settings, project = self._settings, record.verdict.project
-        timeout_s = settings.notify_timeout_ms / 1000
-        channels: dict[str, Callable[[], str]] = {}
-        if settings.webhook:
-            message = self._redactor.value(webhook_json(record, alert))
-            channels["webhook"] = lambda: post_webhook(settings.webhook, message, timeout_s=timeout_s)
-        if settings.github_repo and settings.github_token:
-            github = GitHub(api=settings.github_api, repo=settings.github_repo, token=settings.github_token)
-            marker, comment = marker_of(project), self._redactor.text(comment_of(record, alert))
-            issue = self._redactor.value(issue_of(record, alert))
-            if alert in OPENS_ISSUE:
-                channels["github"] = lambda: open_issue(
-                    github, label=LABEL, marker=marker, issue=issue, comment=comment, timeout_s=timeout_s
-                )
-            elif alert == "recovered":
-                channels["github"] = lambda: close_issue(
-                    github, label=LABEL, marker=marker, comment=comment, timeout_s=timeout_s
-                )
-        return channels
-
-
-def _redacted(verdict: Verdict, redactor: Redactor) -> Verdict:
-    values = redactor.value(asdict(verdict))
-    return Verdict(**values | {"sdk": verdict.sdk, "reasons": tuple(values["reasons"])})
 
 
 def _saved(record: Record, attempts: tuple[Attempt, ...]) -> dict[str, Any]:
