@@ -141,7 +141,8 @@ class _Smoke:
         """Try an entry until it passes, with pauses that double; the last attempt counts."""
         for number in range(1, self._settings.attempts + 1):
             attempt = self._visit(browser, entry, number, folder)
-            self._say(f"  visit:     {_told(attempt)}")
+            is_last = attempt.is_passed or number == self._settings.attempts
+            self._say(f"  visit:     {_told(attempt, is_last=is_last)}")
             yield attempt
             if attempt.is_passed:
                 return
@@ -189,13 +190,13 @@ def _saved(record: Record, attempts: tuple[Attempt, ...]) -> dict[str, Any]:
     return {"format": "chatkit-harness/smoke", "version": 1, "record": asdict(record), "attempts": tried}
 
 
-def _told(attempt: Attempt) -> str:
+def _told(attempt: Attempt, *, is_last: bool) -> str:
     """What came of one visit, with its cause and bundle."""
     result = attempt.result
     lines = [
         f"{attempt.entry}, attempt {attempt.number}: {attempt.told or (render_verdict(result) if result else 'nothing')}"
     ]
-    if result and not result.is_mounted:
+    if result and not result.is_mounted and is_last:
         lines += [f"           {line}" for line in render_cause(result)]
     if attempt.first_token_ms >= 0:
         lines[0] += f"; first words after {attempt.first_token_ms:.0f} ms"

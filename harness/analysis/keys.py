@@ -14,22 +14,22 @@ INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
 SHORTEST_SHOWN = 16  # of a shorter text, four characters are too much
 # The first that fits. Whether sessions can be made with one of this kind; what is no key of OpenAI's is not sent there.
 KINDS: tuple[tuple[str, str, bool], ...] = (
-    (r"sk-proj-", "project key (sk-proj-)", True),
-    (r"sk-svcacct-", "service account key (sk-svcacct-)", True),
-    (r"sk-admin-", "admin key (sk-admin-)", False),
-    (r"sk-ant-", "key of another vendor (sk-ant-)", False),
-    (r"sk-or-", "key of another vendor (sk-or-)", False),
-    (r"sk-", "key (sk-)", True),
-    (r"sess-", "browser session token (sess-)", False),
-    (r"ek_", "client secret (ek_)", False),
-    (r"domain_pk_", "domain key (domain_pk_)", False),
-    (r"wf_", "workflow id (wf_)", False),
-    (r"proj_", "project id (proj_)", False),
-    (r"org-", "organisation id (org-)", False),
-    (r"cksess_", "session id (cksess_)", False),
-    (r"whsec_", "webhook secret (whsec_)", False),
-    (r"eyJ[\w-]+\.[\w-]+\.", "access token (JWT)", False),
-    (r"Bearer\b", "whole authorization header (Bearer …)", False),
+    (r"sk-proj-", "project key", True),
+    (r"sk-svcacct-", "service account key", True),
+    (r"sk-admin-", "admin key", False),
+    (r"sk-ant-", "key of another vendor", False),
+    (r"sk-or-", "key of another vendor", False),
+    (r"sk-", "API key", True),
+    (r"sess-", "browser session token", False),
+    (r"ek_", "client secret", False),
+    (r"domain_pk_", "domain key", False),
+    (r"wf_", "workflow id", False),
+    (r"proj_", "project id", False),
+    (r"org-", "organisation id", False),
+    (r"cksess_", "session id", False),
+    (r"whsec_", "webhook secret", False),
+    (r"eyJ[\w-]+\.[\w-]+\.", "access token", False),
+    (r"Bearer\b", "whole authorization header", False),
     (r"\$\{?[A-Z_]|<|your|xxx|changeme|replace", "placeholder", False),
     (r"", "text of no known kind", False),
 )
@@ -46,9 +46,10 @@ def key_of(text: str, *, variable: str = "") -> Key:
     key = cleaned(text)
     if not key:
         return Key(variable=variable, has_quotes=any(sign in text for sign in QUOTES))
-    _, kind, is_usable = next(known for known in KINDS if re.match(known[0], key, re.IGNORECASE))
+    pattern, kind, is_usable = next(known for known in KINDS if re.match(known[0], key, re.IGNORECASE))
     return Key(
         kind=kind,
+        prefix=pattern if re.fullmatch(r"[a-z]+[-_][a-z_-]*", pattern) else "",
         last_four=key[-4:] if len(key) >= SHORTEST_SHOWN else "",
         is_usable=is_usable and key.isascii() and not re.search(r"\s", key),
         has_spaces=text != text.strip() or bool(re.search(r"\s", key)) or any(sign in text for sign in INVISIBLE),

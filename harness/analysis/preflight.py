@@ -46,7 +46,9 @@ def _is_fatal(finding: Finding) -> bool:
     if finding.confidence == Confidence.POSSIBLE and finding.rule in BY_ID:
         return False
     own = HOP_RULES_BY_ID.get(finding.rule)
-    return own.is_fatal if own else BY_ID[finding.rule].stops_mount
+    rule = BY_ID.get(finding.rule)
+    # A backend that does not answer leaves a widget standing that is good for nothing.
+    return own.is_fatal if own else rule is None or rule.stops_mount or rule.layer is Layer.BACKEND
 
 
 def _found(preflight: Preflight) -> Told:
@@ -77,6 +79,9 @@ def _without_explained(told: Told) -> Told:
         for other in _explained_by(name, told) if name in EXPLAINS_ALL else hides:
             if other in told:
                 explained[other].update(number for one in found for number in one.evidence)
+        if isinstance(rule, Rule):
+            for other in rule.symptom_of:
+                explained[name].update(number for one in told.get(other, (rule, []))[1] for number in one.evidence)
     left = {
         name: [one for one in found if not set(one.evidence) <= explained[name]] for name, (_, found) in told.items()
     }

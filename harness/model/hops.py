@@ -120,6 +120,7 @@ class Key:
     """An API key without the key."""
 
     kind: str = ""  # see `analysis.keys`; "" when there is none
+    prefix: str = ""  # what its kind is known by, and nothing more of it
     last_four: str = ""
     is_usable: bool = False  # of a kind that can make sessions
     has_spaces: bool = False  # around it, or in it
@@ -129,7 +130,7 @@ class Key:
     @property
     def shown(self) -> str:
         """The key as it may be shown."""
-        return f"{self.kind} …{self.last_four}" if self.kind else "none"
+        return f"{self.kind} {self.prefix}…{self.last_four}" if self.kind else "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -72,7 +73,7 @@ class Asker:
         self._limit_ms = limit_ms
         self._clock = clock
         self._resolve = resolve
-        self._tls = httpx.create_ssl_context()
+        self._tls = _tls()
 
     @property
     def limit_ms(self) -> float:
@@ -103,6 +104,12 @@ class Asker:
     def learn(self, kind: str, value: str) -> None:
         """Have a value replaced from now on."""
         self._redactor.learn(kind, value)
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    """The authorities that are trusted, or those of SSL_CERT_FILE; reading them takes longer than most questions."""
+    return httpx.create_ssl_context()
 
 
 class _Attempt:

@@ -18,7 +18,7 @@ LONGEST = 300
 SENTENCES = {
     "passed": "passed",
     "failed": "FAILED: {cause} ({rule}), whose fault: {blame}",
-    "environment": "NO STATEMENT: {cause} ({rule}); nothing is known of the page, the CDN or OpenAI",
+    "environment": "NO STATEMENT: {cause} ({rule}); this machine cannot tell",
 }
 
 

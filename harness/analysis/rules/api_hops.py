@@ -111,7 +111,7 @@ def workflow_not_visible(preflight: Preflight) -> Iterator[Found]:
             yield Found(
                 summary=f"workflow not visible to this project: {hop.workflow} is expected in {preflight.expected_project}, and "
                 f"the "
-                f"key ({preflight.key.shown}) belongs to {actual}{_of_organization(preflight, hop, owner)}",
+                f"{preflight.key.shown} belongs to {actual}{_of_organization(preflight, hop, owner)}",
                 evidence=numbers_of(hop, *([owner] if owner and owner is not hop else [])),
             )
 
@@ -121,7 +121,7 @@ def key_of_other_project(preflight: Preflight) -> Iterator[Found]:
     owner = owner_of(preflight)
     if owner and owner.project and preflight.expected_project not in ("", owner.project):
         yield Found(
-            summary=f"the key ({preflight.key.shown}) belongs to {owner.project}, and {preflight.expected_project} is expected",
+            summary=f"the {preflight.key.shown} belongs to {owner.project}, and {preflight.expected_project} is expected",
             evidence=numbers_of(owner),
         )
 
@@ -131,7 +131,7 @@ def key_of_other_organization(preflight: Preflight) -> Iterator[Found]:
     owner = owner_of(preflight)
     if owner and owner.organization and preflight.expected_organization not in ("", owner.organization):
         yield Found(
-            summary=f"the key ({preflight.key.shown}) belongs to the organisation {owner.organization}, and "
+            summary=f"the {preflight.key.shown} belongs to the organisation {owner.organization}, and "
             f"{preflight.expected_organization} is expected",
             evidence=numbers_of(owner),
         )
@@ -180,6 +180,7 @@ RULES = (
         "An app that reads the same variable sends them along, and is refused.",
         remedy="Set the variable to the key alone.",
         finds=api_key_with_wrapping,
+        is_fatal=False,
     ),
     HopRule(
         id="api-unreachable",
