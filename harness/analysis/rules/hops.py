@@ -64,7 +64,7 @@ def certificate_untrusted(preflight: Preflight) -> Iterator[Found]:
 
 def hop_slow(preflight: Preflight) -> Iterator[Found]:
     """A hop was answered, and took its time."""
-    slow = [hop for hop in preflight.hops if hop.is_answered and hop.total_ms > min(SLOW_MS, hop.limit_ms * 0.5)]
+    slow = [hop for hop in preflight.hops if hop.is_answered and hop.total_ms > SLOW_MS]
     if slow:
         told = ", ".join(f"{hop.name} {hop.total_ms / 1000:.1f} s" for hop in slow)
         yield Found(summary=told, evidence=numbers_of(*slow))
