@@ -23,11 +23,11 @@ EXIT_CODES = """
 \b
 Exit codes:
    0  passed              5  no test ran             12  preflight failed
-   1  failed              7  passed after a retry    13  broken environment: no browser, a server
-   2  interrupted        10  secret in artifacts         that does not start, a browser that died
-   3  internal error     11  stale or unreadable     14  the page cannot be visited: nothing listens,
-   4  wrong usage or         recording                   no web page, no such button
-      configuration
+   1  failed              7  passed after a retry,   13  broken environment: no browser, no network, a
+   2  interrupted            or degraded                 server that does not start, a browser that died
+   3  internal error     10  secret in artifacts     14  the page cannot be visited: nothing listens,
+   4  wrong usage or     11  stale or unreadable         no web page, no such button
+      configuration          recording
 """
 INTERRUPTED = 2
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -71,6 +71,8 @@ def cli() -> None:
     Begin with one of these:
       chatkit-harness check https://staging.example.com/chat --click "Open chat"
       chatkit-harness gate             does this change break the mount? (CI)
+      chatkit-harness preflight        is each hop of a real deployment as it has to be?
+      chatkit-harness smoke            does the real thing work tonight; if not, whose fault is it?
       chatkit-harness serve            a page with a working widget, to look at
       chatkit-harness explain RULE     what a finding's name means, and what to do
       chatkit-harness doctor           what works on this machine

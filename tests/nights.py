@@ -74,7 +74,9 @@ def offline() -> PreflightResult:
     return flight(page=lost, loader=lost, frame=lost)
 
 
-def verdict(number: int, preflight: PreflightResult | None = None, *attempts: Attempt, environment: str = "") -> Verdict:
+def verdict(
+    number: int, preflight: PreflightResult | None = None, *attempts: Attempt, environment: str = ""
+) -> Verdict:
     """Return a night's verdict."""
     return verdict_of(
         preflight or flight(),

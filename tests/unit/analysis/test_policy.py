@@ -61,7 +61,9 @@ def test_an_address_is_refused_and_the_directive_named(header: str, use: str, di
     assert not refusal.is_open_question
 
 
-@pytest.mark.parametrize("header", ["script-src 'nonce-abc' 'self'", "script-src 'strict-dynamic' https:", "script-src 'sha256-x'"])
+@pytest.mark.parametrize(
+    "header", ["script-src 'nonce-abc' 'self'", "script-src 'strict-dynamic' https:", "script-src 'sha256-x'"]
+)
 def test_a_nonce_leaves_it_open(header: str) -> None:
     """The tag may carry it, and no header tells."""
     refusal = refusal_of(policies_of([header]), SCRIPT, CDN, PAGE)

@@ -47,7 +47,12 @@ def test_a_failing_visit_has_a_cause_and_somebody_who_has_to_act(rule: str, part
 def test_a_preflight_that_failed_is_failing_whatever_the_visit_says() -> None:
     """What is configured to be checked is part of what has to work."""
     result = verdict(1, flight(loader={"status": 503}), mounted())
-    assert (result.outcome, result.cause, result.blame, result.exit_code) == ("failing", "loader-refused", "the CDN", 12)
+    assert (result.outcome, result.cause, result.blame, result.exit_code) == (
+        "failing",
+        "loader-refused",
+        "the CDN",
+        12,
+    )
 
 
 def test_of_preflight_and_visit_the_one_about_the_broken_link_is_the_cause() -> None:
@@ -78,7 +83,9 @@ def test_a_machine_without_a_browser_says_nothing() -> None:
 
 def test_a_page_that_cannot_be_visited_is_failing() -> None:
     """Such as one without the button; exit code 14."""
-    result = verdict(1, None, Attempt(entry="chat", number=3, problem="page", told="no button 'Open chat'\n  to fix: …"))
+    result = verdict(
+        1, None, Attempt(entry="chat", number=3, problem="page", told="no button 'Open chat'\n  to fix: …")
+    )
     assert (result.outcome, result.cause, result.summary, result.exit_code) == (
         "failing", "page-not-visited", "no button 'Open chat'", 14,
     )  # fmt: skip

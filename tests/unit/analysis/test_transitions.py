@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from nights import broken, flight, mounted, night, offline, verdict
 
@@ -98,8 +100,6 @@ def test_nights_without_a_statement_do_not_end_an_outage() -> None:
 
 def test_projects_do_not_know_each_other() -> None:
     """One history can hold several."""
-    from dataclasses import replace
-
     other = replace(of_night("F", 1), project="other")
     history = (next_record((), other, NEVER),)
     assert next_record(history, of_night("o", 2), NEVER).alert == ""

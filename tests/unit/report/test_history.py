@@ -57,7 +57,15 @@ def test_other_lines_are_left_out_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     append(path, 1)
     good = json.loads(path.read_text(encoding="utf-8"))
-    others = [{**good, "version": 99}, {**good, "kind": "x"}, {**good, "format": "x"}, {"format": good["format"]}, [], 3, None]
+    others = [
+        {**good, "version": 99},
+        {**good, "kind": "x"},
+        {**good, "format": "x"},
+        {"format": good["format"]},
+        [],
+        3,
+        None,
+    ]
     lines = [*map(json.dumps, others), "\x00\xff", "", "{" * 100_000]
     path.write_bytes(path.read_bytes() + "\n".join(lines).encode("latin-1") + b"\n")
     history = read_history(path)
@@ -67,7 +75,7 @@ def test_other_lines_are_left_out_and_counted(tmp_path: Path) -> None:
 def test_a_history_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> None:
     """It names the file."""
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(BundleError, match="history.jsonl"):
+    with pytest.raises(BundleError, match=r"history\.jsonl"):
         append(tmp_path / "file" / "history.jsonl", 1)
 
 

@@ -1,0 +1,81 @@
+"""`chatkit-harness smoke` with a real browser on a live project: ok, then degraded, then failing, with one history."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.config import Overrides, read_config
+from harness.report.history import read_history
+from harness.servers.named_faults import faults_of
+from harness.servers.scenarios import scenario_named
+from harness.servers.server import Stack, serve_stack
+from harness.smoke import Surroundings, run_smoke
+
+CONFIG = """
+use = {{ screenshot = "off", trace = "off" }}
+
+[projects.staging]
+base_url = "${{STAGING_URL}}"
+network = "live"
+page = "/test-chatkit"
+session_endpoint = "**/api/chatkit/session"
+entries = {{ topic = {{ click = "Topic Generation" }} }}
+preflight = {{ api_key = "${{OPENAI_API_KEY}}", workflows = ["wf_test_topic_generation"], project = "proj_test_topics", api_base = "{api}", cdn_base = "{cdn}" }}
+smoke = {{ message = "three topics about tea", attempts = 2, backoff_ms = 1_000, slow_mount_ms = 60_000, first_token_ms = 60_000, metrics_file = "smoke.prom" }}
+"""  # noqa: E501 (an inline table of TOML is one line)
+KEY, FOREIGN = "sk-test-topic-project", "sk-test-billing-project"
+
+
+def smoke(tmp_path: Path, stack: Stack, key: str, pauses: list[float]) -> tuple[int, str]:
+    """Run a smoke test of the embedded app as a live project; return its exit code and its words."""
+    (tmp_path / "playwright.config.toml").write_text(
+        CONFIG.format(api=stack.api_url, cdn=stack.cdn_url), encoding="utf-8"
+    )
+    environ = {"STAGING_URL": stack.app_url, "OPENAI_API_KEY": key}
+    config = read_config(tmp_path / "playwright.config.toml", environ=environ, overrides=Overrides())
+    said = StringIO()
+    console = Console(file=said, width=300, color_system=None)
+    return run_smoke(console, config, Surroundings(environ=environ, sleep=pauses.append)), said.getvalue()
+
+
+def test_three_nights(tmp_path: Path) -> None:
+    """A good one with a message, one that needs a second attempt, one with another project's key."""
+    pauses: list[float] = []
+    healthy = scenario_named("healthy")
+    with serve_stack(scenario=healthy, is_for_people=True) as stack:
+        code, said = smoke(tmp_path, stack, KEY, pauses)
+        assert code == 0, said
+        assert "smoke: staging is ok" in said
+        assert "first words after" in said
+        assert pauses == []
+
+        # The preflight is the first to ask for a session, the first visit the second.
+        stack.use(replace(healthy, faults=faults_of(["status:session#2=500"])))
+        code, said = smoke(tmp_path, stack, KEY, pauses)
+        assert code == 7, said
+        assert "smoke: staging is DEGRADED" in said
+        assert "retried topic: passed at attempt 2" in said
+        assert pauses == [1.0]
+
+        stack.use(replace(healthy, api_key=FOREIGN))
+        code, said = smoke(tmp_path, stack, FOREIGN, pauses)
+        assert code == 12, said
+        assert "smoke: staging is FAILING" in said
+        assert "workflow not visible to this project: wf_test_topic_generation is expected in proj_test_topics" in said
+        assert "whose fault: our configuration" in said
+    lines = read_history(tmp_path / "smoke-history.jsonl").lines
+    records = [line for line in lines if hasattr(line, "verdict")]
+    assert [record.verdict.outcome for record in records] == ["ok", "degraded", "failing"]
+    assert [record.alert for record in records] == ["", "degraded", "failing"]
+    assert records[0].verdict.first_token_ms > 0
+    latest = tmp_path / "test-results" / "latest" / "staging"
+    saved = json.loads((latest / "smoke.json").read_text(encoding="utf-8"))
+    assert [attempt["is_passed"] for attempt in saved["attempts"]] == [False, False]
+    assert {"preflight.json", "smoke.json", "topic-1", "topic-2"} <= {path.name for path in latest.iterdir()}
+    assert 'chatkit_smoke_outcome{project="staging",outcome="failing"} 1' in (tmp_path / "smoke.prom").read_text()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
