@@ -415,7 +415,7 @@ def _project_source(key: str, table: Mapping[str, Any], config: Config) -> str:
     if key in PROJECT_CHATKIT_KEYS:
         return _chatkit_setting(key, table, config).source
     names = dict.fromkeys(name for _, text in texts_of(table[key]) for name in REFERENCE.findall(text))
-    return ", ".join([config.path.name, *(config.variables[name].source for name in names)])
+    return ", ".join([config.path.name, *(config.variables[name].source for name in names if name in config.variables)])
 
 
 def _line(key: str, setting: Setting, config: Config) -> str:

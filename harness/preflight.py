@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,8 @@ from harness.report.preflight import (
 from harness.report.run_folder import new_run_folder, publish, shown
 from harness.report.search import Secret, prove, render_proof
 from harness.servers.scenarios import scenario_named
-from harness.servers.server import Stack, serve_stack
+from harness.servers.server import serve_stack
+from harness.servers.web_server import WebServerCommand, WebServerProcess
 
 PREFLIGHT_FILE = "preflight.json"
 FAILED = 12
@@ -48,7 +49,7 @@ def run_preflight(console: Console, config: Config, environ: Mapping[str, str], 
     with ExitStack() as resources:
         resources.callback(publish, run)
         resources.callback(search_for_secrets, console, run, redactor)
-        project, _ = resources.enter_context(reachable(config.project()))
+        project = resources.enter_context(reachable(config.project(), folder=run, redactor=redactor))
         result = fly(Console(quiet=True) if as_json else console, plan_of(config, project), redactor, environ, run)
     if as_json:
         print(json.dumps(redactor.value(preflight_dict(result)), ensure_ascii=False, indent=1))
@@ -81,22 +82,29 @@ def _say(console: Console, redactor: Redactor, *lines: str) -> None:
 
 
 @contextmanager
-def reachable(project: Project) -> Iterator[tuple[Project, Stack | None]]:
-    """Yield the project with addresses that can be asked: the embedded default is served on loopback for the time being.
+def reachable(project: Project, *, folder: Path, redactor: Redactor) -> Iterator[Project]:
+    """Yield the project with addresses that can be asked: a web server of its own, or the embedded default, is started.
 
-    Raises ConfigError for a page that is nobody's.
+    Raises ConfigError for a page that is nobody's, ServerError for a web server that does not start.
     """
-    if not project.is_embedded:
-        yield project, None
-        return
+    with ExitStack() as resources:
+        if project.web_server is not None:
+            command = WebServerCommand(**asdict(project.web_server))
+            log = folder / "web-server.log"
+            resources.callback(WebServerProcess.start(command, log=log, clean=redactor.text).stop)
+        yield resources.enter_context(_embedded(project)) if project.is_embedded else project
+
+
+@contextmanager
+def _embedded(project: Project) -> Iterator[Project]:
+    """Serve the embedded default on loopback for a while."""
     scenario = scenario_named(project.scenario)
     if scenario.origin != "local":
         raise ConfigError(
             f"the scenario {scenario.name!r} is on {scenario.origin}, which only a routed browser reaches"
         )
     with serve_stack(scenario=scenario, is_for_people=True) as stack:
-        key = stack.app_key
-        written = project.preflight or Settings()
+        written, key = project.preflight or Settings(), stack.app_key
         settings = replace(
             written,
             api_key=written.api_key or key,
@@ -106,11 +114,13 @@ def reachable(project: Project) -> Iterator[tuple[Project, Stack | None]]:
             api_base=stack.api_url,
             cdn_base=stack.cdn_url,
         )
-        yield replace(project, base_url=stack.app_url, scenario="", network="live", preflight=settings), stack
+        yield replace(project, base_url=stack.app_url, scenario="", network="live", preflight=settings)
 
 
 def search_for_secrets(console: Console, run: Path, redactor: Redactor) -> None:
     """Search what was written for every secret. Raises SecretFound."""
+    for kind, why in redactor.refused:
+        console.print(f"not redacted: a secret of the kind {kind}, because {why}", **PLAIN)
     proof = prove(run, (Secret(kind=kind, value=value) for kind, value in redactor.learned))
     told = render_proof(proof, folder=shown(run))
     if proof.hits:

@@ -16,10 +16,11 @@ from typing import Any
 from playwright.sync_api import Browser
 from rich.console import Console
 
-from harness.analysis.smoke import Patience, verdict_of
+from harness.analysis.smoke import may_pass, verdict_of
+from harness.analysis.smoke_states import Patience
 from harness.config import Config, Project, Smoke
 from harness.errors import ConfigError, ConversationFailed, EnvironmentFailure, MountFailed, PageError
-from harness.hops import plan_of
+from harness.hops import Plan, plan_of
 from harness.launch import launched_browser, opened
 from harness.model.history import Attempt, Record
 from harness.model.hops import Kind, PreflightResult
@@ -60,7 +61,8 @@ def run_smoke(console: Console, config: Config, around: Surroundings, *, is_all:
         resources.callback(publish, run)
         resources.callback(search_for_secrets, console, run, redactor)
         for name in _projects(config, is_all=is_all):
-            project, _ = resources.enter_context(reachable(config.project(name)))
+            place = run / name
+            project = resources.enter_context(reachable(config.project(name), folder=place, redactor=redactor))
             codes.append(_Smoke(console, config, project, redactor, run, around).run())
     return min(codes, key=WORST_FIRST.index)
 
@@ -98,7 +100,7 @@ class _Smoke:
     def run(self) -> int:
         folder = self._run / self._project.name
         plan = plan_of(self._config, self._project)
-        preflight = fly(self._console, plan, self._redactor, self._around.environ, folder)
+        preflight, earlier = self._preflight(plan, folder)
         attempts, environment = self._visits(preflight, folder)
         verdict = verdict_of(
             preflight,
@@ -106,6 +108,7 @@ class _Smoke:
             at=self._around.now().astimezone(UTC).isoformat(timespec="seconds"),
             run=self._run.name,
             patience=Patience(slow_mount_ms=self._settings.slow_mount_ms, first_token_ms=self._settings.first_token_ms),
+            earlier=earlier,
             environment=environment,
         )
         path = self._config.root / self._settings.history
@@ -115,6 +118,20 @@ class _Smoke:
         if self._settings.metrics_file:
             write_text(self._config.root / self._settings.metrics_file, self._redactor.text(render_metrics(record)))
         return verdict.exit_code
+
+    def _preflight(self, plan: Plan, folder: Path) -> tuple[PreflightResult, tuple[str, ...]]:
+        """The first preflight that passes, or in which there is no use in another; and the causes of those before."""
+        earlier: list[str] = []
+        while True:
+            result = fly(self._console, plan, self._redactor, self._around.environ, folder)
+            if len(earlier) + 1 >= self._settings.attempts or not may_pass(result):
+                return result, tuple(earlier)
+            earlier += [result.cause.rule] if result.cause else []
+            self._pause(len(earlier))
+
+    def _pause(self, number: int) -> None:
+        """Wait before the next attempt, twice as long each time."""
+        self._around.sleep(self._settings.backoff_ms * 2 ** (number - 1) / 1000)
 
     def _say(self, text: str, **style: Any) -> None:
         self._console.print(self._redactor.shown(text), **PLAIN, **style)
@@ -147,7 +164,7 @@ class _Smoke:
             if attempt.is_passed:
                 return
             if number < self._settings.attempts:
-                self._around.sleep(self._settings.backoff_ms * 2 ** (number - 1) / 1000)
+                self._pause(number)
 
     def _visit(self, browser: Browser, entry: str, number: int, folder: Path) -> Attempt:
         target = target_of(self._project, entry=entry)

@@ -14,7 +14,8 @@ from rule_cases import FIRES
 
 from harness.analysis.preflight import judged
 from harness.analysis.result import result_of
-from harness.analysis.smoke import Patience, verdict_of
+from harness.analysis.smoke import verdict_of
+from harness.analysis.smoke_states import Patience
 from harness.analysis.verdict import Limits
 from harness.model.history import Attempt, Verdict
 from harness.model.hops import Failure, Hop, Kind, Preflight, PreflightResult
@@ -75,7 +76,11 @@ def offline() -> PreflightResult:
 
 
 def verdict(
-    number: int, preflight: PreflightResult | None = None, *attempts: Attempt, environment: str = ""
+    number: int,
+    preflight: PreflightResult | None = None,
+    *attempts: Attempt,
+    earlier: tuple[str, ...] = (),
+    environment: str = "",
 ) -> Verdict:
     """Return a night's verdict."""
     return verdict_of(
@@ -84,5 +89,6 @@ def verdict(
         at=night(number),
         run=f"run-{number:02}",
         patience=PATIENCE,
+        earlier=earlier,
         environment=environment,
     )

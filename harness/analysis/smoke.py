@@ -7,31 +7,28 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.analysis.blame import Party, party_of
 from harness.analysis.diagnosis import GENERAL
+from harness.analysis.smoke_states import (
+    BROWSER_MISSING,
+    CONVERSATION_FAILED,
+    PAGE_NOT_VISITED,
+    STATES,
+    Patience,
+    Reason,
+    reasons_of,
+)
 from harness.model.history import DEGRADED, ENVIRONMENT, FAILING, OK, Attempt, Verdict
-from harness.model.hops import PreflightResult
+from harness.model.hops import Kind, PreflightResult
 from harness.model.results import Finding, VisitResult
 
 MOST_REASONS = 12
 PASSED_AFTER_RETRY = 7
 EXIT_CODES = {"preflight": 12, "visit": 1, "environment": 13, "page": 14}
+SEEN_BY_VISITS = (Kind.PAGE, Kind.LOADER, Kind.FRAME, Kind.APP_SESSION, Kind.BACKEND)
 VARYING = re.compile(r"\d+|[0-9a-f]{8,}|<redacted:[^>]*>", re.IGNORECASE)
-# States of a run that are no finding of a rule.
-PAGE_NOT_VISITED = "page-not-visited"
-CONVERSATION_FAILED = "conversation-failed"
-BROWSER_MISSING = "browser-missing"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """From where on something is slow."""
-
-    slow_mount_ms: float
-    first_token_ms: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +50,19 @@ def verdict_of(
     at: str,
     run: str,
     patience: Patience,
+    earlier: tuple[str, ...] = (),
     environment: str = "",
 ) -> Verdict:
-    """Return what a run came to. `environment`: what this machine lacked for the visits, "" for nothing."""
+    """Return what a run came to.
+
+    `earlier`: the causes of preflights that were made before this one. `environment`: what this machine lacked for the visits.
+    """
     last = {attempt.entry: attempt for attempt in attempts}
-    cause = _cause(preflight, tuple(last.values()), environment)
-    reasons = tuple(dict.fromkeys(_reasons(preflight, last.values(), patience)))[:MOST_REASONS]
+    stopping = _stopping(preflight, tuple(last.values()))
+    cause = _cause(preflight, stopping, tuple(last.values()), environment)
+    reasons = tuple(dict.fromkeys(reasons_of(preflight, stopping, attempts, patience, earlier)))[:MOST_REASONS]
     if cause is None and reasons:
-        cause = _degraded(reasons, preflight)
+        cause = _degraded(reasons)
     outcome = OK if cause is None else DEGRADED if cause.source == DEGRADED else _outcome(cause)
     return Verdict(
         at=at,
@@ -73,7 +75,7 @@ def verdict_of(
         remedy=cause.remedy if cause else "",
         blame=cause.blame if cause else "",
         fingerprint=fingerprint_of(cause.rule, cause.summary) if cause else "",
-        reasons=reasons if outcome == DEGRADED else (),
+        reasons=tuple(reason.line for reason in reasons) if outcome == DEGRADED else (),
         exit_code=_exit_code(outcome, cause),
         attempts=len(attempts),
         mount_ms=max((a.mount_ms for a in last.values()), default=-1),
@@ -102,24 +104,28 @@ def fingerprint_of(rule: str, summary: str) -> str:
 # --- causes -------------------------------------------------------------------------------------------------------
 
 
-def _cause(preflight: PreflightResult, last: tuple[Attempt, ...], environment: str) -> Cause | None:
+def _stopping(preflight: PreflightResult, last: tuple[Attempt, ...]) -> tuple[Finding, ...]:
+    """What the preflight fails with, and no visit disproves: a browser that came through knows better than what asked before."""
+    fatal = tuple(f for f in preflight.findings if f.rule not in preflight.warnings)
+    if preflight.outcome != "failed" or not last or not all(attempt.is_passed for attempt in last):
+        return fatal
+    kinds = {hop.number: hop.kind for hop in preflight.preflight.hops}
+    return tuple(f for f in fatal if not all(kinds[number] in SEEN_BY_VISITS for number in f.evidence))
+
+
+def _cause(
+    preflight: PreflightResult, stopping: tuple[Finding, ...], last: tuple[Attempt, ...], environment: str
+) -> Cause | None:
     """Why it is failing, or cannot be told: of preflight and visit the one that is nearer to the root."""
     if preflight.outcome == "environment" and preflight.cause:
         return _of_finding(preflight.cause, "environment")
     failed = next((attempt for attempt in last if not attempt.is_passed), None)
-    if preflight.cause and (failed is None or _says_more(preflight.cause, failed)):
-        return _of_finding(preflight.cause, "preflight")
+    if stopping and (failed is None or _says_more(stopping[0], failed)):
+        return _of_finding(stopping[0], "preflight")
     if failed is not None:
         return _of_attempt(failed)
     if environment:
-        return Cause(
-            rule=BROWSER_MISSING,
-            title="This machine cannot make visits",
-            summary=environment,
-            remedy="chatkit-harness doctor says what works here.",
-            blame=Party.NETWORK.value,
-            source="environment",
-        )
+        return _of_state(BROWSER_MISSING, environment, Party.NETWORK, "environment")
     return None
 
 
@@ -143,14 +149,7 @@ def _of_finding(finding: Finding, source: str) -> Cause:
 def _of_attempt(attempt: Attempt) -> Cause:
     result = attempt.result
     if attempt.problem == "page" or result is None:
-        return Cause(
-            rule=PAGE_NOT_VISITED,
-            title="The page cannot be visited",
-            summary=_first_line(attempt.told),
-            remedy="Open it by hand; compare base_url, page and entries with the deployment.",
-            blame=Party.APP.value,
-            source="page",
-        )
+        return _of_state(PAGE_NOT_VISITED, _first_line(attempt.told), Party.APP, "page")
     if attempt.problem == "conversation":
         return _of_conversation(attempt, result)
     if result.cause:
@@ -172,50 +171,33 @@ def _of_conversation(attempt: Attempt, result: VisitResult) -> Cause:
     )
     if finding:
         return _of_finding(finding, "visit")
-    is_hosted = result.mode != "custom"
-    return Cause(
-        rule=CONVERSATION_FAILED,
-        title="The widget stands and does not answer",
-        summary=_first_line(attempt.told),
-        remedy="Read the bundle from the line on which the message was sent.",
-        blame=(Party.API if is_hosted else Party.APP).value,
-        source="visit",
-    )
+    party = Party.APP if result.mode == "custom" else Party.API
+    return _of_state(CONVERSATION_FAILED, _first_line(attempt.told), party, "visit")
+
+
+def _of_state(name: str, summary: str, party: Party, source: str) -> Cause:
+    state = STATES[name]
+    return Cause(rule=name, title=state.title, summary=summary, remedy=state.remedy, blame=party.value, source=source)
 
 
 def _first_line(text: str) -> str:
     return next((line.strip() for line in text.splitlines() if line.strip()), "")
 
 
-# --- degraded -----------------------------------------------------------------------------------------------------
+def may_pass(preflight: PreflightResult) -> bool:
+    """Whether a preflight that did not pass may pass when it is made again: something was away, broke, or failed by itself."""
+    hops = {hop.number: hop for hop in preflight.preflight.hops}
+    of_cause = [hops[number] for number in preflight.cause.evidence] if preflight.cause else []
+    return any(hop.failure or hop.status >= 500 or hop.status == 429 for hop in of_cause)
 
 
-def _reasons(preflight: PreflightResult, last: Iterable[Attempt], patience: Patience) -> Iterator[str]:
-    """Why a run that passed is not quite well. Numbers vary from run to run, and stand behind a colon."""
-    for finding in preflight.findings:
-        if finding.rule in preflight.warnings:
-            yield f"{finding.rule}: {finding.summary}"
-    for attempt in last:
-        entry, result = attempt.entry, attempt.result
-        if attempt.number > 1:
-            yield f"retried {entry}: passed at attempt {attempt.number}"
-        if attempt.mount_ms > patience.slow_mount_ms:
-            yield f"slow mount of {entry}: {attempt.mount_ms / 1000:.1f} s"
-        if attempt.first_token_ms > patience.first_token_ms:
-            yield f"slow reply of {entry}: first words after {attempt.first_token_ms / 1000:.1f} s"
-        if result is None:
-            continue
-        if not result.is_prefetch_accepted:
-            yield f"secret of {entry}: {result.prefetch}"
-        for found in result.also:
-            yield f"{found.rule}: {found.summary}"
-
-
-def _degraded(reasons: tuple[str, ...], preflight: PreflightResult) -> Cause:
-    name = reasons[0].partition(":")[0]
-    finding = next((f for f in preflight.findings if f.rule == name), None)
-    blame = party_of(name, finding.layer).value if finding else party_of(name, "").value
+def _degraded(reasons: tuple[Reason, ...]) -> Cause:
+    first = reasons[0]
     return Cause(
-        rule=name, title=name if finding is None else finding.title, summary="; ".join(reasons),
-        remedy=finding.remedy if finding else "Compare with earlier runs; the bundle has the details.", blame=blame, source=DEGRADED,
-    )  # fmt: skip
+        rule=first.rule,
+        title=first.title,
+        summary="; ".join(reason.told for reason in reasons),
+        remedy=first.remedy,
+        blame=first.blame,
+        source=DEGRADED,
+    )

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
+from harness import __version__
 from harness.model.addresses import split_url
 from harness.model.hops import Failure, Hop, Kind
 from harness.model.redaction import Redactor
@@ -27,6 +28,7 @@ from harness.model.waiting import within
 from harness.observe.network import error_text_of, media_type_of
 from harness.observe.secrets import format_of, found_secret, parsed_json
 
+USER_AGENT = ("user-agent", f"chatkit-harness/{__version__}")
 LARGEST_BODY_BYTES = 4_000_000
 GRACE_S = 0.5  # after the limit, for a question that notices by itself
 MOST_REDIRECTS = 8
@@ -169,7 +171,7 @@ class _Attempt:
             request = client.build_request(
                 hop.method,
                 hop.url,
-                headers=list(question.headers),
+                headers=[USER_AGENT, *question.headers],
                 json=question.body,
                 extensions={"trace": self._mark},
             )

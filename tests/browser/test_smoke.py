@@ -59,7 +59,7 @@ def test_three_nights(tmp_path: Path) -> None:
         code, said = smoke(tmp_path, stack, KEY, pauses)
         assert code == 7, said
         assert "smoke: staging is DEGRADED" in said
-        assert "retried topic: passed at attempt 2" in said
+        assert "topic passed at attempt 2, before it: session-server-error" in said
         assert pauses == [1.0]
 
         stack.use(replace(healthy, api_key=FOREIGN))

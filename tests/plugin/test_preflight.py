@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from harness.analysis.keys import cleaned, key_of
 from harness.analysis.preflight import judged
+from harness.config import Overrides, read_config
 from harness.config_schema import Preflight as Settings
+from harness.config_schema import literal
 from harness.hops import Plan, asker_of, walk
 from harness.model.hops import Failure, Kind, PreflightResult
 from harness.model.redaction import Redactor
 from harness.observe.hop import Asker, Heard, Question
-from harness.preflight import EXIT_CODES
+from harness.preflight import EXIT_CODES, run_preflight
 from harness.report.preflight import hop_line, preflight_dict, render_findings, render_outcome
 from harness.servers.named_faults import faults_of
 from harness.servers.scenarios import scenario_named
@@ -522,35 +527,67 @@ def test_the_command_tells_and_saves(tmp_path: Path) -> None:
     assert len(saved["preflight"]["hops"]) == done.stdout.count(" ms") + 1  # a domain that nobody is asked about
 
 
-def test_the_command_ends_with_12_and_json(tmp_path: Path, stack: Stack) -> None:
-    """A project of a configuration, its key from a variable; the whole answer is JSON, without the key."""
-    stack.use(scenario_named("healthy"))
-    (tmp_path / "playwright.config.toml").write_text(
+def write_project(folder: Path, stack: Stack, **more: str) -> None:
+    """Write a configuration with a live project, and one with a web server of its own."""
+    preflight = {
+        "api_key": "${OPENAI_API_KEY}", "project": "proj_test_topics", "workflows": [WORKFLOW], "api_base": stack.api_url,
+        "cdn_base": stack.cdn_url, "session_token": "${STAGING_TOKEN}",
+    }  # fmt: skip
+    (folder / "index.html").write_text("<!doctype html><title>Own page</title>", encoding="utf-8")
+    (folder / "playwright.config.toml").write_text(
         f"""
 [projects.staging]
 base_url = "${{STAGING_URL}}"
 network = "live"
 page = "/test-chatkit"
 session_endpoint = "**/api/chatkit/session"
-preflight = {{ api_key = "${{OPENAI_API_KEY}}", project = "proj_test_topics", workflows = ["{WORKFLOW}"], api_base = "{stack.api_url}",
-              cdn_base = "{stack.cdn_url}", session_token = "${{STAGING_TOKEN}}" }}
-""".replace(",\n              ", ", "),
+preflight = {literal(preflight)}
+
+[projects.own]
+web_server = {literal({"command": f"exec {sys.executable} -m http.server --bind 127.0.0.1 {more.get('port', '1')}",
+                       "url": f"http://127.0.0.1:{more.get('port', '1')}/"})}
+network = "live"
+preflight = {literal({"cdn_base": stack.cdn_url})}
+""",
         encoding="utf-8",
-    )
-    done = run_command("preflight", "--json", cwd=tmp_path, STAGING_URL=stack.app_url, OPENAI_API_KEY=BILLING)
-    assert done.returncode == 12, done.stdout + done.stderr
-    answer = json.loads(done.stdout)
+    )  # fmt: skip
+
+
+def run(folder: Path, project: str, environ: dict[str, str], *, as_json: bool = False) -> tuple[int, str]:
+    """Run the command in this process; return its exit code and its words."""
+    config = read_config(folder / "playwright.config.toml", environ=environ, overrides=Overrides(project=project))
+    said = StringIO()
+    return run_preflight(Console(file=said, width=300), config, environ, as_json=as_json), said.getvalue()
+
+
+def test_the_command_ends_with_12_and_json(tmp_path: Path, stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """A project of a configuration, its key from a variable; the whole answer is JSON, without the key."""
+    stack.use(scenario_named("healthy"))
+    write_project(tmp_path, stack)
+    environ = {"STAGING_URL": stack.app_url, "OPENAI_API_KEY": BILLING}
+    code, said = run(tmp_path, "staging", environ, as_json=True)
+    answer = json.loads(capsys.readouterr().out)
+    assert (code, said) == (12, "")
     assert next(f["rule"] for f in answer["findings"] if f["role"] == "cause") == "workflow-not-visible"
-    assert BILLING not in done.stdout + done.stderr
+    assert BILLING not in json.dumps(answer)
     hops = {hop["name"]: hop for hop in answer["preflight"]["hops"]}
     assert hops["app session"]["status"] == 200  # found from the glob; STAGING_TOKEN is not set, and need not be
 
 
-def test_an_address_without_its_scheme_is_told(tmp_path: Path) -> None:
-    """As a configuration error that says what to write."""
-    (tmp_path / "playwright.config.toml").write_text(
-        '[projects.staging]\nbase_url = "${STAGING_URL}"\n', encoding="utf-8"
-    )
-    done = run_command("preflight", cwd=tmp_path, STAGING_URL="staging.example.com")
-    assert done.returncode == 4
-    assert "write the scheme too: https://staging.example.com" in done.stderr
+def test_without_a_key_the_other_hops_are_asked(tmp_path: Path, stack: Stack) -> None:
+    """An unset variable is a finding, and no error of the configuration."""
+    stack.use(scenario_named("healthy"))
+    write_project(tmp_path, stack)
+    code, said = run(tmp_path, "staging", {"STAGING_URL": stack.app_url})
+    assert code == 12
+    assert "OPENAI_API_KEY is not set, so OpenAI's API was not asked" in said
+    assert "client secret (v00)" in said
+
+
+def test_a_web_server_of_ones_own_is_started(tmp_path: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the time of the preflight."""
+    monkeypatch.chdir(tmp_path)
+    write_project(tmp_path, stack, port=closed_port().rpartition(":")[2])
+    code, said = run(tmp_path, "own", {})
+    assert code == 0, said
+    assert "preflight: passed" in said

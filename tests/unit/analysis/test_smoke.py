@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from nights import broken, flight, mounted, offline, verdict
 
@@ -9,8 +11,9 @@ from harness.analysis.blame import OF_RULE, Party, party_of
 from harness.analysis.rules import BY_ID, RULES
 from harness.analysis.rules.hops import HOP_RULES, HOP_RULES_BY_ID
 from harness.analysis.rules.rule import Layer
-from harness.analysis.smoke import fingerprint_of
+from harness.analysis.smoke import fingerprint_of, may_pass
 from harness.model.history import Attempt
+from harness.model.hops import Failure
 
 
 def test_a_good_night_is_ok() -> None:
@@ -46,13 +49,46 @@ def test_a_failing_visit_has_a_cause_and_somebody_who_has_to_act(rule: str, part
 
 def test_a_preflight_that_failed_is_failing_whatever_the_visit_says() -> None:
     """What is configured to be checked is part of what has to work."""
+    lost = {"kind": "api session", "method": "POST", "status": 401, "error_text": "Incorrect API key provided"}
+    result = verdict(1, flight(frame=lost), mounted())
+    assert (result.outcome, result.cause, result.exit_code) == ("failing", "api-key-incorrect", 12)
+    assert result.blame == "our configuration"
+
+
+def test_a_visit_that_comes_through_disproves_what_was_asked_before() -> None:
+    """The CDN that said no to the preflight, or a policy that the browser did not mind: that is no outage."""
     result = verdict(1, flight(loader={"status": 503}), mounted())
     assert (result.outcome, result.cause, result.blame, result.exit_code) == (
-        "failing",
+        "degraded",
         "loader-refused",
         "the CDN",
-        12,
+        7,
     )
+    assert result.reasons[0].endswith("; the visits came through")
+    failed = verdict(1, flight(loader={"status": 503}), broken("loader-refused"))
+    assert (failed.outcome, failed.exit_code) == ("failing", 12)
+
+
+def test_a_preflight_that_was_made_again_is_a_retry() -> None:
+    """It passed at last."""
+    result = verdict(1, None, mounted(), earlier=("loader-refused",))
+    assert result.reasons == ("passed-after-retry: the preflight passed at attempt 2, before it: loader-refused",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_worth_it"),
+    [
+        ({"loader": {"status": 503}}, True),
+        ({"loader": {"status": 429}}, True),
+        ({"page": {"status": 0, "failure": Failure.SLOW_ANSWER}}, True),
+        ({"page": {"status": 404}}, False),
+        ({"page": {"headers": (("content-security-policy", "script-src 'self'"),)}}, False),
+        ({}, False),
+    ],
+)
+def test_only_what_may_pass_is_made_again(changes: dict[str, Any], is_worth_it: bool) -> None:
+    """A workflow that is not there will not be there in ten seconds."""
+    assert may_pass(flight(**changes)) is is_worth_it
 
 
 def test_of_preflight_and_visit_the_one_about_the_broken_link_is_the_cause() -> None:
@@ -100,8 +136,8 @@ def test_a_widget_that_does_not_answer_is_failing() -> None:
 
 
 DEGRADED = [
-    (lambda: (None, mounted(2)), "retried chat"),
-    (lambda: (None, mounted(first_token_ms=12_000.0)), "slow reply of chat"),
+    (lambda: (None, mounted(2)), "passed-after-retry"),
+    (lambda: (None, mounted(first_token_ms=12_000.0)), "slow-reply"),
     (lambda: (flight(page={"total_ms": 6_000.0}), mounted()), "hop-slow"),
     (lambda: (flight(page={"headers": (("content-security-policy", "style-src 'self'"),)}), mounted()), "styles-blocked-by-csp"),
 ]  # fmt: skip
@@ -119,6 +155,8 @@ def test_what_is_not_quite_well_is_degraded(make: object, cause: str) -> None:
 def test_the_last_attempt_counts() -> None:
     """Two that failed before one that passed are a retry, and no outage."""
     assert verdict(1, None, broken("loader-refused", 1), broken("loader-refused", 2), mounted(3)).outcome == "degraded"
+    result = verdict(1, None, broken("loader-refused", 1), broken("frame-refused", 2), mounted(3))
+    assert result.summary == "chat passed at attempt 3, before it: loader-refused, frame-refused"
 
 
 def test_the_same_cause_has_the_same_fingerprint() -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from harness.analysis.diagnosis import GENERAL
 from harness.analysis.rules import BY_ID, RULES
 from harness.analysis.rules.hops import HOP_RULES, HOP_RULES_BY_ID
+from harness.analysis.smoke_states import STATES
 from harness.errors import ConfigError
 from harness.explain import run_explain
 from harness.report.rules import first_sentence, render_list, render_rule, render_rules
@@ -30,7 +31,7 @@ def test_the_page_of_all_rules_is_up_to_date() -> None:
     assert PAGE.read_text(encoding="utf-8") == render_rules(RULES, HOP_RULES)
 
 
-@pytest.mark.parametrize("name", [*BY_ID, *HOP_RULES_BY_ID, *GENERAL])
+@pytest.mark.parametrize("name", [*BY_ID, *HOP_RULES_BY_ID, *GENERAL, *STATES])
 def test_every_name_is_explained(name: str) -> None:
     """What it is, why it happens, what to do."""
     text = explained(name)
