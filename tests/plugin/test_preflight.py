@@ -486,7 +486,7 @@ def test_a_proxy_that_is_away_is_the_environments(stack: Stack) -> None:
     """It is named without its password; what is on this machine is asked without it."""
     stack.use(scenario_named("healthy"))
     proxy = closed_port().replace("http://", "http://user:proxy-password-1@")
-    environ = {"HTTPS_PROXY": proxy, "NO_PROXY": "internal.test"}
+    environ = {"HTTPS_PROXY": proxy, "HTTP_PROXY": proxy, "NO_PROXY": "internal.test"}
     plan = replace(plan_for(stack, api=False, cdn_base="https://cdn.example.test"), session_url="")
     result = flown(plan, environ)
     assert [finding.rule for finding in result.findings] == ["proxy-failed"], told(result)
@@ -506,12 +506,12 @@ def test_a_proxy_that_wants_a_password_is_named() -> None:
 
 def test_an_answer_that_drips_is_given_up() -> None:
     """A hop ends with its limit, whatever the other side does."""
-    page = {"/": Answer(body=b"<html>", never_ends=True)}
+    page = {"/": Answer(pieces=(b"<p>",) * 40)}  # one in each 0.2 s, so no read of it times out
     with serve_site(page) as site:
-        plan = Plan(project="night", page_url=f"{site}/", settings=Settings(cdn_base=site, timeout_ms=200))
+        plan = Plan(project="night", page_url=f"{site}/", settings=Settings(cdn_base=site, timeout_ms=500))
         hop = flown(plan).preflight.of(Kind.PAGE)[0]
     assert hop.failure is Failure.SLOW_ANSWER
-    assert hop.total_ms < 2_000
+    assert hop.total_ms < 4_000
 
 
 # --- the command --------------------------------------------------------------------------------------------------
