@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Error
 from rich.console import Console
 
 from harness.analysis.smoke import may_pass, verdict_of
@@ -182,6 +182,10 @@ class _Smoke:
                     first_token_ms = reply.first_token_ms
             except PageError as error:
                 problem, told = "page", str(error)
+            except Error as error:  # Playwright's: the page closed itself, a download in its place
+                if not browser.is_connected():
+                    raise
+                problem, told = "page", error.message
             except (ConversationFailed, MountFailed) as error:
                 problem, told = "conversation", str(error)
             bundle = visit.folder_shown

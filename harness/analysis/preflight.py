@@ -64,7 +64,7 @@ def _found(preflight: Preflight) -> Told:
     for ahead in AHEAD:
         add(BY_ID[ahead.rule], ahead.finds(preflight))
     for hop in preflight.hops:
-        if not hop.skipped and not hop.is_protected:
+        if not (hop.skipped or hop.is_protected or hop.is_guarded):
             facts = facts_of_hop(hop)
             for name in SHARED.get(hop.kind, ()):
                 add(BY_ID[name], BY_ID[name].finds(facts))

@@ -5,11 +5,14 @@ In: nothing. Out: frozen values that say what happened, never what it means. No 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.model.events import Headers
 from harness.model.results import Finding
+
+SIGN_IN = re.compile(r"(^|[/_-])(log-?in|sign-?in|auth(orize)?|sso|oauth2?)([/_.?-]|$)", re.IGNORECASE)
 
 
 class Kind(StrEnum):
@@ -93,6 +96,13 @@ class Hop:
     def is_good(self) -> bool:
         """Whether it was answered with success."""
         return self.is_answered and 200 <= self.status < 300
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether the app refuses a caller that sent no authorization, as it should."""
+        is_ours = self.kind in (Kind.APP_SESSION, Kind.BACKEND) and self.is_answered and not self.is_signed_in
+        to_sign_in = 300 <= self.status < 400 and SIGN_IN.search(self.header("location")) is not None
+        return is_ours and (self.status in (401, 403, 419) or to_sign_in)
 
     @property
     def page_url(self) -> str:

@@ -56,8 +56,8 @@ def _said(hop: Hop) -> list[str]:
         said.append("allowed" if hop.is_verified else "not on the allowlist")
     if hop.project or hop.organization:
         said.append(" / ".join(filter(None, (hop.organization, hop.project))))
-    if hop.is_protected:
-        said.append("without an authorization")
+    if hop.is_guarded:
+        said.append("it refuses strangers")
     if hop.final_url and hop.final_url != hop.url:
         said.append(f"led to {hop.final_url}")
     if hop.error_text:

@@ -243,8 +243,20 @@ CASES = {
     ),
     # the app
     "user-missing": Case(rule="user-missing", hop="app session", scenario="user-missing", api=False),
-    "session-401": Case(rule="session-unauthorized", hop="app session", scenario="session-401", api=False),
-    "session-403": Case(rule="session-forbidden", hop="app session", faults=("status:session=403",), api=False),
+    "session-401": Case(
+        rule="session-unauthorized",
+        hop="app session, signed in",
+        settings={"session_token": "of-nobody-1"},
+        scenario="session-401",
+        api=False,
+    ),
+    "session-403": Case(
+        rule="session-forbidden",
+        hop="app session, signed in",
+        faults=("status:session=403",),
+        settings={"session_token": "<token>"},
+        api=False,
+    ),
     "session-429": Case(rule="session-rate-limited", hop="app session", faults=("status:session=429",), api=False),
     "session-500": Case(rule="session-server-error", hop="app session", faults=("status:session=500",), api=False),
     "session-502": Case(rule="session-gateway-failed", hop="app session", faults=("status:session=502",), api=False),
@@ -257,7 +269,7 @@ CASES = {
     "session-elsewhere": Case(rule="session-route-missing", hop="app session", session_url="/api/nowhere/session", api=False),
     "session-html": Case(rule="session-answered-by-page", hop="app session", faults=(f"body:session={PORTAL}",), api=False),
     "session-empty": Case(rule="session-without-secret", hop="app session", faults=("body:session={}",), api=False),
-    "session-redirect": Case(rule="session-redirected", hop="app session", faults=("redirect:session=/login",), api=False),
+    "session-redirect": Case(rule="session-redirected", hop="app session", faults=("redirect:session=/elsewhere",), api=False),
     "session-hangs": Case(
         rule="session-unanswered", hop="app session", faults=("hang:session",), hangs=True, api=False
     ),
@@ -284,7 +296,11 @@ CASES = {
     ),
     # the custom mode's backend
     "backend-401": Case(
-        rule="custom-backend-unauthorized", hop="chat backend", faults=("status:custom=401",), settings=CUSTOM, api=False
+        rule="custom-backend-unauthorized",
+        hop="chat backend",
+        faults=("status:custom=401",),
+        settings=CUSTOM | {"backend_token": "of-nobody-1"},
+        api=False,
     ),
     "backend-404": Case(
         rule="custom-backend-not-found", hop="chat backend", settings={"backend_url": "/no-chatkit"}, api=False
@@ -416,6 +432,15 @@ def test_a_healthy_app_passes(stack: Stack) -> None:
     assert dict(result.preflight.sdk)["frame"] == "index-standin01.html"
 
 
+@pytest.mark.parametrize("fault", ["status:session=401", "status:session=403", "redirect:session=/auth/sign-in?next=/"])
+def test_an_endpoint_that_guards_itself_is_not_at_fault(stack: Stack, fault: str) -> None:
+    """Without an authorization to send, a refusal is as it should be; the line says so."""
+    stack.use(replace(scenario_named("healthy"), faults=faults_of([fault, "status:custom=401"])))
+    result = flown(plan_for(stack, api=False, **CUSTOM))
+    assert result.findings == (), told(result)
+    assert told(result).count("it refuses strangers") == 2
+
+
 def test_sessions_are_cancelled_when_a_later_hop_raises(stack: Stack) -> None:
     """Whatever happens between the making of a session and its end."""
     stack.use(scenario_named("healthy"))
@@ -506,7 +531,7 @@ def test_a_proxy_that_wants_a_password_is_named() -> None:
 
 def test_an_answer_that_drips_is_given_up() -> None:
     """A hop ends with its limit, whatever the other side does."""
-    page = {"/": Answer(pieces=(b"<p>",) * 40)}  # one in each 0.2 s, so no read of it times out
+    page = {"/": Answer(body=b"<html>", never_ends=True)}
     with serve_site(page) as site:
         plan = Plan(project="night", page_url=f"{site}/", settings=Settings(cdn_base=site, timeout_ms=500))
         hop = flown(plan).preflight.of(Kind.PAGE)[0]
