@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -117,12 +118,14 @@ class _Walker:
         self._settings = plan.settings
         self._asker = asker
         self._on_hop = on_hop
+        self._began = time.monotonic()
         self.hops: list[Hop] = []
 
     def _ask(self, kind: Kind, name: str, url: str, *, method: str = "GET", **more: Any) -> Heard:
         """Ask one question. `headers`, `body` and `follows` are sent; everything else describes the hop."""
         sent = {key: more.pop(key) for key in ("headers", "body", "follows") if key in more}
-        hop = Hop(number=len(self.hops) + 1, kind=kind, name=name, method=method, url=url, **more)
+        began_ms = round((time.monotonic() - self._began) * 1000, 1)
+        hop = Hop(number=len(self.hops) + 1, kind=kind, name=name, method=method, url=url, began_ms=began_ms, **more)
         heard = self._asker.ask(Question(hop=hop, **sent))
         if heard.secret:
             self._asker.learn("client_secret", heard.secret)

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from harness.analysis.transitions import Escalation, next_record, undelivered
 from harness.config import Smoke
-from harness.drive.notify import GitHub, close_issue, open_issue, post_webhook
+from harness.drive.notify import GitHub, close_issue, open_issue, post_json
 from harness.errors import BundleError
 from harness.model.history import Delivery, Record, Verdict
 from harness.model.redaction import Redactor
@@ -95,7 +95,7 @@ class Teller:
         channels: dict[str, Callable[[], str]] = {}
         if settings.webhook:
             message = self._redactor.value(webhook_json(record, alert))
-            channels["webhook"] = lambda: post_webhook(settings.webhook, message, timeout_s=timeout_s)
+            channels["webhook"] = lambda: post_json(settings.webhook, message, timeout_s=timeout_s)
         if settings.github_repo and settings.github_token:
             github = GitHub(api=settings.github_api, repo=settings.github_repo, token=settings.github_token)
             marker, comment = marker_of(project), self._redactor.text(comment_of(record, alert))

@@ -1,4 +1,4 @@
-"""Whoever is told of a smoke run, on loopback: a webhook, and as much of GitHub's issues as is asked of it."""
+"""Whoever is told of a smoke run, on loopback: a webhook, a collector of traces, and as much of GitHub's issues as is asked of it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Receiver:
     webhook_status: int = 200
     github_status: int = 0  # 0: as GitHub would
     messages: list[dict[str, Any]] = field(default_factory=list)
+    traces: list[dict[str, Any]] = field(default_factory=list)
     issues: list[dict[str, Any]] = field(default_factory=list)
     authorizations: set[str] = field(default_factory=set)
     is_over: threading.Event = field(default_factory=threading.Event)
@@ -40,6 +41,9 @@ class Receiver:
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         """Return status and JSON for a request to the API."""
         parts = urlsplit(path)
+        if parts.path == "/v1/traces":
+            self.traces.append(body)
+            return 200, {}
         match = ISSUES.fullmatch(parts.path)
         if self.github_status or match is None:
             return self.github_status or 404, {"message": "no"}

@@ -1,11 +1,11 @@
-"""Tells people over HTTP: a webhook, and an issue on GitHub that is opened, commented on and closed.
+"""Tells people over HTTP: a webhook, a collector, and an issue on GitHub that is opened, commented on and closed.
 
 In: texts that are ready. Out: what went wrong, if anything. A receiver that refuses or hangs costs its time limit and nothing more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,11 +25,11 @@ class GitHub:
     token: str = field(repr=False)
 
 
-def post_webhook(url: str, message: dict[str, Any], *, timeout_s: float) -> str:
-    """Post a message and return "", or what went wrong. The address is a secret, and is not in what is returned."""
+def post_json(url: str, message: dict[str, Any], *, timeout_s: float, headers: Mapping[str, str] | None = None) -> str:
+    """Post a message and return "", or what went wrong. The address may be a secret, and is not in what is returned."""
 
     def post() -> str:
-        with httpx.Client(timeout=timeout_s) as client:
+        with httpx.Client(timeout=timeout_s, headers=headers) as client:
             response = client.post(url, json=message)
         return "" if response.is_success else f"it answered {response.status_code}"
 

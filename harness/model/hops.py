@@ -62,6 +62,7 @@ class Hop:
     connect_ms: float = -1
     tls_ms: float = -1
     total_ms: float = -1
+    began_ms: float = 0  # after the preflight's first hop
     limit_ms: float = 0
     status: int = 0
     headers: Headers = ()

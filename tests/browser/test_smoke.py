@@ -15,6 +15,7 @@ from harness.servers.named_faults import faults_of
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
 from harness.smoke import Surroundings, run_smoke
+from tests.receiver import Receiver, serve_receiver
 
 CONFIG = """
 use = {{ screenshot = "off", trace = "off" }}
@@ -26,17 +27,22 @@ page = "/test-chatkit"
 session_endpoint = "**/api/chatkit/session"
 entries = {{ topic = {{ click = "Topic Generation" }} }}
 preflight = {{ api_key = "${{OPENAI_API_KEY}}", workflows = ["wf_test_topic_generation"], project = "proj_test_topics", api_base = "{api}", cdn_base = "{cdn}" }}
-smoke = {{ message = "three topics about tea", attempts = 2, backoff_ms = 1_000, slow_mount_ms = 60_000, first_token_ms = 60_000, metrics_file = "smoke.prom" }}
+smoke = {{ webhook = "${{SMOKE_WEBHOOK}}", message = "three topics about tea", attempts = 2, backoff_ms = 1_000, slow_mount_ms = 60_000, first_token_ms = 60_000, metrics_file = "smoke.prom" }}
 """  # noqa: E501 (an inline table of TOML is one line)
 KEY, FOREIGN = "sk-test-topic-project", "sk-test-billing-project"
 
 
-def smoke(tmp_path: Path, stack: Stack, key: str, pauses: list[float]) -> tuple[int, str]:
+def smoke(tmp_path: Path, stack: Stack, receiver: Receiver, key: str, pauses: list[float]) -> tuple[int, str]:
     """Run a smoke test of the embedded app as a live project; return its exit code and its words."""
     (tmp_path / "playwright.config.toml").write_text(
         CONFIG.format(api=stack.api_url, cdn=stack.cdn_url), encoding="utf-8"
     )
-    environ = {"STAGING_URL": stack.app_url, "OPENAI_API_KEY": key}
+    environ = {
+        "STAGING_URL": stack.app_url,
+        "OPENAI_API_KEY": key,
+        "SMOKE_WEBHOOK": receiver.webhook,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
+    }
     config = read_config(tmp_path / "playwright.config.toml", environ=environ, overrides=Overrides())
     said = StringIO()
     console = Console(file=said, width=300, color_system=None)
@@ -47,8 +53,8 @@ def test_three_nights(tmp_path: Path) -> None:
     """A good one with a message, one that needs a second attempt, one with another project's key."""
     pauses: list[float] = []
     healthy = scenario_named("healthy")
-    with serve_stack(scenario=healthy, is_for_people=True) as stack:
-        code, said = smoke(tmp_path, stack, KEY, pauses)
+    with serve_receiver() as receiver, serve_stack(scenario=healthy, is_for_people=True) as stack:
+        code, said = smoke(tmp_path, stack, receiver, KEY, pauses)
         assert code == 0, said
         assert "smoke: staging is ok" in said
         assert "first words after" in said
@@ -56,14 +62,14 @@ def test_three_nights(tmp_path: Path) -> None:
 
         # The preflight is the first to ask for a session, the first visit the second.
         stack.use(replace(healthy, faults=faults_of(["status:session#2=500"])))
-        code, said = smoke(tmp_path, stack, KEY, pauses)
+        code, said = smoke(tmp_path, stack, receiver, KEY, pauses)
         assert code == 7, said
         assert "smoke: staging is DEGRADED" in said
         assert "topic passed at attempt 2, before it: session-server-error" in said
         assert pauses == [1.0]
 
         stack.use(replace(healthy, api_key=FOREIGN))
-        code, said = smoke(tmp_path, stack, FOREIGN, pauses)
+        code, said = smoke(tmp_path, stack, receiver, FOREIGN, pauses)
         assert code == 12, said
         assert "smoke: staging is FAILING" in said
         assert "workflow not visible to this project: wf_test_topic_generation is expected in proj_test_topics" in said
@@ -73,6 +79,9 @@ def test_three_nights(tmp_path: Path) -> None:
     assert [record.verdict.outcome for record in records] == ["ok", "degraded", "failing"]
     assert [record.alert for record in records] == ["", "degraded", "failing"]
     assert records[0].verdict.first_token_ms > 0
+    assert [message["text"].split()[0] for message in receiver.messages] == [":large_yellow_circle:", ":red_circle:"]
+    roots = [trace["resourceSpans"][0]["scopeSpans"][0]["spans"][0] for trace in receiver.traces]
+    assert [root["status"]["code"] for root in roots] == [1, 1, 2]
     latest = tmp_path / "test-results" / "latest" / "staging"
     saved = json.loads((latest / "smoke.json").read_text(encoding="utf-8"))
     assert [attempt["is_passed"] for attempt in saved["attempts"]] == [False, False]
