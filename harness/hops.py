@@ -52,7 +52,7 @@ class Plan:
     def origin(self) -> str:
         """The page's origin."""
         parts = urlsplit(self.page_url)
-        return f"{parts.scheme}://{parts.netloc}"
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def plan_of(config: Config, project: Project) -> Plan:

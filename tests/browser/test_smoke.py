@@ -7,9 +7,12 @@ from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from harness.config import Overrides, read_config
+from harness.errors import ConfigError
+from harness.model.history import Record
 from harness.report.history import read_history
 from harness.servers.named_faults import faults_of
 from harness.servers.scenarios import scenario_named
@@ -75,7 +78,7 @@ def test_three_nights(tmp_path: Path) -> None:
         assert "workflow not visible to this project: wf_test_topic_generation is expected in proj_test_topics" in said
         assert "whose fault: our configuration" in said
     lines = read_history(tmp_path / "smoke-history.jsonl").lines
-    records = [line for line in lines if hasattr(line, "verdict")]
+    records = [line for line in lines if isinstance(line, Record)]
     assert [record.verdict.outcome for record in records] == ["ok", "degraded", "failing"]
     assert [record.alert for record in records] == ["", "degraded", "failing"]
     assert records[0].verdict.first_token_ms > 0
@@ -88,3 +91,31 @@ def test_three_nights(tmp_path: Path) -> None:
     assert {"preflight.json", "smoke.json", "topic-1", "topic-2"} <= {path.name for path in latest.iterdir()}
     assert 'chatkit_smoke_outcome{project="staging",outcome="failing"} 1' in (tmp_path / "smoke.prom").read_text()
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
+
+
+def test_a_machine_without_a_browser_makes_no_statement(tmp_path: Path) -> None:
+    """Exit code 13; the run is in the history, and nobody is told. Nothing is configured: the embedded default is asked."""
+    config = read_config(None, environ={}, overrides=Overrides(executable_path="/nowhere/chromium"), root=tmp_path)
+    said = StringIO()
+    code = run_smoke(Console(file=said, width=300), config, Surroundings(environ={}))
+    assert code == 13, said.getvalue()
+    assert "smoke: local is NO STATEMENT" in said.getvalue()
+    assert "the browser /nowhere/chromium cannot be started" in said.getvalue()
+    record = read_history(tmp_path / "smoke-history.jsonl").lines[0]
+    assert isinstance(record, Record)
+    assert (record.verdict.outcome, record.verdict.cause, record.alert) == ("environment", "browser-missing", "")
+
+
+@pytest.mark.parametrize(
+    ("toml", "is_all", "words"),
+    [
+        ('[projects.a]\nbase_url = "http://a.test"\nnetwork = "hermetic"\n', False, "project 'a' is hermetic"),
+        ("[projects.local]\n", True, 'no project of .* has network = "live"'),
+    ],
+)
+def test_a_smoke_test_is_about_something_live(tmp_path: Path, toml: str, is_all: bool, words: str) -> None:
+    """A hermetic project is the gate's."""
+    (tmp_path / "playwright.config.toml").write_text(toml, encoding="utf-8")
+    config = read_config(None, environ={}, root=tmp_path)
+    with pytest.raises(ConfigError, match=words):
+        run_smoke(Console(file=StringIO()), config, Surroundings(environ={}), is_all=is_all)

@@ -22,7 +22,8 @@ SHARED: dict[Kind, tuple[str, ...]] = {
     Kind.PAGE: ("page-refused", "page-behind-sign-in"),
     Kind.LOADER: ("loader-challenged", "loader-refused", "loader-unreachable", "loader-answered-by-page", "loader-never-arrives"),
     Kind.FRAME: ("frame-challenged", "frame-refused", "frame-unreachable", "frame-unanswered"),
-    Kind.MODELS: tuple(rule.id for rule in upstream.RULES),
+    # A restricted key need not be allowed to list models.
+    Kind.MODELS: tuple(rule.id for rule in upstream.RULES if rule.id != "api-key-restricted"),
     Kind.API_SESSION: tuple(rule.id for rule in upstream.RULES if rule.id != "workflow-not-found"),
     Kind.APP_SESSION: (
         *(rule.id for rule in (*session.RULES, *session_delivery.RULES, *upstream.RULES)),

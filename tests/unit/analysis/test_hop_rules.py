@@ -269,6 +269,15 @@ def test_texts_are_those_of_the_visit() -> None:
     assert found.is_prediction
 
 
+def test_a_restricted_key_need_not_list_models() -> None:
+    """A key that may make sessions and nothing else is a good one; one that may not make them is found there."""
+    words = "You have insufficient permissions for this operation. Missing scopes: "
+    listing = models(status=403, error_text=f"{words}api.model.read.")
+    assert judged(seen(listing, session(), key=KEY)).findings == ()
+    refused = session(status=401, secret_key="", error_text=f"{words}api.chatkit.write.")
+    assert [f.rule for f in judged(seen(listing, refused, key=KEY)).findings] == ["api-key-restricted"]
+
+
 def test_a_page_policy_with_a_nonce_is_a_warning() -> None:
     """The loader's tag may carry it."""
     result = judged(csp("script-src 'nonce-abc'"))
