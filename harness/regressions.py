@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.analysis.baseline import (
@@ -134,28 +134,35 @@ class RunRead:
 
     profile: RunProfile
     bundles: Bundles
+    nodeids: Mapping[str, str]  # what pytest calls each test here
 
 
-def read_run(folder: Path, config: Config) -> RunRead:
+def read_run(folder: Path, config: Config, redactor: Redactor) -> RunRead:
     """Return the profile of a run, the last attempt of each test; bundles that cannot be read are left out."""
     tests: list[str] = []
     visits: list[VisitProfile] = []
     bundles: dict[tuple[str, int], str] = {}
+    nodeids: dict[str, str] = {}
     for nodeid, outcome, places in _tests_in(folder):
         if outcome == "skipped":
             continue
         test = _portable(nodeid, config.root)
         tests.append(test)
+        nodeids[test] = nodeid
         for number, place in enumerate(places, start=1):
-            profile = _profile_in(folder / place, config, test, number)
+            profile = _profile_in(folder / place, config, redactor, test, number)
             if profile is not None:
                 visits.append(profile)
                 bundles[test, number] = shown(folder / place)
-    controls = (_profile_in(place, config, CONTROL_FOLDER, 1) for place in sorted(folder.glob(f"{CONTROL_FOLDER}/*/*")))
+    controls = (
+        _profile_in(place, config, redactor, CONTROL_FOLDER, 1)
+        for place in sorted(folder.glob(f"{CONTROL_FOLDER}/*/*"))
+    )
     measured = [profile for profile in controls if profile is not None]
     return RunRead(
         profile=RunProfile(tests=tuple(dict.fromkeys(tests)), visits=tuple(visits), control_ms=control_ms_of(measured)),
         bundles=bundles,
+        nodeids=nodeids,
     )
 
 
@@ -170,7 +177,7 @@ def _tests_in(folder: Path) -> Iterator[tuple[str, str, list[str]]]:
         yield row["nodeid"], row["outcome"], row["bundles"]
 
 
-def _profile_in(bundle: Path, config: Config, test: str, number: int) -> VisitProfile | None:
+def _profile_in(bundle: Path, config: Config, redactor: Redactor, test: str, number: int) -> VisitProfile | None:
     if bundle.name == WARM_UP:
         return None
     try:
@@ -179,7 +186,14 @@ def _profile_in(bundle: Path, config: Config, test: str, number: int) -> VisitPr
             entries = read_timeline(lines)
     except (BundleError, RecordingError, OSError):
         return None
-    return profile_of(entries, result, test=test, number=number, session_endpoint=_endpoint(config, result))
+    return profile_of(
+        entries,
+        result,
+        test=test,
+        number=number,
+        session_endpoint=_endpoint(config, result),
+        clean=redactor.shown,
+    )
 
 
 def _endpoint(config: Config, result: VisitResult) -> str:
@@ -209,11 +223,11 @@ def judge_run(
     say: Callable[[str], None],
 ) -> Judged:
     """Compare a finished run with its baseline, write `regressions.json`, and the new baseline when that is asked for."""
-    run = read_run(folder, config)
+    run = read_run(folder, config, redactor)
     before = plan.before.run(plan.project, plan.browser) or RunProfile(tests=(), visits=(), control_ms=None)
     comparison = compare(before, run.profile, plan.tolerance)
     if not plan.is_updated:
-        comparison = _measured_again(plan, comparison, before, folder, config, repeat, say)
+        comparison = _measured_again(plan, comparison, before, run.nodeids, folder, config, redactor, repeat, say)
     known = {(visit.test, visit.number) for visit in before.visits}
     compared = Compared(
         file=shown(plan.path.absolute()),
@@ -232,7 +246,7 @@ def judge_run(
         words.append(redactor.shown(told))
     if not plan.is_updated:
         return Judged(words="\n".join(words), regressions=len(comparison.regressions))
-    words.append(refused or _update(plan, run.profile, redactor))
+    words.append(refused or _update(plan, run.profile))
     return Judged(words="\n".join(words), is_refused=bool(refused))
 
 
@@ -240,8 +254,10 @@ def _measured_again(
     plan: Plan,
     comparison: Comparison,
     before: RunProfile,
+    nodeids: Mapping[str, str],
     folder: Path,
     config: Config,
+    redactor: Redactor,
     repeat: Repeat,
     say: Callable[[str], None],
 ) -> Comparison:
@@ -252,10 +268,10 @@ def _measured_again(
             break
         what = "1 test" if len(tests) == 1 else f"{len(tests)} tests"
         say(f"baseline: {what} may only have been slow by chance: measured again ({number} of {MOST_REPETITIONS})")
-        found = repeat(tests, folder / f"{AGAIN}-{number}")
+        found = repeat([nodeids[test] for test in tests], folder / f"{AGAIN}-{number}")
         if found is None:
             break
-        again = read_run(found, config).profile
+        again = read_run(found, config, redactor).profile
         comparison = confirmed(comparison, compare(before, again, plan.tolerance), again.visits)
     return comparison
 
@@ -272,21 +288,10 @@ def _refusal(plan: Plan, profile: RunProfile, code: int) -> str:
     return f"{left}, because the run did not end well (exit code {code})"
 
 
-def _update(plan: Plan, profile: RunProfile, redactor: Redactor) -> str:
+def _update(plan: Plan, profile: RunProfile) -> str:
     before = plan.before.run(plan.project, plan.browser)
     run = updated(before, profile, plan.tolerance, is_partial=plan.is_partial)
-    clean = replace(
-        run,
-        visits=tuple(
-            replace(
-                visit,
-                console_errors=tuple(sorted({redactor.shown(text) for text in visit.console_errors})),
-                outside_hosts=tuple(sorted({redactor.shown(host) for host in visit.outside_hosts})),
-            )
-            for visit in run.visits
-        ),
-    )
-    write_baseline(plan.path, plan.before.with_run(plan.project, plan.browser, clean))
-    tests = "1 test" if len(clean.tests) == 1 else f"{len(clean.tests)} tests"
-    visits = "1 visit" if len(clean.visits) == 1 else f"{len(clean.visits)} visits"
+    write_baseline(plan.path, plan.before.with_run(plan.project, plan.browser, run))
+    tests = "1 test" if len(run.tests) == 1 else f"{len(run.tests)} tests"
+    visits = "1 visit" if len(run.visits) == 1 else f"{len(run.visits)} visits"
     return f"baseline: {shown(plan.path.absolute())} holds {tests} with {visits} of project {plan.project} on {plan.browser}"

@@ -6,7 +6,7 @@ visit of the embedded healthy page in the same run, whose own time says how fast
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -97,9 +97,18 @@ class Comparison:
 
 
 def profile_of(
-    entries: Iterable[Entry], result: VisitResult, *, test: str, number: int = 1, session_endpoint: str = ""
+    entries: Iterable[Entry],
+    result: VisitResult,
+    *,
+    test: str,
+    number: int = 1,
+    session_endpoint: str = "",
+    clean: Callable[[str], str] = str,
 ) -> VisitProfile:
-    """Return the profile of a visit; its entries and its result belong together."""
+    """Return the profile of a visit; its entries and its result belong together.
+
+    `clean` takes secrets out of a text; it has to come first, for a secret whose digits are left out is not found any more.
+    """
     entries = tuple(entries)
     begun_ms = next((entry.at_ms for entry in entries if isinstance(entry.event, VisitStarted)), 0.0)
     return VisitProfile(
@@ -107,14 +116,18 @@ def profile_of(
         number=number,
         entry=result.entry,
         outcome=result.outcome,
-        console_errors=_console_errors(entries, result),
-        outside_hosts=_outside_hosts(entries, result.url),
+        console_errors=_console_errors(entries, result, clean),
+        outside_hosts=tuple(map(clean, _outside_hosts(entries, result.url))),
         session_requests=_session_requests(entries, result, session_endpoint),
-        milestones=tuple((m.name, round(m.at_ms - begun_ms, 1)) for m in result.milestones),
+        milestones=tuple(
+            # The verdict's own time is our window, not the page's.
+            (m.name, None if m.name == Milestone.MOUNTED else round(m.at_ms - begun_ms, 1))
+            for m in result.milestones
+        ),
     )
 
 
-def _console_errors(entries: tuple[Entry, ...], result: VisitResult) -> tuple[str, ...]:
+def _console_errors(entries: tuple[Entry, ...], result: VisitResult, clean: Callable[[str], str]) -> tuple[str, ...]:
     """The wording of each error that the project does not allow; the echo of an answer is told with its address."""
     events = {entry.seq: entry.event for entry in entries}
     texts = set()
@@ -123,8 +136,8 @@ def _console_errors(entries: tuple[Entry, ...], result: VisitResult) -> tuple[st
             continue
         event = events.get(problem.seq)
         is_echo = isinstance(event, ConsoleMessage) and event.url and problem.text.startswith(STATUS_ECHO)
-        where = f" ({place_of(event.url)})" if is_echo and isinstance(event, ConsoleMessage) else ""
-        texts.add(wording_of(problem.text) + where)
+        where = f" ({place_of(clean(event.url))})" if is_echo and isinstance(event, ConsoleMessage) else ""
+        texts.add(wording_of(clean(problem.text)) + where)
     return tuple(sorted(texts))
 
 
@@ -231,7 +244,7 @@ def _late(
     inherited_ms = 0.0
     for name, at_ms in sorted(((n, t) for n, t in now.milestones if t is not None), key=lambda item: item[1]):
         old_ms = times.get(name)
-        if name == Milestone.MOUNTED or old_ms is None:  # the verdict's own time is our window, not the page's
+        if old_ms is None:
             continue
         expected_ms = old_ms * max(speed, 1.0)
         own_ms = at_ms - inherited_ms

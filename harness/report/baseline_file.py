@@ -16,6 +16,7 @@ from harness.analysis.baseline import RunProfile, VisitProfile
 from harness.config_schema import problem
 from harness.errors import BundleError, ConfigError
 from harness.report.bundle import write_text
+from harness.report.run_folder import shown
 
 FORMAT = "chatkit-harness/baseline"
 VERSION = 1
@@ -95,7 +96,9 @@ def read_baseline(path: Path) -> Baseline:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        _refuse(path, "there is no baseline", "no such file", f"make one from a good run: {MAKE} {path}")
+        _refuse(
+            path, "there is no baseline", "no such file", f"make one from a good run: {MAKE} {shown(path.absolute())}"
+        )
     except OSError as error:
         _refuse(
             path, "the baseline cannot be read", error.strerror or str(error), "correct the path or its permissions"
@@ -128,7 +131,7 @@ def read_baseline(path: Path) -> Baseline:
 
 
 def _anew(path: Path) -> str:
-    return f"delete it and make it anew: {MAKE} {path}"
+    return f"delete it and make it anew: {MAKE} {shown(path.absolute())}"
 
 
 def _refuse(path: Path, what: str, found: str, fix: str) -> NoReturn:
