@@ -2,8 +2,8 @@
 
     python benchmarks/baseline.py [--runs 20] [--load 2] [--workers 2]
 
-The baseline is made without that load, as on a quiet machine. Prints each run: what its controls took, what was measured again, and what was
-called a regression. Exit code 1 when anything was.
+The baseline is made without that load, as on a quiet machine. Prints each run: what its controls took, what was measured again, and
+what was called a regression. Exit code 1 when anything was.
 """
 
 from __future__ import annotations
