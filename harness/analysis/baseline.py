@@ -64,7 +64,7 @@ class Tolerance:
     """How much later than expected a milestone may come: both bounds have to be passed."""
 
     ratio: float = 1.5
-    by_ms: float = 500.0
+    by_ms: float = 500.0  # on a machine as fast as the baseline's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,19 +236,21 @@ def _late(
 ) -> Iterator[tuple[str, float, float]]:
     """Yield milestone, expected and actual time of each that is late by itself, not only because an earlier one was.
 
-    A slower machine lengthens what is expected. A faster one does not shorten it: a page also waits for what no processor hastens.
+    A slower machine lengthens what is expected, and how much chance may add to it. A faster one shortens neither: a page also waits for
+    what no processor hastens.
     """
     if speed is None:
         return
     times = dict(before.milestones)
     inherited_ms = 0.0
+    slowness = max(speed, 1.0)
     for name, at_ms in sorted(((n, t) for n, t in now.milestones if t is not None), key=lambda item: item[1]):
         old_ms = times.get(name)
         if old_ms is None:
             continue
-        expected_ms = old_ms * max(speed, 1.0)
+        expected_ms = old_ms * slowness
         own_ms = at_ms - inherited_ms
-        if own_ms > tolerance.ratio * expected_ms and own_ms - expected_ms > tolerance.by_ms:
+        if own_ms > tolerance.ratio * expected_ms and own_ms - expected_ms > tolerance.by_ms * slowness:
             yield name, expected_ms, at_ms
             inherited_ms = at_ms - expected_ms
 

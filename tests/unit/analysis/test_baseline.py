@@ -195,6 +195,8 @@ TIMING: list[tuple[str, float, float, float, float, bool]] = [
     ("past half a second, within the ratio", 5_000, 400, 7_000, 400, False),
     ("a machine half as fast", 2_000, 400, 5_900, 800, False),
     ("a machine half as fast, and slower", 2_000, 400, 6_100, 800, True),
+    ("a machine half as fast, where chance adds twice as much", 300, 400, 1_600, 800, False),
+    ("a machine half as fast, and more than twice the half second late", 300, 400, 1_601, 800, True),
     ("a faster machine does not hasten a page that waits", 2_000, 400, 2_900, 100, False),
     ("slower on a faster machine", 2_000, 400, 3_100, 100, True),
     ("at once before", 0, 400, 501, 400, True),
