@@ -20,6 +20,7 @@ from harness.model.events import ConsoleMessage, RequestBlocked, RequestStarted,
 from harness.model.results import VisitResult
 from harness.model.timeline import Entry
 
+CHANCE = 0.5  # of a control: on a machine that needs seconds for a control, a second more or less says nothing
 CONTROL_MILESTONE = Milestone.COMPOSER_READY
 MOST_TEXTS = 200  # different console errors of one visit; one that has more is not compared by them
 UNDECIDED = "undecided"
@@ -64,7 +65,15 @@ class Tolerance:
     """How much later than expected a milestone may come: both bounds have to be passed."""
 
     ratio: float = 1.5
-    by_ms: float = 500.0  # on a machine as fast as the baseline's
+    by_ms: float = 500.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """What this machine makes of the baseline's times at the moment."""
+
+    slowness: float  # how many times as long things take, never less than 1
+    chance_ms: float  # how much later than expected a milestone may come by chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +99,6 @@ class Comparison:
     new: tuple[str, ...] = ()  # tests and visits that the baseline does not know
     missing: tuple[str, ...] = ()  # tests and visits of the baseline that did not run
     notes: tuple[str, ...] = ()  # what could not be compared, and why
-    speed: float = 1.0  # how many times as long as in the baseline a control took
 
 
 # --- profiles -----------------------------------------------------------------------------------------------------
@@ -174,18 +182,17 @@ def compare(before: RunProfile, now: RunProfile, tolerance: Tolerance) -> Compar
     """Return what is worse in the second run, and what only one of the two knows."""
     known = {(visit.test, visit.number): visit for visit in before.visits}
     seen = {(visit.test, visit.number): visit for visit in now.visits}
-    speed = now.control_ms / before.control_ms if now.control_ms and before.control_ms else None
+    pace = pace_of(before.control_ms, now.control_ms, tolerance)
     pairs = [(known[key], visit) for key, visit in seen.items() if key in known]
     new_tests = [test for test in now.tests if test not in before.tests]
     missing_tests = [test for test in before.tests if test not in now.tests]
     new_visits = [v.name for key, v in seen.items() if key not in known and v.test not in new_tests]
     missing_visits = [v.name for key, v in known.items() if key not in seen and v.test not in missing_tests]
     return Comparison(
-        regressions=tuple(r for old, new in pairs for r in regressions_of(old, new, speed, tolerance)),
+        regressions=tuple(r for old, new in pairs for r in regressions_of(old, new, pace, tolerance)),
         new=(*new_tests, *new_visits),
         missing=(*missing_tests, *missing_visits),
         notes=tuple(_notes(before, now, pairs)),
-        speed=speed or 1.0,
     )
 
 
@@ -201,10 +208,21 @@ def _notes(before: RunProfile, now: RunProfile, pairs: list[tuple[VisitProfile, 
             yield f"console errors are not compared, the baseline has more than {MOST_TEXTS} of them: {new.name}"
 
 
+def pace_of(control_before_ms: float | None, control_now_ms: float | None, tolerance: Tolerance) -> Pace | None:
+    """Return the pace that two controls tell; None when one of them is missing.
+
+    A slower machine lengthens what is expected, a faster one does not shorten it: a page also waits for what no processor hastens.
+    """
+    if not control_before_ms or not control_now_ms:
+        return None
+    slower_ms = max(control_before_ms, control_now_ms)
+    return Pace(slowness=slower_ms / control_before_ms, chance_ms=max(tolerance.by_ms, CHANCE * slower_ms))
+
+
 def regressions_of(
-    before: VisitProfile, now: VisitProfile, speed: float | None, tolerance: Tolerance
+    before: VisitProfile, now: VisitProfile, pace: Pace | None, tolerance: Tolerance
 ) -> Iterator[Regression]:
-    """Yield what is worse in the second visit. `speed`: the control's time against the baseline's; None: times are left."""
+    """Yield what is worse in the second visit; without a pace its times are left aside."""
 
     def regression(kind: str, what: str, old: str, new: str, *, is_timing: bool = False) -> Regression:
         return Regression(
@@ -217,7 +235,7 @@ def regressions_of(
         if lost:
             rest = f", nor what came after it: {', '.join(lost[1:])}" if lost[1:] else ""
             yield regression(LOST, lost[0], "reached", f"not reached{rest}", is_timing=now.outcome == "mounted")
-        for name, expected_ms, at_ms in _late(before, now, speed, tolerance):
+        for name, expected_ms, at_ms in _late(before, now, pace, tolerance):
             ratio = f"{at_ms / expected_ms:.1f} times as long" if expected_ms >= 1 else "late"
             yield regression(SLOWER, name, f"{expected_ms:.0f} ms expected", f"{at_ms:.0f} ms, {ratio}", is_timing=True)
     if now.session_requests > before.session_requests:
@@ -232,25 +250,20 @@ def regressions_of(
 
 
 def _late(
-    before: VisitProfile, now: VisitProfile, speed: float | None, tolerance: Tolerance
+    before: VisitProfile, now: VisitProfile, pace: Pace | None, tolerance: Tolerance
 ) -> Iterator[tuple[str, float, float]]:
-    """Yield milestone, expected and actual time of each that is late by itself, not only because an earlier one was.
-
-    A slower machine lengthens what is expected, and how much chance may add to it. A faster one shortens neither: a page also waits for
-    what no processor hastens.
-    """
-    if speed is None:
+    """Yield milestone, expected and actual time of each that is late by itself, not only because an earlier one was."""
+    if pace is None:
         return
     times = dict(before.milestones)
     inherited_ms = 0.0
-    slowness = max(speed, 1.0)
     for name, at_ms in sorted(((n, t) for n, t in now.milestones if t is not None), key=lambda item: item[1]):
         old_ms = times.get(name)
         if old_ms is None:
             continue
-        expected_ms = old_ms * slowness
+        expected_ms = old_ms * pace.slowness
         own_ms = at_ms - inherited_ms
-        if own_ms > tolerance.ratio * expected_ms and own_ms - expected_ms > tolerance.by_ms * slowness:
+        if own_ms > tolerance.ratio * expected_ms and own_ms - expected_ms > pace.chance_ms:
             yield name, expected_ms, at_ms
             inherited_ms = at_ms - expected_ms
 
