@@ -17,11 +17,11 @@ from rich.console import Console
 
 from harness.config import Config
 from harness.drive.browsers import BrowserChoice, find_browser
-from harness.errors import BundleError
+from harness.errors import BundleError, SecretFound
 from harness.model.results import TestOutcome, VisitResult
 from harness.plugin import CHECKS, Controller
 from harness.regressions import BaselineOptions, Judged, Plan, judge_run, plan_of
-from harness.report.bundle import read_result
+from harness.report.bundle import read_result, write_text
 from harness.report.run_folder import LATEST, runs_in, shown
 from harness.report.terminal import failure_text, run_table, test_line
 
@@ -79,11 +79,12 @@ def run_gate(console: Console, config: Config, options: GateOptions) -> int:
 def _judged(
     console: Console, config: Config, options: GateOptions, plan: Plan, reporter: GateReporter, code: int
 ) -> Judged:
-    """Hold the run against the baseline, or make it the next one. A run in which no test ran has nothing to compare."""
+    """Hold the run against the baseline, or make it the next one; one that was broken off, or ran no test, is neither."""
     controller = reporter.controller
-    if controller is None or code == NO_TEST_RAN:
+    if controller is None or code not in (0, FAILED, PASSED_AFTER_RETRY):
+        why = "no test ran" if code == NO_TEST_RAN else f"the run did not end well (exit code {code})"
         left = f"; {shown(plan.path.absolute())} is left as it was" if plan.is_updated else ""
-        return Judged(words=f"baseline: nothing to compare, no test ran{left}")
+        return Judged(words=f"baseline: nothing is compared, {why}{left}")
 
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -95,18 +96,22 @@ def _judged(
 
 
 def _repeat(arguments: list[str], paths: list[str], tests: list[str], folder: Path) -> Path | None:
-    """Run only these tests again, in a process of its own, and return the folder of that run; None when there is none."""
-    folder.mkdir()
+    """Run only these tests again, in a process of its own, and return the folder of that run; None when there is none.
+
+    Raises SecretFound as the run itself would, BundleError when nothing can be written.
+    """
     asked = folder / "tests.txt"
-    asked.write_text("".join(f"{test}\n" for test in tests), encoding="utf-8")
+    write_text(asked, "".join(f"{test}\n" for test in tests))
     own = [f"--output={folder}", f"--junitxml={folder / 'junit.xml'}", f"--chatkit-only={asked}"]
     with (folder / PYTEST_LOG).open("wb") as log:
-        subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "pytest", *arguments, *own, *paths],
             stdout=log,
             stderr=subprocess.STDOUT,
             check=False,
         )
+    if done.returncode == SecretFound.exit_code:
+        raise SecretFound(f"when tests were run again, a secret was found in what they wrote: {shown(folder)}")
     return next(iter(runs_in(folder)), None)
 
 
