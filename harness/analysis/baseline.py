@@ -183,7 +183,7 @@ def compare(before: RunProfile, now: RunProfile, tolerance: Tolerance) -> Compar
     known = {(visit.test, visit.number): visit for visit in before.visits}
     seen = {(visit.test, visit.number): visit for visit in now.visits}
     pace = pace_of(before.control_ms, now.control_ms, tolerance)
-    pairs = [(known[key], visit) for key, visit in seen.items() if key in known]
+    pairs = [(known[key], visit) for key, visit in sorted(seen.items()) if key in known]
     new_tests = [test for test in now.tests if test not in before.tests]
     missing_tests = [test for test in before.tests if test not in now.tests]
     new_visits = [v.name for key, v in seen.items() if key not in known and v.test not in new_tests]

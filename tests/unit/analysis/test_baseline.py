@@ -265,6 +265,14 @@ def test_new_and_missing_tests_and_visits_are_named_and_no_regression() -> None:
     assert compare(run(visit(), second), run(visit()), Tolerance()).missing == (f"{TEST}, visit 2",)
 
 
+def test_regressions_stand_in_the_order_of_the_tests() -> None:
+    """Two workers finish in any order, and two files of the same regressions are the same."""
+    one, other = visit(test="test_a.py::test"), visit(test="test_b.py::test")
+    worse = [replace(v, session_requests=2) for v in (other, one)]
+    comparison = compare(run(one, other), run(*worse), Tolerance())
+    assert [r.test for r in comparison.regressions] == ["test_a.py::test", "test_b.py::test"]
+
+
 # --- seen again ---------------------------------------------------------------------------------------------------
 
 
