@@ -98,7 +98,7 @@ def _applied(rule: Rule, facts: Facts, entries: tuple[Entry, ...]) -> tuple[Find
     if facts.is_mounted and rule.stops_mount and not rule.outlives_mount:
         return ()
     try:
-        found = [one for one in rule.finds(facts) if one.evidence]
+        found = [one for one in rule.finds(facts) if any(line > 0 for line in one.evidence)]
     except Exception as error:  # a defect in one rule must not cost the others
         line = entries[-1].seq if entries else 0
         return (_general(CRASHED, f"rule {rule.id} failed: {error!r}", (line,), Confidence.CERTAIN),)
@@ -123,7 +123,7 @@ def _merged(rule: Rule, found: list[Found]) -> Finding:
 
 
 def _sorted(lines: Iterable[int]) -> tuple[int, ...]:
-    return tuple(sorted({line for line in lines if line}))[:MOST_EVIDENCE] or (0,)
+    return tuple(sorted({line for line in lines if line > 0}))[:MOST_EVIDENCE]
 
 
 def _linked(finding: Finding, found: list[Finding]) -> Finding:
@@ -134,11 +134,20 @@ def _linked(finding: Finding, found: list[Finding]) -> Finding:
         for other in found
         if other is not finding
         and not (other.is_prediction and not finding.is_prediction)
-        and (other.rule in explaining or (other.layer in explaining and _stops(other)))
+        and (
+            other.rule in explaining
+            or (other.layer in explaining and _stops(other) and not _is_explained(other, finding))
+        )
     ]
     if not causes:
         return finding
     return replace(finding, caused_by=min(causes, key=_place).rule)
+
+
+def _is_explained(finding: Finding, other: Finding) -> bool:
+    """Whether a finding follows from the other: then it does not explain it as one of its layer."""
+    explaining = BY_ID[finding.rule].symptom_of if finding.rule in BY_ID else ()
+    return other.rule in explaining or other.layer in explaining
 
 
 def _to_the_root(found: list[Finding]) -> list[Finding]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from harness.analysis.exchanges import Exchange
 from harness.analysis.facts import Facts, evidence_of
 from harness.analysis.roles import is_conversation
+from harness.analysis.rules.network import network_confidence
 from harness.analysis.rules.rule import (
     CHATKIT_JS,
     Confidence,
@@ -31,12 +32,18 @@ def failed_call(facts: Facts, *, hosted: bool) -> Exchange | None:
     return call if call is not None and is_conversation(call) is hosted else None
 
 
-def answered(facts: Facts, matches: Callable[[Exchange], bool], *, hosted: bool) -> Iterator[Found]:
+def answered(
+    facts: Facts,
+    matches: Callable[[Exchange], bool],
+    *,
+    hosted: bool,
+    confidence: Callable[[Exchange], Confidence | None] = lambda _: None,
+) -> Iterator[Found]:
     """Yield the last backend call of this mode when it was refused in this way."""
     call = failed_call(facts, hosted=hosted)
     if call is not None and call.status >= 400 and matches(call):
         same = [x.seq for x in facts.calls if x.status == call.status and x is not call]
-        yield Found(summary=told(call), evidence=(*same[-3:], *evidence_of(call)))
+        yield Found(summary=told(call), evidence=(*same[-3:], *evidence_of(call)), confidence=confidence(call))
 
 
 def backend_without_secret(facts: Facts) -> Iterator[Found]:
@@ -56,9 +63,8 @@ def backend_rate_limited(facts: Facts) -> Iterator[Found]:
 
 def initial_thread_missing(facts: Facts) -> Iterator[Found]:
     """The thread to begin with does not exist."""
-    errors = facts.errors_about(NO_THREAD)
-    if errors:
-        call = facts.failed_call
+    errors, call = facts.errors_about(NO_THREAD), facts.failed_call
+    if errors and (call is None or 400 <= call.status < 500):
         yield Found(
             summary=on_one_line(errors[0].message),
             evidence=(*(evidence_of(call) if call else ()), *(e.seq for e in errors[:2])),
@@ -83,7 +89,7 @@ def backend_unreachable(facts: Facts) -> Iterator[Found]:
         return
     said = facts.console_about("blocked by CORS policy", "/v1/chatkit/conversation")
     if "QUIC" not in call.failure and not said:
-        yield Found(summary=told(call), evidence=evidence_of(call))
+        yield Found(summary=told(call), evidence=evidence_of(call), confidence=network_confidence(call))
 
 
 def backend_error_behind_cors(facts: Facts) -> Iterator[Found]:

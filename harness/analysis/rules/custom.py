@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from harness.analysis.facts import Facts, evidence_of, is_same_target
 from harness.analysis.roles import is_conversation
 from harness.analysis.rules.backend import NO_THREAD, answered, failed_call
-from harness.analysis.rules.network import Obstacle, mentions, obstacle_of
+from harness.analysis.rules.network import Obstacle, mentions, network_confidence, obstacle_of, route_confidence
 from harness.analysis.rules.rule import (
     CHATKIT_JS,
     CHATKIT_PYTHON,
     MDN,
+    Confidence,
     Found,
     Layer,
     Rule,
@@ -26,13 +27,21 @@ from harness.analysis.rules.rule import (
 
 def custom_backend_unauthorized(facts: Facts) -> Iterator[Found]:
     """The app's backend does not accept the caller."""
-    yield from answered(facts, lambda x: x.status in (401, 403), hosted=False)
+    # 403 has other reasons, too: a token against forged requests, a firewall, a role.
+    yield from answered(
+        facts,
+        lambda x: x.status in (401, 403),
+        hosted=False,
+        confidence=lambda x: None if x.status == 401 else Confidence.LIKELY,
+    )
 
 
 def custom_backend_not_found(facts: Facts) -> Iterator[Found]:
     """There is no backend at api.url."""
     if not facts.errors_about(NO_THREAD):
-        yield from answered(facts, lambda x: x.status in (404, 405, 410, 501), hosted=False)
+        yield from answered(
+            facts, lambda x: x.status in (404, 405, 410, 501), hosted=False, confidence=route_confidence
+        )
 
 
 def custom_backend_refuses(facts: Facts) -> Iterator[Found]:
@@ -54,6 +63,7 @@ def _blocked(facts: Facts, *obstacles: Obstacle) -> Iterator[Found]:
         yield Found(
             summary=told(call) + (f": {on_one_line(said[0].event.text, 160)}" if said else ""),
             evidence=(*evidence_of(call), *lines_of(hits[:2]), *lines_of(said[:2])),
+            confidence=network_confidence(call) if obstacle_of(facts, call) is Obstacle.UNREACHABLE else None,
         )
 
 
@@ -102,7 +112,12 @@ def custom_backend_blocked_by_browser(facts: Facts) -> Iterator[Found]:
 
 def custom_backend_unreachable(facts: Facts) -> Iterator[Found]:
     """Nothing answers at api.url."""
-    yield from _blocked(facts, Obstacle.UNREACHABLE, Obstacle.HERMETIC, Obstacle.RESPONSE)
+    yield from _blocked(facts, Obstacle.UNREACHABLE, Obstacle.RESPONSE)
+
+
+def custom_backend_kept_on_machine(facts: Facts) -> Iterator[Found]:
+    """The backend is outside, and this run stays inside."""
+    yield from _blocked(facts, Obstacle.HERMETIC)
 
 
 RULES = (
@@ -212,5 +227,14 @@ RULES = (
         remedy="Start it; compare api.url with the address that it listens on.",
         finds=custom_backend_unreachable,
         covers=("custom-backend-404-or-500",),
+    ),
+    Rule(
+        id="custom-backend-kept-on-machine",
+        layer=Layer.BACKEND,
+        outlives_mount=True,
+        title="The app's chat backend is outside, and this run is hermetic",
+        cause="A hermetic run answers OpenAI's hosts itself and lets nothing else leave this machine.",
+        remedy='Use network = "live" for this project, or point api.url to a backend on this machine.',
+        finds=custom_backend_kept_on_machine,
     ),
 )

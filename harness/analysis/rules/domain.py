@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from harness.analysis.exchanges import Exchange, split_url
 from harness.analysis.facts import Facts, evidence_of
+from harness.analysis.rules.network import network_confidence
 from harness.analysis.rules.rule import ALLOWLIST, CHATKIT_PYTHON, Confidence, Found, Layer, Rule, told, with_loaded
 from harness.analysis.tracks import Element, Frame
 
@@ -122,7 +123,7 @@ def verification_unreachable(facts: Facts) -> Iterator[Found]:
     check = _check(facts)
     if check is not None and check.failure and not check.is_aborted and not facts.errors_about(TIMED_OUT):
         tries = [seq for x in facts.checks for seq in evidence_of(x)]
-        yield Found(summary=told(check), evidence=(*tries[-6:], *_end(facts)))
+        yield Found(summary=told(check), evidence=(*tries[-6:], *_end(facts)), confidence=network_confidence(check))
 
 
 def widget_removed(facts: Facts) -> Iterator[Found]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.analysis.exchanges import Exchange
+from harness.analysis.exchanges import Exchange, split_url
 from harness.analysis.facts import Facts, evidence_of, is_official, is_same_target
-from harness.analysis.rules.network import Obstacle, is_challenge, obstacle_of
+from harness.analysis.rules.network import Obstacle, is_challenge, is_isolated, network_confidence, obstacle_of
 from harness.analysis.rules.rule import MDN, Confidence, Found, Layer, Rule, lines_of, on_one_line, told, with_loaded
 from harness.analysis.tracks import Element, Frame
 from harness.analysis.verdict import Outcome
@@ -32,17 +32,24 @@ def _failed_document(facts: Facts) -> Exchange | None:
 NOT_THERE = (404, 410)  # any other refusal of a copy says nothing about its place
 
 
-def _is_copy(facts: Facts) -> bool:
-    """Whether the loader came from elsewhere than the CDN, so that its frame is sought beside it."""
-    return any(not is_official(x.url) and 200 <= x.status < 300 for x in facts.loaders)
+def _copy(facts: Facts) -> Exchange | None:
+    """The loader that came from elsewhere than the CDN: under its own name, or any script that the frame is sought beside."""
+    frame = facts.frame_document
+    arrived = [
+        x for x in facts.exchanges
+        if x.request.resource_type == "script" and 200 <= x.status < 300 and not is_official(x.url)
+    ]  # fmt: skip
+    named = [x for x in arrived if x in facts.loaders]
+    beside = [x for x in arrived if frame and x.url.rpartition("/")[0] == frame.url.rpartition("/")[0]]
+    return next(iter((*named, *beside)), None)
 
 
 def frame_beside_copied_loader(facts: Facts) -> Iterator[Found]:
     """A copy of the loader looks for the frame beside itself."""
     document = facts.frame_document
-    if document is None or facts.has_frame_spoken or is_official(document.url) or not _is_copy(facts):
+    loader = _copy(facts)
+    if document is None or loader is None or facts.has_frame_spoken or is_official(document.url):
         return
-    loader = next(x for x in facts.loaders if not is_official(x.url))
     if document.status in NOT_THERE:
         yield Found(
             summary=f"the loader came from {loader.url}, so its frame is sought beside it: {told(document)}",
@@ -74,7 +81,7 @@ def frame_refused(facts: Facts) -> Iterator[Found]:
         document is None
         or document.status < 400
         or is_challenge(document)
-        or (document.status in NOT_THERE and _is_copy(facts) and not is_official(document.url))
+        or (document.status in NOT_THERE and _copy(facts) and not is_official(document.url))
     ):
         return
     ready = "; chatkit.ready fired all the same" if facts.mount.has_ready_event else ""
@@ -106,7 +113,10 @@ def frame_forbids_embedding(facts: Facts) -> Iterator[Found]:
     document = _failed_document(facts)
     if document is None:
         return
-    said = facts.console_about(pattern=r"(Refused to display|Framing) [^\n]{0,200}(X-Frame-Options|frame-ancestors)")
+    said = facts.console_about(
+        split_url(document.url).netloc,
+        pattern=r"(Refused to display|Framing) [^\n]{0,200}(X-Frame-Options|frame-ancestors)",
+    )
     headers = {name.lower(): value for name, value in document.response.headers} if document.response else {}
     forbids = "x-frame-options" in headers or "frame-ancestors" in headers.get("content-security-policy", "")
     if said or (forbids and obstacle_of(facts, document) is Obstacle.RESPONSE):
@@ -127,7 +137,7 @@ def frame_blocked_by_coep(facts: Facts) -> Iterator[Found]:
     yield Found(
         summary=told(document) + (f"; the page sends Cross-Origin-Embedder-Policy: {policy}" if policy else ""),
         evidence=(facts.page.seq, *evidence_of(document)) if policy else evidence_of(document),
-        confidence=None if policy else Confidence.LIKELY,
+        confidence=None if is_isolated(policy, document) else Confidence.LIKELY,
     )
 
 
@@ -156,7 +166,9 @@ def frame_unreachable(facts: Facts) -> Iterator[Found]:
         yield Found(
             summary=told(document),
             evidence=evidence_of(document),
-            confidence=Confidence.LIKELY if document.is_aborted else None,
+            confidence=network_confidence(document)
+            if obstacle_of(facts, document) is Obstacle.UNREACHABLE
+            else Confidence.LIKELY,
         )
 
 
@@ -183,6 +195,7 @@ def frame_script_missing(facts: Facts) -> Iterator[Found]:
         yield Found(
             summary=f"the frame's document arrived, and {told(scripts[0])}",
             evidence=(*(evidence_of(facts.frame_document) if facts.frame_document else ()), *evidence_of(scripts[0])),
+            confidence=None if ASSET.search(scripts[0].url) else Confidence.LIKELY,  # the frame may do without it
         )
 
 
@@ -197,6 +210,7 @@ def frame_script_no_script(facts: Facts) -> Iterator[Found]:
         yield Found(
             summary=f"{wrong[0].url} answered {wrong[0].status} with text/html in place of a script",
             evidence=evidence_of(wrong[0]),
+            confidence=None if ASSET.search(wrong[0].url) else Confidence.LIKELY,
         )
 
 

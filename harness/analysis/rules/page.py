@@ -40,8 +40,9 @@ MOST_REMOUNTS = 3
 
 
 def page_refused(facts: Facts) -> Iterator[Found]:
-    """The page itself is answered with an error."""
-    if facts.page.status >= 400:
+    """The page itself is answered with an error, and nothing of a chat comes with it."""
+    is_alive = facts.embeds or facts.scripts or facts.loaders  # an app that is served by the server's page for errors
+    if facts.page.status >= 400 and not is_alive:
         yield Found(
             summary=f"{facts.page.url or facts.page.asked_url} answered {facts.page.status}", evidence=(facts.page.seq,)
         )
@@ -161,7 +162,13 @@ def page_script_blocked_by_csp(facts: Facts) -> Iterator[Found]:
 def secret_fetched_twice(facts: Facts) -> Iterator[Found]:
     """Two sessions were made for one widget."""
     is_alone = len(facts.embeds) == 1  # another embed has a secret of its own
-    if facts.is_mounted and is_alone and facts.prefetch.outcome.value in ("fetched twice", "pre-fetched but not used"):
+    carriers = [call for call in facts.sessions if call.has_secret]
+    if (
+        facts.is_mounted
+        and is_alone
+        and len(carriers) > 1
+        and facts.prefetch.outcome.value in ("fetched twice", "pre-fetched but not used")
+    ):
         told = (
             "one secret was fetched before the element was there and thrown away, another one is used"
             if facts.prefetch.outcome.value == "pre-fetched but not used"
@@ -292,6 +299,7 @@ RULES = (
         cause="onLoad or onError on a <Script> inside a server component makes Next.js refuse the page.",
         remedy="Move the tag into a client component, or drop the handlers.",
         finds=handler_on_server_component,
+        confidence=Confidence.LIKELY,  # it may be another tag's handler
         covers=("app-next-script-handler-in-server-component",),
     ),
     Rule(

@@ -11,9 +11,13 @@ from harness.analysis.exchanges import Exchange
 from harness.analysis.facts import LOADER_URL, Facts, evidence_of, is_loader_candidate, is_same_target
 from harness.analysis.rules.network import (
     CHALLENGE,
+    INTEGRITY,
     Obstacle,
     is_challenge,
+    is_isolated,
     is_page,
+    mentions,
+    network_confidence,
     obstacle_of,
 )
 from harness.analysis.rules.rule import (
@@ -48,8 +52,14 @@ def loader_at_wrong_address(facts: Facts) -> Iterator[Found]:
     if loader is None or _is_on_cdn(loader.url):
         return
     nothing_there = (Obstacle.UNREACHABLE, Obstacle.HERMETIC, Obstacle.NO_SCRIPT)
-    if loader.status in (404, 410) or obstacle_of(facts, loader) in nothing_there:
-        yield Found(summary=f"{told(loader)}; the loader's only address is {LOADER_URL}", evidence=evidence_of(loader))
+    is_refused, obstacle = loader.status in (404, 410), obstacle_of(facts, loader)
+    if is_refused or obstacle in nothing_there:
+        kept = "; this run lets no request out, so nobody was asked" if obstacle is Obstacle.HERMETIC else ""
+        yield Found(
+            summary=f"{told(loader)}{kept}; the loader's only address is {LOADER_URL}",
+            evidence=evidence_of(loader),
+            confidence=None if is_refused else Confidence.LIKELY,  # it may be a mirror that is down, or out of reach
+        )
 
 
 def loader_refused(facts: Facts) -> Iterator[Found]:
@@ -66,7 +76,7 @@ def loader_unreachable(facts: Facts) -> Iterator[Found]:
     """The network between the browser and the CDN does not let the loader through."""
     loader = facts.failed_loader
     if loader is not None and _is_on_cdn(loader.url) and obstacle_of(facts, loader) is Obstacle.UNREACHABLE:
-        yield Found(summary=told(loader), evidence=evidence_of(loader))
+        yield Found(summary=told(loader), evidence=evidence_of(loader), confidence=network_confidence(loader))
 
 
 def loader_blocked_by_client(facts: Facts) -> Iterator[Found]:
@@ -107,7 +117,17 @@ def loader_blocked_by_coep(facts: Facts) -> Iterator[Found]:
         yield Found(
             summary=f"{told(loader)}" + (f"; the page sends Cross-Origin-Embedder-Policy: {policy}" if policy else ""),
             evidence=(facts.page.seq, *evidence_of(loader)) if policy else evidence_of(loader),
-            confidence=None if policy.startswith(("require-corp", "credentialless")) else Confidence.LIKELY,
+            confidence=None if is_isolated(policy, loader) else Confidence.LIKELY,
+        )
+
+
+def loader_blocked_by_cors(facts: Facts) -> Iterator[Found]:
+    """The tag asks for the loader with CORS, and the answer does not take part."""
+    loader = facts.failed_loader
+    if loader is not None and obstacle_of(facts, loader) is Obstacle.CORS:
+        yield Found(
+            summary=f"{told(loader)}: the answer does not allow the page's origin",
+            evidence=(*evidence_of(loader), *lines_of(mentions(facts, loader)[:2])),
         )
 
 
@@ -130,7 +150,7 @@ def loader_over_plain_http(facts: Facts) -> Iterator[Found]:
 
 def loader_integrity_mismatch(facts: Facts) -> Iterator[Found]:
     """The script tag pins a hash that the loader no longer has."""
-    hits = facts.console_about("integrity", "digest", pattern=r"chatkit[^/]*\.js")
+    hits = facts.console_about("integrity", pattern=INTEGRITY)
     if hits and not facts.is_defined:
         yield Found(summary=on_one_line(hits[0].event.text), evidence=lines_of(hits))
 
@@ -244,6 +264,16 @@ RULES = (
         finds=loader_blocked_by_coep,
         covers=("policy-coep-host",),
         doc=f"{MDN}HTTP/Reference/Headers/Cross-Origin-Embedder-Policy",
+    ),
+    Rule(
+        id="loader-blocked-by-cors",
+        layer=Layer.SCRIPT,
+        title="The script tag asks for the loader with CORS, which its server does not grant",
+        cause='crossorigin, integrity and type="module" on the tag make the request one with CORS; without the answer\'s consent the '
+        "browser drops the script.",
+        remedy=LOAD_IT,
+        finds=loader_blocked_by_cors,
+        doc=f"{MDN}HTML/Reference/Attributes/crossorigin",
     ),
     Rule(
         id="loader-over-plain-http",

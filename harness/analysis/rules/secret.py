@@ -19,6 +19,7 @@ from harness.analysis.rules.rule import (
     on_one_line,
     told,
 )
+from harness.analysis.verdict import Outcome
 
 SIGNATURE = r"Invalid client secret format|Unsupported token version|getClientSecret\(\)"
 NOT_CONFIGURED = r"getClientSecret is not configured"
@@ -53,6 +54,7 @@ def secret_malformed(facts: Facts) -> Iterator[Found]:
             summary="the frame was handed a text that is no client secret of the form <prefix>_<version><base64 of JSON>"
             + (f": {on_one_line(errors[0].message, 120)}" if errors else ""),
             evidence=(bad[-1].answered_seq, *_carrier(facts, bad[-1].digest), *(e.seq for e in errors[:2])),
+            confidence=None if errors else Confidence.LIKELY,  # a newer frame may know a newer form
         )
         return
     unused = [
@@ -94,6 +96,7 @@ def secret_never_answered(facts: Facts) -> Iterator[Found]:
         yield Found(
             summary="the frame asked for a client secret, and the promise of getClientSecret has not settled",
             evidence=(waiting[-1].asked_seq,),
+            confidence=None if facts.outcome is Outcome.TIMEOUT else Confidence.LIKELY,
         )
 
 

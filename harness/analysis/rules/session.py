@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from harness.analysis.exchanges import split_url
 from harness.analysis.facts import Facts, SessionCall
+from harness.analysis.rules.network import route_confidence
 from harness.analysis.rules.rule import (
     CHATKIT_GUIDE,
     Confidence,
@@ -25,6 +26,15 @@ CSRF = re.compile(r"csrf|xsrf|cross.site request forgery|nonce (is )?(invalid|ex
 NO_KEY = re.compile(
     r"openai_api_key|(missing|no|unset)[^.]{0,20}api key|api key (is )?(missing|not (set|configured))", re.IGNORECASE
 )
+NO_OPENAI_KEY = re.compile(
+    r"(missing|no|unset|without)[^.]{0,20}openai_api_key"
+    r"|openai_api_key[^.]{0,30}(missing|not (set|configured|found|defined)|required|unset)",
+    re.IGNORECASE,
+)
+CREDENTIALS = re.compile(
+    r"\b(sign(ed)?|log(ged)?)[ -]?in\b|token|\bjwt\b|cookie|credential|authenticat|session (has )?expired|bearer",
+    re.IGNORECASE,
+)
 NO_WORKFLOW = re.compile(
     r"(missing|no|unset|invalid) workflow|workflow_?id[^.]{0,20}(missing|not set|required)", re.IGNORECASE
 )
@@ -32,12 +42,15 @@ OLD_SDK = re.compile(
     r"(attribute|property)[^.]{0,20}chatkit|chatkit[^.]{0,30}(is not a function|undefined)|reading '(chatkit|sessions|beta)'",
     re.IGNORECASE,
 )
-SIGNATURE = r"Invalid client secret format|Unsupported token version|getClientSecret\(\)"
-NOT_CONFIGURED = r"getClientSecret is not configured"
 
 
-def _refused(facts: Facts, matches: Callable[[SessionCall], bool]) -> Iterator[Found]:
-    """The page's last request for a secret, when it was refused in this way and in no way that OpenAI's API has."""
+def _refused(
+    facts: Facts, matches: Callable[[SessionCall], bool], is_proof: Callable[[SessionCall], bool] = lambda _: True
+) -> Iterator[Found]:
+    """The page's last request for a secret, when it was refused in this way and in no way that OpenAI's API has.
+
+    `is_proof`: whether the answer says so by itself. An app can pass on the status of what OpenAI answered, without its words.
+    """
     call = facts.failed_session
     if (
         call is None
@@ -49,7 +62,7 @@ def _refused(facts: Facts, matches: Callable[[SessionCall], bool]) -> Iterator[F
     yield Found(
         summary=told(call.exchange),
         evidence=call.evidence,
-        confidence=None if call.is_named else Confidence.LIKELY,
+        confidence=None if call.is_named and is_proof(call) else Confidence.LIKELY,
     )
 
 
@@ -60,7 +73,9 @@ def session_for_nobody(facts: Facts) -> Iterator[Found]:
 
 def session_unauthorized(facts: Facts) -> Iterator[Found]:
     """The app's own sign-in refuses the caller."""
-    yield from _refused(facts, lambda call: call.exchange.status == 401 and not _names_nobody(call))
+    yield from _refused(
+        facts, lambda call: call.exchange.status == 401 and not _names_nobody(call), _asks_for_credentials
+    )
 
 
 def session_refused_by_csrf(facts: Facts) -> Iterator[Found]:
@@ -84,6 +99,7 @@ def session_route_missing(facts: Facts) -> Iterator[Found]:
             and not _names_nobody(call)
             and not NO_WORKFLOW.search(call.error_text)
         ),
+        lambda call: route_confidence(call.exchange) is None,
     )
 
 
@@ -104,7 +120,11 @@ def session_without_secret(facts: Facts) -> Iterator[Found]:
 
 def api_key_missing_in_app(facts: Facts) -> Iterator[Found]:
     """The app's server has no API key."""
-    yield from _refused(facts, lambda call: call.exchange.status >= 400 and NO_KEY.search(call.error_text) is not None)
+    yield from _refused(
+        facts,
+        lambda call: call.exchange.status >= 400 and NO_KEY.search(call.error_text) is not None,
+        lambda call: NO_OPENAI_KEY.search(call.error_text) is not None,
+    )
 
 
 def workflow_missing_in_app(facts: Facts) -> Iterator[Found]:
@@ -170,6 +190,11 @@ def session_redirected(facts: Facts) -> Iterator[Found]:
         )
 
 
+def _asks_for_credentials(call: SessionCall) -> bool:
+    names = [name.lower() for name, _ in _headers(call)]
+    return "www-authenticate" in names or CREDENTIALS.search(call.error_text) is not None
+
+
 def _names_nobody(call: SessionCall) -> bool:
     return call.exchange.status in (400, 401, 403, 404, 422) and UNNAMED.search(call.exchange.url) is not None
 
@@ -230,6 +255,7 @@ RULES = (
         cause="The app knows who asks and refuses: a missing role, a nonce or CSRF check without words, a firewall before the app.",
         remedy="Look at the answer's body and at what stands before the app; try with a user who may.",
         finds=session_forbidden,
+        confidence=Confidence.LIKELY,
         covers=("session-app-csrf",),
     ),
     Rule(
@@ -277,6 +303,7 @@ RULES = (
         cause="The workflow's id is neither in the request nor in the server's environment.",
         remedy="Set the variable where the server runs, or send the id.",
         finds=workflow_missing_in_app,
+        confidence=Confidence.LIKELY,
         covers=("session-app-500-missing-key", "app-workflow-env-missing"),
     ),
     Rule(
@@ -286,6 +313,7 @@ RULES = (
         cause="An old version, or a call outside of the beta namespace.",
         remedy="Upgrade the library and call client.beta.chatkit.sessions.create, or the REST endpoint.",
         finds=server_sdk_too_old,
+        confidence=Confidence.LIKELY,
         covers=("session-server-sdk-missing",),
     ),
     Rule(
@@ -295,13 +323,15 @@ RULES = (
         cause="502, 503 and 504 come from what stands before a server that is down, overloaded or unable to reach OpenAI.",
         remedy="Look at the server's log; check that it runs and can reach api.openai.com.",
         finds=session_gateway_failed,
+        confidence=Confidence.LIKELY,
         covers=("session-app-no-response", "openai-sessions-5xx"),
     ),
     Rule(
         id="session-server-error",
         layer=Layer.SESSION,
         title="The session endpoint fails",
-        cause="An exception in the app's own code, or configuration that is missing on the server.",
+        cause="An exception in the app's own code, configuration that is missing on the server, or an error of OpenAI's that the app "
+        "passes on without its words.",
         remedy="Look at the server's log at this moment; make the endpoint pass on what OpenAI answers.",
         finds=session_server_error,
         covers=("session-app-500-missing-key", "session-server-sdk-missing"),

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.analysis.exchanges import is_telemetry
-from harness.analysis.facts import Facts
-from harness.analysis.rules.network import Obstacle, mentions, obstacle_of
+from harness.analysis.facts import Facts, SessionCall
+from harness.analysis.rules.network import Obstacle, mentions, network_confidence, obstacle_of
 from harness.analysis.rules.rule import (
     MDN,
     Confidence,
@@ -33,8 +33,14 @@ def _failed(facts: Facts, obstacle: Obstacle) -> Iterator[Found]:
         yield Found(
             summary=told(call.exchange) + (f": {on_one_line(said[0].event.text, 160)}" if said else ""),
             evidence=(*call.evidence, *lines_of(hits), *lines_of(said[:2])),
-            confidence=None if call.is_named else Confidence.LIKELY,
+            confidence=_confidence(call, obstacle),
         )
+
+
+def _confidence(call: SessionCall, obstacle: Obstacle) -> Confidence | None:
+    if not call.is_named:
+        return Confidence.LIKELY
+    return network_confidence(call.exchange) if obstacle is Obstacle.UNREACHABLE else None
 
 
 def session_unreachable(facts: Facts) -> Iterator[Found]:
