@@ -159,10 +159,9 @@ def loader_defines_nothing(facts: Facts) -> Iterator[Found]:
         return
     if facts.console_about("integrity", pattern=INTEGRITY) or (facts.embed is None and facts.lookalikes):
         return
-    elsewhere = not is_official(arrived[-1].url)
     yield Found(
         summary=f"{arrived[-1].url} arrived, but it did not define <openai-chatkit>"
-        + (f"; it is not {LOADER_URL}" if elsewhere else ""),
+        + ("" if is_official(arrived[-1].url) else f"; it is not {LOADER_URL}"),
         evidence=with_loaded(facts, *evidence_of(arrived[-1])),
     )
 

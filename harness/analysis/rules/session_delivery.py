@@ -6,9 +6,10 @@ In: facts. Out: findings of the session's layer.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 
 from harness.analysis.exchanges import is_telemetry
-from harness.analysis.facts import Facts, SessionCall
+from harness.analysis.facts import SOUNDS_LIKE_IT, Facts, SessionCall, is_loader_candidate
 from harness.analysis.rules.network import Obstacle, mentions, network_confidence, obstacle_of
 from harness.analysis.rules.rule import (
     MDN,
@@ -73,13 +74,19 @@ def session_blocked_by_csp(facts: Facts) -> Iterator[Found]:
         s for s in hits if not is_telemetry(s.event.blocked_url) and s.event.blocked_url not in facts.mount.backend_urls
     ]
     named = [s for s in hits if facts.names_session(s.event.blocked_url)]
-    if hits and (named or not facts.is_configured or any(h.error for h in facts.handovers)):
-        first = (named or hits)[0]
+    asked_seq = min((h.asked_seq for h in facts.handovers if h.error), default=inf)
+    likely = [s for s in hits if s.seq > asked_seq or _sounds_like_it(s.event.blocked_url)]
+    if named or likely:
+        first = (named or likely)[0]
         yield Found(
             summary=f"{first.event.directive} of the page's Content-Security-Policy does not allow {first.event.blocked_url}",
-            evidence=lines_of((named or hits)[:4]),
+            evidence=lines_of((named or likely)[:4]),
             confidence=None if named else Confidence.LIKELY,
         )
+
+
+def _sounds_like_it(url: str) -> bool:
+    return SOUNDS_LIKE_IT.search(url) is not None and not is_loader_candidate(url)
 
 
 def session_over_plain_http(facts: Facts) -> Iterator[Found]:
