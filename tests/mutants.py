@@ -40,12 +40,18 @@ INVERSE: dict[type[ast.cmpop], type[ast.cmpop]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """One function of the rules with one change, and the rules that call it."""
+    """One function of the rules with one condition broken, and the rules that call it."""
 
     function: types.FunctionType
-    change: str  # where, and what was made of what
-    code: types.CodeType
     rules: tuple[Rule, ...]
+    code: types.CodeType
+    line: int
+    was: ast.expr
+    made: ast.expr
+
+    def __str__(self) -> str:
+        """Return where it is, and what was made of what."""
+        return f"{self.function.__name__}:{self.line}: {ast.unparse(self.was)}  ->  {ast.unparse(self.made)}"
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -61,9 +67,15 @@ class Mutant:
 def mutants() -> Iterator[Mutant]:
     """Return every mutant of every function that a rule reaches."""
     for function, callers in _reached().items():
-        tree = _definition(function)
-        for change, mutated in _changed(tree):
-            yield Mutant(function=function, change=change, code=_compiled(mutated, function), rules=callers)
+        tree = deepcopy(_definition(function))
+        for place in _conditions(tree):
+            for made in _versions(place.node):
+                place.put(made)
+                code = _compiled(tree, function)
+                place.put(place.node)
+                yield Mutant(
+                    function=function, rules=callers, code=code, line=place.node.lineno, was=place.node, made=made
+                )
 
 
 # --- functions ----------------------------------------------------------------------------------------------------
@@ -125,51 +137,55 @@ def _compiled(tree: ast.FunctionDef, function: types.FunctionType) -> types.Code
     return next(const for const in built.co_consts if isinstance(const, types.CodeType))
 
 
-# --- changes ------------------------------------------------------------------------------------------------------
+# --- conditions ---------------------------------------------------------------------------------------------------
 
 
-def _changed(tree: ast.FunctionDef) -> Iterator[tuple[str, ast.FunctionDef]]:
-    """The function with each of its conditions broken in turn."""
-    for place in range(len(_conditions(tree))):
-        for number in range(len(_versions(_conditions(tree)[place]))):
-            copy = deepcopy(tree)
-            node = _conditions(copy)[place]
-            was, line = ast.unparse(node), node.lineno
-            made = _versions(node)[number]
-            changed = ast.unparse(made)
-            yield f"{tree.name}:{line}: {was}  ->  {changed}", _Swap(node, made).visit(copy)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """An expression that decides something, and where it hangs in its tree."""
+
+    node: ast.expr
+    parent: ast.AST
+    field: str
+    number: int | None  # in a list of expressions
+
+    def put(self, node: ast.expr) -> None:
+        """Let another expression stand there."""
+        if self.number is None:
+            setattr(self.parent, self.field, node)
+        else:
+            getattr(self.parent, self.field)[self.number] = node
 
 
-class _Swap(ast.NodeTransformer):
-    def __init__(self, old: ast.AST, new: ast.AST) -> None:
-        self.old, self.new = old, new
-
-    def visit(self, node: ast.AST) -> Any:
-        """Return the new node in the old one's place."""
-        return self.new if node is self.old else super().visit(node)
-
-
-def _conditions(tree: ast.AST) -> list[ast.expr]:
+def _conditions(tree: ast.AST) -> list[_Place]:
     """The expressions that decide something, in the order in which they stand."""
-    found: list[ast.expr] = []
+    return [place for statement in getattr(tree, "body", ()) for place in _below(statement)]
 
-    def look(node: ast.AST) -> None:
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Found":
-            for argument in node.keywords:
-                if argument.arg not in TOLD:
-                    look(argument.value)
-            return
-        if isinstance(node, ast.IfExp) and (_is_words(node.body) or _is_words(node.orelse)):
-            return
-        if isinstance(node, (ast.BoolOp, ast.Compare, ast.IfExp)) or _is_not(node) or _is_quantor(node):
-            found.append(node)  # type: ignore[arg-type]  # all of them are expressions
-        if isinstance(node, (ast.If, ast.IfExp)) and not isinstance(node.test, (ast.BoolOp, ast.Compare)):
-            found.append(node.test)
-        for child in ast.iter_child_nodes(node):
-            look(child)
 
-    look(ast.Module(body=tree.body, type_ignores=[]) if isinstance(tree, ast.FunctionDef) else tree)
-    return found
+def _below(parent: ast.AST) -> Iterator[_Place]:
+    for field, value in ast.iter_fields(parent):
+        several = value if isinstance(value, list) else [value]
+        for number, node in enumerate(several):
+            if not isinstance(node, ast.AST) or _is_telling(node):
+                continue
+            if isinstance(node, ast.expr) and (_is_condition(node) or _is_test(parent, field)):
+                yield _Place(node=node, parent=parent, field=field, number=number if isinstance(value, list) else None)
+            yield from _below(node)
+
+
+def _is_telling(node: ast.AST) -> bool:
+    """Whether it only says what was seen: the words of a finding, and the lines that it cites."""
+    if isinstance(node, ast.keyword):
+        return node.arg in TOLD
+    return isinstance(node, ast.IfExp) and (_is_words(node.body) or _is_words(node.orelse))
+
+
+def _is_condition(node: ast.expr) -> bool:
+    return isinstance(node, (ast.BoolOp, ast.Compare, ast.IfExp)) or _is_not(node) or _is_quantor(node)
+
+
+def _is_test(parent: ast.AST, field: str) -> bool:
+    return isinstance(parent, (ast.If, ast.IfExp)) and field == "test"
 
 
 def _is_words(node: ast.expr) -> bool:

@@ -105,7 +105,7 @@ def backend_error_behind_cors(facts: Facts) -> Iterator[Found]:
 
 def backend_unanswered(facts: Facts) -> Iterator[Found]:
     """The first call to the backend has no answer."""
-    waiting = [x for x in facts.calls if x.is_open and not x.failure]
+    waiting = [x for x in facts.calls if x.is_open]
     if facts.outcome is not Outcome.TIMEOUT or not waiting or any(200 <= x.status < 300 for x in facts.calls):
         return
     waited_ms = facts.decided_at_ms - waiting[-1].started_at_ms
@@ -122,11 +122,15 @@ def sentinel_blocked(facts: Facts) -> Iterator[Found]:
     """OpenAI's anti-abuse script does not load."""
     errors = facts.errors_about(r"Failed to load Sentinel")
     if errors:
-        failed = [x.seq for x in facts.exchanges if "/sentinel/" in x.path and (x.failure or x.status >= 400)]
         yield Found(
             summary=f"{on_one_line(errors[0].message)}; the widget works without, and the backend may refuse its messages",
-            evidence=(*failed[:2], *(e.seq for e in errors[:2])),
+            evidence=(*_sentinels(facts), *(e.seq for e in errors[:2])),
         )
+
+
+def _sentinels(facts: Facts) -> tuple[int, ...]:
+    """The lines of the requests for the script that failed."""
+    return tuple(x.seq for x in facts.exchanges if "/sentinel/" in x.path and (x.failure or x.status >= 400))[:2]
 
 
 RULES = (

@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from harness.analysis.facts import Facts, evidence_of, is_same_target
 from harness.analysis.roles import is_conversation
 from harness.analysis.rules.backend import NO_THREAD, answered, failed_call
-from harness.analysis.rules.network import Obstacle, mentions, network_confidence, obstacle_of, route_confidence
+from harness.analysis.rules.network import (
+    Obstacle,
+    is_page,
+    mentions,
+    network_confidence,
+    obstacle_of,
+    route_confidence,
+)
 from harness.analysis.rules.rule import (
     CHATKIT_JS,
     CHATKIT_PYTHON,
@@ -57,7 +64,7 @@ def custom_backend_failing(facts: Facts) -> Iterator[Found]:
 
 def _blocked(facts: Facts, *obstacles: Obstacle) -> Iterator[Found]:
     call = failed_call(facts, hosted=False)
-    if call is not None and call.failure and obstacle_of(facts, call) in obstacles:
+    if call is not None and obstacle_of(facts, call) in obstacles:
         said = mentions(facts, call)
         hits = facts.violations_of(call, ("",))
         yield Found(
@@ -99,7 +106,7 @@ def custom_backend_answers_page(facts: Facts) -> Iterator[Found]:
     """A web page answers at api.url."""
     pages = [
         x for x in facts.calls
-        if not is_conversation(x) and 200 <= x.status < 300 and x.response and x.response.media_type == "text/html"
+        if not is_conversation(x) and 200 <= x.status < 300 and is_page(x)
     ]  # fmt: skip
     if pages and pages[-1] is facts.calls[-1]:
         yield Found(summary=f"{told(pages[-1])} with text/html", evidence=evidence_of(pages[-1]))

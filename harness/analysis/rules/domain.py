@@ -132,13 +132,17 @@ def widget_removed(facts: Facts) -> Iterator[Found]:
         return
     if facts.checks or facts.errors_about(NOT_VERIFIED) or facts.errors_about(TIMED_OUT):
         return
-    last = [s.seq for s in facts.shadows if "div.ck-wrapper" not in s.event.children]
     said = facts.errors_about(r"DomainVerificationRequestError")
     yield Found(
         summary="the widget was there, and its frame was taken out of the element again"
         + (f": {said[0].message}" if said else ""),
-        evidence=(*_end(facts), *(e.seq for e in said[:1]), *last[-1:]) or with_loaded(facts),
+        evidence=(*_end(facts), *(e.seq for e in said[:1]), *_emptied(facts)) or with_loaded(facts),
     )
+
+
+def _emptied(facts: Facts) -> tuple[int, ...]:
+    """The line on which the shadow root has no wrapper any more."""
+    return tuple(s.seq for s in facts.shadows if "div.ck-wrapper" not in s.event.children)[-1:]
 
 
 def _hint(facts: Facts) -> str:

@@ -103,24 +103,26 @@ def set_options_threw(facts: Facts) -> Iterator[Found]:
 
 def options_never_set(facts: Facts) -> Iterator[Found]:
     """A living element waits for options that never come."""
-    is_idle = facts.mount.element is Element.UPGRADED and facts.shadows and not facts.errors
+    is_idle = facts.mount.element is Element.UPGRADED and not facts.errors
     if facts.is_settled and is_idle and facts.is_defined:
         yield Found(
             summary="<openai-chatkit> is defined and in the document, its shadow root holds a style sheet only: no options reached it",
-            evidence=with_loaded(facts, facts.shadows[-1].seq),
+            evidence=with_loaded(facts, *lines_of(facts.shadows[-1:])),
         )
 
 
 def element_moved(facts: Facts) -> Iterator[Found]:
     """The element was taken out and put back, so its frame talks to nobody."""
     if facts.mount.element is Element.MOVED:
-        moved = [s.seq for s in facts.shadows if s.event.children.count("style") > 1]
         yield Found(
             summary="the same element was detached and attached again; its frame loaded anew, and no message of it is answered",
-            evidence=tuple(dict.fromkeys((facts.mount.last_signal.get(Signal.MOVED, 0), *moved[:2])))
-            if moved
-            else (facts.page.seq,),
+            evidence=(facts.mount.last_signal.get(Signal.MOVED, 0), *_second_styles(facts)),
         )
+
+
+def _second_styles(facts: Facts) -> tuple[int, ...]:
+    """The lines on which the shadow root has a style sheet too many."""
+    return tuple(s.seq for s in facts.shadows if s.event.children.count("style") > 1)[:2]
 
 
 def element_taken_out(facts: Facts) -> Iterator[Found]:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from harness.analysis.exchanges import Exchange, split_url
 from harness.analysis.facts import Facts, evidence_of, is_official, is_same_target
-from harness.analysis.rules.network import Obstacle, is_challenge, is_isolated, network_confidence, obstacle_of
+from harness.analysis.rules.network import Obstacle, is_challenge, is_isolated, is_page, network_confidence, obstacle_of
 from harness.analysis.rules.rule import MDN, Confidence, Found, Layer, Rule, lines_of, on_one_line, told, with_loaded
-from harness.analysis.tracks import Element, Frame
+from harness.analysis.tracks import Element
 from harness.analysis.verdict import Outcome
 
 NO_UUID = r"crypto\.randomUUID is not a function|randomUUID.{0,20}not a function"
@@ -117,8 +117,8 @@ def frame_forbids_embedding(facts: Facts) -> Iterator[Found]:
         split_url(document.url).netloc,
         pattern=r"(Refused to display|Framing) [^\n]{0,200}(X-Frame-Options|frame-ancestors)",
     )
-    headers = {name.lower(): value for name, value in document.response.headers} if document.response else {}
-    forbids = "x-frame-options" in headers or "frame-ancestors" in headers.get("content-security-policy", "")
+    policy = document.headers.get("content-security-policy", "")
+    forbids = "x-frame-options" in document.headers or "frame-ancestors" in policy
     if said or (forbids and obstacle_of(facts, document) is Obstacle.RESPONSE):
         yield Found(
             summary=on_one_line(said[0].event.text) if said else f"{told(document)}; it forbids to be framed",
@@ -176,7 +176,7 @@ def frame_unanswered(facts: Facts) -> Iterator[Found]:
     """The frame's document, or its script, does not come."""
     if facts.outcome is not Outcome.TIMEOUT or facts.has_frame_spoken:
         return
-    waiting = [x for x in (*facts.frame_documents[-1:], *facts.frame_scripts) if x.is_open and not x.failure]
+    waiting = [x for x in (*facts.frame_documents[-1:], *facts.frame_scripts) if x.is_open]
     if waiting:
         waited_s = (facts.decided_at_ms - waiting[0].started_at_ms) / 1000
         yield Found(
@@ -203,9 +203,7 @@ def frame_script_no_script(facts: Facts) -> Iterator[Found]:
     """What arrives as the frame's script is something else."""
     if facts.has_frame_spoken or not facts.is_settled:
         return
-    wrong = [
-        x for x in facts.frame_scripts if 200 <= x.status < 300 and x.response and x.response.media_type == "text/html"
-    ]
+    wrong = [x for x in facts.frame_scripts if 200 <= x.status < 300 and is_page(x)]
     if wrong:
         yield Found(
             summary=f"{wrong[0].url} answered {wrong[0].status} with text/html in place of a script",
@@ -287,7 +285,7 @@ def frame_app_crashed(facts: Facts) -> Iterator[Found]:
 
 def _failed_scripts(facts: Facts) -> list[Exchange]:
     """The scripts of the frame's document that did not arrive, while its app is silent."""
-    if facts.has_frame_spoken or facts.mount.frame in (Frame.BOOTED, Frame.READY):
+    if facts.has_frame_spoken:
         return []
     return [x for x in facts.frame_scripts if (x.failure and not x.is_aborted) or x.status >= 400]
 

@@ -98,15 +98,14 @@ def _is_local_network(facts: Facts, exchange: Exchange) -> bool:
 
 def is_challenge(exchange: Exchange) -> bool:
     """Whether an answer is a page of bot protection rather than what was asked for."""
-    if exchange.response is None or exchange.status not in (403, 429, 503):
+    if exchange.status not in (403, 429, 503):
         return False
-    if any(name.lower() == "cf-mitigated" for name, _ in exchange.response.headers):
-        return True
-    error = exchange.body.error_text if exchange.body else ""
-    is_page = exchange.response.media_type == "text/html"
-    return bool(CHALLENGE.search(error)) or (
-        exchange.status == 403 and is_page and exchange.url.endswith((".js", ".html"))
-    )
+    return says_challenge(exchange) or (exchange.status == 403 and is_page(exchange))
+
+
+def says_challenge(exchange: Exchange) -> bool:
+    """Whether an answer calls itself a challenge."""
+    return "cf-mitigated" in exchange.headers or CHALLENGE.search(exchange.error_text) is not None
 
 
 def is_isolated(policy: str, exchange: Exchange) -> bool:
@@ -119,4 +118,4 @@ def is_isolated(policy: str, exchange: Exchange) -> bool:
 
 def is_page(exchange: Exchange) -> bool:
     """Whether what arrived calls itself a web page."""
-    return exchange.response is not None and exchange.response.media_type == "text/html"
+    return exchange.media_type == "text/html"

@@ -121,13 +121,13 @@ def loader_only_preloaded(facts: Facts) -> Iterator[Found]:
 def loader_run_as_module(facts: Facts) -> Iterator[Found]:
     """The loader runs where it cannot know its own address."""
     errors = facts.page_errors_about(NO_CURRENT_SCRIPT)
-    modules = [s for s in facts.scripts if s.event.type == "module" and is_loader_candidate(s.event.src)]
     fetched = _fetched_without_tag(facts)
     if errors and not facts.is_defined:
+        modules = _module_tags(facts)
         how = 'as type="module"' if modules else "as a module, by import(), or as inlined text"
         yield Found(
             summary=f"the loader was run {how}, so document.currentScript is null and it gives up",
-            evidence=(*lines_of(modules), *lines_of(errors)),
+            evidence=(*modules, *lines_of(errors)),
         )
     elif fetched is not None and _is_imported(facts, fetched):
         yield Found(
@@ -135,6 +135,12 @@ def loader_run_as_module(facts: Facts) -> Iterator[Found]:
             evidence=with_loaded(facts, *evidence_of(fetched)),
             confidence=Confidence.LIKELY,
         )
+
+
+def _module_tags(facts: Facts) -> tuple[int, ...]:
+    """The lines of the tags that name the loader as a module."""
+    tags = [s for s in facts.scripts if s.event.type == "module" and is_loader_candidate(s.event.src)]
+    return lines_of(tags)
 
 
 def _fetched_without_tag(facts: Facts) -> Exchange | None:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.analysis.exchanges import Exchange
 from harness.analysis.facts import LOADER_URL, Facts, evidence_of, is_loader_candidate, is_same_target
 from harness.analysis.rules.network import (
-    CHALLENGE,
     INTEGRITY,
     Obstacle,
     is_challenge,
@@ -19,6 +17,7 @@ from harness.analysis.rules.network import (
     mentions,
     network_confidence,
     obstacle_of,
+    says_challenge,
 )
 from harness.analysis.rules.rule import (
     CHATKIT_JS,
@@ -42,7 +41,7 @@ def loader_challenged(facts: Facts) -> Iterator[Found]:
         yield Found(
             summary=f"{told(loader)}: a challenge page of the CDN's bot protection",
             evidence=evidence_of(loader),
-            confidence=None if CHALLENGE.search(_error(loader)) or _has_challenge_header(loader) else Confidence.LIKELY,
+            confidence=None if says_challenge(loader) else Confidence.LIKELY,
         )
 
 
@@ -139,7 +138,7 @@ def loader_over_plain_http(facts: Facts) -> Iterator[Found]:
     insecure = [url for url in sources if url.startswith("http://") and is_loader_candidate(url)]
     if insecure and facts.page.url.startswith("https://"):
         hits = facts.console_about("Mixed Content", insecure[0])
-        failed = [x for x in facts.loaders if x.failure and x.url.startswith("http://")]
+        failed = [x for x in facts.loaders if x.failure and x.url in insecure]
         if hits or failed:
             yield Found(
                 summary=f"an https page may not run {insecure[0]}",
@@ -173,7 +172,7 @@ def loader_answered_by_page(facts: Facts) -> Iterator[Found]:
 def loader_never_arrives(facts: Facts) -> Iterator[Found]:
     """The loader was asked for, and the answer does not come."""
     is_waiting = facts.outcome is Outcome.TIMEOUT and not facts.is_defined
-    if is_waiting and facts.loaders and facts.loaders[-1].is_open and facts.loaders[-1].failure == "":
+    if is_waiting and facts.loaders and facts.loaders[-1].is_open:
         loader = facts.loaders[-1]
         waited_ms = facts.decided_at_ms - loader.started_at_ms
         yield Found(
@@ -185,16 +184,6 @@ def loader_never_arrives(facts: Facts) -> Iterator[Found]:
 def _is_on_cdn(url: str) -> bool:
     """Whether an address is the loader's own."""
     return url.split("?")[0] == LOADER_URL
-
-
-def _error(exchange: Exchange) -> str:
-    return exchange.body.error_text if exchange.body else ""
-
-
-def _has_challenge_header(exchange: Exchange) -> bool:
-    return exchange.response is not None and any(
-        name.lower() == "cf-mitigated" for name, _ in exchange.response.headers
-    )
 
 
 RULES = (

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from harness.analysis.exchanges import split_url
 from harness.analysis.facts import Facts, SessionCall
-from harness.analysis.rules.network import route_confidence
+from harness.analysis.rules.network import is_page, route_confidence
 from harness.analysis.rules.rule import (
     CHATKIT_GUIDE,
     Confidence,
@@ -105,12 +105,12 @@ def session_route_missing(facts: Facts) -> Iterator[Found]:
 
 def session_answered_by_page(facts: Facts) -> Iterator[Found]:
     """A web page answers in place of the endpoint."""
-    yield from _refused(facts, lambda call: _is_good_status(call) and _media_type(call) == "text/html")
+    yield from _refused(facts, lambda call: _is_good_status(call) and is_page(call.exchange))
 
 
 def session_without_secret(facts: Facts) -> Iterator[Found]:
     """The endpoint says that all is well, and sends no secret."""
-    for found in _refused(facts, lambda call: _is_good_status(call) and _media_type(call) != "text/html"):
+    for found in _refused(facts, lambda call: _is_good_status(call) and not is_page(call.exchange)):
         yield Found(
             summary=f"{found.summary}, without a client secret in it",
             evidence=found.evidence,
@@ -178,21 +178,22 @@ def session_redirected(facts: Facts) -> Iterator[Found]:
         return
     moved = [call for call in facts.sessions if 300 <= call.exchange.status < 400 and call.exchange.status != 304]
     if moved and facts.sessions[-1] is moved[-1]:
-        to = next((v for name, v in _headers(moved[-1]) if name.lower() == "location"), "")
-        after = [
-            x.seq
-            for x in facts.exchanges
-            if x.seq > moved[-1].exchange.seq and to and x.url.endswith(split_url(to).path or to)
-        ]
+        to = moved[-1].exchange.headers.get("location", "")
         yield Found(
             summary=f"{told(moved[-1].exchange)}" + (f" and led to {to}" if to else ""),
-            evidence=(*moved[-1].evidence, *after[:1]),
+            evidence=(*moved[-1].evidence, *_arrival(facts, moved[-1], to)),
         )
 
 
+def _arrival(facts: Facts, moved: SessionCall, to: str) -> tuple[int, ...]:
+    """The line of the request that a redirection led to."""
+    path = split_url(to).path or to
+    after = [x.seq for x in facts.exchanges if to and x.seq > moved.exchange.seq and x.url.endswith(path)]
+    return tuple(after[:1])
+
+
 def _asks_for_credentials(call: SessionCall) -> bool:
-    names = [name.lower() for name, _ in _headers(call)]
-    return "www-authenticate" in names or CREDENTIALS.search(call.error_text) is not None
+    return "www-authenticate" in call.exchange.headers or CREDENTIALS.search(call.error_text) is not None
 
 
 def _names_nobody(call: SessionCall) -> bool:
@@ -209,14 +210,6 @@ def _has_name(call: SessionCall) -> bool:
 
 def _is_good_status(call: SessionCall) -> bool:
     return 200 <= call.exchange.status < 300
-
-
-def _media_type(call: SessionCall) -> str:
-    return call.exchange.response.media_type if call.exchange.response else ""
-
-
-def _headers(call: SessionCall) -> tuple[tuple[str, str], ...]:
-    return call.exchange.response.headers if call.exchange.response else ()
 
 
 RULES = (

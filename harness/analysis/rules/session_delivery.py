@@ -26,7 +26,7 @@ from harness.analysis.verdict import Outcome
 
 def _failed(facts: Facts, obstacle: Obstacle) -> Iterator[Found]:
     call = facts.failed_session
-    if call is not None and call.exchange.failure and obstacle_of(facts, call.exchange) is obstacle:
+    if call is not None and obstacle_of(facts, call.exchange) is obstacle:
         if obstacle is Obstacle.UNREACHABLE and call.exchange.status:
             return  # it was reached
         said = mentions(facts, call.exchange)
@@ -52,8 +52,7 @@ def session_unreachable(facts: Facts) -> Iterator[Found]:
 def session_answer_broken(facts: Facts) -> Iterator[Found]:
     """The endpoint began to answer, and the connection broke."""
     call = facts.failed_session
-    is_begun = call is not None and call.exchange.failure != "" and 200 <= call.exchange.status < 300
-    if call is not None and is_begun and not call.exchange.is_aborted:
+    if call is not None and call.exchange.failure and 200 <= call.exchange.status < 300:
         yield Found(summary=told(call.exchange), evidence=call.evidence)
 
 
@@ -111,7 +110,7 @@ def session_kept_on_machine(facts: Facts) -> Iterator[Found]:
 
 def session_unanswered(facts: Facts) -> Iterator[Found]:
     """The endpoint has the request, and says nothing."""
-    open_calls = [call for call in facts.sessions if call.exchange.is_open and not call.exchange.failure]
+    open_calls = [call for call in facts.sessions if call.exchange.is_open]
     if facts.is_custom or facts.real_secret_seq or not open_calls:
         return
     if any(call.has_secret for call in facts.sessions):

@@ -36,6 +36,7 @@ from builders import (
     page_error,
     pause,
     policy_violated,
+    rejection,
     request_failed,
     request_started,
     script_referenced,
@@ -47,7 +48,7 @@ from builders import (
     visit_ended,
     visit_started,
 )
-from rule_cases import (
+from rule_steps import (
     ELEMENT,
     INVALID,
     as_document,
@@ -59,15 +60,13 @@ from rule_cases import (
     framed,
     idle,
     refused,
-    rejection,
     upgraded,
     with_loader,
 )
+from rule_told import facts
 
 from harness.analysis.diagnosis import diagnose
 from harness.analysis.facts import Facts
-from harness.analysis.gathering import facts_of
-from harness.analysis.prefetch import prefetch_of
 from harness.analysis.result import result_of
 from harness.analysis.rules import RULES
 from harness.analysis.rules.rule import Found, Layer, Rule
@@ -295,14 +294,6 @@ def test_a_hundred_thousand_lines_are_few_findings_soon() -> None:
 
 
 # --- the rules' table ---------------------------------------------------------------------------------------------
-
-
-def facts(steps: Steps) -> Facts:
-    """Return the facts of a visit after which nothing happens any more."""
-    lines = entries(steps, pause(20_000), visit_ended())
-    verdict = judge(lines, Limits()).verdict
-    assert verdict is not None
-    return facts_of(lines, mount=verdict.mount, verdict=verdict, prefetch=prefetch_of(lines, verdict.mount.embed))
 
 
 def broken(_facts: Facts) -> Iterator[Found]:
