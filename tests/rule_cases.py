@@ -433,6 +433,9 @@ FIRES: dict[str, Steps] = {
         frame_error("InitialThreadLoadError", "Failed to load initial thread: Not Found"),
     ],
     "backend-refuses": hosted(backend=conversation(404)),
+    "backend-answers-page": hosted(
+        backend=[conversation()[0], response_received("r6", media_type=HTML), request_finished("r6")]
+    ),
     "backend-failing": hosted(backend=conversation(503)),
     "backend-unreachable": hosted(backend=[conversation()[0], request_failed("r6", "net::ERR_CONNECTION_RESET")]),
     "backend-error-behind-cors": hosted(
@@ -706,6 +709,14 @@ NEAR_MISSES: dict[str, Steps] = {
     "backend-rate-limited": hosted(backend=[*conversation(429), *conversation(request_id="r8")]),
     "initial-thread-missing": hosted(backend=conversation(404)),
     "backend-refuses": custom(backend=custom_call(404)),
+    "backend-answers-page": hosted(
+        backend=[
+            conversation()[0],
+            response_received("r6", media_type=HTML),
+            request_finished("r6"),
+            *conversation(request_id="r8"),
+        ]
+    ),
     "backend-failing": hosted(backend=[*conversation(503), *conversation(request_id="r8")]),
     "backend-unreachable": hosted(backend=[conversation()[0], request_failed("r6", "net::ERR_ABORTED")]),
     "backend-error-behind-cors": hosted(backend=[conversation()[0], request_failed("r6", "net::ERR_FAILED")]),

@@ -1354,10 +1354,6 @@ MORE: dict[str, tuple[Steps, str]] = {
     # --- the app's own backend
     "an own backend that forbids": (custom(backend=custom_call(403)), "custom-backend-unauthorized~"),
     "an own backend that is not found, in JSON": (custom(backend=custom_call(404)), "custom-backend-not-found~"),
-    "OpenAI's backend answers with a page": (
-        hosted(backend=[conversation()[0], response_received("r6", media_type=HTML), request_finished("r6")]),
-        "",
-    ),
     "an own backend that refuses with a page": (
         custom(
             backend=[

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from harness.analysis.exchanges import Exchange
 from harness.analysis.facts import Facts, evidence_of
 from harness.analysis.roles import is_conversation
-from harness.analysis.rules.network import network_confidence
+from harness.analysis.rules.network import is_page, network_confidence
 from harness.analysis.rules.rule import (
     CHATKIT_JS,
     Confidence,
@@ -44,6 +44,13 @@ def answered(
     if call is not None and call.status >= 400 and matches(call):
         same = [x.seq for x in facts.calls if x.status == call.status and x is not call]
         yield Found(summary=told(call), evidence=(*same[-3:], *evidence_of(call)), confidence=confidence(call))
+
+
+def answered_by_page(facts: Facts, *, hosted: bool) -> Iterator[Found]:
+    """Yield the last backend call of this mode when a web page answered it."""
+    last = facts.calls[-1] if facts.calls else None
+    if last is not None and is_conversation(last) is hosted and 200 <= last.status < 300 and is_page(last):
+        yield Found(summary=f"{told(last)} with text/html", evidence=evidence_of(last))
 
 
 def backend_without_secret(facts: Facts) -> Iterator[Found]:
@@ -82,6 +89,11 @@ def backend_failing(facts: Facts) -> Iterator[Found]:
     yield from answered(facts, lambda x: x.status >= 500, hosted=True)
 
 
+def backend_answers_page(facts: Facts) -> Iterator[Found]:
+    """A web page answers in place of OpenAI's backend."""
+    yield from answered_by_page(facts, hosted=True)
+
+
 def backend_unreachable(facts: Facts) -> Iterator[Found]:
     """The frame does not reach OpenAI's backend."""
     call = failed_call(facts, hosted=True)
@@ -100,9 +112,6 @@ def backend_error_behind_cors(facts: Facts) -> Iterator[Found]:
         yield Found(summary=on_one_line(said[0].event.text), evidence=(*evidence_of(call), *lines_of(said[:2])))
 
 
-# --- custom mode --------------------------------------------------------------------------------------------------
-
-
 def backend_unanswered(facts: Facts) -> Iterator[Found]:
     """The first call to the backend has no answer."""
     waiting = [x for x in facts.calls if x.is_open]
@@ -113,9 +122,6 @@ def backend_unanswered(facts: Facts) -> Iterator[Found]:
         summary=f"{waiting[-1].request.method} {waiting[-1].url} has had no answer for {waited_ms / 1000:.1f} s",
         evidence=evidence_of(waiting[-1]),
     )
-
-
-# --- streams ------------------------------------------------------------------------------------------------------
 
 
 def sentinel_blocked(facts: Facts) -> Iterator[Found]:
@@ -187,6 +193,17 @@ RULES = (
         remedy="Read the answer's body; start with a new thread.",
         finds=backend_refuses,
         covers=("conversation-4xx-on-send",),
+    ),
+    Rule(
+        id="backend-answers-page",
+        layer=Layer.BACKEND,
+        title="A web page answers in place of OpenAI's backend",
+        cause="Something on the path answers for OpenAI: a portal, a proxy, a filter. ChatKit takes the page for an empty answer: no "
+        "history, no reply.",
+        remedy="Open the address in a browser on the same network and look; allow api.openai.com and its regional hosts.",
+        finds=backend_answers_page,
+        stops_mount=False,
+        covers=("conversation-5xx-or-not-sse",),
     ),
     Rule(
         id="backend-failing",

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.analysis.facts import Facts, evidence_of, is_same_target
-from harness.analysis.roles import is_conversation
-from harness.analysis.rules.backend import NO_THREAD, answered, failed_call
+from harness.analysis.rules.backend import NO_THREAD, answered, answered_by_page, failed_call
 from harness.analysis.rules.network import (
     Obstacle,
-    is_page,
     mentions,
     network_confidence,
     obstacle_of,
@@ -104,12 +102,7 @@ def custom_backend_blocked_by_csp(facts: Facts) -> Iterator[Found]:
 
 def custom_backend_answers_page(facts: Facts) -> Iterator[Found]:
     """A web page answers at api.url."""
-    pages = [
-        x for x in facts.calls
-        if not is_conversation(x) and 200 <= x.status < 300 and is_page(x)
-    ]  # fmt: skip
-    if pages and pages[-1] is facts.calls[-1]:
-        yield Found(summary=f"{told(pages[-1])} with text/html", evidence=evidence_of(pages[-1]))
+    yield from answered_by_page(facts, hosted=False)
 
 
 def custom_backend_blocked_by_browser(facts: Facts) -> Iterator[Found]:

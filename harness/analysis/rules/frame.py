@@ -280,9 +280,6 @@ def frame_app_crashed(facts: Facts) -> Iterator[Found]:
         )
 
 
-# --- handshake ----------------------------------------------------------------------------------------------------
-
-
 def _failed_scripts(facts: Facts) -> list[Exchange]:
     """The scripts of the frame's document that did not arrive, while its app is silent."""
     if facts.has_frame_spoken:
