@@ -21,7 +21,10 @@ MOST_EVIDENCE = 12
 MOST_CONSOLE_FINDINGS = 10
 SHORTEST_MESSAGE = 12  # shorter ones stand in too many lines to explain them
 ORDER = {layer.value: number for number, layer in enumerate(Layer)}
-POLICY = "Content Security Policy directive"  # what browsers write of a violation
+POLICY = (
+    "Content Security Policy directive",
+    "Content-Security-Policy: ",
+)  # what Chromium and Firefox write of a violation
 Needles = frozenset[tuple[str, ...]]  # texts; a console line that holds all parts of one says the same
 UNEXPLAINED = "unexplained"
 UNCAUGHT = "uncaught-error"
@@ -283,7 +286,7 @@ def _needles(finding: Finding, by_seq: dict[int, events.Event]) -> Needles:
                 words.add((url,))
             case events.PolicyViolated(directive=directive, blocked_url=url):
                 root = directive.removesuffix("-elem").removesuffix("-attr")
-                words.add((POLICY, root, url if "://" in url else ""))
+                words |= {(says, root, url if "://" in url else "") for says in POLICY}
             case events.FrameMessage(error_message=message) | events.WidgetEvent(message=message):
                 words.add((" ".join(message.split()),))
             case events.ConsoleMessage(text=text):
@@ -308,8 +311,14 @@ def _says(text: str, place: str, words: Needles) -> bool:
 def _console_findings(problems: list[ConsoleProblem]) -> list[Finding]:
     """The errors that no finding accounts for, each text once."""
     by_text: dict[tuple[str, str], list[int]] = {}
+    uncaught = dict.fromkeys(on_one_line(problem.text) for problem in problems if problem.kind == "uncaught")
+    thrown = [text for text in uncaught if len(text) >= SHORTEST_MESSAGE][:MOST_CONSOLE_FINDINGS]
     for problem in problems:
-        by_text.setdefault((problem.kind, on_one_line(problem.text)), []).append(problem.seq)
+        line = on_one_line(problem.text)
+        # Frameworks, and some browsers, write what is thrown to the console as well.
+        said = next((text for text in thrown if text in line), "")
+        key = ("uncaught", said) if said else (problem.kind, line)
+        by_text.setdefault(key, []).append(problem.seq)
     found = [
         _general(
             UNCAUGHT if kind == "uncaught" else CONSOLE,
