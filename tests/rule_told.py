@@ -13,13 +13,19 @@ from builders import (
     LOADER,
     TRANSCRIPTS,
     Steps,
+    answered,
+    body,
     console_message,
     conversation,
+    element_disconnected,
     element_shown,
     entries,
+    hosted,
     hosted_boot,
     loader_arrived,
+    loader_requested,
     notice_shown,
+    page_with_loader,
     pause,
     policy_violated,
     request_blocked,
@@ -218,6 +224,27 @@ WAIT = frozenset(
 # What stays true of a widget that came to life all the same; the diagnosis drops it then.
 STAYS_SAID = frozenset({"stale-secret-returned", "refresh-not-configured", "page-from-file"})
 
+# What the catalogue of failures lists, and calls harmless: it is no finding, of any rule.
+_NO_HANDLER = console_message("No handler found for nonce 1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed", "error")
+BENIGN: dict[str, Steps] = {
+    "the loader comes twice": [
+        *page_with_loader()[:-1],
+        *loader_requested("r2b"),
+        *answered("r2b", body=body("(() => {})()", "text/javascript")),
+        *hosted()[len(page_with_loader()) - 1 :],
+    ],
+    "the element is removed, and made anew": [
+        *hosted(),
+        element_disconnected(),
+        *session_fetched("digest-b", "x3"),
+        *element_shown(2),
+        *hosted_boot(embed=2, digest="digest-b", nonce="x1", frame_request="x4"),
+        *verification(request_id="x5"),
+        *conversation(request_id="x6"),
+    ],
+    "an answer comes for a message that is forgotten": [*hosted(), _NO_HANDLER],
+}
+
 # What happens on a page besides, and has nothing to do with the chat.
 _ELSEWHERE = "https://elsewhere.test"
 NOISE: Steps = [
@@ -304,6 +331,8 @@ def _cases() -> Iterator[Case]:
             facts=facts(NEAR_MISSES[rule.id]),
             told=frozenset(INSTEAD.get(rule.id, "").split()),
         )
+    for name, steps in BENIGN.items():
+        yield Case(name=name, facts=facts(steps), told=frozenset())
     for name in HEALTHY:
         yield Case(name=name, facts=facts(TRANSCRIPTS[name]), told=frozenset())
         yield Case(name=f"{name}, in noise", facts=facts(_in_noise(TRANSCRIPTS[name])), told=frozenset())

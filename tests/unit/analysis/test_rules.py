@@ -7,7 +7,7 @@ from builders import TRANSCRIPTS, Steps, entries, pause, visit_ended, visit_star
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rule_cases import FIRES, NEAR_MISSES
-from rule_told import HEALTHY, RECOVERY, STAYS_SAID, WAIT, cases, facts, told_by
+from rule_told import BENIGN, HEALTHY, RECOVERY, STAYS_SAID, WAIT, cases, facts, told_by
 
 from harness.analysis.result import result_of
 from harness.analysis.rules import BY_ID, RULES
@@ -58,10 +58,10 @@ def test_every_visit_is_told_by_its_rules_and_by_no_other(group: str) -> None:
     assert wrong == {}
 
 
-@pytest.mark.parametrize("name", HEALTHY)
-def test_a_healthy_visit_has_no_findings(name: str) -> None:
-    """Zero, of any kind."""
-    assert findings(TRANSCRIPTS[name]) == {}
+@pytest.mark.parametrize("steps", [*map(TRANSCRIPTS.get, HEALTHY), *BENIGN.values()], ids=[*HEALTHY, *BENIGN])
+def test_a_healthy_visit_has_no_findings(steps: Steps) -> None:
+    """Zero, of any kind; nor has one with what only looks like a failure."""
+    assert findings(steps) == {}
 
 
 def test_a_widget_that_comes_to_life_after_all_disproves_what_was_wrong() -> None:
@@ -111,8 +111,8 @@ def test_links_between_rules_never_lead_in_a_circle() -> None:
 
 
 def test_known_failures_are_covered() -> None:
-    """At least 80 of the catalogue's entries, each by a rule of its own or as one of several."""
-    assert len({entry for rule in RULES for entry in rule.covers}) >= 80
+    """All of the catalogue's 126 entries but three that are harmless (`BENIGN`) and two that leave nothing to be seen."""
+    assert len({entry for rule in RULES for entry in rule.covers}) == 121
 
 
 def test_no_two_rules_have_the_same_title() -> None:
