@@ -6,6 +6,7 @@ In: facts. Out: findings of this layer. Calls that failed and were repeated with
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from harness.analysis.exchanges import Exchange
 from harness.analysis.facts import Facts, evidence_of
@@ -139,11 +140,12 @@ def _sentinels(facts: Facts) -> tuple[int, ...]:
     return tuple(x.seq for x in facts.exchanges if "/sentinel/" in x.path and (x.failure or x.status >= 400))[:2]
 
 
+# A call can fail while the widget is made, and later just as well.
+call_rule = partial(Rule, layer=Layer.BACKEND, outlives_mount=True)
+
 RULES = (
-    Rule(
+    call_rule(
         id="backend-without-secret",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The frame asks the backend without a secret",
         cause="getClientSecret gave none that the frame accepts, and the frame went on with an empty bearer.",
         remedy="Find out why getClientSecret gave no usable secret.",
@@ -151,10 +153,8 @@ RULES = (
         symptom_of=(Layer.SESSION, Layer.UPSTREAM, Layer.DOMAIN, "workflow-id-missing"),
         covers=("conversation-401-at-boot", "session-secret-rejected-silently"),
     ),
-    Rule(
+    call_rule(
         id="backend-rejects-secret",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="OpenAI does not accept the client secret",
         cause="The secret is expired, cancelled, or of another project or region.",
         remedy="Make a fresh session whenever getClientSecret is called; do not keep secrets.",
@@ -164,30 +164,24 @@ RULES = (
         covers=("conversation-401-at-boot", "conversation-4xx-on-send", "session-secret-stale-returned"),
         doc=f"{CHATKIT_JS}guides/authentication",
     ),
-    Rule(
+    call_rule(
         id="backend-rate-limited",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The session's requests are used up",
         cause="Sessions allow ten requests a minute unless told otherwise, and history and repeats count.",
         remedy="Raise rate_limits.max_requests_per_1_minute when the session is made; slow the test down.",
         finds=backend_rate_limited,
         covers=("conversation-429",),
     ),
-    Rule(
+    call_rule(
         id="initial-thread-missing",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The thread to begin with does not exist",
         cause="initialThread names a thread that was deleted, or that belongs to another user or project.",
         remedy="Forget the stored id when this error comes.",
         finds=initial_thread_missing,
         covers=("conversation-initial-thread-missing",),
     ),
-    Rule(
+    call_rule(
         id="backend-refuses",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="OpenAI's backend refuses the call",
         cause="An unknown thread, or a request that does not fit the session.",
         remedy="Read the answer's body; start with a new thread.",
@@ -205,10 +199,8 @@ RULES = (
         stops_mount=False,
         covers=("conversation-5xx-or-not-sse",),
     ),
-    Rule(
+    call_rule(
         id="backend-failing",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="OpenAI's backend fails",
         cause="An error on OpenAI's side, or of the workflow; the frame repeats up to five times.",
         remedy="Look at the workflow's run log and at https://status.openai.com.",
@@ -216,20 +208,16 @@ RULES = (
         covers=("conversation-5xx-or-not-sse", "domain-sudden-failure"),
         doc="https://status.openai.com",
     ),
-    Rule(
+    call_rule(
         id="backend-unreachable",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The frame does not reach OpenAI's backend",
         cause="A firewall, a blocker or DNS keeps the browser from OpenAI's API.",
         remedy="Allow api.openai.com, us.api.openai.com and eu.api.openai.com on this network.",
         finds=backend_unreachable,
         covers=("policy-adblock",),
     ),
-    Rule(
+    call_rule(
         id="backend-error-behind-cors",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="A failure of the backend looks like CORS",
         cause="An error answer without CORS headers makes the browser hide its status behind a CORS message.",
         remedy="Look at the answer's own status; for tool results check size and shape.",

@@ -6,9 +6,10 @@ In: facts. Out: findings of the backend's layer. Calls that failed and were repe
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from harness.analysis.facts import Facts, evidence_of, is_same_target
-from harness.analysis.rules.backend import NO_THREAD, answered, answered_by_page, failed_call
+from harness.analysis.rules.backend import NO_THREAD, answered, answered_by_page, call_rule, failed_call
 from harness.analysis.rules.network import (
     Obstacle,
     mentions,
@@ -60,7 +61,8 @@ def custom_backend_failing(facts: Facts) -> Iterator[Found]:
     yield from answered(facts, lambda x: x.status >= 500 and x.status != 501, hosted=False)
 
 
-def _blocked(facts: Facts, *obstacles: Obstacle) -> Iterator[Found]:
+def _blocked(facts: Facts, obstacles: tuple[Obstacle, ...]) -> Iterator[Found]:
+    """The last call failed, and one of these stood in its way."""
     call = failed_call(facts, hosted=False)
     if call is not None and obstacle_of(facts, call) in obstacles:
         said = mentions(facts, call)
@@ -72,19 +74,9 @@ def _blocked(facts: Facts, *obstacles: Obstacle) -> Iterator[Found]:
         )
 
 
-def custom_backend_blocked_by_cors(facts: Facts) -> Iterator[Found]:
-    """The app's backend does not allow the page's origin."""
-    yield from _blocked(facts, Obstacle.CORS)
-
-
-def custom_backend_over_plain_http(facts: Facts) -> Iterator[Found]:
-    """A secure page has a backend of plain http."""
-    yield from _blocked(facts, Obstacle.MIXED)
-
-
 def custom_backend_blocked_by_csp(facts: Facts) -> Iterator[Found]:
     """The page may not talk to its own backend."""
-    found = tuple(_blocked(facts, Obstacle.CSP))
+    found = tuple(_blocked(facts, (Obstacle.CSP,)))
     yield from found
     # What policy forbids never gets to the network; all that is left of it is the violation.
     urls = facts.mount.backend_urls
@@ -105,26 +97,9 @@ def custom_backend_answers_page(facts: Facts) -> Iterator[Found]:
     yield from answered_by_page(facts, hosted=False)
 
 
-def custom_backend_blocked_by_browser(facts: Facts) -> Iterator[Found]:
-    """The browser keeps the page from its backend."""
-    yield from _blocked(facts, Obstacle.LOCAL_NETWORK, Obstacle.CLIENT)
-
-
-def custom_backend_unreachable(facts: Facts) -> Iterator[Found]:
-    """Nothing answers at api.url."""
-    yield from _blocked(facts, Obstacle.UNREACHABLE, Obstacle.RESPONSE)
-
-
-def custom_backend_kept_on_machine(facts: Facts) -> Iterator[Found]:
-    """The backend is outside, and this run stays inside."""
-    yield from _blocked(facts, Obstacle.HERMETIC)
-
-
 RULES = (
-    Rule(
+    call_rule(
         id="custom-backend-unauthorized",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The app's chat backend does not accept the caller",
         cause="Its own authentication misses a cookie, a header or a token. ChatKit shows nothing of it.",
         remedy="Pass a fetch function in `api` that adds the credentials.",
@@ -132,10 +107,8 @@ RULES = (
         covers=("custom-backend-401",),
         doc=CHATKIT_JS,
     ),
-    Rule(
+    call_rule(
         id="custom-backend-not-found",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="There is no chat backend at api.url",
         cause="A wrong path, a route that is not mounted, or one that does not take POST.",
         remedy='Mount the endpoint there; test it with a real request such as {"type": "threads.list", "params": {}}.',
@@ -154,20 +127,16 @@ RULES = (
         covers=("custom-backend-404-or-500", "conversation-5xx-or-not-sse"),
         doc=CHATKIT_PYTHON,
     ),
-    Rule(
+    call_rule(
         id="custom-backend-refuses",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The app's chat backend refuses the call",
         cause="The endpoint does not understand ChatKit's requests, or refuses this one.",
         remedy="Hand the request's body to the ChatKit server library unchanged.",
         finds=custom_backend_refuses,
         doc=CHATKIT_PYTHON,
     ),
-    Rule(
+    call_rule(
         id="custom-backend-failing",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The app's chat backend fails",
         cause="An exception in the endpoint or in its store: a method with other arguments than the library's, a database that is away.",
         remedy="Look at the server's log at this moment.",
@@ -175,32 +144,26 @@ RULES = (
         covers=("custom-backend-404-or-500", "conversation-5xx-or-not-sse"),
         doc=CHATKIT_PYTHON,
     ),
-    Rule(
+    call_rule(
         id="custom-backend-blocked-by-cors",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The app's chat backend does not allow the page's origin",
         cause="In custom mode the page itself makes the calls, with headers of ChatKit's own that CORS must allow.",
         remedy="Allow the page's origin, POST and OPTIONS, and the headers content-type, accept-language and chatkit-frame-instance-id.",
-        finds=custom_backend_blocked_by_cors,
+        finds=partial(_blocked, obstacles=(Obstacle.CORS,)),
         covers=("custom-backend-cors",),
         doc=f"{MDN}HTTP/Guides/CORS",
     ),
-    Rule(
+    call_rule(
         id="custom-backend-over-plain-http",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="A secure page has a chat backend of plain http",
         cause="Browsers do not send requests of https pages to http addresses. Verification is skipped then too, which hides it.",
         remedy="Serve the backend over https.",
-        finds=custom_backend_over_plain_http,
+        finds=partial(_blocked, obstacles=(Obstacle.MIXED,)),
         covers=("custom-backend-mixed-content",),
         doc=f"{MDN}Security/Mixed_content",
     ),
-    Rule(
+    call_rule(
         id="custom-backend-blocked-by-csp",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The page's Content-Security-Policy blocks its chat backend",
         cause="In custom mode the page itself makes the calls, and connect-src does not name api.url's origin.",
         remedy="Add it to connect-src.",
@@ -208,33 +171,27 @@ RULES = (
         covers=("policy-csp-connect-src",),
         doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/connect-src",
     ),
-    Rule(
+    call_rule(
         id="custom-backend-blocked-by-browser",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The browser keeps the page from its chat backend",
         cause="A blocker, or the guard of the local network against public pages.",
         remedy="Exempt the site from the blocker; serve page and backend from the same place.",
-        finds=custom_backend_blocked_by_browser,
+        finds=partial(_blocked, obstacles=(Obstacle.LOCAL_NETWORK, Obstacle.CLIENT)),
         covers=("policy-adblock",),
     ),
-    Rule(
+    call_rule(
         id="custom-backend-unreachable",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The app's chat backend cannot be reached",
         cause="The backend is not running, or scheme, host or port of api.url are wrong.",
         remedy="Start it; compare api.url with the address that it listens on.",
-        finds=custom_backend_unreachable,
+        finds=partial(_blocked, obstacles=(Obstacle.UNREACHABLE, Obstacle.RESPONSE)),
         covers=("custom-backend-404-or-500",),
     ),
-    Rule(
+    call_rule(
         id="custom-backend-kept-on-machine",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The app's chat backend is outside, and this run is hermetic",
         cause="A hermetic run answers OpenAI's hosts itself and lets nothing else leave this machine.",
         remedy='Use network = "live" for this project, or point api.url to a backend on this machine.',
-        finds=custom_backend_kept_on_machine,
+        finds=partial(_blocked, obstacles=(Obstacle.HERMETIC,)),
     ),
 )
