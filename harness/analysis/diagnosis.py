@@ -25,6 +25,7 @@ POLICY = (
     "Content Security Policy directive",
     "Content-Security-Policy: ",
 )  # what Chromium and Firefox write of a violation
+REFUSED_BY_POLICY = "violates the document's Content Security Policy"  # and what Chromium writes of the request
 Needles = frozenset[tuple[str, ...]]  # texts; a console line that holds all parts of one says the same
 UNEXPLAINED = "unexplained"
 UNCAUGHT = "uncaught-error"
@@ -286,7 +287,9 @@ def _needles(finding: Finding, by_seq: dict[int, events.Event]) -> Needles:
                 words.add((url,))
             case events.PolicyViolated(directive=directive, blocked_url=url):
                 root = directive.removesuffix("-elem").removesuffix("-attr")
-                words |= {(says, root, url if "://" in url else "") for says in POLICY}
+                where = url if "://" in url else ""
+                words |= {(says, root, where) for says in POLICY}
+                words |= {(says, where) for says in (REFUSED_BY_POLICY,) if where}
             case events.FrameMessage(error_message=message) | events.WidgetEvent(message=message):
                 words.add((" ".join(message.split()),))
             case events.ConsoleMessage(text=text):

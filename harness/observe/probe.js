@@ -141,7 +141,11 @@
     const own = /** @type {any} */ (el);
     if (!hidden && skipped && own.checkVisibility && !own.checkVisibility()) hidden = skipped;
     if (!hidden && scaled && (!r.width || !r.height) && own.offsetWidth && own.offsetHeight) hidden = scaled;
-    const over = r.width && r.height && !hidden ? document.elementFromPoint((left + right) / 2, (top + bottom) / 2) : null;
+    // Seen from outside, whatever is in a shadow root is its host.
+    const hosts = new Set(), x2 = (left + right) / 2, y2 = (top + bottom) / 2;
+    for (let root = el.getRootNode(); root instanceof ShadowRoot; root = root.host.getRootNode()) hosts.add(root.host);
+    let over = r.width && r.height && !hidden ? document.elementFromPoint(x2, y2) : null;
+    if (hosts.has(over)) over = /** @type {any} */ (el.getRootNode()).elementFromPoint(x2, y2);
     if (shape && over && over !== el && over.contains(el) && styleOf(el).pointerEvents !== 'none') hidden = shape;
     let container = upFrom(el);
     while (container && /^(inline|contents)$/.test(styleOf(container).display)) container = upFrom(container);

@@ -294,6 +294,7 @@ def test_an_error_that_is_thrown_and_written_is_one_finding() -> None:
     "words",
     [
         f"Loading the script '{LOADER}' violates the following Content Security Policy directive: \"script-src 'self'\".",
+        f"Fetch API cannot load {LOADER}. Refused to connect because it violates the document's Content Security Policy.",
         f"Content-Security-Policy: The page's settings blocked a script (script-src-elem) at {LOADER} from being executed",
     ],
 )
