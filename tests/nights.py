@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from builders import TRANSCRIPTS, Steps, entries, pause, visit_ended, visit_started
@@ -39,13 +40,22 @@ def visit(steps: Steps) -> VisitResult:
 
 def mounted(number: int = 1, **changes: Any) -> Attempt:
     """Return an attempt that passed."""
-    attempt = Attempt(entry="chat", number=number, bundle="b", result=visit(TRANSCRIPTS["hosted"]))
-    return replace(attempt, **changes)
+    return replace(Attempt(entry="chat", number=number, bundle="b", result=_mounted()), **changes)
 
 
 def broken(rule: str, number: int = 3) -> Attempt:
     """Return the last of three attempts, stopped by what a rule is about."""
-    return Attempt(entry="chat", number=number, bundle="b", result=visit(FIRES[rule]))
+    return Attempt(entry="chat", number=number, bundle="b", result=_stopped_by(rule))
+
+
+@cache
+def _mounted() -> VisitResult:
+    return visit(TRANSCRIPTS["hosted"])
+
+
+@cache
+def _stopped_by(rule: str) -> VisitResult:
+    return visit(FIRES[rule])
 
 
 def hop(kind: Kind, number: int, **changes: Any) -> Hop:

@@ -15,7 +15,7 @@ from harness.analysis.rules.ahead import AHEAD
 from harness.analysis.rules.hop_rule import HopRule
 from harness.analysis.rules.hops import HOP_RULES, HOP_RULES_BY_ID, SHARED
 from harness.analysis.rules.rule import Confidence, Found, Layer, Rule
-from harness.model.hops import Preflight, PreflightResult
+from harness.model.hops import Hop, Preflight, PreflightResult
 from harness.model.results import Finding
 
 ORDER = {layer.value: number for number, layer in enumerate(Layer)}
@@ -67,8 +67,13 @@ def _found(preflight: Preflight) -> Told:
         if not (hop.skipped or hop.is_protected or hop.is_guarded):
             facts = facts_of_hop(hop)
             for name in SHARED.get(hop.kind, ()):
-                add(BY_ID[name], BY_ID[name].finds(facts))
+                add(BY_ID[name], (_as_asked(one, hop) for one in BY_ID[name].finds(facts)))
     return told
+
+
+def _as_asked(found: Found, hop: Hop) -> Found:
+    """A finding about the address that was asked, where that stands in for the one that a page would ask."""
+    return replace(found, summary=found.summary.replace(hop.known_as, hop.url)) if hop.known_as else found
 
 
 def _without_explained(told: Told) -> Told:

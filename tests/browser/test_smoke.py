@@ -32,7 +32,7 @@ entries = {{ topic = {{ click = "Topic Generation" }} }}
 preflight = {{ api_key = "${{OPENAI_API_KEY}}", workflows = ["wf_test_topic_generation"], project = "proj_test_topics", api_base = "{api}", cdn_base = "{cdn}" }}
 smoke = {{ webhook = "${{SMOKE_WEBHOOK}}", message = "three topics about tea", attempts = 2, backoff_ms = 1_000, slow_mount_ms = 60_000, first_token_ms = 60_000, metrics_file = "smoke.prom" }}
 """  # noqa: E501 (an inline table of TOML is one line)
-KEY, FOREIGN = "sk-test-topic-project", "sk-test-billing-project"
+KEY = "sk-test-topic-project"
 
 
 def smoke(tmp_path: Path, stack: Stack, receiver: Receiver, key: str, pauses: list[float]) -> tuple[int, str]:
@@ -53,7 +53,7 @@ def smoke(tmp_path: Path, stack: Stack, receiver: Receiver, key: str, pauses: li
 
 
 def test_three_nights(tmp_path: Path) -> None:
-    """A good one with a message, one that needs a second attempt, one with another project's key."""
+    """A good one with a message, one that needs a second attempt, one without a page."""
     pauses: list[float] = []
     healthy = scenario_named("healthy")
     with serve_receiver() as receiver, serve_stack(scenario=healthy, is_for_people=True) as stack:
@@ -71,12 +71,13 @@ def test_three_nights(tmp_path: Path) -> None:
         assert "topic passed at attempt 2, before it: session-server-error" in said
         assert pauses == [1.0]
 
-        stack.use(replace(healthy, api_key=FOREIGN))
-        code, said = smoke(tmp_path, stack, receiver, FOREIGN, pauses)
+        stack.use(replace(healthy, faults=faults_of(["abort:page"])))
+        code, said = smoke(tmp_path, stack, receiver, KEY, pauses)
         assert code == 12, said
         assert "smoke: staging is FAILING" in said
-        assert "workflow not visible to this project: wf_test_topic_generation is expected in proj_test_topics" in said
-        assert "whose fault: our configuration" in said
+        assert "visits:    none, there is no page to visit" in said
+        assert "whose fault: our app" in said
+        assert pauses == [1.0, 1.0]  # the preflight was made again
     lines = read_history(tmp_path / "smoke-history.jsonl").lines
     records = [line for line in lines if isinstance(line, Record)]
     assert [record.verdict.outcome for record in records] == ["ok", "degraded", "failing"]
@@ -87,8 +88,9 @@ def test_three_nights(tmp_path: Path) -> None:
     assert [root["status"]["code"] for root in roots] == [1, 1, 2]
     latest = tmp_path / "test-results" / "latest" / "staging"
     saved = json.loads((latest / "smoke.json").read_text(encoding="utf-8"))
-    assert [attempt["is_passed"] for attempt in saved["attempts"]] == [False, False]
-    assert {"preflight.json", "smoke.json", "topic-1", "topic-2"} <= {path.name for path in latest.iterdir()}
+    assert (saved["attempts"], saved["record"]["verdict"]["cause"]) == ([], "page-unreachable")
+    bundles = {path.name for path in latest.parents[1].glob("run-*/staging/*")}
+    assert {"preflight.json", "smoke.json", "topic-1", "topic-2"} == bundles
     assert 'chatkit_smoke_outcome{project="staging",outcome="failing"} 1' in (tmp_path / "smoke.prom").read_text()
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
 

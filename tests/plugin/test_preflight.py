@@ -116,7 +116,9 @@ CASES = {
         also=("loader-blocked-by-coep",),
     ),
     # the CDN
-    "loader-503": Case(rule="loader-refused", hop="CDN loader", faults=("status:script=503",), api=False),
+    "loader-503": Case(
+        rule="loader-refused", hop="CDN loader", faults=("status:script=503",), api=False, says=("GET http://127.0.0.1:",)
+    ),
     "loader-challenge": Case(
         rule="loader-challenged",
         hop="CDN loader",
