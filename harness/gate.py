@@ -5,6 +5,7 @@ In: the configuration. Out: progress, failures and a table on a console, a run f
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ from rich.console import Console
 from harness.config import Config
 from harness.drive.browsers import BrowserChoice, find_browser
 from harness.errors import BundleError
-from harness.model.results import TestOutcome, VisitResult
+from harness.files import Appender
+from harness.model.results import Loss, TestOutcome, VisitResult
 from harness.plugin import CHECKS, Controller
 from harness.report.bundle import read_result
 from harness.report.run_folder import LATEST, shown
@@ -96,6 +98,7 @@ class GateReporter:
         self._console = console
         self._folder: Path | None = None
         self._controller: Controller | None = None
+        self._log: _Log | None = None
         self._rows: list[tuple[TestOutcome, tuple[VisitResult, ...]]] = []
 
     @property
@@ -111,11 +114,18 @@ class GateReporter:
             return
         self._controller, self._folder = controller, controller.folder
         controller.on_outcome = self._on_outcome
+        controller.on_loss = self._on_loss
         terminal: Any = session.config.pluginmanager.get_plugin("terminalreporter")
-        log = (controller.folder / PYTEST_LOG).open("w", encoding="utf-8", buffering=1)
-        session.config.add_cleanup(log.close)
+        self._log = _Log(controller.folder / PYTEST_LOG)
+        session.config.add_cleanup(self._log.close)
         # pytest has no public way to print somewhere else; its plugins expect the reporter itself to be there.
-        terminal._tw = type(terminal._tw)(log)
+        terminal._tw = type(terminal._tw)(self._log)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_unconfigure(self) -> None:
+        """Count the log among what is missing, before the controller says so."""
+        if self._controller is not None and self._log is not None and self._log.problem:
+            self._controller.lose(Loss(file=PYTEST_LOG, reason=self._log.problem))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Say what could not be collected."""
@@ -129,6 +139,9 @@ class GateReporter:
         self._console.print(test_line(outcome, visits), highlight=False, soft_wrap=True)
         if not outcome.is_good:
             self._console.print(failure_text(outcome), highlight=False, soft_wrap=True)
+
+    def _on_loss(self, told: str) -> None:
+        self._console.print(told, style="bold red", markup=False, highlight=False, soft_wrap=True)
 
     def _result(self, bundle: str) -> VisitResult | None:
         try:
@@ -144,11 +157,41 @@ class GateReporter:
             self._console.print(run_table(self._rows, folder=shown(self._folder)), highlight=False, soft_wrap=True)
             self._console.print()
             self._console.print(f"results: {shown(self._folder)} (also as {LATEST})", markup=False, highlight=False)
-        if self._controller is not None and self._controller.proof:
-            self._console.print(self._controller.proof, style="bold red", markup=False, highlight=False, soft_wrap=True)
+        if self._controller is not None:
+            for told in filter(None, (self._controller.told_losses, self._controller.proof)):
+                self._console.print(told, style="bold red", markup=False, highlight=False, soft_wrap=True)
         sentence = SENTENCES.get(code, f"ended with exit code {code}").format(
             bad=sum(not outcome.is_good for outcome in finished),
             flaky=sum(outcome.is_flaky for outcome in finished),
             all=len(finished),
         )
+        if self._controller is not None and self._controller.told_losses:
+            sentence += "; its results are not where, or not all that, they should be: see above"
         self._console.print(f"gate: {sentence}", style="bold green" if code == 0 else "bold red", highlight=False)
+
+
+class _Log(io.TextIOBase):
+    """What pytest prints, in a file; a disk without room costs the rest of it, and nothing else."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._file = Appender(path)
+
+    @property
+    def problem(self) -> str:
+        """Why the rest is missing; "" when nothing is."""
+        return self._file.problem
+
+    def writable(self) -> bool:
+        """Say that it can be written to."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Append a text."""
+        self._file.write(text.encode("utf-8", "replace"))
+        return len(text)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()

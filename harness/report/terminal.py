@@ -13,7 +13,7 @@ from rich.text import Text
 
 from harness.model.results import TestOutcome, VisitResult
 
-STYLES = {"passed": "green", "failed": "bold red", "error": "bold red", "skipped": "yellow"}
+STYLES = {"passed": "green", "failed": "bold red", "error": "bold red", "skipped": "yellow", "unfinished": "bold red"}
 SEPARATOR = " · "
 Rows = Iterable[tuple[TestOutcome, tuple[VisitResult, ...]]]
 
