@@ -43,7 +43,7 @@ RUN_TIMEOUT_S = 180.0  # for a run that goes on after the kill
 END_TIMEOUT_S = (
     25.0  # until everything that a killed run had started is gone; a worker of pytest-xdist takes up to 15 s
 )
-LOOK_EVERY_S = 0.02
+LOOK_EVERY_S = 0.05
 WHOLE = ("timeline.jsonl", "result.json", "console.log", "network.har", "dom.html", "screenshot-page.png")
 WITNESS = "witness.txt"
 TESTS = """
@@ -155,10 +155,10 @@ def still_there(known: set[Process]) -> list[Process]:
     return [p for p in known if (p.pid, p.started) in there]
 
 
-def kill_one_run(folder: Path, *, victim: str, is_parallel: bool, after_s: float) -> Killed:
+def kill_one_run(folder: Path, *, victim: str, is_parallel: bool, after_s: float, tests: str = TESTS) -> Killed:
     """Run the suite in the folder, kill the victim so long after it appeared, and return what is left and what is wrong."""
     killed = Killed(victim=victim, is_parallel=is_parallel, after_s=after_s)
-    with _started(folder, is_parallel=is_parallel) as (run, known):
+    with _started(folder, tests, is_parallel=is_parallel) as (run, known):
         _kill(run, killed, known)
         killed.exit_code = _ended(run, known)
         began = time.monotonic()
@@ -171,9 +171,9 @@ def kill_one_run(folder: Path, *, victim: str, is_parallel: bool, after_s: float
 
 
 @contextlib.contextmanager
-def _started(folder: Path, *, is_parallel: bool) -> Iterator[tuple[subprocess.Popen[bytes], set[Process]]]:
+def _started(folder: Path, tests: str, *, is_parallel: bool) -> Iterator[tuple[subprocess.Popen[bytes], set[Process]]]:
     """Start the suite in the folder, and yield it with the set of what it is known to have started; in the end none goes on."""
-    (folder / "test_it.py").write_text(TESTS, encoding="utf-8")
+    (folder / "test_it.py").write_text(tests, encoding="utf-8")
     (folder / "conftest.py").write_text(CONFTEST, encoding="utf-8")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -229,7 +229,7 @@ def _kill(run: subprocess.Popen[bytes], killed: Killed, known: set[Process]) -> 
 def lives_of(folder: Path, *, is_parallel: bool) -> dict[str, float]:
     """Return how many seconds each victim lives in a run that nobody kills."""
     appeared: dict[str, float] = {}
-    with _started(folder, is_parallel=is_parallel) as (run, known):
+    with _started(folder, TESTS, is_parallel=is_parallel) as (run, known):
         while run.poll() is None:
             there = descendants(run.pid)
             known |= set(there)

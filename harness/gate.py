@@ -22,6 +22,7 @@ from harness.model.results import Loss, TestOutcome, VisitResult
 from harness.plugin import CHECKS, Controller
 from harness.report.bundle import read_result
 from harness.report.run_folder import LATEST, shown
+from harness.report.saved_run import rows_of
 from harness.report.terminal import failure_text, run_table, test_line
 
 PASSED_AFTER_RETRY = 7
@@ -37,6 +38,9 @@ SENTENCES = {
     10: "failed: a secret was found in what the run wrote",
     13: "broken environment: the page was not judged",
 }
+
+
+Row = tuple[TestOutcome, tuple[VisitResult, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +103,7 @@ class GateReporter:
         self._folder: Path | None = None
         self._controller: Controller | None = None
         self._log: _Log | None = None
-        self._rows: list[tuple[TestOutcome, tuple[VisitResult, ...]]] = []
+        self._rows: list[Row] = []
 
     @property
     def finished(self) -> list[TestOutcome]:
@@ -149,12 +153,20 @@ class GateReporter:
         except BundleError:
             return None
 
+    def _unfinished(self) -> list[Row]:
+        """What was under way when the run was interrupted, as its bundles tell it."""
+        try:
+            return [row for row in rows_of(self._folder) if row[0].outcome == "unfinished"] if self._folder else []
+        except BundleError:
+            return []
+
     def close(self, code: int) -> None:
         """Print the table, where everything is, and how it ended."""
         finished = self.finished
-        if self._folder is not None and self._rows:
+        rows = [*self._rows, *(self._unfinished() if code else ())]
+        if self._folder is not None and rows:
             self._console.print()
-            self._console.print(run_table(self._rows, folder=shown(self._folder)), highlight=False, soft_wrap=True)
+            self._console.print(run_table(rows, folder=shown(self._folder)), highlight=False, soft_wrap=True)
             self._console.print()
             self._console.print(f"results: {shown(self._folder)} (also as {LATEST})", markup=False, highlight=False)
         if self._controller is not None:
@@ -167,7 +179,9 @@ class GateReporter:
         )
         if self._controller is not None and self._controller.told_losses:
             sentence += "; its results are not where, or not all that, they should be: see above"
-        self._console.print(f"gate: {sentence}", style="bold green" if code == 0 else "bold red", highlight=False)
+        self._console.print(
+            f"gate: {sentence}", style="bold green" if code == 0 else "bold red", highlight=False, soft_wrap=True
+        )
 
 
 class _Log(io.TextIOBase):

@@ -191,6 +191,7 @@ class Controller:
         self._session: pytest.Session | None = None
         self._redactor = config.stash[REDACTOR]
         self._secrets = {Secret(kind=kind, value=value): None for kind, value in self._redactor.learned}
+        self._is_interrupted = False
         self._is_searched = not config.option.chatkit_no_secret_scan
         self.told_losses = ""  # what is missing in the results, at the end
         self.proof = ""  # what the search for secrets says at the end, when it says something
@@ -262,6 +263,10 @@ class Controller:
             terminal.ensure_newline()
             terminal.write_line(text, red=True)
 
+    def pytest_keyboard_interrupt(self) -> None:
+        """Remember that the run is ended early: what goes wrong from here on is no news."""
+        self._is_interrupted = True
+
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Stop the servers; exit with 13 when the environment was at fault. A report that finds no room costs nothing else."""
@@ -272,6 +277,10 @@ class Controller:
             self.lose(Loss(file=_below(self.folder, session.config.option.xmlpath), reason=reason_of(error)))
             with suppress(OSError):  # half of it is no XML
                 Path(session.config.option.xmlpath).unlink()
+        except Exception as error:
+            if not self._is_interrupted:
+                raise
+            self._write_line(f"while the run was ended: {type(error).__name__}: {error}")  # a browser that is gone, too
         finally:
             self._resources.close()
         if any(outcome.exit_code == EnvironmentFailure.exit_code for outcome in self.outcomes.finished):

@@ -6,7 +6,7 @@ In: configuration, and a browser context of the caller's. Out: a `Visit` while i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,9 +26,10 @@ from harness.drive.embed import Embed
 from harness.drive.faults import cookie_keeper, install_aborts, install_forwarding
 from harness.drive.routes import LEAVES_LOOPBACK, Destinations, destination_of, install_routes
 from harness.drive.talk import Reply
+from harness.drive.waiting import is_driver_gone
 from harness.errors import BundleError, ConfigError, ConversationFailed, MountFailed
 from harness.files import reason_of
-from harness.model.events import FaultInjected, Omitted, RequestBlocked, VisitEnded, VisitStarted
+from harness.model.events import FaultInjected, Omitted, PageCrashed, RequestBlocked, VisitEnded, VisitStarted
 from harness.model.faults import Asked, Fault, combined, render_fault
 from harness.model.injection import Injector
 from harness.model.redaction import Redactor
@@ -251,25 +252,37 @@ class Visit:
         """Write the bundle and return the final result; the second time, only return it."""
         if self._final is not None:
             return self._final
+        timeline, dom, fault = self._recorder.timeline, "", None
+        try:
+            dom = self._last_look()
+        except Exception as error:  # whatever it is, what was seen so far is written
+            fault = error
+            if is_driver_gone(self.embed.page):
+                timeline.append(PageCrashed(what="browser"))
+        self._recorder.leave_bodies("the page was gone")
+        timeline.append(VisitEnded(reason="finished"))
+        self._final = self._written(self.result(), dom)
+        self.embed.raise_fault()
+        if fault is not None:
+            raise fault
+        return self._final
+
+    def _last_look(self) -> str:
+        """Ask the page for what a bundle still needs, and return its DOM; "" when there is none any more."""
         page = self.embed.page
         if not page.is_closed():
             self._recorder.read_bodies()
         before = self.result()
         if not page.is_closed() and not before.is_good:
             self._recorder.read_all_bodies()
-        self._recorder.leave_bodies("the visit passed" if before.is_good else "the page was gone")
+        if before.is_good:
+            self._recorder.leave_bodies("the visit passed")
         if not self._screenshots and self._wants(self._keep.screenshot, before):
             self._take_screenshots()
-        dom = (
-            dom_html(page, self._recorder.timeline.redactor)
-            if not page.is_closed() and not self.embed.is_crashed
-            else ""
-        )
+        is_there = not page.is_closed() and not self.embed.is_crashed
+        dom = dom_html(page, self._recorder.timeline.redactor) if is_there else ""
         self._stop_trace(before)
-        self._recorder.timeline.append(VisitEnded(reason="finished"))
-        self._final = self._written(self.result(), dom)
-        self.embed.raise_fault()
-        return self._final
+        return dom
 
     def _written(self, result: VisitResult, dom: str) -> VisitResult:
         """Write the bundle, and return the result with what could not be written."""
@@ -398,7 +411,9 @@ def open_visit(
             if stack is not None:
                 stack.on_answer = ignore_answer
             forwarding.close()
-            recorder.detach(context, page)
+            with suppress(Exception) if is_driver_gone(page) else nullcontext():  # nothing is left to listen to
+                recorder.detach(context, page)
+            recorder.close()
 
 
 def ignore_answer(_answer: object) -> None:
