@@ -95,6 +95,8 @@ class Appender:
             with contextlib.suppress(OSError):
                 if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     file.truncate(self._size_bytes)
+                    if self._size_bytes == 0:  # nothing found room: no file is clearer than an empty one
+                        self.path.unlink()
             with contextlib.suppress(OSError):
                 file.close()
 
