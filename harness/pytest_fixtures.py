@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +92,10 @@ def output_path(output_path: str, request: pytest.FixtureRequest) -> str:
 
 def _unused(folder: Path) -> Path:
     """Return the folder, or one beside it: the test may run a second time because its first worker died, and left its evidence."""
-    number = 2
-    unused = folder
-    while unused.exists():
-        unused, number = folder.with_name(f"{folder.name}-again{number}"), number + 1
+    unused, number = folder, 2
+    with suppress(OSError):  # a path that is too long is not in use
+        while unused.exists():
+            unused, number = folder.with_name(f"{folder.name}-again{number}"), number + 1
     return unused
 
 

@@ -148,9 +148,10 @@ def shown(folder: Path) -> str:
 def publish(folder: Path) -> None:
     """End a run: copy its reports to the output folder itself, where CI systems look for them."""
     for name in COPIED_UP:
-        if (folder / name).is_file():
-            with contextlib.suppress(OSError), replacing(folder.parent / name) as partial:
-                shutil.copyfile(folder / name, partial)  # the originals are in the run's folder
+        with contextlib.suppress(OSError):  # the originals are in the run's folder
+            if (folder / name).is_file():
+                with replacing(folder.parent / name) as partial:
+                    shutil.copyfile(folder / name, partial)
     free_room(folder)
     with contextlib.suppress(OSError):
         delete_partials(folder)

@@ -169,11 +169,14 @@ def test_results_go_elsewhere_where_they_cannot_be_written(
         assert f"instead: the results of this run are in {found.path}" in found.problem
 
 
-def test_a_run_goes_on_when_nothing_can_be_written_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("length", [1, 250])
+def test_a_run_goes_on_when_nothing_can_be_written_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
     """It says so, and has a folder that is not there."""
     (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
-    found = run_folder_for(tmp_path / "file", keep_runs=5)
+    found = run_folder_for(tmp_path.joinpath("file", *["x" * length] * 20), keep_runs=5)
     assert "nothing is kept" in found.problem
     publish(found.path)
 
