@@ -27,7 +27,7 @@ from harness.model.results import Loss, VisitResult
 from harness.report.bundle import result_dict
 from harness.report.context import render_failure, render_prefetch
 from harness.report.losses import render_losses
-from harness.report.run_folder import RunFolder, publish, run_folder_for, shown
+from harness.report.run_folder import publish, run_folder_for, shown
 from harness.report.search import NOT_SEARCHED, Secret, prove, render_proof
 from harness.report.terminal import milestones
 from harness.run import Keep, Target, Visit, context_options, open_visit, target_of
@@ -53,24 +53,28 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
     """
     target = target_of(config.project_at(url), entry="page", fault=options.fault)
     found = run_folder_for(config.output_dir, keep_runs=config.keep_runs)
-    run = found.path
+    run, visits = found.path, list[Visit]()
+    plain = Console(stderr=True) if options.as_json else console
+    if found.problem:
+        plain.print(found.problem, style="bold red", **PLAIN)
     with ExitStack() as resources:
         redactor = Redactor(config.secrets)
         resources.enter_context(interrupts())
         resources.enter_context(_telling_an_interruption(console, run, options))
         resources.callback(publish, run)
         resources.callback(_prove, console, run, redactor, options)
+        resources.callback(_tell_losses, plain, run, visits)
         if not options.as_json:
             resources.enter_context(console.status(f"opening {escape(url)}"))
         browser = resources.enter_context(launched_browser(config))
         visit = resources.enter_context(_opened(browser, config, target, run / "check", redactor))
+        visits.append(visit)
         visit.open()
         for name in options.clicks:
             visit.embed.click(name)
         result = visit.wait_until_decided()
         bundle = visit.folder_shown
     result = replace(result, missing=visit.finish().missing)
-    _tell_losses(console, found, visit, options)
     if options.as_json:
         print(json.dumps({"bundle": bundle, **result_dict(result)}, ensure_ascii=False, indent=1))
     else:
@@ -89,12 +93,12 @@ def _telling_an_interruption(console: Console, run: Path, options: CheckOptions)
         raise
 
 
-def _tell_losses(console: Console, run: RunFolder, visit: Visit, options: CheckOptions) -> None:
+def _tell_losses(console: Console, run: Path, visits: list[Visit]) -> None:
     """Say what could not be written, and why, when something could not."""
-    plain = Console(stderr=True) if options.as_json else console
-    losses = (Loss(file=Path(loss.file).relative_to(run.path).as_posix(), reason=loss.reason) for loss in visit.losses)
-    for told in filter(None, (run.problem, render_losses(losses, folder=shown(run.path)))):
-        plain.print(told, style="bold red", **PLAIN)
+    losses = [loss for visit in visits for loss in visit.losses]
+    below = (Loss(file=Path(loss.file).relative_to(run).as_posix(), reason=loss.reason) for loss in losses)
+    if losses:
+        console.print(render_losses(below, folder=shown(run)), style="bold red", **PLAIN)
 
 
 def _prove(console: Console, run: Path, redactor: Redactor, options: CheckOptions) -> None:
