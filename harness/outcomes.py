@@ -14,7 +14,8 @@ import pytest
 from harness.files import Appender, reason_of, write_whole
 from harness.model.results import Loss, TestOutcome
 from harness.report.folders import is_folder_of
-from harness.report.saved_run import TESTS_NAME, visits_in
+from harness.report.run_folder import TESTS_NAME
+from harness.report.saved_run import visits_in
 
 EXIT_CODE = "chatkit_exit_code"  # user property of a report: the exit code of a HarnessError
 BUNDLE = "chatkit_bundle"  # user property of a report: the folder of one visit

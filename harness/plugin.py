@@ -26,8 +26,7 @@ from harness.outcomes import BUNDLE, EXIT_CODE, MISSING, Outcomes, told_loss
 from harness.pytest_fixtures import CONFIG, REDACTOR, SHARED_NAMES, STACK
 from harness.report.folders import shared_names
 from harness.report.losses import render_first_loss, render_losses
-from harness.report.run_folder import free_room, publish, run_folder_for, shown
-from harness.report.saved_run import TESTS_NAME
+from harness.report.run_folder import TESTS_NAME, free_room, publish, run_folder_for, shown
 from harness.report.search import NOT_SEARCHED, Secret, prove, redact_file, render_proof
 from harness.report.trace import is_trace, learn_from_trace, rewrite_trace
 from harness.reports import attach_learned, redact_report, take_learned
@@ -55,6 +54,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--chatkit-no-secret-scan", action="store_true", help="do not search what the run wrote for secrets afterwards"
     )
     group.addoption("--chatkit-debug", action="store_true", help="show tracebacks of our own errors")
+    group.addoption(
+        "--chatkit-control",
+        action="store_true",
+        help="visit the embedded healthy page now and then, to compare times by",
+    )
+    group.addoption(
+        "--chatkit-only", metavar="FILE", help="run only the tests whose node ids are the lines of this file"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -115,8 +122,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Find the tests whose folders would be the same, before any is deselected: a folder's name depends on no option."""
+    """Find the tests whose folders would be the same; then leave out those that are not asked for by their node ids."""
+    # Before any is deselected: a folder's name depends on no option.
     config.stash[SHARED_NAMES] = shared_names(item.nodeid for item in items)
+    if config.option.chatkit_only is None:
+        return
+    try:
+        asked = set(Path(config.option.chatkit_only).read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise pytest.UsageError(f"--chatkit-only: {config.option.chatkit_only} cannot be read: {error}") from None
+    left_out = [item for item in items if item.nodeid not in asked]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item.nodeid in asked]
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None:
@@ -212,6 +229,11 @@ class Controller:
         """Tell a worker of pytest-xdist the run's folder: it reads the command line again, and would miss it."""
         node.workerinput[OUTPUT] = str(self.folder)
         node.workerinput[SERVERS] = self._stack.addresses if self._stack else {}
+
+    @property
+    def redactor(self) -> Redactor:
+        """What knows every secret that the configuration held and the run learned."""
+        return self._redactor
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Start the project's own web server; in a hermetic run its backend finds an OpenAI API on this machine."""

@@ -22,6 +22,7 @@ from harness.files import is_partial, reason_of, replacing
 from harness.report.losses import remedy_of
 
 LATEST = "latest"
+TESTS_NAME = "tests.jsonl"  # one line for each finished test
 RUNNING = ".running"  # holds the id of the process, and its machine, while a run goes on
 RESERVE = ".reserve"
 RESERVE_BYTES = 64_000

@@ -19,8 +19,8 @@ from harness.model.results import Loss, TestOutcome, VisitResult
 from harness.model.timeline import read_timeline
 from harness.report.bundle import TIMELINE_NAME, read_result
 from harness.report.folders import is_folder_of
+from harness.report.run_folder import TESTS_NAME
 
-TESTS_NAME = "tests.jsonl"
 RESULT_NAME = "result.json"
 NEVER_ENDED = "unfinished: it was killed, or is still going on"
 NO_RESULT = "its result.json is missing; this is what its timeline says"

@@ -10,7 +10,8 @@ from disks import largest_file
 
 from harness.model.results import Loss
 from harness.outcomes import BUNDLE, MISSING, Outcomes, told_loss
-from harness.report.saved_run import TESTS_NAME, outcomes_in
+from harness.report.run_folder import TESTS_NAME
+from harness.report.saved_run import outcomes_in
 
 NODEID = "test_it.py::test_a[A]"
 
