@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,18 @@ from rich.console import Console
 from rich.markup import escape
 
 from harness.config import Config
+from harness.drive.interrupts import interrupts
 from harness.errors import SecretFound
 from harness.launch import launched_browser, opened
 from harness.model.redaction import Redactor
-from harness.model.results import VisitResult
+from harness.model.results import Loss, VisitResult
 from harness.report.bundle import result_dict
 from harness.report.context import render_failure, render_prefetch
-from harness.report.run_folder import new_run_folder, publish, shown
+from harness.report.losses import render_losses
+from harness.report.run_folder import publish, run_folder_for, shown
 from harness.report.search import NOT_SEARCHED, Secret, prove, render_proof
 from harness.report.terminal import milestones
-from harness.run import target_of
+from harness.run import Visit, target_of
 
 MOST_CONSOLE_LINES = 5
 PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}  # text as it is, for any terminal
@@ -47,25 +50,53 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
     Raises PageError when the page cannot be visited, SecretFound when the bundle held a secret.
     """
     target = target_of(config.project_at(url), entry="page", fault=options.fault)
-    run = new_run_folder(config.output_dir, keep_runs=config.keep_runs)
+    found = run_folder_for(config.output_dir, keep_runs=config.keep_runs)
+    run, visits = found.path, list[Visit]()
+    plain = Console(stderr=True) if options.as_json else console
+    if found.problem:
+        plain.print(found.problem, style="bold red", **PLAIN)
     with ExitStack() as resources:
         redactor = Redactor(config.secrets)
+        resources.enter_context(interrupts())
+        resources.enter_context(_telling_an_interruption(console, run, options))
         resources.callback(publish, run)
         resources.callback(_prove, console, run, redactor, options)
+        resources.callback(_tell_losses, plain, run, visits)
         if not options.as_json:
             resources.enter_context(console.status(f"opening {escape(url)}"))
         browser = resources.enter_context(launched_browser(config))
         visit = resources.enter_context(opened(browser, config, target, run / "check", redactor))
+        visits.append(visit)
         visit.open()
         for name in options.clicks:
             visit.embed.click(name)
         result = visit.wait_until_decided()
-        shown = visit.folder_shown
+        bundle = visit.folder_shown
+    result = replace(result, missing=visit.finish().missing)
     if options.as_json:
-        print(json.dumps({"bundle": shown, **result_dict(result)}, ensure_ascii=False, indent=1))
+        print(json.dumps({"bundle": bundle, **result_dict(result)}, ensure_ascii=False, indent=1))
     else:
-        _print(console, result, shown)
+        _print(console, result, bundle)
     return 0 if result.is_mounted else 1
+
+
+@contextmanager
+def _telling_an_interruption(console: Console, run: Path, options: CheckOptions) -> Iterator[None]:
+    """Say where what was seen so far is; whoever called says that it was interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        plain = Console(stderr=True) if options.as_json else console
+        plain.print(f"what was seen so far is in {shown(run)}", **PLAIN)
+        raise
+
+
+def _tell_losses(console: Console, run: Path, visits: list[Visit]) -> None:
+    """Say what could not be written, and why, when something could not."""
+    losses = [loss for visit in visits for loss in visit.losses]
+    below = (Loss(file=Path(loss.file).relative_to(run).as_posix(), reason=loss.reason) for loss in losses)
+    if losses:
+        console.print(render_losses(below, folder=shown(run)), style="bold red", **PLAIN)
 
 
 def _prove(console: Console, run: Path, redactor: Redactor, options: CheckOptions) -> None:

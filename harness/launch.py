@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Error, sync_playwright
 
 from harness.config import Config
 from harness.drive.browsers import find_browser, launch_failure
+from harness.drive.interrupts import driver_in_a_group_of_its_own
 from harness.errors import EnvironmentFailure
 from harness.model.redaction import Redactor
 from harness.run import Keep, Target, Visit, context_options, open_visit
@@ -25,7 +26,9 @@ def launched_browser(config: Config) -> Iterator[Browser]:
     """Yield the configured browser. Raises EnvironmentFailure when it is not there, or does not start."""
     use = config.use
     options = find_browser(use.browser, use.executable_path, os.environ, headless=use.headless).launch_options()
-    with sync_playwright() as playwright:
+    with ExitStack() as resources:
+        with driver_in_a_group_of_its_own():
+            playwright = resources.enter_context(sync_playwright())
         try:
             browser: Browser = getattr(playwright, use.browser).launch(headless=use.headless, **options)
         except Error as error:

@@ -6,7 +6,7 @@ In: the configuration. Out: a line for each hop, what is wrong, `preflight.json`
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,7 +17,8 @@ from rich.console import Console
 from harness.analysis.preflight import judged
 from harness.config import Config, Project
 from harness.config_schema import Preflight as Settings
-from harness.errors import ConfigError, EnvironmentFailure, SecretFound
+from harness.drive.interrupts import interrupts
+from harness.errors import BundleError, ConfigError, EnvironmentFailure, SecretFound
 from harness.hops import Plan, asker_of, plan_of, walk
 from harness.model.hops import PreflightResult
 from harness.model.redaction import Redactor
@@ -30,7 +31,7 @@ from harness.report.preflight import (
     render_outcome,
     render_proxies,
 )
-from harness.report.run_folder import new_run_folder, publish, shown
+from harness.report.run_folder import publish, run_folder_for, shown
 from harness.report.search import Secret, prove, render_proof
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import serve_stack
@@ -44,9 +45,10 @@ PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
 
 def run_preflight(console: Console, config: Config, environ: Mapping[str, str], *, as_json: bool = False) -> int:
     """Return 0 when every hop is as it has to be, 12 when not, 13 when this machine cannot tell. Raises SecretFound."""
-    run = new_run_folder(config.output_dir, keep_runs=config.keep_runs)
+    run = folder_for(Console(stderr=True) if as_json else console, config)
     redactor = Redactor(config.secrets)
     with ExitStack() as resources:
+        resources.enter_context(interrupts())
         resources.callback(publish, run)
         resources.callback(search_for_secrets, console, run, redactor)
         project = resources.enter_context(reachable(config.project(), folder=run, redactor=redactor))
@@ -69,11 +71,28 @@ def fly(console: Console, plan: Plan, redactor: Redactor, environ: Mapping[str, 
     )
     result = judged(preflight)
     _say(console, redactor, *render_proxies(preflight), *render_findings(result))
-    write_json(folder / PREFLIGHT_FILE, redactor.value(preflight_dict(result)))
+    problem = saved(lambda: write_json(folder / PREFLIGHT_FILE, redactor.value(preflight_dict(result))))
     style = "bold green" if result.outcome == "passed" else "bold red"
     console.print(redactor.shown(render_outcome(result)), style=style, **PLAIN)
-    _say(console, redactor, f"  result:    {shown(folder / PREFLIGHT_FILE)}")
+    _say(console, redactor, problem or f"  result:    {shown(folder / PREFLIGHT_FILE)}")
     return result
+
+
+def folder_for(console: Console, config: Config) -> Path:
+    """Return a new folder for the run; where the output folder cannot be written it is another one, and that is said."""
+    found = run_folder_for(config.output_dir, keep_runs=config.keep_runs)
+    if found.problem:
+        console.print(found.problem, style="bold red", **PLAIN)
+    return found.path
+
+
+def saved(write: Callable[[], None]) -> str:
+    """Write a file; return a line that says why it is missing, "" when it is there. A full disk is no reason to say nothing."""
+    try:
+        write()
+    except BundleError as error:
+        return f"  warning:   {error}"
+    return ""
 
 
 def _say(console: Console, redactor: Redactor, *lines: str) -> None:

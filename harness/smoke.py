@@ -20,6 +20,7 @@ from harness import __version__
 from harness.analysis.smoke import may_pass, verdict_of
 from harness.analysis.smoke_states import Patience
 from harness.config import Config, Project, Smoke
+from harness.drive.interrupts import interrupts
 from harness.drive.notify import post_json
 from harness.errors import ConfigError, ConversationFailed, EnvironmentFailure, MountFailed, PageError
 from harness.hops import Plan, plan_of
@@ -27,7 +28,7 @@ from harness.launch import launched_browser, opened
 from harness.model.history import Attempt, Record
 from harness.model.hops import Kind, PreflightResult
 from harness.model.redaction import Redactor
-from harness.preflight import fly, reachable, search_for_secrets
+from harness.preflight import fly, folder_for, reachable, saved, search_for_secrets
 from harness.report.bundle import write_json, write_text
 from harness.report.context import render_cause, render_verdict
 from harness.report.notice import (
@@ -35,7 +36,7 @@ from harness.report.notice import (
     render_smoke,
 )
 from harness.report.otlp import endpoint_of, headers_of, trace_json
-from harness.report.run_folder import new_run_folder, publish
+from harness.report.run_folder import publish
 from harness.run import target_of
 from harness.telling import Teller
 
@@ -57,10 +58,11 @@ class Surroundings:
 
 def run_smoke(console: Console, config: Config, around: Surroundings, *, is_all: bool = False) -> int:
     """Return the worst exit code of the projects: 0 ok, 7 degraded, 12, 1 or 14 failing, 13 no statement. Raises SecretFound."""
-    run = new_run_folder(config.output_dir, keep_runs=config.keep_runs)
+    run = folder_for(console, config)
     redactor = Redactor(config.secrets)
     codes = []
     with ExitStack() as resources:
+        resources.enter_context(interrupts())
         resources.callback(publish, run)
         resources.callback(search_for_secrets, console, run, redactor)
         for name in _projects(config, is_all=is_all):
@@ -118,9 +120,11 @@ class _Smoke:
         path = self._config.root / self._settings.history
         record = Teller(self._console, self._settings, path, self._redactor).remember(verdict)
         self._say(render_smoke(record), style=STYLES[verdict.outcome])
-        write_json(folder / "smoke.json", self._redactor.value(_saved(record, attempts)))
+        kept = self._redactor.value(_saved(record, attempts))
+        self._save(lambda: write_json(folder / "smoke.json", kept))
         if self._settings.metrics_file:
-            write_text(self._config.root / self._settings.metrics_file, self._redactor.text(render_metrics(record)))
+            metrics = self._redactor.text(render_metrics(record))
+            self._save(lambda: write_text(self._config.root / self._settings.metrics_file, metrics))
         self._trace(record, preflight, attempts, started)
         return verdict.exit_code
 
@@ -147,6 +151,11 @@ class _Smoke:
         wrong = post_json(url, self._redactor.value(trace), headers=headers, timeout_s=timeout_s)
         if wrong:
             self._say(f"  warning:   the trace was not taken: {wrong}")
+
+    def _save(self, write: Callable[[], None]) -> None:
+        problem = saved(write)
+        if problem:
+            self._say(problem)
 
     def _preflight(self, plan: Plan, folder: Path) -> tuple[PreflightResult, tuple[str, ...]]:
         """The first preflight that passes, or in which there is no use in another; and the causes of those before."""
@@ -219,6 +228,8 @@ class _Smoke:
                 problem, told = "conversation", str(error)
             bundle = visit.folder_shown
             result = visit.finish() if result is not None else None
+            for loss in visit.losses:
+                self._say(f"  warning:   {loss.file} is missing: {loss.reason}")
         return Attempt(
             entry=entry,
             number=number,

@@ -23,7 +23,7 @@ from harness.hops import Plan, asker_of, walk
 from harness.model.hops import Failure, Kind, PreflightResult
 from harness.model.redaction import Redactor
 from harness.observe.hop import Asker, Heard, Question
-from harness.preflight import EXIT_CODES, run_preflight
+from harness.preflight import EXIT_CODES, fly, run_preflight
 from harness.report.preflight import hop_line, preflight_dict, render_findings, render_outcome
 from harness.servers.named_faults import faults_of
 from harness.servers.scenarios import scenario_named
@@ -618,3 +618,14 @@ def test_a_web_server_of_ones_own_is_started(tmp_path: Path, stack: Stack, monke
     code, said = run(tmp_path, "own", {})
     assert code == 0, said
     assert "preflight: passed" in said
+
+
+def test_a_result_that_cannot_be_kept_is_a_warning(tmp_path: Path, stack: Stack) -> None:
+    """The hops are judged all the same."""
+    stack.use(scenario_named("healthy"))
+    (tmp_path / "folder").write_text("", encoding="utf-8")
+    said = StringIO()
+    result = fly(Console(file=said, width=300), plan_for(stack, api=False), Redactor(), {}, tmp_path / "folder")
+    assert result.outcome == "passed"
+    assert "warning:   cannot write" in said.getvalue()
+    assert "preflight: passed" in said.getvalue()
