@@ -625,7 +625,9 @@ def test_a_result_that_cannot_be_kept_is_a_warning(tmp_path: Path, stack: Stack)
     stack.use(scenario_named("healthy"))
     (tmp_path / "folder").write_text("", encoding="utf-8")
     said = StringIO()
-    result = fly(Console(file=said, width=300), plan_for(stack, api=False), Redactor(), {}, tmp_path / "folder")
+    result = fly(
+        Console(file=said, width=300), plan_for(stack, api=False, session_url=""), Redactor(), {}, tmp_path / "folder"
+    )
     assert result.outcome == "passed"
     assert "warning:   cannot write" in said.getvalue()
     assert "preflight: passed" in said.getvalue()
