@@ -19,7 +19,7 @@ from harness.errors import BundleError
 from harness.model.history import Delivery, Record, Verdict
 from harness.model.redaction import Redactor
 from harness.report.history import History, append_to_history
-from harness.report.notice import LABEL, comment_of, issue_of, marker_of, sdk_lines, webhook_json
+from harness.report.notice import LABEL, comment_of, issue_of, marker_of, webhook_json
 from harness.report.run_folder import shown
 
 PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
@@ -54,8 +54,6 @@ class Teller:
             made = [next_record((), clean, escalation)]
         record = made[-1]
         self._warn_of(history)
-        for line in sdk_lines(record):
-            self._say(f"  {line}", style="bold")
         alert = record.alert or record.pending
         if alert:
             self._tell(record, alert, undelivered(history.lines, record) if record.pending else None)

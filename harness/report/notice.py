@@ -20,6 +20,7 @@ HEADLINES = {
     "sighted": "{project}: there is a statement again, {outcome}",
     "": "{project} is {outcome}",
 }
+BAD = ("degraded", "failing", "escalated")
 LABEL = "chatkit-smoke"
 OUTCOMES = ("ok", "degraded", "failing", "environment")
 
@@ -30,9 +31,10 @@ def marker_of(project: str) -> str:
 
 
 def headline(record: Record, alert: str) -> str:
-    """Return what is new, in one line."""
+    """Return what is new, in one line; that the SDK has changed comes first."""
     verdict = record.verdict
-    return HEADLINES[alert].format(
+    first = "SDK changed since last green; " if record.sdk_changed and alert in BAD else ""
+    return first + HEADLINES[alert].format(
         project=verdict.project, title=verdict.title, outcome=verdict.outcome, since=record.since, runs=record.runs
     )
 
@@ -62,10 +64,11 @@ def sdk_lines(record: Record) -> list[str]:
 def render_smoke(record: Record) -> str:
     """Return the end of a smoke run for a terminal."""
     verdict = record.verdict
-    lines = [f"  {line}" for line in details(record)]
+    changed = sdk_lines(record)
+    lines = [f"  {line}" for line in details(record)[len(changed) :]]
     streak = f", {record.runs} runs in a row since {record.since}" if record.runs > 1 else ""
     word = {"ok": "ok", "environment": "NO STATEMENT"}.get(verdict.outcome, verdict.outcome.upper())
-    return "\n".join([f"smoke: {verdict.project} is {word}{streak}", *lines])
+    return "\n".join([*changed, f"smoke: {verdict.project} is {word}{streak}", *lines])
 
 
 def webhook_json(record: Record, alert: str) -> dict[str, Any]:

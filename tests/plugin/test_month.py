@@ -16,7 +16,7 @@ from harness.config import Smoke
 from harness.model.history import Record, Verdict
 from harness.model.redaction import Redactor
 from harness.report.history import read_history
-from harness.report.notice import render_metrics
+from harness.report.notice import render_metrics, render_smoke
 from harness.telling import Teller
 from tests.receiver import REPO, TOKEN, Receiver, serve_receiver
 
@@ -141,6 +141,10 @@ def test_a_month_of_nights(tmp_path: Path, receiver: Receiver) -> None:
     assert [i for i, line in enumerate(lines, start=1) if line.sdk_changed] == [45, 46, 47, 48, 49]
     broken_night = receiver.messages[told.index("escalated", told.index("sighted")) - 1]
     assert broken_night["blocks"][1]["text"]["text"].startswith("SDK changed since last green: loader: ")
+    assert broken_night["text"].startswith(":red_circle: SDK changed since last green; staging is FAILING")
+    assert receiver.issues[2]["title"].startswith("Smoke test: SDK changed since last green; staging is FAILING")
+    assert render_smoke(lines[44]).splitlines()[0].startswith("SDK changed since last green: loader: ")
+    assert render_smoke(lines[44]).splitlines()[1] == "smoke: staging is FAILING"
     assert [line.verdict.at for line in lines] == [night(n) for n in range(1, 61)]
 
 
