@@ -30,7 +30,7 @@ from harness.errors import BundleError, ConfigError, ConversationFailed, MountFa
 from harness.model.events import FaultInjected, Omitted, RequestBlocked, VisitEnded, VisitStarted
 from harness.model.faults import Asked, Fault, combined, render_fault
 from harness.model.injection import Injector
-from harness.model.redaction import Redactor
+from harness.model.redaction import Redactor, in_markup
 from harness.model.results import VisitResult
 from harness.observe.recorder import Recorder
 from harness.report.bundle import saved_result, write_bytes, write_json, write_text
@@ -279,7 +279,7 @@ class Visit:
         write_text(folder / "console.log", redactor.text(render_console(entries)))
         write_json(folder / "network.har", redactor.value(har))
         if dom:
-            write_text(folder / "dom.html", redactor.text(dom))
+            write_text(folder / "dom.html", in_markup(redactor.text(dom)))
         for name, image in self._screenshots.items():
             write_bytes(folder / name, image)
         write_json(folder / "result.json", redactor.value(saved_result(result)))

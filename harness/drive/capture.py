@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from playwright.sync_api import Error, Frame, Locator, Page
 
-from harness.model.redaction import LONGEST_SECRET_CHARS, Redactor
+from harness.model.redaction import LONGEST_SECRET_CHARS, Redactor, in_markup
 
 ANSWER_TIMEOUT_MS = 3_000
 LARGEST_DOM_CHARS = 400_000
@@ -51,11 +52,15 @@ SHOWN = f"""() => {{
   return {{ texts: joined(texts), fields: joined(fields), loose: joined(loose) }};
 }}"""
 
-# The saved page must not run anything, nor fetch anything, when a person opens it.
+# The saved page must not run anything, nor ask for anything, nor lead elsewhere by itself, when a person opens it.
 POLICY = (
-    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-    "style-src 'unsafe-inline'; frame-src 'self'; img-src data:\">"
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+    "img-src data:; base-uri 'none'; form-action 'none'\">"
+    '<meta http-equiv="x-dns-prefetch-control" content="off">'
 )
+# No policy keeps a refresh from leaving the page, or a link's hint from opening a connection.
+REFRESH = re.compile(r"http-equiv(?=[\s/]*=)", re.IGNORECASE)
+LINK = re.compile(r"<link(?=[\s/>])", re.IGNORECASE)
 
 
 def secret_elements(page: Page, redactor: Redactor) -> list[Locator]:
@@ -101,19 +106,28 @@ def dom_html(page: Page, redactor: Redactor) -> str:
     main, *children = page.frames[:MOST_FRAMES]
     answers = page._sync(_evaluated([main, *children], SERIALIZE))
     top, *others = (_document(answer, redactor) for answer in answers)
+    top = harmless(top)
     frames = "".join(
         f"\n<hr><p>frame <code>{html.escape(frame.url.split('#')[0])}</code></p>"
-        f'<iframe sandbox="" style="width:100%;height:480px" srcdoc="{html.escape(POLICY + text)}"></iframe>'
+        f'<iframe sandbox="" style="width:100%;height:480px" srcdoc="{html.escape(POLICY + harmless(text))}"></iframe>'
         for frame, text in zip(children, others, strict=True)
     )
     return f"<!doctype html>{POLICY}\n{top}{frames}\n"
+
+
+def harmless(markup: str) -> str:
+    """Return markup that does no more by itself than the policy before it allows; what it shows stays the same.
+
+    Names of tags and attributes cannot be written in another way, so that two words are enough. Both elements have no content.
+    """
+    return LINK.sub("<meta data-was=link", REFRESH.sub(r"data-\g<0>", markup))
 
 
 def _document(answer: Any, redactor: Redactor) -> str:
     """One frame's DOM, redacted before it is cut."""
     if isinstance(answer, _Silence):
         return f"<!-- this document did not answer: {html.escape(answer.reason)} -->"
-    text = redactor.cut(answer["text"], LARGEST_DOM_CHARS)
+    text = in_markup(redactor.cut(answer["text"], LARGEST_DOM_CHARS))
     is_cut = answer["length"] > LARGEST_DOM_CHARS
     return text + (f"<!-- cut after {len(text)} of {answer['length']} characters -->" if is_cut else "")
 
