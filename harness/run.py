@@ -32,6 +32,7 @@ from harness.model.faults import Asked, Fault, combined, render_fault
 from harness.model.injection import Injector
 from harness.model.redaction import Redactor, in_markup
 from harness.model.results import VisitResult
+from harness.model.texts import with_texts
 from harness.observe.recorder import Recorder
 from harness.report.bundle import saved_result, write_bytes, write_json, write_text
 from harness.report.context import render_console, render_error_context, render_failure, render_verdict
@@ -285,7 +286,8 @@ class Visit:
         write_json(folder / "result.json", redactor.value(saved_result(result)))
         if not result.is_good:
             files = sorted(path.name for path in folder.iterdir() if path.is_file())
-            context = render_error_context(result, bundle=self.folder_shown, files=files)
+            known = with_texts(result, redactor.text)  # before it is marked up: that would hide what was learned late
+            context = render_error_context(known, bundle=self.folder_shown, files=files)
             write_text(folder / "error-context.md", redactor.text(context))
 
     def _take_screenshots(self) -> None:
@@ -326,7 +328,8 @@ class Visit:
 
     def _keep_trace(self, raw: Path, result: VisitResult) -> None:
         timeline = self._recorder.timeline
-        told = render_error_context(result, bundle=self.folder_shown, files=())
+        known = with_texts(result, timeline.redactor.text)
+        told = render_error_context(known, bundle=self.folder_shown, files=())
         console = render_console(timeline.entries)
         evidence = Evidence(
             title=render_verdict(result),

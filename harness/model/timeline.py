@@ -18,15 +18,13 @@ from harness.errors import RecordingError
 from harness.model import events
 from harness.model.events import Event
 from harness.model.redaction import Redactor
+from harness.model.texts import in_json
 
 FORMAT = "chatkit-harness/timeline"
 VERSION = 1
 
 # What is still kept when the bound is reached: the end, and what a run must not miss.
 VITAL = (events.VisitEnded, events.HarnessFault, events.PageCrashed)
-
-# Line breaks that JSON leaves as they are, but `str.splitlines` does not.
-LINE_BREAKS = str.maketrans({"\u0085": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 # Never a secret, and long hexadecimal strings would only cost time.
 NOT_TEXT = frozenset({"request_id", "document", "frame", "string_digests", "value_digest", "secret_digest", "sha256"})
@@ -138,13 +136,13 @@ def header_line(*, started_at: str) -> str:
 
 
 def encode(entry: Entry) -> str:
-    """Return an entry as one line of JSON, whatever counts as a line break."""
+    """Return an entry as one line of JSON, whatever counts as a line break, or would be obeyed where it is shown."""
     line = json.dumps(
         {"seq": entry.seq, "at_ms": entry.at_ms, "kind": type(entry.event).__name__, **_plain(entry.event)},
         ensure_ascii=False,
         separators=(",", ":"),
     )
-    return line if line.isascii() else line.translate(LINE_BREAKS)
+    return in_json(line)
 
 
 def _plain(value: Any) -> dict[str, Any]:

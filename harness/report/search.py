@@ -19,6 +19,7 @@ from typing import IO
 from harness.errors import BundleError
 from harness.model import packing
 from harness.model.redaction import SHAPES, Redactor, encodings_of, in_markup
+from harness.model.texts import visible
 from harness.report.bundle import write_bytes
 from harness.report.trace import learn_from_trace, rewrite_trace
 
@@ -72,7 +73,7 @@ def prove(folder: Path, secrets: Iterable[Secret]) -> Proof:
     unread: list[str] = []
     number = 0
     for path in _paths(folder):
-        place = redactor.text(path.relative_to(folder).as_posix())
+        place = visible(redactor.text(path.relative_to(folder).as_posix()))
         try:
             found = search.found_in(path)
             number += path.is_file()
@@ -86,7 +87,7 @@ def prove(folder: Path, secrets: Iterable[Secret]) -> Proof:
             continue
         if found:
             _delete(path)
-            hits += [replace(hit, place=redactor.text(hit.place)) for hit in found if hit.rule]
+            hits += [replace(hit, place=visible(redactor.text(hit.place))) for hit in found if hit.rule]
     return Proof(hits=tuple(dict.fromkeys(hits)), late=tuple(late), unread=tuple(unread), searched_files=number)
 
 
