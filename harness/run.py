@@ -27,6 +27,7 @@ from harness.drive.faults import cookie_keeper, install_aborts, install_forwardi
 from harness.drive.routes import LEAVES_LOOPBACK, Destinations, destination_of, install_routes
 from harness.drive.talk import Reply
 from harness.errors import BundleError, ConfigError, ConversationFailed, MountFailed
+from harness.model.bounds import Allowance
 from harness.model.events import FaultInjected, Omitted, RequestBlocked, VisitEnded, VisitStarted
 from harness.model.faults import Asked, Fault, combined, render_fault
 from harness.model.injection import Injector
@@ -35,7 +36,7 @@ from harness.model.results import VisitResult
 from harness.model.texts import with_texts
 from harness.observe.recorder import Recorder
 from harness.report.bundle import saved_result, write_bytes, write_json, write_text
-from harness.report.context import render_console, render_error_context, render_failure, render_verdict
+from harness.report.context import omissions_of, render_console, render_error_context, render_failure, render_verdict
 from harness.report.trace import Evidence, learn_from_trace, rewrite_trace
 from harness.servers.forwarder import serve_forwarder
 from harness.servers.named_faults import faults_of
@@ -43,6 +44,7 @@ from harness.servers.scenarios import Scenario, scenario_named
 from harness.servers.server import Stack
 
 NAVIGATION_TIMEOUT_MS = 30_000
+SPARED = "bodies, DOM, screenshots, trace, and most of console and timeline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +178,7 @@ class Visit:
                 network=target.network,
             )
         )
-        if self._keep.trace != "off":
+        if self._recorder.bounds.trace_bytes and self._keep.trace != "off":
             self._start_trace()
         self.embed.goto(target.url, timeout_ms=NAVIGATION_TIMEOUT_MS)
         if target.click:
@@ -244,7 +246,7 @@ class Visit:
         """Write the bundle and return the final result; the second time, only return it."""
         if self._final is not None:
             return self._final
-        page = self.embed.page
+        page, bounds = self.embed.page, self._recorder.bounds
         if not page.is_closed():
             self._recorder.read_bodies()
         before = self.result()
@@ -254,8 +256,8 @@ class Visit:
         if not self._screenshots and self._wants(self._keep.screenshot, before):
             self._take_screenshots()
         dom = (
-            dom_html(page, self._recorder.timeline.redactor)
-            if not page.is_closed() and not self.embed.is_crashed
+            dom_html(page, self._recorder.timeline.redactor, bounds)
+            if not page.is_closed() and not self.embed.is_crashed and bounds.dom_chars
             else ""
         )
         self._stop_trace(before)
@@ -276,6 +278,8 @@ class Visit:
             page_title=result.url,
             browser=result.browser,
             version=__version__,
+            most_chars=recorder.bounds.har_chars,
+            omitted=omissions_of(entries),
         )
         write_text(folder / "console.log", redactor.text(render_console(entries)))
         write_json(folder / "network.har", redactor.value(har))
@@ -287,17 +291,18 @@ class Visit:
         if not result.is_good:
             files = sorted(path.name for path in folder.iterdir() if path.is_file())
             known = with_texts(result, redactor.text)  # before it is marked up: that would hide what was learned late
-            context = render_error_context(known, bundle=self.folder_shown, files=files)
+            context = render_error_context(known, bundle=self.folder_shown, files=files, omitted=omissions_of(entries))
             write_text(folder / "error-context.md", redactor.text(context))
 
     def _take_screenshots(self) -> None:
         page = self.embed.page
-        if page.is_closed() or self.embed.is_crashed:
+        most_px = self._recorder.bounds.screenshot_px
+        if page.is_closed() or self.embed.is_crashed or not most_px:
             return
         mask = secret_elements(page, self._recorder.timeline.redactor)
         for name, image in (
             ("screenshot-page.png", page_screenshot(page, mask)),
-            ("screenshot-element.png", element_screenshot(page, mask)),
+            ("screenshot-element.png", element_screenshot(page, mask, most_px)),
         ):
             if image is not None:
                 self._screenshots[name] = image
@@ -353,9 +358,14 @@ def open_visit(
     redactor: Redactor,
     keep: Keep,
     stack: Stack | None,
+    allowance: Allowance | None = None,
 ) -> Iterator[Visit]:
-    """Observe a page from before its first navigation until the block ends; then write the bundle."""
-    recorder = Recorder(folder=folder, redactor=redactor)
+    """Observe a page from before its first navigation until the block ends; then write the bundle.
+
+    `allowance`: what this process may still write in its run; without one, the visit is the only one.
+    """
+    allowance = allowance or Allowance()
+    recorder = Recorder(folder=folder, redactor=redactor, bounds=allowance.bounds)
     recorder.attach(context, page)
     to = _destinations(stack) if target.network == "hermetic" else None
     if to is not None:
@@ -368,12 +378,15 @@ def open_visit(
     if target.faults:
         forwarding.enter_context(_faults_on_the_way(context, target.faults, to, recorder))
     visit = Visit(context=context, page=page, target=target, recorder=recorder, keep=keep)
+    if allowance.reason:
+        recorder.timeline.append(Omitted(what=SPARED, limit=allowance.reason))
     try:
         yield visit
     finally:
         try:
             visit.finish()
         finally:
+            allowance.spend(sum(path.stat().st_size for path in folder.iterdir() if path.is_file()))
             if stack is not None:
                 stack.on_answer = ignore_answer
             forwarding.close()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.model.events import ConsoleMessage, PageErrorRaised
+from harness.model.events import ConsoleMessage, Omitted, PageErrorRaised
 from harness.model.results import Finding, VisitResult
 from harness.model.texts import first_line, markdown, one_line, visible
 from harness.model.timeline import Entry
@@ -80,7 +80,13 @@ def render_prefetch(result: VisitResult) -> str:
     return text
 
 
-def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[str]) -> str:
+def omissions_of(entries: Iterable[Entry]) -> tuple[str, ...]:
+    """Return what the visit left out, each with the bound that was reached."""
+    found = (f"{e.event.what} (limit: {e.event.limit})" for e in entries if isinstance(e.event, Omitted))
+    return tuple(one_line(text) for text in found)
+
+
+def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[str], omitted: Iterable[str] = ()) -> str:
     """Return the failure on one page, for people and for coding agents."""
     rows = "\n".join(f"| {m.name} | {m.at_ms:.0f} | {m.seq} |" for m in result.milestones)
     facts = "\n".join(f"- {markdown(fact)}" for fact in result.facts) or "- none: nothing failed visibly"
@@ -89,6 +95,7 @@ def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[st
         or "- clean"
     )
     evidence = ", ".join(map(str, result.evidence)) or "none"
+    left_out = "".join(f"\n- Left out: {markdown(what)}" for what in omitted)
     return f"""# {markdown(render_verdict(result))}
 
 {markdown(result.explanation)}
@@ -122,7 +129,7 @@ def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[st
 - Page: {markdown(result.url)}
 - Project `{result.project}`, entry `{result.entry or "page"}`{f", scenario `{result.scenario}`" if result.scenario else ""}, \
 network {result.network}, {result.browser or "unknown browser"}, {result.started_at}
-- Bundle: `{bundle}` with {", ".join(f"`{name}`" for name in files)}
+- Bundle: `{bundle}` with {", ".join(f"`{name}`" for name in files)}{left_out}
 """
 
 
@@ -172,6 +179,8 @@ def render_console(entries: Iterable[Entry]) -> str:
                 lines.append(f"{entry.at_ms:9.1f} {level:8} {_block(text)}{place}")
             case PageErrorRaised(name=name, message=message, stack=stack):
                 lines.append(f"{entry.at_ms:9.1f} uncaught {_block(stack or f'{name}: {message}')}")
+            case Omitted(what="console", limit=limit):
+                lines.append(f"{entry.at_ms:9.1f} (what follows is left out: limit {limit})")
             case _:
                 pass
     return "\n".join(lines) + "\n" if lines else "(the console stayed empty)\n"
