@@ -23,6 +23,7 @@ from harness.model.redaction import Redactor
 from harness.model.results import TestOutcome
 from harness.outcomes import BUNDLE, EXIT_CODE, Outcomes
 from harness.pytest_fixtures import ALLOWANCE, CONFIG, REDACTOR, STACK
+from harness.report.bundle import write_text
 from harness.report.run_folder import new_run_folder, publish, shown
 from harness.report.search import NOT_SEARCHED, Secret, prove, redact_file, render_proof
 from harness.report.trace import is_trace, learn_from_trace, rewrite_trace
@@ -33,6 +34,7 @@ from harness.servers.web_server import WebServerCommand, WebServerProcess, opena
 
 CHECKS = Path(__file__).with_name("checks.py")
 BUILT_IN = "built-in"
+SCAN_NAME = "secret-scan.txt"  # what the search after the run has to say, or that there was none
 OUTPUT = "chatkit_output"  # what a worker of pytest-xdist is told: the run's folder,
 SERVERS = "chatkit_servers"  # and the addresses of the controller's servers, when the page's backend talks to them
 
@@ -59,7 +61,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(pytest_fixtures, "chatkit-harness-fixtures")
     config.stash[CONFIG] = ours = _read(config)
     config.stash[REDACTOR] = Redactor(ours.secrets)
-    config.stash[ALLOWANCE] = Allowance(processes=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    config.stash[ALLOWANCE] = Allowance(ours.run_megabytes * 1_000_000, processes=workers)
     if not config.option.browser:
         config.option.browser = [ours.use.browser]
     if hasattr(config, "workerinput"):
@@ -234,6 +237,9 @@ class Controller:
         terminal = config.pluginmanager.get_plugin("terminalreporter")
         if self.proof and terminal is not None:
             terminal.write_line(self.proof)
+        if self.proof:
+            with suppress(HarnessError):
+                write_text(self.folder / SCAN_NAME, self.proof + "\n")
         publish(self.folder)
 
     def _proved(self) -> tuple[str, int]:
