@@ -14,8 +14,8 @@ import pytest
 from harness.errors import BundleError
 from harness.model.results import TestOutcome
 from harness.model.texts import in_json
+from harness.report.run_folder import TESTS_NAME
 
-TESTS_NAME = "tests.jsonl"
 EXIT_CODE = "chatkit_exit_code"  # user property of a report: the exit code of a HarnessError
 BUNDLE = "chatkit_bundle"  # user property of a report: the folder of one visit
 

@@ -52,6 +52,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--chatkit-no-secret-scan", action="store_true", help="do not search what the run wrote for secrets afterwards"
     )
     group.addoption("--chatkit-debug", action="store_true", help="show tracebacks of our own errors")
+    group.addoption(
+        "--chatkit-control",
+        action="store_true",
+        help="visit the embedded healthy page now and then, to compare times by",
+    )
+    group.addoption(
+        "--chatkit-only", metavar="FILE", help="run only the tests whose node ids are the lines of this file"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -107,6 +115,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         except HarnessError as error:
             raise pytest.UsageError(f"{type(error).__name__}: {error}") from None
         metafunc.parametrize("chatkit_entry", names)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that are not asked for by their node ids."""
+    if config.option.chatkit_only is None:
+        return
+    try:
+        asked = set(Path(config.option.chatkit_only).read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise pytest.UsageError(f"--chatkit-only: {config.option.chatkit_only} cannot be read: {error}") from None
+    left_out = [item for item in items if item.nodeid not in asked]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item.nodeid in asked]
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None:
@@ -191,6 +212,11 @@ class Controller:
         """Tell a worker of pytest-xdist the run's folder: it reads the command line again, and would miss it."""
         node.workerinput[OUTPUT] = str(self.folder)
         node.workerinput[SERVERS] = self._stack.addresses if self._stack else {}
+
+    @property
+    def redactor(self) -> Redactor:
+        """What knows every secret that the configuration held and the run learned."""
+        return self._redactor
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Start the project's own web server; in a hermetic run its backend finds an OpenAI API on this machine."""

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Error
 
 from harness.chatkit import Chatkit
 from harness.config import Config
+from harness.control import FOLDER, Control
 from harness.drive.browsers import find_browser, launch_failure
 from harness.model.bounds import Allowance
 from harness.model.redaction import Redactor
@@ -81,8 +82,32 @@ def chatkit_stack(pytestconfig: pytest.Config) -> Iterator[Callable[[], Stack]]:
         yield stack
 
 
+@pytest.fixture(scope="session")
+def chatkit_control(
+    browser: Browser, chatkit_config: Config, chatkit_stack: Callable[[], Stack], pytestconfig: pytest.Config
+) -> Iterator[Control]:
+    """The control of this process, which says how fast this machine is during the run; taken once more at its end."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    with ExitStack() as resources:
+
+        def stack() -> Stack:
+            # Servers that the page's own backend talks to are not ours to set up for another page.
+            if STACK not in pytestconfig.stash:
+                return chatkit_stack()
+            if not own:
+                own.append(resources.enter_context(serve_stack(scenario=scenario_named("healthy"))))
+            return own[0]
+
+        own: list[Stack] = []
+        folder = Path(pytestconfig.option.output) / FOLDER / worker
+        control = Control(config=chatkit_config, browser=browser, stack=stack, folder=folder)
+        yield control
+        control.take()
+
+
 @pytest.fixture
 def chatkit(
+    request: pytest.FixtureRequest,
     new_context: Callable[..., BrowserContext],
     chatkit_config: Config,
     chatkit_stack: Callable[[], Stack],
@@ -90,6 +115,8 @@ def chatkit(
     pytestconfig: pytest.Config,
 ) -> Iterator[Chatkit]:
     """Opens ChatKit pages: `chatkit.open("entry")`; each visit leaves a bundle in the test's output folder."""
+    if pytestconfig.option.chatkit_control:
+        request.getfixturevalue("chatkit_control").refresh()
     scenario = pytestconfig.option.chatkit_scenario
     folder = Path(output_path)
     with Chatkit(

@@ -16,6 +16,7 @@ from pathlib import Path
 from harness.errors import BundleError
 
 LATEST = "latest"
+TESTS_NAME = "tests.jsonl"  # one line for each finished test
 RUNNING = ".running"  # holds the id of the process while a run goes on
 RUN_NAME = re.compile(r"run-\d{8}-\d{6}-[0-9a-f]{4}")
 COPIED_UP = ("junit.xml", "report.html", "ctrf-report.json")
