@@ -333,19 +333,23 @@ class Visit:
 
     def _keep_trace(self, raw: Path, result: VisitResult) -> None:
         timeline = self._recorder.timeline
-        known = with_texts(result, timeline.redactor.text)
-        told = render_error_context(known, bundle=self.folder_shown, files=())
-        console = render_console(timeline.entries)
-        evidence = Evidence(
-            title=render_verdict(result),
-            error="" if result.is_mounted else result.explanation,
-            attachments={"verdict.md": timeline.redactor.text(told), "console.log": timeline.redactor.text(console)},
-        )
         try:
-            learn_from_trace(raw, timeline.redactor)
-            rewrite_trace(raw, self.folder / "trace.zip", timeline.redactor, evidence)
+            learn_from_trace(raw, timeline.redactor)  # first: what it teaches may stand in the evidence too
+            rewrite_trace(raw, self.folder / "trace.zip", timeline.redactor, self._evidence(result))
         except BundleError as error:  # better no trace than one with a secret, and no reason to fail a test
             timeline.append(Omitted(what="trace.zip", limit=str(error)))
+
+    def _evidence(self, result: VisitResult) -> Evidence:
+        """What a trace is told, with all that is known to be secret by now left out."""
+        timeline = self._recorder.timeline
+        redact = timeline.redactor.text
+        known = with_texts(result, redact)
+        told = render_error_context(known, bundle=self.folder_shown, files=())
+        return Evidence(
+            title=render_verdict(known),
+            error="" if result.is_mounted else known.explanation,
+            attachments={"verdict.md": redact(told), "console.log": redact(render_console(timeline.entries))},
+        )
 
 
 @contextmanager
