@@ -7,6 +7,7 @@ import gzip
 import html
 import io
 import json
+import socket
 import subprocess
 import sys
 import zipfile
@@ -238,13 +239,15 @@ def found(text: bytes) -> list[str]:
     ]
 
 
-# A web server of the project's own, which says what it knows before it is ready and is then asked nothing.
+# A web server of the project's own, which says what it knows before it is ready.
 SERVER = """
-import json, os, sys, time
+import json, os, sys
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+server = HTTPServer(("127.0.0.1", int(sys.argv[1])), SimpleHTTPRequestHandler)
 for value in json.loads(os.environ["PLANTED"]).values():
     print("knows", value, file=sys.stderr)
 print("ready", flush=True)
-time.sleep(600)
+server.serve_forever()
 """
 CONFIG = """
 workers = 2
@@ -254,7 +257,7 @@ test_dir = "tests"
 trace = "on"
 [projects.app]
 network = "live"
-web_server = {{ command = "{python} -u server.py", url = "{site}", log_ready = "ready" }}
+web_server = {{ command = "{python} -u server.py {port}", url = "http://127.0.0.1:{port}", log_ready = "ready" }}
 """
 
 
@@ -264,9 +267,11 @@ def run_planted(folder: Path, site: str) -> subprocess.CompletedProcess[str]:
     folder.joinpath("tests", "test_planted.py").write_text(SUITE, encoding="utf-8")
     folder.joinpath("server.py").write_text(SERVER, encoding="utf-8")
     folder.joinpath(".env").write_text(f"SUPABASE_TOKEN={KNOWN['a token of the .env file'][1]}\n", encoding="utf-8")
-    folder.joinpath("playwright.config.toml").write_text(
-        CONFIG.format(python=sys.executable, site=site), encoding="utf-8"
-    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = CONFIG.format(python=sys.executable, port=port)
+    folder.joinpath("playwright.config.toml").write_text(config, encoding="utf-8")
     environ = {
         "OPENAI_API_KEY": KNOWN["an API key of the environment"][1],
         "APP_PASSWORD": KNOWN["a password of the environment"][1],
