@@ -5,6 +5,7 @@ In: the configuration. Out: progress, failures and a table on a console, a run f
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -18,11 +19,13 @@ from rich.console import Console
 from harness.config import Config
 from harness.drive.browsers import BrowserChoice, find_browser
 from harness.errors import BundleError, SecretFound
-from harness.model.results import TestOutcome, VisitResult
+from harness.files import Appender
+from harness.model.results import Loss, TestOutcome, VisitResult
 from harness.plugin import CHECKS, Controller
 from harness.regressions import BaselineOptions, Judged, Plan, judge_run, plan_of
 from harness.report.bundle import read_result, write_text
 from harness.report.run_folder import LATEST, runs_in, shown
+from harness.report.saved_run import rows_of
 from harness.report.terminal import failure_text, run_table, test_line
 
 FAILED = 1
@@ -40,6 +43,9 @@ SENTENCES = {
     10: "failed: a secret was found in what the run wrote",
     13: "broken environment: the page was not judged",
 }
+
+
+Row = tuple[TestOutcome, tuple[VisitResult, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +74,7 @@ def run_gate(console: Console, config: Config, options: GateOptions) -> int:
         code = NO_TEST_RAN
     if code == 0 and any(outcome.is_flaky for outcome in reporter.finished):
         code = PASSED_AFTER_RETRY
-    reporter.print_table()
+    reporter.print_table(code)
     judged = _judged(console, config, options, plan, reporter, code) if plan is not None else Judged()
     if code in (0, PASSED_AFTER_RETRY) and (judged.regressions or judged.is_refused):
         code = FAILED
@@ -153,7 +159,8 @@ class GateReporter:
         self._console = console
         self._folder: Path | None = None
         self.controller: Controller | None = None
-        self._rows: list[tuple[TestOutcome, tuple[VisitResult, ...]]] = []
+        self._log: _Log | None = None
+        self._rows: list[Row] = []
 
     @property
     def finished(self) -> list[TestOutcome]:
@@ -168,11 +175,18 @@ class GateReporter:
             return
         self.controller, self._folder = controller, controller.folder
         controller.on_outcome = self._on_outcome
+        controller.on_loss = self._on_loss
         terminal: Any = session.config.pluginmanager.get_plugin("terminalreporter")
-        log = (controller.folder / PYTEST_LOG).open("w", encoding="utf-8", buffering=1)
-        session.config.add_cleanup(log.close)
+        self._log = _Log(controller.folder / PYTEST_LOG)
+        session.config.add_cleanup(self._log.close)
         # pytest has no public way to print somewhere else; its plugins expect the reporter itself to be there.
-        terminal._tw = type(terminal._tw)(log)
+        terminal._tw = type(terminal._tw)(self._log)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_unconfigure(self) -> None:
+        """Count the log among what is missing, before the controller says so."""
+        if self.controller is not None and self._log is not None and self._log.problem:
+            self.controller.lose(Loss(file=PYTEST_LOG, reason=self._log.problem))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Say what could not be collected."""
@@ -187,21 +201,33 @@ class GateReporter:
         if not outcome.is_good:
             self._console.print(failure_text(outcome), highlight=False, soft_wrap=True)
 
+    def _on_loss(self, told: str) -> None:
+        self._console.print(told, style="bold red", markup=False, highlight=False, soft_wrap=True)
+
     def _result(self, bundle: str) -> VisitResult | None:
         try:
             return read_result(self._folder / bundle) if self._folder else None
         except BundleError:
             return None
 
-    def print_table(self) -> None:
-        """Print the table, and where everything is."""
-        if self._folder is not None and self._rows:
+    def _unfinished(self) -> list[Row]:
+        """What was under way when the run was interrupted, as its bundles tell it."""
+        try:
+            return [row for row in rows_of(self._folder) if row[0].outcome == "unfinished"] if self._folder else []
+        except BundleError:
+            return []
+
+    def print_table(self, code: int) -> None:
+        """Print the table, and where everything is; after a run that failed, with what never finished."""
+        rows = [*self._rows, *(self._unfinished() if code else ())]
+        if self._folder is not None and rows:
             self._console.print()
-            self._console.print(run_table(self._rows, folder=shown(self._folder)), highlight=False, soft_wrap=True)
+            self._console.print(run_table(rows, folder=shown(self._folder)), highlight=False, soft_wrap=True)
             self._console.print()
             self._console.print(f"results: {shown(self._folder)} (also as {LATEST})", markup=False, highlight=False)
-        if self.controller is not None and self.controller.proof:
-            self._console.print(self.controller.proof, style="bold red", markup=False, highlight=False, soft_wrap=True)
+        if self.controller is not None:
+            for told in filter(None, (self.controller.told_losses, self.controller.proof)):
+                self._console.print(told, style="bold red", markup=False, highlight=False, soft_wrap=True)
 
     def close(self, code: int, judged: Judged) -> None:
         """Print what the baseline says, and how it ended."""
@@ -216,7 +242,10 @@ class GateReporter:
         )
         if code == FAILED and all(outcome.is_good for outcome in finished):
             sentence = _failed_by_baseline(judged)
-        self._console.print(f"gate: {sentence}", style="bold green" if code == 0 else "bold red", highlight=False)
+        if self.controller is not None and self.controller.told_losses:
+            sentence += "; its results are not where, or not all that, they should be: see above"
+        style = "bold green" if code == 0 else "bold red"
+        self._console.print(f"gate: {sentence}", style=style, highlight=False, soft_wrap=True)
 
 
 def _failed_by_baseline(judged: Judged) -> str:
@@ -225,3 +254,30 @@ def _failed_by_baseline(judged: Judged) -> str:
         return "failed: the baseline was not updated"
     count = judged.regressions
     return f"failed: {'1 regression' if count == 1 else f'{count} regressions'} against the baseline"
+
+
+class _Log(io.TextIOBase):
+    """What pytest prints, in a file; a disk without room costs the rest of it, and nothing else."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._file = Appender(path)
+
+    @property
+    def problem(self) -> str:
+        """Why the rest is missing; "" when nothing is."""
+        return self._file.problem
+
+    def writable(self) -> bool:
+        """Say that it can be written to."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Append a text."""
+        self._file.write(text.encode("utf-8", "replace"))
+        return len(text)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()

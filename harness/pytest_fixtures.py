@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,14 @@ from harness.control import FOLDER, Control
 from harness.drive.browsers import find_browser, launch_failure
 from harness.model.bounds import Allowance
 from harness.model.redaction import Redactor
+from harness.report.folders import folder_of
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
 
 CONFIG = pytest.StashKey[Config]()
 REDACTOR = pytest.StashKey[Redactor]()  # of this process: knows what the configuration and every visit so far taught
 ALLOWANCE = pytest.StashKey[Allowance]()  # what this process may still write in the run
+SHARED_NAMES = pytest.StashKey[frozenset[str]]()  # the tests whose usual folder is another test's too
 STACK = pytest.StashKey[Stack]()  # servers that run for the whole run, because the page's own backend talks to them
 
 
@@ -103,6 +105,24 @@ def chatkit_control(
         control = Control(config=chatkit_config, browser=browser, stack=stack, folder=folder)
         yield control
         control.take()
+
+
+@pytest.fixture
+def output_path(output_path: str, request: pytest.FixtureRequest) -> str:
+    """The test's folder: pytest-playwright's, unless another test has the same, or its name is too long for a file system."""
+    usual, nodeid = Path(output_path), request.node.nodeid
+    is_shared = nodeid in request.config.stash.get(SHARED_NAMES, frozenset())
+    retry = getattr(request.node, "execution_count", 1) - 1  # pytest-rerunfailures'
+    return str(_unused(usual.with_name(folder_of(nodeid, retry=retry, is_shared=is_shared))))
+
+
+def _unused(folder: Path) -> Path:
+    """Return the folder, or one beside it: the test may run a second time because its first worker died, and left its evidence."""
+    unused, number = folder, 2
+    with suppress(OSError):  # a path that is too long is not in use
+        while unused.exists():
+            unused, number = folder.with_name(f"{folder.name}-again{number}"), number + 1
+    return unused
 
 
 @pytest.fixture

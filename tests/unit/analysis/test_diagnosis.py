@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from time import perf_counter
+from time import process_time
 
 import pytest
 from builders import (
@@ -324,9 +324,9 @@ def test_a_hundred_thousand_lines_are_few_findings_soon() -> None:
     noise = [console_message(f"error number {n}", "error") for n in range(100_000)]
     lines = entries(visit_started(), TRANSCRIPTS["session-refused"], noise, pause(20_000), visit_ended())
     judgement = judge(lines[:60], Limits(), now_ms=1e9)
-    started_s = perf_counter()
+    started_s = process_time()
     got = result_of(lines, limits=Limits(), started_at="", judgement=judgement)
-    assert perf_counter() - started_s < 30
+    assert process_time() - started_s < 30
     assert told(got)[0] == "session-unauthorized"
     assert len(got.findings) <= 20
     assert all(len(finding.evidence) <= 12 for finding in got.findings)
