@@ -22,6 +22,7 @@ from harness.errors import SecretFound
 from harness.launch import launched_browser, opened
 from harness.model.redaction import Redactor
 from harness.model.results import Loss, VisitResult
+from harness.model.texts import in_json, one_line
 from harness.report.bundle import result_dict
 from harness.report.context import render_failure, render_prefetch
 from harness.report.losses import render_losses
@@ -74,7 +75,7 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
         bundle = visit.folder_shown
     result = replace(result, missing=visit.finish().missing)
     if options.as_json:
-        print(json.dumps({"bundle": bundle, **result_dict(result)}, ensure_ascii=False, indent=1))
+        print(in_json(json.dumps({"bundle": bundle, **result_dict(result)}, ensure_ascii=False, indent=1)))
     else:
         _print(console, result, bundle)
     return 0 if result.is_mounted else 1
@@ -131,7 +132,7 @@ def _success(result: VisitResult) -> list[str]:
         f"mounted after {took_ms:.0f} ms: {result.url}",
         f"  secret:    {render_prefetch(result)}",
         f"  reached:   {milestones(result)}",
-        *(f"  also:      {f.title} ({f.rule}): {f.summary}" for f in result.also if f.layer != "console"),
+        *(f"  also:      {f.title} ({f.rule}): {one_line(f.summary)}" for f in result.also if f.layer != "console"),
     ]
 
 

@@ -127,6 +127,7 @@ class Config:
     workers: int  # how many tests a gate runs at a time
     retries: int
     keep_runs: int  # older runs beyond this number are deleted
+    run_megabytes: int  # what a run's visits may write until they keep little
     use: Use
     chatkit: Chatkit
     baseline: Baseline
@@ -196,6 +197,7 @@ def read_config(
         workers=settings["workers"].value,
         retries=settings["retries"].value,
         keep_runs=settings["keep_runs"].value,
+        run_megabytes=settings["run_megabytes"].value,
         use=Use(**(_values(settings, "use") | {"viewport": Viewport(**_values(settings, "use.viewport"))})),
         chatkit=Chatkit(**_values(settings, "chatkit")),
         baseline=Baseline(**_values(settings, "baseline")),

@@ -134,6 +134,7 @@ KEYS: Mapping[str, Key] = {
     "workers": Key(kind=whole(1), default=1, variable="CHATKIT_HARNESS_WORKERS"),
     "retries": Key(kind=whole(0), default=0),
     "keep_runs": Key(kind=whole(1), default=5),
+    "run_megabytes": Key(kind=whole(1), default=2_000),
     "use.browser": Key(kind=BROWSER, default="chromium", variable="CHATKIT_HARNESS_BROWSER"),
     "use.executable_path": Key(kind=TEXT, variable="CHATKIT_HARNESS_EXECUTABLE_PATH"),
     "use.viewport.width": Key(kind=whole(1), default=1280),

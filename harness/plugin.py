@@ -20,10 +20,12 @@ from harness.config import Config, Overrides, read_config
 from harness.drive.interrupts import driver_in_a_group_of_its_own, interrupts
 from harness.errors import EmbedError, EnvironmentFailure, HarnessError, SecretFound
 from harness.files import reason_of
+from harness.model.bounds import Allowance
 from harness.model.redaction import Redactor
 from harness.model.results import Loss, TestOutcome
 from harness.outcomes import BUNDLE, EXIT_CODE, MISSING, Outcomes, told_loss
-from harness.pytest_fixtures import CONFIG, REDACTOR, SHARED_NAMES, STACK
+from harness.pytest_fixtures import ALLOWANCE, CONFIG, REDACTOR, SHARED_NAMES, STACK
+from harness.report.bundle import write_text
 from harness.report.folders import shared_names
 from harness.report.losses import render_first_loss, render_losses
 from harness.report.run_folder import TESTS_NAME, free_room, publish, run_folder_for, shown
@@ -36,6 +38,7 @@ from harness.servers.web_server import WebServerCommand, WebServerProcess, opena
 
 CHECKS = Path(__file__).with_name("checks.py")
 BUILT_IN = "built-in"
+SCAN_NAME = "secret-scan.txt"  # what the search after the run has to say, or that there was none
 WEB_SERVER_LOG = "web-server.log"
 OUTPUT = "chatkit_output"  # what a worker of pytest-xdist is told: the run's folder,
 SERVERS = "chatkit_servers"  # and the addresses of the controller's servers, when the page's backend talks to them
@@ -71,6 +74,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(pytest_fixtures, "chatkit-harness-fixtures")
     config.stash[CONFIG] = ours = _read(config)
     config.stash[REDACTOR] = Redactor(ours.secrets)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    config.stash[ALLOWANCE] = Allowance(ours.run_megabytes * 1_000_000, processes=workers)
     resources = ExitStack()
     resources.enter_context(interrupts())
     config.add_cleanup(resources.close)
@@ -317,6 +322,9 @@ class Controller:
         self.proof, code = self._proved()
         if code and self._session is not None:
             self._session.exitstatus = code
+        if self.proof:
+            with suppress(HarnessError):
+                write_text(self.folder / SCAN_NAME, self.proof + "\n")
         publish(self.folder)
         self.told_losses = "\n".join(
             filter(None, (self.problem, render_losses(self.losses, folder=shown(self.folder))))
