@@ -12,16 +12,12 @@ from harness.servers.server import serve_stack
 from tests.commands import run_command
 from tests.site import Answer, serve_site
 
+# One for each track; `test_scenarios` has all of them, without a process for each.
 VARIANTS = [
     ("session-401", "session-refused"),
-    ("workflow-404", "session-refused"),
     ("mock-secret", "secret-rejected"),
-    ("user-missing", "session-refused"),
     ("script-missing", "element-not-defined"),
-    ("script-blocked", "script-failed"),
     ("frame-400", "frame-failed"),
-    ("domain-not-verified", "domain-not-verified"),
-    ("deadlock", "element-absent"),
 ]
 
 
