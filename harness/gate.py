@@ -17,12 +17,12 @@ from harness.config import Config
 from harness.drive.browsers import BrowserChoice, find_browser
 from harness.errors import BundleError
 from harness.model.results import TestOutcome, VisitResult
+from harness.outcomes import PASSED_AFTER_RETRY
 from harness.plugin import CHECKS, Controller
 from harness.report.bundle import read_result
 from harness.report.run_folder import LATEST, shown
 from harness.report.terminal import failure_text, run_table, test_line
 
-PASSED_AFTER_RETRY = 7
 PYTEST_LOG = "pytest.log"
 SENTENCES = {
     0: "passed",
@@ -110,6 +110,7 @@ class GateReporter:
         if not isinstance(controller, Controller):
             return
         self._controller, self._folder = controller, controller.folder
+        controller.kind = "gate"
         controller.on_outcome = self._on_outcome
         terminal: Any = session.config.pluginmanager.get_plugin("terminalreporter")
         log = (controller.folder / PYTEST_LOG).open("w", encoding="utf-8", buffering=1)

@@ -13,10 +13,11 @@ import pytest
 
 from harness.errors import BundleError
 from harness.model.results import TestOutcome
+from harness.report.run_on_disk import TESTS_NAME
 
-TESTS_NAME = "tests.jsonl"
 EXIT_CODE = "chatkit_exit_code"  # user property of a report: the exit code of a HarnessError
 BUNDLE = "chatkit_bundle"  # user property of a report: the folder of one visit
+PASSED_AFTER_RETRY = 7  # the exit code of a gate that is green only because of a retry
 
 
 class Outcomes:

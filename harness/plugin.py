@@ -16,16 +16,19 @@ import pytest
 
 from harness import pytest_fixtures
 from harness.chatkit import Chatkit
-from harness.config import Config, Overrides, read_config
+from harness.config import Config, Overrides, Project, read_config
 from harness.errors import EmbedError, EnvironmentFailure, HarnessError, SecretFound
 from harness.model.redaction import Redactor
 from harness.model.results import TestOutcome
-from harness.outcomes import BUNDLE, EXIT_CODE, Outcomes
+from harness.model.run_record import RunRecord
+from harness.outcomes import BUNDLE, EXIT_CODE, PASSED_AFTER_RETRY, Outcomes
 from harness.pytest_fixtures import CONFIG, REDACTOR, STACK
 from harness.report.run_folder import new_run_folder, publish, shown
+from harness.report.run_on_disk import RECORD_NAME
 from harness.report.search import NOT_SEARCHED, Secret, prove, redact_file, render_proof
 from harness.report.trace import is_trace, learn_from_trace, rewrite_trace
 from harness.reports import attach_learned, redact_report, take_learned
+from harness.run_files import RunFiles, record_of
 from harness.servers.scenarios import FOREIGN_BACKEND
 from harness.servers.server import Stack, serve_stack, stack_at
 from harness.servers.web_server import WebServerCommand, WebServerProcess, openai_environ
@@ -169,6 +172,7 @@ class Controller:
         self._redactor = config.stash[REDACTOR]
         self._secrets = {Secret(kind=kind, value=value): None for kind, value in self._redactor.learned}
         self._is_searched = not config.option.chatkit_no_secret_scan
+        self.kind = "pytest"  # or "gate", which says so
         self.proof = ""  # what the search for secrets says at the end, when it says something
         self.on_outcome: Callable[[TestOutcome], None] = lambda _outcome: None
         named = Path(config.option.output)
@@ -178,6 +182,8 @@ class Controller:
         except HarnessError as error:
             raise pytest.UsageError(f"{type(error).__name__}: {error}") from None
         self.outcomes = Outcomes(self.folder)
+        self.files = RunFiles(self.folder, self._redactor)
+        self._problems: list[str] = []
         config.option.output = str(self.folder)  # pytest-playwright's `output_path` is below it
         config.option.xmlpath = config.option.xmlpath or str(self.folder / "junit.xml")
 
@@ -192,6 +198,7 @@ class Controller:
         self._session = session
         try:
             project = self._ours.project()
+            self.files.begin(self._record(project, session.config))
             if project.web_server is None:
                 return
             environ: dict[str, str] = {}
@@ -204,7 +211,23 @@ class Controller:
             server = WebServerProcess.start(command, log=log, environ=environ, clean=Redactor(self._ours.secrets).text)
             self._resources.callback(server.stop)
         except HarnessError as error:
+            self._problems.append(f"{type(error).__name__}: {error}")
             pytest.exit(f"{type(error).__name__}: {error}", returncode=error.exit_code)
+
+    def _record(self, project: Project, config: pytest.Config) -> RunRecord:
+        return record_of(
+            self.kind,
+            project=project.name,
+            network=project.network,
+            browser=config.option.browser[0],
+            environ=os.environ,
+            clean=self._redactor,
+        )
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remember what could not be collected: a test that does not run fails no less."""
+        if report.failed:
+            self._problems.append(f"{report.nodeid} cannot be collected:\n{report.longrepr}")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -229,10 +252,30 @@ class Controller:
         self.proof, code = self._proved()
         if code and self._session is not None:
             self._session.exitstatus = code
+        self._report()
         terminal = config.pluginmanager.get_plugin("terminalreporter")
         if self.proof and terminal is not None:
             terminal.write_line(self.proof)
         publish(self.folder)
+
+    def _report(self) -> None:
+        """Write the run's own files from what is on disk now, and search them too. Whatever fails is said, and changes nothing."""
+        session = self._session
+        if session is None:
+            return
+        code = int(session.exitstatus)
+        if code == 0 and self.kind == "gate" and any(outcome.is_flaky for outcome in self.outcomes.finished):
+            code = PASSED_AFTER_RETRY
+        problems = [*self._problems, *([self.proof] if code == SecretFound.exit_code else [])]
+        before = set(self.folder.iterdir())
+        told = self.files.end(exit_code=code, problems=tuple(problems))
+        if self._is_searched:
+            written = [path for path in self.folder.iterdir() if path not in before or path.name == RECORD_NAME]
+            proof = prove(self.folder, self._secrets, written)
+            told += filter(None, [render_proof(proof, folder=shown(self.folder))])
+            if proof.hits:
+                session.exitstatus = SecretFound.exit_code
+        self.proof = "\n".join(filter(None, [self.proof, *told]))
 
     def _proved(self) -> tuple[str, int]:
         """What is to be said about secrets in the run's folder, and the exit code it asks for."""

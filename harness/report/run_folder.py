@@ -18,6 +18,9 @@ from harness.errors import BundleError
 LATEST = "latest"
 RUNNING = ".running"  # holds the id of the process while a run goes on
 RUN_NAME = re.compile(r"run-\d{8}-\d{6}-[0-9a-f]{4}")
+HEAD_BYTES = 4096
+BUNDLES_HERE = b'<meta name="bundles" content="">'
+BUNDLES_IN = b'<meta name="bundles" content="%s/">'
 COPIED_UP = ("junit.xml", "report.html", "ctrf-report.json")
 
 
@@ -69,8 +72,16 @@ def publish(folder: Path) -> None:
         if (folder / name).is_file():
             partial = folder.parent / f".{name}.partial"
             with contextlib.suppress(OSError):  # the originals are in the run's folder
-                shutil.copyfile(folder / name, partial)
+                _copy_up(folder / name, partial)
                 partial.replace(folder.parent / name)
+
+
+def _copy_up(source: Path, target: Path) -> None:
+    """Copy a file; the links of a report are relative to its folder, and say so once, near its beginning."""
+    with source.open("rb") as old, target.open("wb") as new:
+        head = old.read(HEAD_BYTES)
+        new.write(head.replace(BUNDLES_HERE, BUNDLES_IN % source.parent.name.encode(), 1))
+        shutil.copyfileobj(old, new)
 
 
 def _point_latest(output_dir: Path, folder: Path) -> None:
