@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from playwright.sync_api import Browser, Error, sync_playwright
@@ -20,7 +21,7 @@ from rich.markup import escape
 
 from harness.config import Config
 from harness.drive.browsers import find_browser, launch_failure
-from harness.errors import EnvironmentFailure, SecretFound
+from harness.errors import EnvironmentFailure, HarnessError, SecretFound
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.report.bundle import result_dict
@@ -29,6 +30,7 @@ from harness.report.run_folder import new_run_folder, publish, shown
 from harness.report.search import NOT_SEARCHED, Secret, prove, render_proof
 from harness.report.terminal import milestones
 from harness.run import Keep, Target, Visit, context_options, open_visit, target_of
+from harness.run_files import RunFiles, record_of
 
 MOST_CONSOLE_LINES = 5
 PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}  # text as it is, for any terminal
@@ -42,6 +44,7 @@ class CheckOptions:
     fault: str = ""
     as_json: bool = False
     is_searched: bool = True  # for secrets, afterwards
+    ci: str = ""  # "github" | "gitlab"
 
 
 def run_check(console: Console, config: Config, url: str, options: CheckOptions) -> int:
@@ -53,8 +56,21 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
     run = new_run_folder(config.output_dir, keep_runs=config.keep_runs)
     with ExitStack() as resources:
         redactor = Redactor(config.secrets)
+        files = RunFiles(run, redactor, ci=options.ci, environ=os.environ)
+        files.mask(value for _, value in redactor.learned)
+        files.begin(
+            record_of(
+                "check",
+                project=target.project,
+                network=target.network,
+                browser=config.use.browser,
+                environ=os.environ,
+                clean=redactor,
+            )
+        )
+        ending = _Ending(console=console, run=run, redactor=redactor, options=options, files=files)
         resources.callback(publish, run)
-        resources.callback(_prove, console, run, redactor, options)
+        resources.push(ending.close)
         if not options.as_json:
             resources.enter_context(console.status(f"opening {escape(url)}"))
         browser = resources.enter_context(launched_browser(config))
@@ -63,6 +79,7 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
         for name in options.clicks:
             visit.embed.click(name)
         result = visit.wait_until_decided()
+        ending.exit_code = 0 if result.is_mounted else 1
         shown = visit.folder_shown
     if options.as_json:
         print(json.dumps({"bundle": shown, **result_dict(result)}, ensure_ascii=False, indent=1))
@@ -71,20 +88,43 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
     return 0 if result.is_mounted else 1
 
 
-def _prove(console: Console, run: Path, redactor: Redactor, options: CheckOptions) -> None:
-    """Search what the check wrote for every secret. Raises SecretFound."""
-    plain = Console(stderr=True) if options.as_json else console
-    for kind, why in redactor.refused:
-        plain.print(f"not redacted: a secret of the kind {kind}, because {why}", **PLAIN)
-    if not options.is_searched:
-        plain.print(NOT_SEARCHED, style="bold yellow", **PLAIN)
-        return
-    proof = prove(run, (Secret(kind=kind, value=value) for kind, value in redactor.learned))
-    told = render_proof(proof, folder=shown(run))
-    if proof.hits:
-        raise SecretFound(told)
-    if told:
-        plain.print(told, **PLAIN)
+@dataclass(slots=True, kw_only=True)
+class _Ending:
+    """What is done when the visit is over, however it ended: report, then the search for secrets."""
+
+    console: Console
+    run: Path
+    redactor: Redactor
+    options: CheckOptions
+    files: RunFiles
+    exit_code: int = -1
+
+    def close(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Write the report, and search what the check wrote for every secret. Raises SecretFound."""
+        plain = Console(stderr=True) if self.options.as_json else self.console
+        self.files.mask(value for _, value in self.redactor.learned)
+        code = self.exit_code
+        problems: tuple[str, ...] = ()
+        if error is not None:
+            code = (
+                error.exit_code if isinstance(error, HarnessError) else 2 if isinstance(error, KeyboardInterrupt) else 3
+            )
+            problems = (f"{type(error).__name__}: {error}",)
+        for told in self.files.end(exit_code=code, problems=problems):
+            plain.print(told, style="bold yellow", **PLAIN)
+        for kind, why in self.redactor.refused:
+            plain.print(f"not redacted: a secret of the kind {kind}, because {why}", **PLAIN)
+        if not self.options.is_searched:
+            plain.print(NOT_SEARCHED, style="bold yellow", **PLAIN)
+            return
+        proof = prove(self.run, (Secret(kind=kind, value=value) for kind, value in self.redactor.learned))
+        found = render_proof(proof, folder=shown(self.run))
+        if proof.hits:
+            raise SecretFound(found)
+        if found:
+            plain.print(found, **PLAIN)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from harness.outcomes import PASSED_AFTER_RETRY
 from harness.plugin import CHECKS, Controller
 from harness.report.bundle import read_result
 from harness.report.run_folder import LATEST, shown
+from harness.report.run_report import REPORT_NAME
 from harness.report.terminal import failure_text, run_table, test_line
 
 PYTEST_LOG = "pytest.log"
@@ -45,6 +46,8 @@ class GateOptions:
     is_debug: bool = False
     only: str = ""  # pytest's -k
     is_searched: bool = True  # for secrets, after the run
+    shard: str = ""  # "2/5": only the second of five parts of the tests
+    ci: str = "auto"
     pytest_args: tuple[str, ...] = ()
 
 
@@ -80,6 +83,8 @@ def _arguments(config: Config, options: GateOptions) -> list[str]:
     arguments += [f"--ignore-glob={config.root / glob}" for glob in config.test_ignore]
     arguments += ["-k", options.only] if options.only else []
     arguments += [] if options.is_searched else ["--chatkit-no-secret-scan"]
+    arguments += [f"--chatkit-shard={options.shard}"] if options.shard else []
+    arguments += [f"--chatkit-ci={options.ci}"]
     arguments += ["--chatkit-debug"] if options.is_debug else []
     arguments += options.pytest_args
     return [*arguments, str(CHECKS), *([str(config.test_dir)] if config.test_dir.exists() else [])]
@@ -145,6 +150,9 @@ class GateReporter:
             self._console.print(run_table(self._rows, folder=shown(self._folder)), highlight=False, soft_wrap=True)
             self._console.print()
             self._console.print(f"results: {shown(self._folder)} (also as {LATEST})", markup=False, highlight=False)
+            if (self._folder / REPORT_NAME).is_file():
+                report = shown(self._folder.parent / REPORT_NAME)
+                self._console.print(f"report:  {report}", markup=False, highlight=False, soft_wrap=True)
         if self._controller is not None and self._controller.proof:
             self._console.print(self._controller.proof, style="bold red", markup=False, highlight=False, soft_wrap=True)
         sentence = SENTENCES.get(code, f"ended with exit code {code}").format(

@@ -26,9 +26,10 @@ from harness.pytest_fixtures import CONFIG, REDACTOR, STACK
 from harness.report.run_folder import new_run_folder, publish, shown
 from harness.report.run_on_disk import RECORD_NAME
 from harness.report.search import NOT_SEARCHED, Secret, prove, redact_file, render_proof
+from harness.report.terminal import verdict_of
 from harness.report.trace import is_trace, learn_from_trace, rewrite_trace
 from harness.reports import attach_learned, redact_report, take_learned
-from harness.run_files import RunFiles, record_of
+from harness.run_files import CI_CHOICES, RunFiles, ci_system, record_of
 from harness.servers.scenarios import FOREIGN_BACKEND
 from harness.servers.server import Stack, serve_stack, stack_at
 from harness.servers.web_server import WebServerCommand, WebServerProcess, openai_environ
@@ -51,6 +52,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--chatkit-no-secret-scan", action="store_true", help="do not search what the run wrote for secrets afterwards"
     )
+    group.addoption("--chatkit-shard", metavar="K/N", default="", help="run only the K-th of N parts of the tests")
+    group.addoption(
+        "--chatkit-ci",
+        choices=CI_CHOICES,
+        default="auto",
+        help="the CI system to write for (default: the one that this is)",
+    )
     group.addoption("--chatkit-debug", action="store_true", help="show tracebacks of our own errors")
 
 
@@ -59,6 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the configuration; on the controller, take charge of the run."""
     # Registered here, when every plugin found by entry point is there: our fixtures extend pytest-playwright's.
     config.pluginmanager.register(pytest_fixtures, "chatkit-harness-fixtures")
+    shard_of(config.option.chatkit_shard)
     config.stash[CONFIG] = ours = _read(config)
     config.stash[REDACTOR] = Redactor(ours.secrets)
     if not config.option.browser:
@@ -115,6 +124,30 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None
     return shown.encode("unicode_escape").decode("ascii") if shown != val else None
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of this shard: every N-th of them in the order of their ids, the same ones on every machine."""
+    shard = shard_of(config.option.chatkit_shard)
+    if shard is None:
+        return
+    number, of = shard
+    mine = set(sorted(item.nodeid for item in items)[number - 1 :: of])
+    left = [item for item in items if item.nodeid not in mine]
+    items[:] = [item for item in items if item.nodeid in mine]
+    if left:
+        config.hook.pytest_deselected(items=left)
+
+
+def shard_of(text: str) -> tuple[int, int] | None:
+    """Return "2/5" as (2, 5); None for an empty text. Raises UsageError for anything else."""
+    if not text:
+        return None
+    number, _, of = text.partition("/")
+    if number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of):
+        return int(number), int(of)
+    raise pytest.UsageError(f"ConfigError: a shard is K/N with K from 1 to N, such as 2/5, not {text!r}")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -128,11 +161,22 @@ def pytest_runtest_makereport(
     opened = found if isinstance(found, Chatkit) else None  # a user's own fixture may have that name
     if report.when == "teardown" and opened is not None:
         report.user_properties += [(BUNDLE, str(visit.folder)) for visit in opened.visits]
+        report.user_properties += _told(opened)
+    if report.when == "teardown":
+        report.user_properties.append(("chatkit_attempts", getattr(item, "execution_count", 1)))
     is_telling = isinstance(error, HarnessError) or (isinstance(error, EmbedError) and item.path == CHECKS)
     if is_telling and not item.config.option.chatkit_debug:
         report.longrepr = f"{type(error).__name__}: {error}"
     _without_secrets(report, item.config, opened)
     return report
+
+
+def _told(opened: Chatkit) -> list[tuple[str, str]]:
+    """What JUnit is told of each visit of a test: its verdict, the cause, what else is wrong."""
+    results = [visit.final for visit in opened.visits if visit.final is not None]
+    told = [("chatkit_verdict", verdict_of(result)) for result in results]
+    told += [("chatkit_cause", result.cause.rule) for result in results if result.cause]
+    return told + [("chatkit_finding", finding.rule) for result in results for finding in result.also]
 
 
 def _without_secrets(report: pytest.TestReport, config: pytest.Config, opened: Chatkit | None) -> None:
@@ -182,8 +226,12 @@ class Controller:
         except HarnessError as error:
             raise pytest.UsageError(f"{type(error).__name__}: {error}") from None
         self.outcomes = Outcomes(self.folder)
-        self.files = RunFiles(self.folder, self._redactor)
+        self.files = RunFiles(
+            self.folder, self._redactor, ci=ci_system(config.option.chatkit_ci, os.environ), environ=os.environ
+        )
+        self.files.mask(value for _, value in self._redactor.learned)
         self._problems: list[str] = []
+        self._masked: set[str] = set()
         config.option.output = str(self.folder)  # pytest-playwright's `output_path` is below it
         config.option.xmlpath = config.option.xmlpath or str(self.folder / "junit.xml")
 
@@ -222,6 +270,7 @@ class Controller:
             browser=config.option.browser[0],
             environ=os.environ,
             clean=self._redactor,
+            shard=config.option.chatkit_shard,
         )
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -235,14 +284,23 @@ class Controller:
         for secret in take_learned(report):
             self._secrets.setdefault(secret)
             self._redactor.learn(secret.kind, secret.value)
+            self._mask(secret.value)
         outcome = self.outcomes.add(report)
         if outcome is not None:
             self.on_outcome(outcome)
 
+    def _mask(self, value: str) -> None:
+        if value not in self._masked:
+            self._masked.add(value)
+            self.files.mask([value])
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Stop the servers; exit with 13 when the environment was at fault."""
+        """Stop the servers; exit with 13 when the environment was at fault. A shard beyond the last test has nothing to run."""
         self._resources.close()
+        shard = shard_of(session.config.option.chatkit_shard)
+        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and shard is not None and shard[0] > 1:
+            session.exitstatus = pytest.ExitCode.OK
         if any(outcome.exit_code == EnvironmentFailure.exit_code for outcome in self.outcomes.finished):
             session.exitstatus = EnvironmentFailure.exit_code
 

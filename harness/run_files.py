@@ -1,4 +1,4 @@
-"""The files of a run as a whole: `run.json` from its start on, and at its end `report.html` and what CI systems read.
+"""The files of a run as a whole: `run.json` from its start on, and at its end `report.html` and what CI systems read and show.
 
 In: a run's folder and how it ended. Out: files, and a sentence for each that could not be written: none of them changes a run's outcome.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -18,10 +18,18 @@ from harness import __version__
 from harness.errors import HarnessError
 from harness.model.redaction import Redactor
 from harness.model.run_record import RunRecord
-from harness.report.run_on_disk import write_record
-from harness.report.run_report import write_report
+from harness.report.bundle import write_json
+from harness.report.ci import LARGEST_SUMMARY_BYTES, code_quality, mask_commands, render_annotations, render_summary
+from harness.report.ctrf import CTRF_NAME, render_ctrf
+from harness.report.page_model import page_of
+from harness.report.run_on_disk import RunOnDisk, read_run, write_record
+from harness.report.run_report import REPORT_NAME, write_report
+from harness.report.trend import Night
 
 PACKAGES = ("playwright", "pytest")
+GITHUB, GITLAB = "github", "gitlab"
+CI_CHOICES = ("auto", GITHUB, GITLAB, "off")
+CODE_QUALITY_NAME = "gl-code-quality-report.json"
 
 
 def record_of(
@@ -70,19 +78,23 @@ def versions() -> tuple[str, ...]:
 
 
 class RunFiles:
-    """Keeps the record of one run, and writes the run's own files."""
+    """Keeps the record of one run, and writes the run's own files. `ci`: "github", "gitlab", or "" for no CI system."""
 
-    def __init__(self, folder: Path, redactor: Redactor) -> None:
+    def __init__(
+        self, folder: Path, redactor: Redactor, *, ci: str = "", environ: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.record: RunRecord | None = None
+        self.ci = ci
         self._redactor = redactor
+        self._environ = environ or {}
 
     def begin(self, record: RunRecord) -> list[str]:
         """Write the record; a killed run leaves it like this."""
         self.record = record
         return self._tried("run.json", lambda: write_record(self.folder, record))
 
-    def end(self, *, exit_code: int, problems: tuple[str, ...]) -> list[str]:
+    def end(self, *, exit_code: int, problems: tuple[str, ...], nights: tuple[Night, ...] = ()) -> list[str]:
         """Complete the record and write the report; return what could not be written, each in a sentence."""
         if self.record is None:
             return []
@@ -90,10 +102,25 @@ class RunFiles:
         self.record = record = replace(
             self.record, ended_at=_now(), exit_code=exit_code, problems=tuple(map(clean, problems))
         )
+        told = self._tried("run.json", lambda: write_record(self.folder, record))
+        try:
+            run = read_run(self.folder)
+        except HarnessError as error:
+            return [*told, f"there is no report: {error}"]
         return [
-            *self._tried("run.json", lambda: write_record(self.folder, record)),
-            *self._tried("report.html", lambda: write_report(self.folder, version=__version__, clean=clean)),
+            *told,
+            *self._tried(
+                REPORT_NAME, lambda: write_report(self.folder, version=__version__, clean=clean, nights=nights, run=run)
+            ),
+            *self._tried(CTRF_NAME, lambda: write_ctrf(run, self._redactor)),
+            *self._tried(f"what {self.ci} shows", lambda: tell_ci(run, self.ci, self._environ, self._redactor)),
         ]
+
+    def mask(self, values: Iterable[str]) -> None:
+        """Have GitHub hide these in its log, before anything can show them. Printed nowhere but on GitHub Actions."""
+        if self.ci == GITHUB:
+            for command in mask_commands(values):
+                print(command, flush=True)
 
     @staticmethod
     def _tried(name: str, write: Callable[[], object]) -> list[str]:
@@ -105,6 +132,37 @@ class RunFiles:
             # A fault of ours in a report must not cost a run its outcome; it is said, by its name.
             return [f"{name} is not written, by a fault of chatkit-harness: {error!r}"]
         return []
+
+
+def ci_system(choice: str, environ: Mapping[str, str]) -> str:
+    """Return the CI system to talk to: the chosen one, or the one that this is; "" for none."""
+    if choice != "auto":
+        return "" if choice == "off" else choice
+    if environ.get("GITHUB_ACTIONS") == "true":
+        return GITHUB
+    return GITLAB if environ.get("GITLAB_CI") == "true" else ""
+
+
+def write_ctrf(run: RunOnDisk, redactor: Redactor) -> None:
+    """Write `ctrf-report.json`. Raises BundleError."""
+    write_json(run.folder / CTRF_NAME, redactor.value(render_ctrf(run, version=__version__)))
+
+
+def tell_ci(run: RunOnDisk, ci: str, environ: Mapping[str, str], redactor: Redactor) -> None:
+    """Print annotations and append the job summary (GitHub), or write the code quality report (GitLab)."""
+    if not ci:
+        return
+    page = page_of(run, version=__version__)
+    if ci == GITLAB:
+        write_json(run.folder / CODE_QUALITY_NAME, redactor.value(code_quality(page)))
+        return
+    for command in render_annotations(page):
+        print(redactor.text(command), flush=True)
+    if environ.get("GITHUB_STEP_SUMMARY"):
+        path = Path(environ["GITHUB_STEP_SUMMARY"])
+        taken = path.stat().st_size if path.exists() else 0
+        with path.open("a", encoding="utf-8", errors="replace") as file:
+            file.write(redactor.text(render_summary(page, room_bytes=max(LARGEST_SUMMARY_BYTES - taken, 0))))
 
 
 def _now() -> str:

@@ -1,6 +1,7 @@
 """Whether two failures are the same one: a short digest of the cause, without what changes from run to run.
 
-In: a rule's id and the sentence that was seen. Out: twelve hexadecimal digits.
+A rule is a cause, whatever address it was met at; what no rule knows is told apart by its words. In: a result. Out: twelve
+hexadecimal digits.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 
+from harness.analysis.diagnosis import GENERAL
 from harness.model.results import VisitResult
 
 LOOPBACK = re.compile(r"\b(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?")
@@ -21,7 +23,9 @@ def fingerprint_of(result: VisitResult) -> str:
     if result.is_mounted:
         return ""
     cause = result.cause
-    return digest_of(cause.rule, cause.summary) if cause else digest_of(result.reason, result.explanation)
+    if cause is None:
+        return digest_of(result.reason, result.explanation)
+    return digest_of(cause.rule, cause.summary if cause.rule in GENERAL else "")
 
 
 def digest_of(name: str, sentence: str) -> str:

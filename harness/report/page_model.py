@@ -38,6 +38,7 @@ class Place:
     """One test or visit that a cause stopped."""
 
     name: str
+    nodeid: str
     target: str  # the id of what the link leads to
     visit: str = ""
     evidence: tuple[int, ...] = ()
@@ -48,6 +49,7 @@ class Cause:
     """Failures with one fingerprint."""
 
     id: str
+    fingerprint: str
     title: str
     rule: str = ""
     confidence: str = ""
@@ -230,7 +232,7 @@ def _causes(run: RunOnDisk, rows: tuple[TestRow, ...]) -> tuple[Cause, ...]:
         for key, visit in _stopped_by(test, row):
             groups.setdefault(key, []).append((row, visit))
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[1][0][0].name, item[0]))
-    return tuple(_cause(f"cause-{number}", members) for number, (_, members) in enumerate(ordered, start=1))
+    return tuple(_cause(f"cause-{number}", key, members) for number, (key, members) in enumerate(ordered, start=1))
 
 
 def _stopped_by(test: TestOnDisk, row: TestRow) -> Iterator[tuple[str, VisitRow | None]]:
@@ -244,7 +246,7 @@ def _stopped_by(test: TestOnDisk, row: TestRow) -> Iterator[tuple[str, VisitRow 
         yield digest_of(test.outcome.outcome, _first_line(test.outcome.message)), first
 
 
-def _cause(identity: str, members: list[tuple[TestRow, VisitRow | None]]) -> Cause:
+def _cause(identity: str, key: str, members: list[tuple[TestRow, VisitRow | None]]) -> Cause:
     row, visit = members[0]
     result = visit.on_disk.result if visit else None
     finding = result.cause if result and not result.is_mounted else None
@@ -254,6 +256,7 @@ def _cause(identity: str, members: list[tuple[TestRow, VisitRow | None]]) -> Cau
     if finding is not None:
         return Cause(
             id=identity,
+            fingerprint=key,
             title=finding.title,
             rule=finding.rule,
             confidence=finding.confidence,
@@ -268,9 +271,11 @@ def _cause(identity: str, members: list[tuple[TestRow, VisitRow | None]]) -> Cau
         )
     if result is not None and not result.is_mounted:
         title = result.explanation
-        return Cause(id=identity, title=title, rule=result.reason, count_text=count, places=places, more=more)
+        return Cause(
+            id=identity, fingerprint=key, title=title, rule=result.reason, count_text=count, places=places, more=more
+        )
     title = _first_line(row.message) or f"The test ended with {row.word}, and says nothing"
-    return Cause(id=identity, title=title, count_text=count, places=places, more=more)
+    return Cause(id=identity, fingerprint=key, title=title, count_text=count, places=places, more=more)
 
 
 def _counted_members(members: list[tuple[TestRow, VisitRow | None]]) -> str:
@@ -285,8 +290,9 @@ def _place(row: TestRow, visit: VisitRow | None) -> Place:
     several = len(row.visits) > 1 and visit is not None
     name = f"{row.name}, {visit.label}" if several and visit else row.name
     if visit is None:
-        return Place(name=name, target=row.id)
-    return Place(name=name, target=visit.id, visit=visit.id, evidence=finding.evidence[:6] if finding else ())
+        return Place(name=name, nodeid=row.nodeid, target=row.id)
+    evidence = finding.evidence[:6] if finding else ()
+    return Place(name=name, nodeid=row.nodeid, target=visit.id, visit=visit.id, evidence=evidence)
 
 
 def _causes_heading(causes: tuple[Cause, ...], record: RunRecord, rows: tuple[TestRow, ...]) -> str:

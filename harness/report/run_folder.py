@@ -21,7 +21,7 @@ RUN_NAME = re.compile(r"run-\d{8}-\d{6}-[0-9a-f]{4}")
 HEAD_BYTES = 4096
 BUNDLES_HERE = b'<meta name="bundles" content="">'
 BUNDLES_IN = b'<meta name="bundles" content="%s/">'
-COPIED_UP = ("junit.xml", "report.html", "ctrf-report.json")
+COPIED_UP = ("junit.xml", "report.html", "ctrf-report.json", "gl-code-quality-report.json")
 
 
 def new_run_folder(output_dir: Path, *, keep_runs: int, now: datetime | None = None) -> Path:

@@ -25,6 +25,7 @@ RECORD_FORMAT = "chatkit-harness/run"
 RECORD_VERSION = 1
 TESTS_NAME = "tests.jsonl"
 TIMELINE_NAME = "timeline.jsonl"
+WITHOUT_TESTS = ("check", "smoke")  # commands that make visits and run no tests
 INTERRUPTED = "interrupted"  # the outcome of a visit whose test never ended
 
 
@@ -152,11 +153,11 @@ def _test(folder: Path, outcome: TestOutcome) -> TestOnDisk:
 
 def _ownerless(record: RunRecord | None, visit: VisitOnDisk) -> TestOnDisk:
     """A visit of a command that runs no tests, or of a test that never ended."""
-    is_check = record is not None and record.kind == "check"
+    is_free = record is not None and record.kind in WITHOUT_TESTS
     verdict = "passed" if visit.result is not None and visit.result.is_mounted else "failed"
     outcome = TestOutcome(
         nodeid=visit.bundle,
-        outcome=verdict if is_check and visit.is_whole else INTERRUPTED,
+        outcome=verdict if is_free and visit.is_whole else INTERRUPTED,
         attempts=1,
         duration_s=0.0,
         message="",

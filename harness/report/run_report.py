@@ -28,7 +28,7 @@ def write_report(
 ) -> Path:
     """Write the report of a run and return its path. `clean` replaces secrets once more in all that is written."""
     run = run or read_run(folder)
-    page = page_of(run, version=version, trend=trend_of(nights))
+    page = page_of(run, version=version, trend=trend_of(nights, run.record.project))
     islands = Islands(run.record, clean, Greens(folder, run).beside)
     path = folder / REPORT_NAME
     partial = path.with_name(path.name + ".partial")

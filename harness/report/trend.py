@@ -6,7 +6,10 @@ have written at once.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 MOST_POINTS = 120
 LEFT, RIGHT, TOP, BOTTOM = 50.0, 990.0, 20.0, 190.0
@@ -19,6 +22,7 @@ class Night:
 
     at: str  # ISO 8601
     outcome: str  # "ok" | "degraded" | "failing" | …
+    project: str = ""
     mount_ms: float  # -1: it did not mount
     cause: str = ""
     sdk: str = ""  # a digest of what the CDN served; "" when unknown
@@ -74,8 +78,9 @@ class Trend:
     last: str
 
 
-def trend_of(nights: tuple[Night, ...]) -> Trend | None:
-    """Return the trend of the newest runs; None without any."""
+def trend_of(nights: tuple[Night, ...], project: str = "") -> Trend | None:
+    """Return the trend of a project's newest runs, of all where none is of that project; None without any."""
+    nights = tuple(night for night in nights if night.project == project) or nights
     nights = tuple(sorted(nights, key=lambda night: night.at))[-MOST_POINTS:]
     if not nights:
         return None
@@ -155,3 +160,38 @@ def _sentence(nights: tuple[Night, ...], changes: int) -> str:
     parts += [f"half of the mounts took {_seconds(round(mounted[len(mounted) // 2]))} or less"] if mounted else []
     parts += [f"the SDK changed {'once' if changes == 1 else f'{changes} times'}"] if changes else []
     return ", ".join(parts) + "."
+
+
+HISTORY_FORMAT = "chatkit-harness/history"
+
+
+def read_nights(path: Path) -> tuple[tuple[Night, ...], int]:
+    """Return the runs that a history file tells of, and how many of its lines cannot be read. Raises OSError."""
+    nights: list[Night] = []
+    passed_over = 0
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+        if line.strip():
+            try:
+                night = _night(json.loads(line))
+                nights += [night] if night else []
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                passed_over += 1
+    return tuple(nights), passed_over
+
+
+def _night(data: dict[str, Any]) -> Night | None:
+    """One line: {"format", "kind": "run", "verdict": {"at", "outcome", "cause", "title", "mount_ms", "sdk": {name: digest}}}."""
+    if data["format"] != HISTORY_FORMAT:
+        raise ValueError(data["format"])
+    if data["kind"] != "run":
+        return None
+    verdict = data["verdict"]
+    sdk = verdict.get("sdk") or {}
+    return Night(
+        at=str(verdict["at"]),
+        outcome=str(verdict["outcome"]),
+        project=str(verdict.get("project", "")),
+        mount_ms=float(verdict.get("mount_ms", -1)),
+        cause=str(verdict.get("title") or verdict.get("cause") or ""),
+        sdk=" ".join(str(sdk[name]) for name in sorted(sdk)),
+    )

@@ -306,14 +306,14 @@
     if (!test) return false;
     test.hidden = false;
     open(test);
-    if (!seq) { (byId(id) ?? test).scrollIntoView(); return true; }
+    if (!seq) { (byId(id) ?? test).scrollIntoView({ behavior: 'instant' }); return true; }
     byId(visit).querySelector('.lanes ~ .more')?.drawNow();
     const line = byId(id);
     for (const other of document.querySelectorAll('tr.on')) other.classList.remove('on');
     shown.get(visit)?.(Number(seq));
     if (!line) return true;
     line.classList.add('on');
-    byId(visit).querySelector('.lanes').scrollIntoView();
+    byId(visit).querySelector('.lanes').scrollIntoView({ behavior: 'instant' });
     line.closest('.scroll').scrollTop = line.offsetTop - 60;
     line.focus({ preventScroll: true });
     return true;
