@@ -27,6 +27,7 @@ from harness.model.results import VisitResult
 from harness.report.bundle import result_dict
 from harness.report.context import render_failure, render_prefetch
 from harness.report.run_folder import new_run_folder, publish, shown
+from harness.report.run_report import REPORT_NAME
 from harness.report.search import NOT_SEARCHED, Secret, prove, render_proof
 from harness.report.terminal import milestones
 from harness.run import Keep, Target, Visit, context_options, open_visit, target_of
@@ -80,11 +81,13 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
             visit.embed.click(name)
         result = visit.wait_until_decided()
         ending.exit_code = 0 if result.is_mounted else 1
-        shown = visit.folder_shown
+        bundle = visit.folder_shown
     if options.as_json:
-        print(json.dumps({"bundle": shown, **result_dict(result)}, ensure_ascii=False, indent=1))
+        print(json.dumps({"bundle": bundle, **result_dict(result)}, ensure_ascii=False, indent=1))
     else:
-        _print(console, result, shown)
+        _print(console, result, bundle)
+        if (run / REPORT_NAME).is_file():
+            console.print(f"  report:    {shown(run / REPORT_NAME)}", **PLAIN)
     return 0 if result.is_mounted else 1
 
 

@@ -206,6 +206,17 @@ def report(
     return run_report(_stdout(), _config(options), chosen)
 
 
+@cli.command(short_help="Write into a repository what it needs to use this: configuration, a test, workflows.")
+@click.argument("folder", type=click.Path(path_type=Path), default=Path(), metavar="[DIR]")
+@click.option("--force", "is_forced", is_flag=True, help="Overwrite what is there.")
+@click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
+def init(folder: Path, is_forced: bool, **_debug: Any) -> int:
+    """Write configuration, an example test, .env.example and GitHub workflows into DIR, the current folder by default."""
+    from harness.starter import run_init
+
+    return run_init(_stdout(), folder, is_forced=is_forced)
+
+
 @cli.command(short_help="Serve the test page, working or broken, for a browser tab.")
 @click.option("--scenario", default="healthy", show_default=True, metavar="NAME", help="What is broken, if anything.")
 @click.option("--port", type=int, default=0, metavar="PORT", help="The page's port; 0 takes any that is free.")

@@ -25,6 +25,7 @@ from harness.outcomes import BUNDLE, EXIT_CODE, PASSED_AFTER_RETRY, Outcomes
 from harness.pytest_fixtures import CONFIG, REDACTOR, STACK
 from harness.report.run_folder import new_run_folder, publish, shown
 from harness.report.run_on_disk import RECORD_NAME
+from harness.report.run_report import REPORT_NAME
 from harness.report.search import NOT_SEARCHED, Secret, prove, redact_file, render_proof
 from harness.report.terminal import verdict_of
 from harness.report.trace import is_trace, learn_from_trace, rewrite_trace
@@ -312,9 +313,15 @@ class Controller:
             self._session.exitstatus = code
         self._report()
         terminal = config.pluginmanager.get_plugin("terminalreporter")
-        if self.proof and terminal is not None:
-            terminal.write_line(self.proof)
+        if terminal is not None:
+            told = [self.proof, f"report: {shown(self.folder / REPORT_NAME)}" if self._has_visits() else ""]
+            for line in filter(None, told):
+                terminal.write_line(line)
         publish(self.folder)
+
+    def _has_visits(self) -> bool:
+        is_written = (self.folder / REPORT_NAME).is_file()
+        return is_written and any(outcome.bundles for outcome in self.outcomes.finished)
 
     def _report(self) -> None:
         """Write the run's own files from what is on disk now, and search them too. Whatever fails is said, and changes nothing."""

@@ -89,8 +89,8 @@ def _sdk(side: Side) -> str:
 
 
 def _milestones(here: VisitResult, green: VisitResult) -> Iterable[Row]:
-    ours = {m.name: m.at_ms - here.opened_at_ms for m in here.milestones}
-    theirs = {m.name: m.at_ms - green.opened_at_ms for m in green.milestones}
+    ours = {m.name: m.at_ms for m in here.milestones}
+    theirs = {m.name: m.at_ms for m in green.milestones}
     for name in dict.fromkeys((*theirs, *ours)):
         yield Row(
             name=name,

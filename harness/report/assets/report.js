@@ -69,11 +69,12 @@
     const stage = el('div', { class: 'stage' }), marks = [];
     const row = (name, track) => stage.append(el('div', { class: 'row' }, el('span', { class: 'lane' }, name), track));
 
-    const over = el('div', { class: 'over' }), axis = el('div', { class: 'track axis' }), tick = step(span);
+    const over = el('div', { class: 'over' }), grid = el('div', { class: 'over' }), axis = el('div', { class: 'track axis' }), tick = step(span);
     for (let value = 0; value <= view.to_ms; value += tick) {
       axis.append(at(el('span', {}, tick >= 1000 ? `${value / 1000} s` : `${value.toLocaleString('en')}${value ? '' : ' ms'}`), x(value)));
-      over.append(at(el('div', { class: 'rule' }), x(value)));
+      grid.append(at(el('div', { class: 'rule' }), x(value)));
     }
+    stage.append(grid);
     row('', axis);
 
     const reached = view.steps.filter((stone) => stone.seq), rail = el('div', { class: 'track' });
@@ -91,7 +92,11 @@
     const tracks = view.lanes.map((name, lane) => {
       const track = el('div', { class: 'track' }), bars = view.requests.filter((request) => request.lane === lane && request.from_ms <= view.to_ms);
       const ends = bars.map((bar) => (bar.to_ms < 0 ? view.to_ms : Math.min(bar.to_ms, view.to_ms)));
-      const lines = packed(bars.map((bar, n) => [x(bar.from_ms), x(ends[n]) + (bar.role && !narrow ? 14 : 0)]), gap, 8);
+      const isLabelled = (bar) => (bar.role || bar.state === 'bad') && !narrow;
+      const lines = packed(bars.map((bar, n) => { // room for the label: behind the bar, before it near the end of the axis
+        const from = x(bar.from_ms), to = x(ends[n]), room = isLabelled(bar) ? 15 : 0;
+        return to > 78 ? [from - room, to] : [from, to + room];
+      }), gap, 8);
       bars.forEach((bar, n) => {
         const left = x(bar.from_ms), wide = x(ends[n]) - left, top = `${0.35 + lines[n] * 0.95}rem`;
         const node = at(el('span', { class: `bar ${ROLE_CLASS[bar.role] ?? ''} s-${bar.state}` }), left, wide);
@@ -100,7 +105,7 @@
         const text = `${bar.method} ${bar.url} → ${outcome}, ${bar.to_ms < 0 ? 'never ended' : ms(bar.to_ms - bar.from_ms)}`;
         marks.push({ seq: bar.seq, ms: bar.from_ms, lane, text, node });
         track.append(node);
-        if (bar.role || bar.state === 'bad') {
+        if (isLabelled(bar)) {
           const label = el('span', { class: 'bar-text' }, `${short(bar.url)} ${outcome}`);
           label.style.top = top;
           if (left + wide > 78) { label.classList.add('left'); label.style.right = `${100 - left}%`; label.style.maxWidth = `${left}%`; }
@@ -128,6 +133,11 @@
       for (const name of ['client secret', 'element']) {
         const track = tracks[view.lanes.indexOf(name)];
         track.prepend(at(el('span', { class: `order${prefetch.lead_ms < 0 ? ' late' : ''}` }), x(from), x(to) - x(from)));
+      }
+      if (!narrow && x(prefetch.element_ms) < 78) {
+        const lead = Math.round(Math.abs(prefetch.lead_ms)).toLocaleString('en');
+        const label = at(el('span', { class: 'bar-text of-order' }, `${lead} ms ${prefetch.lead_ms < 0 ? 'before' : 'after'} the secret`), x(Math.max(prefetch.secret_ms, prefetch.element_ms)));
+        tracks[view.lanes.indexOf('element')].append(label);
       }
     }
     if (view.decided_ms >= 0) {
