@@ -6,9 +6,10 @@ In: a `RunOnDisk`. Out: one frozen `Page`. It chooses words and order; the templ
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from harness.analysis.fingerprint import digest_of, fingerprint_of
 from harness.model.results import TestOutcome, VisitResult
@@ -144,6 +145,18 @@ def page_of(run: RunOnDisk, *, version: str, trend: Trend | None = None) -> Page
     )
 
 
+def cleaned(value: Any, clean: Callable[[str], str]) -> Any:
+    """Return a value of the page with every text in it cleaned; what is on disk stays as it is."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, tuple):
+        return tuple(cleaned(item, clean) for item in value)
+    if is_dataclass(value) and not isinstance(value, type) and not isinstance(value, VisitOnDisk):
+        changes = {field.name: cleaned(getattr(value, field.name), clean) for field in fields(value)}
+        return replace(value, **changes)
+    return value
+
+
 # --- the verdict --------------------------------------------------------------------------------------------------
 
 
@@ -173,7 +186,7 @@ def _headline(record: RunRecord, rows: tuple[TestRow, ...], word: str) -> str:
         return "The widget mounts" if rows[0].word == "passed" else "The widget does not mount"
     if record.exit_code in HEADLINES:
         return HEADLINES[record.exit_code]
-    bad = sum(not row.is_good for row in rows)
+    bad = sum(row.word not in ("passed", "skipped", "flaky") for row in rows)
     if not rows:
         return "No test ran"
     if not record.is_finished and record.kind != "merge":

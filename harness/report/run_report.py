@@ -15,7 +15,7 @@ from harness.errors import BundleError, HarnessError
 from harness.report.comparison import Comparison, Side, compare
 from harness.report.islands import Clean, Islands
 from harness.report.page import render_page
-from harness.report.page_model import TestRow, VisitRow, page_of
+from harness.report.page_model import Page, TestRow, VisitRow, cleaned, page_of
 from harness.report.run_folder import runs_in
 from harness.report.run_on_disk import RunOnDisk, VisitOnDisk, read_entries, read_outcomes, read_run, read_visit
 from harness.report.trend import Night, trend_of
@@ -28,7 +28,7 @@ def write_report(
 ) -> Path:
     """Write the report of a run and return its path. `clean` replaces secrets once more in all that is written."""
     run = run or read_run(folder)
-    page = page_of(run, version=version, trend=trend_of(nights, run.record.project))
+    page: Page = cleaned(page_of(run, version=version, trend=trend_of(nights, run.record.project)), clean)
     islands = Islands(run.record, clean, Greens(folder, run).beside)
     path = folder / REPORT_NAME
     partial = path.with_name(path.name + ".partial")

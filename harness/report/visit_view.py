@@ -221,7 +221,9 @@ def _requests(
 ) -> tuple[tuple[Request, ...], int]:
     spans = clock.spans_of(exchanges)
     first = [x for x in exchanges if x.seq in cited or _lane_and_role(x)[1] or x.failure or x.status >= 400]
-    kept = {x.seq for x in (*first[:MOST_REQUESTS], *exchanges[: max(MOST_REQUESTS - len(first), 0)])}
+    vital = {x.seq for x in first[:MOST_REQUESTS]}
+    others = [x.seq for x in exchanges if x.seq not in vital]
+    kept = vital.union(others[: MOST_REQUESTS - len(vital)])
     rows = tuple(_request(x, spans[x.request.request_id]) for x in exchanges if x.seq in kept)
     return rows, len(exchanges) - len(rows)
 

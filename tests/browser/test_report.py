@@ -1,4 +1,4 @@
-"""The report in a browser: it opens from disk, draws what is asked for, says the truth about hostile pages, and can be read by everybody."""
+"""The report in a browser: it opens from disk, draws what is asked for, is not fooled by hostile pages, and can be read by everybody."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from builders import (
 from playwright.sync_api import Browser, Page, expect
 from runs import bundle_of, outcome, record, write_bundle, write_outcomes, write_run
 
+from harness.chatkit import Chatkit
 from harness.report.run_folder import publish
 from harness.report.run_on_disk import write_record
 from harness.report.run_report import write_report
@@ -66,7 +67,21 @@ def opened(page: Page, path: Path, fragment: str = "") -> Iterator[Page]:
     page.goto(path.as_uri() + fragment)
     yield page
     assert said == []
-    assert [url for url in asked if not url.startswith("data:")] == [path.as_uri() + fragment]
+    assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
+
+
+def open_all(page: Page, *names: str, drawn: int) -> None:
+    """Open the tests with these names, and whatever can be opened in them, as a person would with many clicks."""
+    page.evaluate(
+        """names => document.querySelectorAll('.test').forEach((test) => {
+            const name = test.querySelector('.name').textContent;
+            if (names.some((one) => name === one || name.includes(`::${one}`) || one === '')) test.open = true;
+        })""",
+        list(names),
+    )
+    expect(page.locator("figure.lanes")).to_have_count(drawn)
+    page.evaluate("document.querySelectorAll('.test[open] details.more').forEach((more) => { more.open = true; })")
+    expect(page.locator(".test[open] details.more[open] .scroll").first).to_be_visible()
 
 
 def test_evidence_leads_to_its_line_in_the_timeline(report: Page) -> None:
@@ -136,12 +151,7 @@ def test_a_hostile_page_can_run_and_forge_nothing(page: Page, tmp_path: Path) ->
     write_record(folder, record(project=HOSTILE, command=HOSTILE, problems=(HOSTILE,), commit=HOSTILE))
     report = write_report(folder, version="0.1.0", nights=NIGHTS)
     for there in opened(page, report):
-        for test in there.locator(".test").all():
-            if test.get_attribute("open") is None:
-                test.locator("summary").first.click()
-        expect(there.locator("figure.lanes")).to_have_count(1)
-        for more in there.locator("details.more:not([open]) > summary").all():
-            more.click()
+        open_all(there, "", drawn=1)
         assert there.title() != "owned"
         assert there.title().startswith("2 of 2 tests failed")
         assert there.locator("h1").count() == 1
@@ -152,19 +162,14 @@ def test_a_hostile_page_can_run_and_forge_nothing(page: Page, tmp_path: Path) ->
         assert there.get_by_text("document.title = 'owned'").count() > 3, "it is all there to be read"
 
 
-@pytest.mark.parametrize("width", [1280, 390], ids=["desktop", "phone"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")], ids=["desktop, light", "phone, dark"])
 def test_axe_finds_nothing(browser: Browser, run: Path, width: int, scheme: str) -> None:
     """No violation of axe-core's rules in the list, in an opened failure, in an opened pass; nothing is wider than a phone."""
     source = axe_source()
     page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True)  # type: ignore[arg-type]
     try:
         page.goto((run / "report.html").as_uri())
-        for name in ("mock-secret", "hosted-development", "hidden"):
-            page.locator(".test", has_text=f"::{name}").first.locator("summary").first.click()
-        page.locator("details.more > summary").first.wait_for()
-        for more in page.locator(".test[open] details.more:not([open]) > summary").all():
-            more.click()
+        open_all(page, "mock-secret", "hosted-development", "hidden", drawn=3)
         page.evaluate(source)
         found = page.evaluate("async () => (await axe.run(document)).violations")
         told = [(v["id"], v["help"], [n["html"][:200] for n in v["nodes"][:3]]) for v in found]
@@ -183,3 +188,14 @@ def test_the_report_of_a_killed_run_says_so(page: Page, tmp_path: Path) -> None:
         expect(there.locator("h1")).to_have_text("The run was cut short after 1 test, 1 of them not good")
         expect(there.locator("#v1")).to_contain_text("The visit was cut short")
         expect(there.locator("#v1 figure.lanes")).to_be_visible()
+
+
+def test_axe_finds_nothing_on_the_test_page(chatkit: Chatkit) -> None:
+    """The page that people try the widget on has no violation either, nor has the stand-in's own document."""
+    embed = chatkit.open("topic-generation")
+    assert embed.wait_until_decided().is_mounted
+    source = axe_source()
+    for frame in embed.page.frames:
+        frame.evaluate(source)
+        found = frame.evaluate("async () => (await axe.run(document, {iframes: false})).violations")
+        assert [(v["id"], v["help"], [n["html"][:200] for n in v["nodes"][:3]]) for v in found] == []

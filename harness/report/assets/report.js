@@ -192,7 +192,7 @@
   };
 
   // --- tables ----------------------------------------------------------------------------------------------------
-  const table = (label, heads, rows, kind = '') => el('div', { class: `scroll ${kind}`, tabindex: '0', role: 'region', 'aria-label': label },
+  const table = (label, heads, rows, kind = '') => el('div', { class: `scroll ${kind}`, tabindex: '0', role: 'group', 'aria-label': label },
     el('table', {}, el('thead', {}, el('tr', {}, heads.map(([name, css]) => el('th', { scope: 'col', class: css }, name)))), el('tbody', {}, rows)));
   const more = (title, isOpen, ...children) => {
     const node = el('details', { class: 'more', open: isOpen }, el('summary', {}, title));
