@@ -23,6 +23,7 @@ from harness.model.results import TestOutcome
 from harness.model.run_record import RunRecord
 from harness.outcomes import BUNDLE, EXIT_CODE, PASSED_AFTER_RETRY, Outcomes
 from harness.pytest_fixtures import CONFIG, REDACTOR, STACK
+from harness.report.merge import JUNIT_NAME
 from harness.report.run_folder import new_run_folder, publish, shown
 from harness.report.run_on_disk import RECORD_NAME
 from harness.report.run_report import REPORT_NAME
@@ -335,7 +336,9 @@ class Controller:
         before = set(self.folder.iterdir())
         told = self.files.end(exit_code=code, problems=tuple(problems))
         if self._is_searched:
-            written = [path for path in self.folder.iterdir() if path not in before or path.name == RECORD_NAME]
+            written = [
+                path for path in self.folder.iterdir() if path not in before or path.name in (RECORD_NAME, JUNIT_NAME)
+            ]
             proof = prove(self.folder, self._secrets, written)
             told += filter(None, [render_proof(proof, folder=shown(self.folder))])
             if proof.hits:

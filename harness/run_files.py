@@ -21,6 +21,8 @@ from harness.model.run_record import RunRecord
 from harness.report.bundle import write_json
 from harness.report.ci import LARGEST_SUMMARY_BYTES, code_quality, mask_commands, render_annotations, render_summary
 from harness.report.ctrf import CTRF_NAME, render_ctrf
+from harness.report.junit import keep_last_attempts
+from harness.report.merge import JUNIT_NAME
 from harness.report.page_model import page_of
 from harness.report.run_on_disk import RunOnDisk, read_run, write_record
 from harness.report.run_report import REPORT_NAME, write_report
@@ -112,6 +114,7 @@ class RunFiles:
             *self._tried(
                 REPORT_NAME, lambda: write_report(self.folder, version=__version__, clean=clean, nights=nights, run=run)
             ),
+            *self._tried(JUNIT_NAME, lambda: keep_last_attempts(self.folder / JUNIT_NAME)),
             *self._tried(CTRF_NAME, lambda: write_ctrf(run, self._redactor)),
             *self._tried(f"what {self.ci} shows", lambda: tell_ci(run, self.ci, self._environ, self._redactor)),
         ]

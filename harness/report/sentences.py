@@ -177,6 +177,7 @@ def _of_page(
     event: events.VisitStarted
     | events.ActionTaken
     | events.Navigated
+    | events.CaughtUp
     | events.HarnessFault
     | events.VisitEnded
     | events.Omitted
@@ -195,6 +196,9 @@ def _of_page(
             return Sentence(
                 lane=PAGE, text=f"the page {url} answered {status}", weight=ERROR if status >= 400 else MARK
             )
+        case events.CaughtUp(is_answered=is_answered):
+            told = "all that the browser had to say is above" if is_answered else "the page does not answer the harness"
+            return Sentence(lane=PAGE, text=told, weight=LISTED)
         case events.HarnessFault(where=where, message=message):
             return Sentence(lane=PAGE, text=f"a fault of the harness in {where}: {message}", weight=ERROR)
         case events.VisitEnded(reason=reason):

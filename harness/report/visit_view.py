@@ -20,6 +20,7 @@ from harness.analysis.roles import (
 )
 from harness.model.events import (
     BodyRead,
+    CaughtUp,
     ConsoleMessage,
     ElementConnected,
     PageErrorRaised,
@@ -37,7 +38,8 @@ MOST_REQUESTS = 200
 MOST_CONSOLE = 200
 LONGEST_TEXT = 400
 LONGEST_CONSOLE = 1_200
-OF_AN_EXCHANGE = (ResponseReceived, RequestFinished, BodyRead, ResourceTimed)  # told by the request's own line
+# Told by the request's own line, or about the harness only; in the list where something is proven with them.
+LEFT_UNSAID = (ResponseReceived, RequestFinished, BodyRead, ResourceTimed, CaughtUp)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +177,7 @@ def _lines(
     exchanges: dict[int, Exchange],
     to_ms: float,
 ) -> tuple[tuple[Line, ...], int]:
-    told = [entry for entry in entries if entry.seq in cited or not isinstance(entry.event, OF_AN_EXCHANGE)]
+    told = [entry for entry in entries if entry.seq in cited or not isinstance(entry.event, LEFT_UNSAID)]
     room = MOST_LINES - sum(entry.seq in cited for entry in told)
     lines: list[Line] = []
     for entry in told:
