@@ -5,6 +5,7 @@ In: a `RunOnDisk`. Out: one frozen `Page`. It chooses words and order; the templ
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -22,6 +23,7 @@ from harness.report.trend import Trend
 MOST_PLACES = 12
 LONGEST_MESSAGE = 6_000
 LONGEST_TITLE = 160
+OURS = re.compile(r"^(?:EmbedError|MountFailed|MountTimeout|ConversationFailed): ")  # the sentence behind it says more
 WORDS = ("failed", "error", INTERRUPTED, "flaky", "passed", "skipped")  # worst first
 
 
@@ -320,6 +322,7 @@ def _causes_heading(causes: tuple[Cause, ...], record: RunRecord, rows: tuple[Te
 
 def _first_line(message: str) -> str:
     line = next((line.strip() for line in message.splitlines() if line.strip()), "")
+    line = OURS.sub("", line, count=1)
     return line if len(line) <= LONGEST_TITLE else f"{line[: LONGEST_TITLE - 1]}…"
 
 

@@ -124,7 +124,7 @@ def _step(highest: float) -> float:
 
 
 def _seconds(ms: float) -> str:
-    return f"{ms / 1000:g} s"
+    return f"{ms / 1000:.3g} s"
 
 
 def _is_changed(nights: tuple[Night, ...], number: int) -> bool:
@@ -154,7 +154,7 @@ def _sentence(nights: tuple[Night, ...], changes: int) -> str:
     bad = sum(night.outcome not in SHAPES for night in nights)
     degraded = sum(night.outcome == "degraded" for night in nights)
     mounted = sorted(night.mount_ms for night in nights if night.mount_ms >= 0)
-    parts = [f"{len(nights)} runs: {len(nights) - bad - degraded} ok"]
+    parts = [f"{len(nights)} {'run' if len(nights) == 1 else 'runs'}: {len(nights) - bad - degraded} ok"]
     parts += [f"{degraded} degraded"] if degraded else []
     parts += [f"{bad} failing"] if bad else []
     parts += [f"half of the mounts took {_seconds(round(mounted[len(mounted) // 2]))} or less"] if mounted else []

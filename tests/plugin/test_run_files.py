@@ -11,9 +11,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from builders import TRANSCRIPTS
+from runs import write_run
 
 from harness.plugin import pytest_collection_modifyitems
-from tests.commands import TIMEOUT_S, clean_environ
+from tests.commands import TIMEOUT_S, clean_environ, run_command
 
 SUITE = """
 import os
@@ -120,6 +122,38 @@ def test_a_shard_without_tests_is_green_and_one_that_cannot_be_is_refused(tmp_pa
     refused = run_pytest(tmp_path, "--chatkit-shard=4/3")
     assert refused.returncode == 4
     assert "a shard is K/N" in refused.stderr
+
+
+def test_the_command_joins_shards_and_tells_github(tmp_path: Path) -> None:
+    """Downloaded artifacts in, a new run with report, CTRF and JUnit out, with the trend; on GitHub also the annotations."""
+    for number, name in enumerate(("hosted", "mock-secret"), start=1):
+        folder = tmp_path / "shards" / f"chatkit-shard-{number}" / f"run-20261124-08000{number}-abcd"
+        write_run(folder, {name: TRANSCRIPTS[name]}, shard=f"{number}/3", exit_code=number - 1)
+    night = {"format": "chatkit-harness/history", "version": 1, "kind": "run"}
+    night["verdict"] = {"at": "2026-11-23T03:17:00+00:00", "outcome": "ok", "mount_ms": 900.0}  # type: ignore[assignment]
+    (tmp_path / "history.jsonl").write_text(json.dumps(night) + '\n{"cut', encoding="utf-8")
+    done = run_command(
+        "report",
+        "--merge",
+        "shards",
+        "--history",
+        "history.jsonl",
+        cwd=tmp_path,
+        GITHUB_ACTIONS="true",
+        OPENAI_API_KEY=KEY,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = done.stdout.splitlines()
+    assert "history.jsonl: 1 lines cannot be read, and are left out" in told
+    assert "joined 2 runs" in told
+    assert any(line.strip().startswith("Missing: the results of shard 3/3") for line in told)
+    assert any(
+        line.startswith("::error file=tests/test_it.py,title=The backend hands out a mock secret") for line in told
+    )
+    text = (tmp_path / "test-results" / "report.html").read_text(encoding="utf-8")
+    assert "1 of 2 tests failed" in text
+    assert "1 run: 1 ok" in text
+    assert run_command("report", "nowhere", cwd=tmp_path).returncode == 4
 
 
 @pytest.mark.parametrize(("tests", "shards"), [(1, 1), (7, 3), (2, 5), (100, 4)])
