@@ -62,14 +62,21 @@ class VisitIsland:
     pictures: tuple[Picture, ...]
     commands: tuple[str, ...]
     green: Comparison | None
+    green_picture: Picture | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """The last good visit, compared."""
+
+    comparison: Comparison
+    folder: Path
 
 
 class Islands:
     """Makes the blocks of a page, pictures before the visits that show them."""
 
-    def __init__(
-        self, record: RunRecord, clean: Clean, green_of: Callable[[TestRow, VisitRow], Comparison | None]
-    ) -> None:
+    def __init__(self, record: RunRecord, clean: Clean, green_of: Callable[[TestRow, VisitRow], Beside | None]) -> None:
         self._record = record
         self._clean = clean
         self._green_of = green_of
@@ -86,7 +93,13 @@ class Islands:
                     pictures += [picture] if picture else []
                     if island is not None:
                         yield island
-                yield self._visit(test, visit, tuple(pictures))
+                beside, picture = self._green_of(test, visit), None
+                if beside is not None:
+                    label, name = PICTURES[0]
+                    picture, island = self._picture(beside.folder / name, f"{label} of the good visit", name)
+                    if island is not None:
+                        yield island
+                yield self._visit(test, visit, tuple(pictures), beside, picture)
 
     def _picture(self, path: Path, label: str, name: str) -> tuple[Picture | None, Island | None]:
         try:
@@ -106,7 +119,14 @@ class Islands:
             id=identity, json=f'"data:image/png;base64,{encoded}"'
         )
 
-    def _visit(self, test: TestRow, visit: VisitRow, pictures: tuple[Picture, ...]) -> Island:
+    def _visit(
+        self,
+        test: TestRow,
+        visit: VisitRow,
+        pictures: tuple[Picture, ...],
+        beside: Beside | None,
+        green_picture: Picture | None,
+    ) -> Island:
         result, folder = visit.on_disk.result, visit.on_disk.folder
         view, trouble = None, visit.on_disk.trouble
         try:
@@ -123,7 +143,8 @@ class Islands:
             about=about(result) if result else (),
             pictures=pictures,
             commands=commands(self._record, test, result),
-            green=self._green_of(test, visit),
+            green=beside.comparison if beside else None,
+            green_picture=green_picture if green_picture and green_picture.id else None,
         )
         return Island(id=visit.id, json=encoded_json(island, self._clean))
 

@@ -16,7 +16,7 @@ from harness.analysis.fingerprint import digest_of, fingerprint_of
 from harness.model.results import TestOutcome, VisitResult
 from harness.model.run_record import RunRecord
 from harness.report.context import render_verdict
-from harness.report.run_on_disk import INTERRUPTED, RunOnDisk, TestOnDisk, VisitOnDisk
+from harness.report.run_on_disk import UNFINISHED, RunOnDisk, TestOnDisk, VisitOnDisk
 from harness.report.terminal import short_name, verdict_of
 from harness.report.trend import Trend
 
@@ -24,7 +24,7 @@ MOST_PLACES = 12
 LONGEST_MESSAGE = 6_000
 LONGEST_TITLE = 160
 OURS = re.compile(r"^(?:EmbedError|MountFailed|MountTimeout|ConversationFailed): ")  # the sentence behind it says more
-WORDS = ("failed", "error", INTERRUPTED, "flaky", "passed", "skipped")  # worst first
+WORDS = ("failed", "error", UNFINISHED, "flaky", "passed", "skipped")  # worst first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,11 +165,11 @@ def cleaned(value: Any, clean: Callable[[str], str]) -> Any:
 def _word(record: RunRecord, rows: tuple[TestRow, ...]) -> str:
     """Return the one word for the run: that of its exit code, or of the worst test while it has none."""
     if not record.is_finished and record.kind != "merge":
-        return INTERRUPTED if not any(row.word == "failed" for row in rows) else "failed"
+        return UNFINISHED if not any(row.word == "failed" for row in rows) else "failed"
     if record.exit_code in (0, -1) or (record.exit_code == 1 and rows):
         words = {row.word for row in rows}
         return next((word for word in WORDS if word in words and word != "skipped"), "passed" if rows else "failed")
-    return "flaky" if record.exit_code == 7 else INTERRUPTED if record.exit_code == 2 else "error"
+    return "flaky" if record.exit_code == 7 else UNFINISHED if record.exit_code == 2 else "error"
 
 
 HEADLINES = {

@@ -7,9 +7,10 @@ bundle: what cannot be read is said.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.analysis.result import result_of
@@ -25,8 +26,9 @@ RECORD_FORMAT = "chatkit-harness/run"
 RECORD_VERSION = 1
 TESTS_NAME = "tests.jsonl"
 TIMELINE_NAME = "timeline.jsonl"
+ATTEMPT = re.compile(r"-(?:retry|again)\d+$")  # how the folder of a further attempt is named
 WITHOUT_TESTS = ("check", "smoke")  # commands that make visits and run no tests
-INTERRUPTED = "interrupted"  # the outcome of a visit whose test never ended
+UNFINISHED = "unfinished"  # the outcome of a visit whose test never ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,9 @@ def read_run(folder: Path) -> RunOnDisk:
     outcomes = read_outcomes(folder)
     tests = [_test(folder, outcome) for outcome in outcomes]
     owned = {visit.bundle for test in tests for visit in test.visits}
-    tests += [_ownerless(record, visit) for visit in _visits_below(folder) if visit.bundle not in owned]
+    for visit in _visits_below(folder):
+        if visit.bundle not in owned and not _is_earlier_attempt(visit, owned):
+            tests.append(_ownerless(record, visit))
     if record is None and not tests:
         raise BundleError(f"{folder} holds no run: no {RECORD_NAME}, no {TESTS_NAME}, no {TIMELINE_NAME} below it")
     tests.sort(key=_order)
@@ -157,7 +161,7 @@ def _ownerless(record: RunRecord | None, visit: VisitOnDisk) -> TestOnDisk:
     verdict = "passed" if visit.result is not None and visit.result.is_mounted else "failed"
     outcome = TestOutcome(
         nodeid=visit.bundle,
-        outcome=verdict if is_free and visit.is_whole else INTERRUPTED,
+        outcome=verdict if is_free and visit.is_whole else UNFINISHED,
         attempts=1,
         duration_s=0.0,
         message="",
@@ -165,6 +169,12 @@ def _ownerless(record: RunRecord | None, visit: VisitOnDisk) -> TestOnDisk:
         bundles=(visit.bundle,),
     )
     return TestOnDisk(outcome=outcome, visits=(visit,))
+
+
+def _is_earlier_attempt(visit: VisitOnDisk, owned: set[str]) -> bool:
+    """Whether it is a whole visit of a test that was tried again, and that its last attempt speaks for."""
+    names = {ATTEMPT.sub("", PurePosixPath(bundle).parts[0]) for bundle in owned}
+    return visit.is_whole and ATTEMPT.sub("", PurePosixPath(visit.bundle).parts[0]) in names
 
 
 def _visits_below(folder: Path) -> Iterator[VisitOnDisk]:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from harness.analysis.exchanges import exchanges_of
 from harness.errors import BundleError, HarnessError
-from harness.report.comparison import Comparison, Side, compare
-from harness.report.islands import Clean, Islands
+from harness.report.comparison import Side, compare
+from harness.report.islands import Beside, Clean, Islands
 from harness.report.page import render_page
 from harness.report.page_model import Page, TestRow, VisitRow, cleaned, page_of
 from harness.report.run_folder import runs_in
@@ -53,7 +53,7 @@ class Greens:
     run: RunOnDisk
     _earlier: list[tuple[Path, dict[str, tuple[str, ...]]]] | None = field(default=None, init=False)
 
-    def beside(self, test: TestRow, visit: VisitRow) -> Comparison | None:
+    def beside(self, test: TestRow, visit: VisitRow) -> Beside | None:
         """Return the comparison; None when the visit is good, or nothing good is there."""
         result = visit.on_disk.result
         if result is None or test.is_good or result.is_good:
@@ -67,7 +67,7 @@ class Greens:
             return None
         bundle = found.folder.relative_to(self.folder.parent).as_posix()
         sides = Side(result=result, exchanges=here), Side(result=found.result, exchanges=there)
-        return compare(*sides, bundle=bundle)
+        return Beside(comparison=compare(*sides, bundle=bundle), folder=found.folder)
 
     def _candidates(self, test: TestRow, visit: VisitRow) -> Iterator[VisitOnDisk]:
         position = test.visits.index(visit)

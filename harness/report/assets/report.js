@@ -259,16 +259,18 @@
     if (!green) return [];
     return [heading('Beside the last good visit'), table('Comparison with the last good visit', [['what'], ['this visit'], ['the good one']],
       green.rows.map((row) => el('tr', { class: row.is_different ? 'differs' : '' }, el('th', { scope: 'row' }, row.name), el('td', {}, row.here, row.is_different ? el('span', { class: 'label' }, ' ≠') : ''), el('td', {}, row.green)))),
+    ...(visit.green_picture ? [el('div', { class: 'pictures beside' }, [visit.pictures[0], visit.green_picture].filter((picture) => picture?.id).map((picture) => shot(picture)))] : []),
     el('p', { class: 'left-out' }, `The good one: ${green.bundle}, ${green.when}.`, green.more ? ` ${green.more} more requests differ.` : '')];
   };
 
+  const shot = (picture, ...link) => {
+    const src = picture.id ? data(picture.id) : '', told = `Screenshot of ${picture.label} at the verdict`;
+    return el('figure', {}, src.startsWith('data:image/png;base64,') ? el('img', { src, alt: told, loading: 'lazy' }) : '', el('figcaption', {}, told, ...link));
+  };
   const pictures = (visit) => {
     if (!visit.pictures.length) return [];
-    return [heading('What it looked like'), el('div', { class: 'pictures' }, visit.pictures.map((picture) => {
-      const link = el('a', { href: fileUrl(visit.bundle, picture.file) }, picture.file), caption = el('figcaption', {}, `Screenshot of ${picture.label} at the verdict: `, link);
-      const src = picture.id ? data(picture.id) : '';
-      return el('figure', {}, src.startsWith('data:image/png;base64,') ? el('img', { src, alt: `Screenshot of ${picture.label} at the verdict`, loading: 'lazy' }) : '', caption);
-    }))];
+    return [heading('What it looked like'), el('div', { class: 'pictures' },
+      visit.pictures.map((picture) => shot(picture, ': ', el('a', { href: fileUrl(visit.bundle, picture.file) }, picture.file))))];
   };
 
   const copy = (text) => {

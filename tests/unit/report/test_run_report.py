@@ -63,8 +63,8 @@ def test_a_failure_that_a_test_expects_is_no_cause(tmp_path: Path) -> None:
         ({"exit_code": 0}, "All 2 tests passed", "passed"),
         ({"exit_code": 13}, "The environment is broken: the page was not judged", "error"),
         ({"exit_code": 10}, "A secret was found in what the run wrote", "error"),
-        ({"exit_code": 2}, "The run was interrupted", "interrupted"),
-        ({"exit_code": -1, "ended_at": ""}, "The run was cut short after 2 tests", "interrupted"),
+        ({"exit_code": 2}, "The run was interrupted", "unfinished"),
+        ({"exit_code": -1, "ended_at": ""}, "The run was cut short after 2 tests", "unfinished"),
     ],
 )
 def test_the_headline_is_that_of_the_exit_code(
@@ -100,6 +100,16 @@ def test_what_is_damaged_is_said_and_costs_nothing_else(tmp_path: Path) -> None:
     assert "This visit cannot be read." in text
     assert "The visit was cut short" in text
     assert len(page(folder).tests) == len(SEVERAL)
+
+
+def test_an_earlier_attempt_is_no_test_of_its_own(tmp_path: Path) -> None:
+    """The folder of a first attempt is whole, and its test has an outcome; one that was cut short belongs to nobody yet."""
+    folder = write_run(tmp_path / RUN, {"hosted": hosted()}, exit_code=7)
+    name = bundle_of("tests/test_it.py::test_hosted[chromium]")
+    write_bundle(folder / f"{name}-retry1", mock_secret())
+    assert len(page(folder).tests) == 1
+    write_bundle(folder / f"{name}-retry2", mock_secret(), is_whole=False)
+    assert [row.word for row in page(folder).tests] == ["unfinished", "passed"]
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
@@ -147,6 +157,7 @@ def test_a_visit_that_failed_stands_beside_the_last_good_one(tmp_path: Path) -> 
     assert rows["verdict"]["is_different"]
     assert not rows["mode"]["is_different"]
     assert rows["mounted"]["here"] == "not reached"
+    assert json.loads(island)["green_picture"]["id"] == "p1", "it looks the same, and is kept once"
 
 
 # --- shards -------------------------------------------------------------------------------------------------------
