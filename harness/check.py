@@ -10,7 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,12 +21,14 @@ from rich.markup import escape
 
 from harness.config import Config
 from harness.drive.browsers import find_browser, launch_failure
+from harness.drive.interrupts import driver_in_a_group_of_its_own, interrupts
 from harness.errors import EnvironmentFailure, HarnessError, SecretFound
 from harness.model.redaction import Redactor
-from harness.model.results import VisitResult
+from harness.model.results import Loss, VisitResult
 from harness.report.bundle import result_dict
 from harness.report.context import render_failure, render_prefetch
-from harness.report.run_folder import new_run_folder, publish, shown
+from harness.report.losses import render_losses
+from harness.report.run_folder import publish, run_folder_for, shown
 from harness.report.run_report import REPORT_NAME
 from harness.report.search import NOT_SEARCHED, Secret, prove, render_proof
 from harness.report.terminal import milestones
@@ -54,7 +56,11 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
     Raises PageError when the page cannot be visited, SecretFound when the bundle held a secret.
     """
     target = target_of(config.project_at(url), entry="page", fault=options.fault)
-    run = new_run_folder(config.output_dir, keep_runs=config.keep_runs)
+    found = run_folder_for(config.output_dir, keep_runs=config.keep_runs)
+    run, visits = found.path, list[Visit]()
+    plain = Console(stderr=True) if options.as_json else console
+    if found.problem:
+        plain.print(found.problem, style="bold red", **PLAIN)
     with ExitStack() as resources:
         redactor = Redactor(config.secrets)
         files = RunFiles(run, redactor, ci=options.ci, environ=os.environ)
@@ -70,18 +76,23 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
             )
         )
         ending = _Ending(console=console, run=run, redactor=redactor, options=options, files=files)
+        resources.enter_context(interrupts())
+        resources.enter_context(_telling_an_interruption(console, run, options))
         resources.callback(publish, run)
         resources.push(ending.close)
+        resources.callback(_tell_losses, plain, run, visits)
         if not options.as_json:
             resources.enter_context(console.status(f"opening {escape(url)}"))
         browser = resources.enter_context(launched_browser(config))
         visit = resources.enter_context(_opened(browser, config, target, run / "check", redactor))
+        visits.append(visit)
         visit.open()
         for name in options.clicks:
             visit.embed.click(name)
         result = visit.wait_until_decided()
         ending.exit_code = 0 if result.is_mounted else 1
         bundle = visit.folder_shown
+    result = replace(result, missing=visit.finish().missing)
     if options.as_json:
         print(json.dumps({"bundle": bundle, **result_dict(result)}, ensure_ascii=False, indent=1))
     else:
@@ -115,8 +126,9 @@ class _Ending:
                 error.exit_code if isinstance(error, HarnessError) else 2 if isinstance(error, KeyboardInterrupt) else 3
             )
             problems = (f"{type(error).__name__}: {error}",)
-        for told in self.files.end(exit_code=code, problems=problems):
-            plain.print(told, style="bold yellow", **PLAIN)
+        losses = self.files.end(exit_code=code, problems=problems)
+        if losses:
+            plain.print(render_losses(losses, folder=shown(self.run)), style="bold red", **PLAIN)
         for kind, why in self.redactor.refused:
             plain.print(f"not redacted: a secret of the kind {kind}, because {why}", **PLAIN)
         if not self.options.is_searched:
@@ -131,11 +143,32 @@ class _Ending:
 
 
 @contextmanager
+def _telling_an_interruption(console: Console, run: Path, options: CheckOptions) -> Iterator[None]:
+    """Say where what was seen so far is; whoever called says that it was interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        plain = Console(stderr=True) if options.as_json else console
+        plain.print(f"what was seen so far is in {shown(run)}", **PLAIN)
+        raise
+
+
+def _tell_losses(console: Console, run: Path, visits: list[Visit]) -> None:
+    """Say what could not be written, and why, when something could not."""
+    losses = [loss for visit in visits for loss in visit.losses]
+    below = (Loss(file=Path(loss.file).relative_to(run).as_posix(), reason=loss.reason) for loss in losses)
+    if losses:
+        console.print(render_losses(below, folder=shown(run)), style="bold red", **PLAIN)
+
+
+@contextmanager
 def launched_browser(config: Config) -> Iterator[Browser]:
     """Yield the configured browser. Raises EnvironmentFailure when it is not there, or does not start."""
     use = config.use
     options = find_browser(use.browser, use.executable_path, os.environ, headless=use.headless).launch_options()
-    with sync_playwright() as playwright:
+    with ExitStack() as resources:
+        with driver_in_a_group_of_its_own():
+            playwright = resources.enter_context(sync_playwright())
         try:
             browser: Browser = getattr(playwright, use.browser).launch(headless=use.headless, **options)
         except Error as error:

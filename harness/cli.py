@@ -148,6 +148,22 @@ def check(
 @click.option("-k", "only", default="", metavar="EXPRESSION", help="Run only tests whose names match, as in pytest.")
 @click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
 @click.option("--shard", default="", metavar="K/N", help="Run only the K-th of N parts; `report --merge` joins them.")
+@click.option(
+    "--baseline",
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE]",
+    help="Fail when something is worse than in this baseline (default: baseline.file, chatkit-baseline.json).",
+)
+@click.option(
+    "--update-baseline",
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE]",
+    help="Make this run the baseline, if it is good.",
+)
+@click.option("--force", is_flag=True, help="With --update-baseline: also when tests fail.")
+@click.option("--no-baseline", is_flag=True, help="Compare with no baseline, whatever the configuration says.")
 @_ci_option
 @click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
 @_config_options
@@ -159,6 +175,10 @@ def gate(
     no_secret_scan: bool,
     shard: str,
     ci: str,
+    baseline: str | None,
+    update_baseline: str | None,
+    force: bool,
+    no_baseline: bool,
     pytest_args: tuple[str, ...],
     **options: Any,
 ) -> int:
@@ -167,6 +187,7 @@ def gate(
     Arguments after -- go to pytest.
     """
     from harness.gate import GateOptions, run_gate
+    from harness.regressions import BaselineOptions
 
     config = _config(options, workers=workers, retries=retries, prefetch=prefetch)
     chosen = GateOptions(
@@ -176,6 +197,13 @@ def gate(
         is_searched=not no_secret_scan,
         shard=shard,
         ci=ci,
+        baseline=BaselineOptions(
+            compared=baseline,
+            updated=update_baseline,
+            is_forced=force,
+            is_left_out=no_baseline,
+            is_partial=bool(only or shard or pytest_args),
+        ),
         pytest_args=pytest_args,
     )
     return run_gate(_stdout(), config, chosen)

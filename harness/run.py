@@ -6,7 +6,7 @@ In: configuration, and a browser context of the caller's. Out: a `Visit` while i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,14 +26,16 @@ from harness.drive.embed import Embed
 from harness.drive.faults import cookie_keeper, install_aborts, install_forwarding
 from harness.drive.routes import LEAVES_LOOPBACK, Destinations, destination_of, install_routes
 from harness.drive.talk import Reply
+from harness.drive.waiting import is_driver_gone
 from harness.errors import BundleError, ConfigError, ConversationFailed, MountFailed
-from harness.model.events import FaultInjected, Omitted, RequestBlocked, VisitEnded, VisitStarted
+from harness.files import reason_of
+from harness.model.events import FaultInjected, Omitted, PageCrashed, RequestBlocked, VisitEnded, VisitStarted
 from harness.model.faults import Asked, Fault, combined, render_fault
 from harness.model.injection import Injector
 from harness.model.redaction import Redactor
-from harness.model.results import VisitResult
-from harness.observe.recorder import Recorder
-from harness.report.bundle import saved_result, write_bytes, write_json, write_text
+from harness.model.results import Loss, VisitResult
+from harness.observe.recorder import TIMELINE_NAME, Recorder
+from harness.report.bundle import Bundle, json_bytes, saved_result, text_bytes
 from harness.report.context import render_console, render_error_context, render_failure, render_verdict
 from harness.report.trace import Evidence, learn_from_trace, rewrite_trace
 from harness.servers.forwarder import serve_forwarder
@@ -42,6 +44,7 @@ from harness.servers.scenarios import Scenario, scenario_named
 from harness.servers.server import Stack
 
 NAVIGATION_TIMEOUT_MS = 30_000
+TRACE_NAME = "trace.zip"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +131,7 @@ class Visit:
     def __init__(self, *, context: BrowserContext, page: Page, target: Target, recorder: Recorder, keep: Keep) -> None:
         self.target = target
         self.folder = recorder.folder
+        self.bundle = Bundle(recorder.folder)
         self.embed = Embed(
             page=page,
             timeline=recorder.timeline,
@@ -156,6 +160,11 @@ class Visit:
     def element(self) -> Locator:
         """The first `<openai-chatkit>` of the page."""
         return self.embed.element
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """What could not be written, each file with the folder it should be in."""
+        return tuple(Loss(file=str(self.folder / loss.file), reason=loss.reason) for loss in self.bundle.missing)
 
     @property
     def folder_shown(self) -> str:
@@ -248,30 +257,44 @@ class Visit:
         """Write the bundle and return the final result; the second time, only return it."""
         if self._final is not None:
             return self._final
+        timeline, dom, fault = self._recorder.timeline, "", None
+        try:
+            dom = self._last_look()
+        except Exception as error:  # whatever it is, what was seen so far is written
+            fault = error
+            if is_driver_gone(self.embed.page):
+                timeline.append(PageCrashed(what="browser"))
+        self._recorder.leave_bodies("the page was gone")
+        timeline.append(VisitEnded(reason="finished"))
+        self._final = self._written(self.result(), dom)
+        self.embed.raise_fault()
+        if fault is not None:
+            raise fault
+        return self._final
+
+    def _last_look(self) -> str:
+        """Ask the page for what a bundle still needs, and return its DOM; "" when there is none any more."""
         page = self.embed.page
         if not page.is_closed():
             self._recorder.read_bodies()
         before = self.result()
         if not page.is_closed() and not before.is_good:
             self._recorder.read_all_bodies()
-        self._recorder.leave_bodies("the visit passed" if before.is_good else "the page was gone")
+        if before.is_good:
+            self._recorder.leave_bodies("the visit passed")
         if not self._screenshots and self._wants(self._keep.screenshot, before):
             self._take_screenshots()
-        dom = (
-            dom_html(page, self._recorder.timeline.redactor)
-            if not page.is_closed() and not self.embed.is_crashed
-            else ""
-        )
+        is_there = not page.is_closed() and not self.embed.is_crashed
+        dom = dom_html(page, self._recorder.timeline.redactor) if is_there else ""
         self._stop_trace(before)
-        self._recorder.timeline.append(VisitEnded(reason="finished"))
-        self._final = self.result()
-        self._write(self._final, dom)
-        self.embed.raise_fault()
-        return self._final
+        return dom
 
-    def _write(self, result: VisitResult, dom: str) -> None:
-        recorder, folder = self._recorder, self.folder
-        recorder.settle()
+    def _written(self, result: VisitResult, dom: str) -> VisitResult:
+        """Write the bundle, and return the result with what could not be written."""
+        recorder, bundle = self._recorder, self.bundle
+        cut = recorder.settle()
+        if cut:
+            bundle.lose(TIMELINE_NAME, cut)
         entries, redactor = recorder.timeline.entries, recorder.timeline.redactor
         har = har_of(
             exchanges_of(entries),
@@ -281,17 +304,25 @@ class Visit:
             browser=result.browser,
             version=__version__,
         )
-        write_text(folder / "console.log", redactor.text(render_console(entries)))
-        write_json(folder / "network.har", redactor.value(har))
+        bundle.write("console.log", text_bytes(redactor.text(render_console(entries))))
+        bundle.write("network.har", json_bytes(redactor.value(har)))
         if dom:
-            write_text(folder / "dom.html", redactor.text(dom))
+            bundle.write("dom.html", text_bytes(redactor.text(dom)))
         for name, image in self._screenshots.items():
-            write_bytes(folder / name, image)
-        write_json(folder / "result.json", redactor.value(saved_result(result)))
+            bundle.write(name, image)
         if not result.is_good:
-            files = sorted(path.name for path in folder.iterdir() if path.is_file())
-            context = render_error_context(result, bundle=self.folder_shown, files=files)
-            write_text(folder / "error-context.md", redactor.text(context))
+            bundle.write_above_all("error-context.md", lambda: text_bytes(redactor.text(self._told(result))))
+        bundle.write_above_all(
+            "result.json", lambda: json_bytes(redactor.value(saved_result(self._with_losses(result))))
+        )
+        return self._with_losses(result)
+
+    def _with_losses(self, result: VisitResult) -> VisitResult:
+        return replace(result, missing=self.bundle.missing)
+
+    def _told(self, result: VisitResult) -> str:
+        files = sorted({"error-context.md", "result.json", *self.bundle.files})
+        return render_error_context(self._with_losses(result), bundle=self.folder_shown, files=files)
 
     def _take_screenshots(self) -> None:
         page = self.embed.page
@@ -320,14 +351,18 @@ class Visit:
         if not self._is_traced:
             return
         self._is_traced = False
-        with TemporaryDirectory(prefix="chatkit-trace-") as folder:  # Playwright's own words never reach the bundle
-            raw = Path(folder) / "trace.zip"
-            try:
-                self._context.tracing.stop(path=raw if self._wants(self._keep.trace, result) else None)
-            except Error:  # the browser died; there is no trace to keep
-                return
-            if raw.is_file():
-                self._keep_trace(raw, result)
+        try:
+            # Playwright's own words never reach the bundle.
+            with TemporaryDirectory(prefix="chatkit-trace-", ignore_cleanup_errors=True) as folder:
+                raw = Path(folder) / "trace.zip"
+                try:
+                    self._context.tracing.stop(path=raw if self._wants(self._keep.trace, result) else None)
+                except Error:  # the browser died, or there is no room; there is no trace to keep
+                    return
+                if raw.is_file():
+                    self._keep_trace(raw, result)
+        except OSError as error:
+            self.bundle.lose(TRACE_NAME, reason_of(error))
 
     def _keep_trace(self, raw: Path, result: VisitResult) -> None:
         timeline = self._recorder.timeline
@@ -340,9 +375,11 @@ class Visit:
         )
         try:
             learn_from_trace(raw, timeline.redactor)
-            rewrite_trace(raw, self.folder / "trace.zip", timeline.redactor, evidence)
+            rewrite_trace(raw, self.folder / TRACE_NAME, timeline.redactor, evidence)
         except BundleError as error:  # better no trace than one with a secret, and no reason to fail a test
-            timeline.append(Omitted(what="trace.zip", limit=str(error)))
+            if isinstance(error.__cause__, OSError):
+                self.bundle.lose(TRACE_NAME, reason_of(error.__cause__))
+            timeline.append(Omitted(what=TRACE_NAME, limit=str(error)))
 
 
 @contextmanager
@@ -379,7 +416,9 @@ def open_visit(
             if stack is not None:
                 stack.on_answer = ignore_answer
             forwarding.close()
-            recorder.detach(context, page)
+            with suppress(Exception) if is_driver_gone(page) else nullcontext():  # nothing is left to listen to
+                recorder.detach(context, page)
+            recorder.close()
 
 
 def ignore_answer(_answer: object) -> None:

@@ -1,6 +1,6 @@
 """The files of a run as a whole: `run.json` from its start on, and at its end `report.html` and what CI systems read and show.
 
-In: a run's folder and how it ended. Out: files, and a sentence for each that could not be written: none of them changes a run's outcome.
+In: a run's folder and how it ended. Out: files, and a `Loss` for each that could not be written: none of them changes a run's outcome.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from pathlib import Path
 
 from harness import __version__
 from harness.errors import HarnessError
+from harness.files import reason_of
 from harness.model.redaction import Redactor
+from harness.model.results import Loss
 from harness.model.run_record import RunRecord
 from harness.report.bundle import write_json
 from harness.report.ci import LARGEST_SUMMARY_BYTES, code_quality, mask_commands, render_annotations, render_summary
@@ -24,7 +26,7 @@ from harness.report.ctrf import CTRF_NAME, render_ctrf
 from harness.report.junit import keep_last_attempts
 from harness.report.merge import JUNIT_NAME
 from harness.report.page_model import page_of
-from harness.report.run_on_disk import RunOnDisk, read_run, write_record
+from harness.report.run_on_disk import RECORD_NAME, RunOnDisk, read_run, write_record
 from harness.report.run_report import REPORT_NAME, write_report
 from harness.report.trend import Night
 
@@ -32,6 +34,7 @@ PACKAGES = ("playwright", "pytest")
 GITHUB, GITLAB = "github", "gitlab"
 CI_CHOICES = ("auto", GITHUB, GITLAB, "off")
 CODE_QUALITY_NAME = "gl-code-quality-report.json"
+WRITTEN_LAST = (RECORD_NAME, REPORT_NAME, JUNIT_NAME, CTRF_NAME, CODE_QUALITY_NAME)
 
 
 def record_of(
@@ -91,13 +94,13 @@ class RunFiles:
         self._redactor = redactor
         self._environ = environ or {}
 
-    def begin(self, record: RunRecord) -> list[str]:
-        """Write the record; a killed run leaves it like this."""
+    def begin(self, record: RunRecord) -> list[Loss]:
+        """Write the record; a killed run leaves it like this. Return what could not be written."""
         self.record = record
         return self._tried("run.json", lambda: write_record(self.folder, record))
 
-    def end(self, *, exit_code: int, problems: tuple[str, ...], nights: tuple[Night, ...] = ()) -> list[str]:
-        """Complete the record and write the report; return what could not be written, each in a sentence."""
+    def end(self, *, exit_code: int, problems: tuple[str, ...], nights: tuple[Night, ...] = ()) -> list[Loss]:
+        """Complete the record and write the report; return what could not be written."""
         if self.record is None:
             return []
         clean = self._redactor.text
@@ -108,7 +111,7 @@ class RunFiles:
         try:
             run = read_run(self.folder)
         except HarnessError as error:
-            return [*told, f"there is no report: {error}"]
+            return [*told, Loss(file=REPORT_NAME, reason=str(error))]
         return [
             *told,
             *self._tried(
@@ -126,14 +129,17 @@ class RunFiles:
                 print(command, flush=True)
 
     @staticmethod
-    def _tried(name: str, write: Callable[[], object]) -> list[str]:
+    def _tried(name: str, write: Callable[[], object]) -> list[Loss]:
         try:
             write()
-        except (HarnessError, OSError) as error:
-            return [f"{name} is not written: {error}"]
+        except OSError as error:
+            return [Loss(file=name, reason=reason_of(error))]
+        except HarnessError as error:
+            cause = error.__cause__
+            return [Loss(file=name, reason=reason_of(cause) if isinstance(cause, OSError) else str(error))]
         except Exception as error:
             # A fault of ours in a report must not cost a run its outcome; it is said, by its name.
-            return [f"{name} is not written, by a fault of chatkit-harness: {error!r}"]
+            return [Loss(file=name, reason=f"a fault of chatkit-harness, {error!r}")]
         return []
 
 

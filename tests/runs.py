@@ -16,6 +16,7 @@ from harness.model.results import TestOutcome, VisitResult
 from harness.model.run_record import RunRecord
 from harness.model.timeline import encode, header_line
 from harness.report.bundle import write_bytes, write_result, write_text
+from harness.report.folders import folder_of
 from harness.report.run_on_disk import write_record
 
 STARTED = "2026-11-24T08:00:00.000+00:00"
@@ -68,7 +69,7 @@ def outcome(nodeid: str, word: str = "passed", **changes: object) -> TestOutcome
 
 def bundle_of(nodeid: str) -> str:
     """Return the name of a test's bundle."""
-    return "".join(char if char.isalnum() else "-" for char in nodeid).strip("-")
+    return folder_of(nodeid)
 
 
 def write_run(folder: Path, visits: Mapping[str, Steps], **changes: object) -> Path:

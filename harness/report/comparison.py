@@ -1,119 +1,108 @@
-"""Two visits side by side: one that failed, and the last one of the same test that was good.
+"""What got worse since the baseline: as text for a terminal, and as a file for other programs.
 
-In: results and exchanges. Out: a `Comparison` of rows; what differs is marked.
+In: a `Comparison`, and where the bundles lie. Out: text, plain values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from harness.analysis.exchanges import Exchange
-from harness.analysis.fingerprint import normalised
-from harness.analysis.roles import is_loader
-from harness.model.addresses import split_url
-from harness.model.results import VisitResult
+from harness.analysis.baseline import Comparison, Regression
+from harness.report.terminal import short_name
 
-MOST_REQUESTS = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One line of the comparison."""
-
-    name: str
-    here: str
-    green: str
-    is_different: bool
+FORMAT = "chatkit-harness/regressions"
+VERSION = 1
+FILE_NAME = "regressions.json"
+ACCEPT = "chatkit-harness gate --update-baseline"
+MOST_NAMES = 10
+Bundles = Mapping[tuple[str, int], str]  # the folder of a visit, as a person would type it, by test and number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """A visit beside a good one."""
+class Compared:
+    """What was compared with what."""
 
-    bundle: str  # of the good one, relative to the output folder
-    when: str
-    rows: tuple[Row, ...]
-    more: int = 0  # requests that differ, and are left out
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
-    """One of the two visits."""
-
-    result: VisitResult
-    exchanges: tuple[Exchange, ...]
+    file: str  # the baseline, as a person would type it
+    project: str
+    browser: str
+    visits: int  # how many there are in both
+    control_ms: float | None
+    baseline_control_ms: float | None
 
 
-def compare(here: Side, green: Side, *, bundle: str) -> Comparison:
-    """Return the rows that say what is different now."""
-    requests = tuple(_requests(here.exchanges, green.exchanges))
-    return Comparison(
-        bundle=bundle,
-        when=green.result.started_at,
-        rows=(*_facts(here, green), *_milestones(here.result, green.result), *requests[:MOST_REQUESTS]),
-        more=max(len(requests) - MOST_REQUESTS, 0),
-    )
-
-
-def _facts(here: Side, green: Side) -> Iterable[Row]:
-    told: tuple[tuple[str, Callable[[Side], str]], ...] = (
-        ("verdict", lambda side: side.result.outcome),
-        ("client secret", lambda side: side.result.prefetch),
-        ("mode", lambda side: side.result.mode),
-        ("domain check", lambda side: side.result.verification),
-        ("backend", lambda side: side.result.backend),
-        ("console errors", lambda side: str(sum(not problem.is_allowed for problem in side.result.console))),
-        ("browser", lambda side: side.result.browser),
-        ("SDK loader", _sdk),
-    )
-    for name, of in told:
-        yield _row(name, of(here), of(green))
-
-
-def _row(name: str, here: str, green: str) -> Row:
-    return Row(name=name, here=here, green=green, is_different=here != green)
-
-
-def _sdk(side: Side) -> str:
-    """The loader by what the server says of it: the body's hash where it was read, else ETag, date or size."""
-    for exchange in side.exchanges:
-        if not is_loader(exchange.url) or exchange.response is None:
-            continue
-        headers = {name.lower(): value for name, value in exchange.response.headers}
-        for name in ("etag", "last-modified", "content-length"):
-            if name in headers:
-                return f"{name} {headers[name]}"
-        return f"answered {exchange.status}"
-    return "none"
-
-
-def _milestones(here: VisitResult, green: VisitResult) -> Iterable[Row]:
-    ours = {m.name: m.at_ms for m in here.milestones}
-    theirs = {m.name: m.at_ms for m in green.milestones}
-    for name in dict.fromkeys((*theirs, *ours)):
-        yield Row(
-            name=name,
-            here=f"{ours[name]:.0f} ms" if name in ours else "not reached",
-            green=f"{theirs[name]:.0f} ms" if name in theirs else "not reached",
-            is_different=(name in ours) != (name in theirs),
+def render_comparison(
+    compared: Compared, comparison: Comparison, bundles: Bundles, *, is_accepted: bool = False
+) -> str:
+    """Return the comparison in lines: the regressions first, each with what to do, then what was not compared."""
+    lines = [_heading(compared, comparison)]
+    for regression in comparison.regressions:
+        lines += _regression(regression, bundles, "accepted" if is_accepted else "REGRESSION")
+    if comparison.regressions and not is_accepted:
+        lines.append(f"  to accept what is meant to be so: {ACCEPT} {compared.file}")
+    for regression in comparison.passing:
+        lines.append(
+            f"  not seen again, so no regression: {_what(regression)} in {_where(regression)}: {regression.now}"
         )
+    lines += _named("new", comparison.new, "" if is_accepted else f"to add: {ACCEPT} {compared.file}")
+    lines += _named("in the baseline, but not in this run", comparison.missing)
+    lines += [f"  note: {note}" for note in comparison.notes]
+    return "\n".join(lines)
 
 
-def _requests(here: tuple[Exchange, ...], green: tuple[Exchange, ...]) -> Iterable[Row]:
-    """The requests that only one of the two made, or that were answered in another way."""
-    ours, theirs = _answers(here), _answers(green)
-    for key in dict.fromkeys((*ours, *theirs)):
-        if ours.get(key) != theirs.get(key):
-            yield Row(name=key, here=ours.get(key, "not made"), green=theirs.get(key, "not made"), is_different=True)
+def _heading(compared: Compared, comparison: Comparison) -> str:
+    count = len(comparison.regressions)
+    said = "no regression" if not count else "1 regression" if count == 1 else f"{count} regressions"
+    visits = "1 visit" if compared.visits == 1 else f"{compared.visits} visits"
+    machine = ""
+    if compared.control_ms and compared.baseline_control_ms:
+        machine = f"; a control takes {compared.control_ms:.0f} ms here, {compared.baseline_control_ms:.0f} ms there"
+    return f"baseline: {said} in {visits} against {compared.file}{machine}"
 
 
-def _answers(exchanges: tuple[Exchange, ...]) -> dict[str, str]:
-    answers: dict[str, str] = {}
-    for exchange in exchanges:
-        if exchange.is_relevant:
-            parts = split_url(exchange.url)
-            host = "" if parts.hostname in ("127.0.0.1", "localhost") else parts.hostname or ""
-            key = f"{exchange.request.method} {normalised(host + parts.path)}"
-            answers[key] = exchange.failure or (str(exchange.status) if exchange.response else "not answered")
-    return answers
+def _regression(regression: Regression, bundles: Bundles, label: str) -> Iterator[str]:
+    bundle = bundles.get((regression.test, regression.visit), "")
+    yield f"  {label}: {_what(regression)}"
+    yield f"    in:       {_where(regression)}"
+    yield f"    baseline: {regression.before}"
+    yield f"    now:      {regression.now}"
+    if label == "REGRESSION":
+        yield f"    to fix:   {regression.remedy}"
+    if bundle:
+        yield f"    bundle:   {bundle}"
+
+
+def _what(regression: Regression) -> str:
+    return f"{regression.kind}: {regression.what}"
+
+
+def _where(regression: Regression) -> str:
+    number = f", visit {regression.visit}" if regression.visit > 1 else ""
+    return short_name(regression.test) + number
+
+
+def _named(what: str, names: Iterable[str], fix: str = "") -> list[str]:
+    shown = [short_name(name) for name in names]
+    if not shown:
+        return []
+    more = f", and {len(shown) - MOST_NAMES} more" if len(shown) > MOST_NAMES else ""
+    return [f"  {what}: {', '.join(shown[:MOST_NAMES])}{more}" + (f" ({fix})" if fix else "")]
+
+
+def saved_comparison(compared: Compared, comparison: Comparison, bundles: Bundles) -> dict[str, Any]:
+    """Return what `regressions.json` holds."""
+
+    def rows(regressions: Iterable[Regression]) -> list[dict[str, Any]]:
+        return [asdict(r) | {"bundle": bundles.get((r.test, r.visit), "")} for r in regressions]
+
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        **asdict(compared),
+        "regressions": rows(comparison.regressions),
+        "not_seen_again": rows(comparison.passing),
+        "new": list(comparison.new),
+        "missing": list(comparison.missing),
+        "notes": list(comparison.notes),
+    }

@@ -17,10 +17,10 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.model.results import Finding, VisitResult
 from harness.model.run_record import RunRecord
-from harness.report.comparison import Comparison
 from harness.report.context import render_prefetch
 from harness.report.page_model import TestRow, VisitRow
 from harness.report.run_on_disk import read_entries
+from harness.report.side_by_side import Comparison
 from harness.report.visit_view import VisitView, view_of
 
 PICTURES = (("the page", "screenshot-page.png"), ("the element", "screenshot-element.png"))
@@ -57,6 +57,7 @@ class VisitIsland:
     files: tuple[str, ...]
     view: VisitView | None  # None: the timeline cannot be read
     trouble: str
+    missing: tuple[str, ...]  # files that could not be written, each with the reason
     findings: tuple[Finding, ...]
     about: tuple[tuple[str, str], ...]
     pictures: tuple[Picture, ...]
@@ -139,6 +140,7 @@ class Islands:
             files=tuple(sorted(path.name for path in folder.iterdir() if path.is_file())) if folder.is_dir() else (),
             view=view,
             trouble=trouble,
+            missing=tuple(f"{loss.file} is missing: {loss.reason}" for loss in result.missing) if result else (),
             findings=result.findings if result else (),
             about=about(result) if result else (),
             pictures=pictures,

@@ -16,12 +16,10 @@ from xml.etree import ElementTree
 from harness.errors import BundleError
 from harness.model.results import TestOutcome
 from harness.model.run_record import RunRecord
-from harness.report.bundle import write_bytes, write_text
-from harness.report.run_folder import LATEST, runs_in
+from harness.report.bundle import TIMELINE_NAME, write_bytes, write_text
+from harness.report.run_folder import LATEST, TESTS_NAME, runs_in
 from harness.report.run_on_disk import (
     RECORD_NAME,
-    TESTS_NAME,
-    TIMELINE_NAME,
     read_outcomes,
     read_record,
     write_record,

@@ -166,7 +166,9 @@ def _word(record: RunRecord, rows: tuple[TestRow, ...]) -> str:
     """Return the one word for the run: that of its exit code, or of the worst test while it has none."""
     if not record.is_finished and record.kind != "merge":
         return UNFINISHED if not any(row.word == "failed" for row in rows) else "failed"
-    if record.exit_code in (0, -1) or (record.exit_code == 1 and rows):
+    if record.exit_code == 1 and all(row.word in ("passed", "skipped", "flaky") for row in rows):
+        return "failed"
+    if record.exit_code in (0, 1, -1):
         words = {row.word for row in rows}
         return next((word for word in WORDS if word in words and word != "skipped"), "passed" if rows else "failed")
     return "flaky" if record.exit_code == 7 else UNFINISHED if record.exit_code == 2 else "error"
@@ -193,6 +195,8 @@ def _headline(record: RunRecord, rows: tuple[TestRow, ...], word: str) -> str:
         return "No test ran"
     if not record.is_finished and record.kind != "merge":
         return f"The run was cut short after {_tests(len(rows))}" + (f", {bad} of them not good" if bad else "")
+    if record.exit_code == 1 and not bad:
+        return "The run failed, though every test passed"
     if bad:
         return f"{bad} of {_tests(len(rows))} failed" if len(rows) > 1 else "The test failed"
     if word == "flaky":

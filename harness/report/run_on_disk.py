@@ -7,26 +7,25 @@ bundle: what cannot be read is said.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from harness.analysis.result import result_of
 from harness.analysis.verdict import Limits
 from harness.errors import BundleError, HarnessError
-from harness.model.results import TestOutcome, VisitResult
+from harness.model.results import Loss, TestOutcome, VisitResult
 from harness.model.run_record import RunRecord
 from harness.model.timeline import Entry, read_timeline
-from harness.report.bundle import read_result, write_json
+from harness.report.bundle import TIMELINE_NAME, read_result, write_json
+from harness.report.folders import is_folder_of
+from harness.report.run_folder import RUN_NAME, TESTS_NAME
 
 RECORD_NAME = "run.json"
 RECORD_FORMAT = "chatkit-harness/run"
 RECORD_VERSION = 1
-TESTS_NAME = "tests.jsonl"
-TIMELINE_NAME = "timeline.jsonl"
-ATTEMPT = re.compile(r"-(?:retry|again)\d+$")  # how the folder of a further attempt is named
+CONTROL = "control"  # visits of our own page, by which a gate tells how fast the machine is
 WITHOUT_TESTS = ("check", "smoke")  # commands that make visits and run no tests
 UNFINISHED = "unfinished"  # the outcome of a visit whose test never ended
 
@@ -75,7 +74,7 @@ def read_run(folder: Path) -> RunOnDisk:
     tests = [_test(folder, outcome) for outcome in outcomes]
     owned = {visit.bundle for test in tests for visit in test.visits}
     for visit in _visits_below(folder):
-        if visit.bundle not in owned and not _is_earlier_attempt(visit, owned):
+        if visit.bundle not in owned and not _is_earlier_attempt(visit, outcomes):
             tests.append(_ownerless(record, visit))
     if record is None and not tests:
         raise BundleError(f"{folder} holds no run: no {RECORD_NAME}, no {TESTS_NAME}, no {TIMELINE_NAME} below it")
@@ -145,7 +144,8 @@ def _outcome(line: str) -> TestOutcome | None:
         data: dict[str, Any] = json.loads(line)
         known = {field.name for field in fields(TestOutcome)}
         values = {name: value for name, value in data.items() if name in known}
-        return TestOutcome(**values | {"bundles": tuple(map(str, data["bundles"]))})
+        missing = tuple(Loss(**item) for item in data.get("missing", ()))
+        return TestOutcome(**values | {"bundles": tuple(map(str, data["bundles"])), "missing": missing})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -171,15 +171,17 @@ def _ownerless(record: RunRecord | None, visit: VisitOnDisk) -> TestOnDisk:
     return TestOnDisk(outcome=outcome, visits=(visit,))
 
 
-def _is_earlier_attempt(visit: VisitOnDisk, owned: set[str]) -> bool:
+def _is_earlier_attempt(visit: VisitOnDisk, outcomes: list[TestOutcome]) -> bool:
     """Whether it is a whole visit of a test that was tried again, and that its last attempt speaks for."""
-    names = {ATTEMPT.sub("", PurePosixPath(bundle).parts[0]) for bundle in owned}
-    return visit.is_whole and ATTEMPT.sub("", PurePosixPath(visit.bundle).parts[0]) in names
+    return visit.is_whole and any(is_folder_of(visit.bundle, outcome.nodeid) for outcome in outcomes)
 
 
 def _visits_below(folder: Path) -> Iterator[VisitOnDisk]:
+    """The bundles of the run itself: not those of its controls, nor of tests that were run again to be measured."""
     for timeline in sorted(folder.glob(f"**/{TIMELINE_NAME}")):
-        yield read_visit(folder, timeline.parent)
+        parts = timeline.relative_to(folder).parts
+        if parts[0] != CONTROL and not any(map(RUN_NAME.fullmatch, parts)):
+            yield read_visit(folder, timeline.parent)
 
 
 def read_visit(run: Path, folder: Path) -> VisitOnDisk:

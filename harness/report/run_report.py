@@ -5,19 +5,19 @@ In: a run's folder. Out: the file, whole or not at all. Raises BundleError when 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.analysis.exchanges import exchanges_of
 from harness.errors import BundleError, HarnessError
-from harness.report.comparison import Side, compare
+from harness.files import reason_of, replacing
 from harness.report.islands import Beside, Clean, Islands
 from harness.report.page import render_page
 from harness.report.page_model import Page, TestRow, VisitRow, cleaned, page_of
 from harness.report.run_folder import runs_in
 from harness.report.run_on_disk import RunOnDisk, VisitOnDisk, read_entries, read_outcomes, read_run, read_visit
+from harness.report.side_by_side import Side, compare
 from harness.report.trend import Night, trend_of
 
 REPORT_NAME = "report.html"
@@ -31,17 +31,15 @@ def write_report(
     page: Page = cleaned(page_of(run, version=version, trend=trend_of(nights, run.record.project)), clean)
     islands = Islands(run.record, clean, Greens(folder, run).beside)
     path = folder / REPORT_NAME
-    partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+        with (
+            replacing(path) as partial,
+            partial.open("w", encoding="utf-8", errors="replace", newline="\n") as file,
+        ):
             for piece in render_page(page, islands.of(page.tests)):
                 file.write(piece)
-        partial.replace(path)
     except OSError as error:
-        raise BundleError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+        raise BundleError(f"cannot write {path}: {reason_of(error)}") from error
     return path
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.errors import BundleError
+from harness.files import reason_of
 from harness.model import packing
 from harness.model.redaction import SHAPES, Redactor, encodings_of
 from harness.report.bundle import write_bytes
@@ -87,8 +88,10 @@ def prove(folder: Path, secrets: Iterable[Secret], paths: Iterable[Path] | None 
             unread.append(f"{place}: {error.strerror}")
             continue
         if found:
-            _delete(path)
-            hits += [replace(hit, place=redactor.text(hit.place)) for hit in found if hit.rule]
+            kept = _delete(path)
+            hits += [
+                replace(hit, place=redactor.text(hit.place), rule=f"{hit.rule}{kept}") for hit in found if hit.rule
+            ]
     return Proof(hits=tuple(dict.fromkeys(hits)), late=tuple(late), unread=tuple(unread), searched_files=number)
 
 
@@ -225,8 +228,13 @@ def redact_file(path: Path, redactor: Redactor) -> None:
             write_bytes(path, PLACEHOLDER.sub(rb"&lt;\1&gt;", clean) if is_markup else clean)
 
 
-def _delete(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
+def _delete(path: Path) -> str:
+    """Delete a file or folder, and return "" or what is to be added where that is not possible."""
+    try:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    except OSError as error:
+        return f"; it CANNOT BE DELETED: {reason_of(error)}"
+    return ""

@@ -14,7 +14,7 @@ import pytest
 from builders import TRANSCRIPTS
 from runs import write_run
 
-from harness.plugin import pytest_collection_modifyitems
+from harness.plugin import keep_shard
 from tests.commands import TIMEOUT_S, clean_environ, run_command
 
 SUITE = """
@@ -103,7 +103,8 @@ def test_passes(output_path):
     done = run_pytest(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "::" not in done.stdout.replace("test_it.py::", "")
-    assert "report.html is not written: cannot write " in done.stdout
+    assert "RESULTS ARE MISSING" in done.stdout
+    assert "    report.html\n" in done.stdout
     assert (tmp_path / "test-results" / "ctrf-report.json").is_file()
 
 
@@ -170,5 +171,5 @@ def shard_of(ids: list[str], shard: str) -> list[str]:
     items: list[Any] = [SimpleNamespace(nodeid=nodeid) for nodeid in ids]
     hook = SimpleNamespace(pytest_deselected=lambda **_items: None)
     config: Any = SimpleNamespace(option=SimpleNamespace(chatkit_shard=shard), hook=hook)
-    pytest_collection_modifyitems(config, items)
+    keep_shard(config, items)
     return [item.nodeid for item in items]

@@ -5,6 +5,7 @@ The Python of the README is also run, in `tests/browser/test_init.py`.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -60,6 +61,12 @@ def test_configuration_is_accepted(block: Block, tmp_path: Path) -> None:
     config = read_config(path, environ=VARIABLES, overrides=Overrides())
     for name in config.project_names:
         config.project(name)
+
+
+@of("json")
+def test_json_parses(block: Block) -> None:
+    """Up to what an ellipsis stands for."""
+    json.loads(re.sub(r",?\s*…", "", block.text))
 
 
 @of("")

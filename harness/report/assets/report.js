@@ -294,6 +294,7 @@
     place.dataset.bad = isBad ? '1' : '0';
     const parts = [...findings(id, visit)];
     if (visit.view) parts.push(...timeline(id, visit), linesList(id, visit.view));
+    parts.push(...visit.missing.map((text) => el('p', { class: 'left-out' }, text)));
     if (visit.trouble) parts.push(el('p', { class: 'left-out' }, visit.trouble));
     parts.push(...comparison(visit), ...pictures(visit));
     if (visit.view) {
