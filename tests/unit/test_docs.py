@@ -86,8 +86,7 @@ def test_every_language_is_looked_at() -> None:
         "inline",
         "python",
         "toml",
-        "yaml",
-        "js",
+        "json",
     }
     assert {"", "inline", "python", "toml"} <= {block.language for block in BLOCKS}
 
