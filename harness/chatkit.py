@@ -16,6 +16,7 @@ from playwright.sync_api import BrowserContext, Error
 
 from harness.config import Config
 from harness.errors import EnvironmentFailure, HarnessError
+from harness.model.bounds import Allowance
 from harness.model.redaction import Redactor
 from harness.run import Keep, Target, Visit, context_options, open_visit, target_of
 from harness.servers.server import Stack
@@ -27,7 +28,14 @@ class Chatkit:
     """Opens ChatKit pages for one test. Use as a context manager: leaving it writes the bundles."""
 
     def __init__(
-        self, *, config: Config, new_context: NewContext, stack: Callable[[], Stack], folder: Path, scenario: str = ""
+        self,
+        *,
+        config: Config,
+        new_context: NewContext,
+        stack: Callable[[], Stack],
+        folder: Path,
+        scenario: str = "",
+        allowance: Allowance | None = None,
     ) -> None:
         self.config = config
         self.visits: list[Visit] = []
@@ -35,6 +43,7 @@ class Chatkit:
         self._stack = stack
         self.folder = folder
         self._scenario = scenario
+        self._allowance = allowance or Allowance()
         self.redactor = Redactor(config.secrets)
         self._open = ExitStack()
         self._contexts: list[BrowserContext] = []
@@ -90,6 +99,7 @@ class Chatkit:
                 redactor=self.redactor,
                 keep=Keep(trace=self.config.use.trace, screenshot=self.config.use.screenshot),
                 stack=self._stack() if needs_servers else None,
+                allowance=self._allowance,
             )
         )
         self.visits.append(visit)

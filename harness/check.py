@@ -15,16 +15,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from playwright.sync_api import Browser, Error, sync_playwright
 from rich.console import Console
 from rich.markup import escape
 
 from harness.config import Config
-from harness.drive.browsers import find_browser, launch_failure
-from harness.drive.interrupts import driver_in_a_group_of_its_own, interrupts
-from harness.errors import EnvironmentFailure, HarnessError, SecretFound
+from harness.drive.interrupts import interrupts
+from harness.errors import HarnessError, SecretFound
+from harness.launch import launched_browser, opened
 from harness.model.redaction import Redactor
 from harness.model.results import Loss, VisitResult
+from harness.model.texts import in_json, one_line
 from harness.report.bundle import result_dict
 from harness.report.context import render_failure, render_prefetch
 from harness.report.losses import render_losses
@@ -32,7 +32,7 @@ from harness.report.run_folder import publish, run_folder_for, shown
 from harness.report.run_report import REPORT_NAME
 from harness.report.search import NOT_SEARCHED, Secret, prove, render_proof
 from harness.report.terminal import milestones
-from harness.run import Keep, Target, Visit, context_options, open_visit, target_of
+from harness.run import Visit, target_of
 from harness.run_files import RunFiles, record_of
 
 MOST_CONSOLE_LINES = 5
@@ -84,7 +84,7 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
         if not options.as_json:
             resources.enter_context(console.status(f"opening {escape(url)}"))
         browser = resources.enter_context(launched_browser(config))
-        visit = resources.enter_context(_opened(browser, config, target, run / "check", redactor))
+        visit = resources.enter_context(opened(browser, config, target, run / "check", redactor))
         visits.append(visit)
         visit.open()
         for name in options.clicks:
@@ -94,7 +94,7 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
         bundle = visit.folder_shown
     result = replace(result, missing=visit.finish().missing)
     if options.as_json:
-        print(json.dumps({"bundle": bundle, **result_dict(result)}, ensure_ascii=False, indent=1))
+        print(in_json(json.dumps({"bundle": bundle, **result_dict(result)}, ensure_ascii=False, indent=1)))
     else:
         _print(console, result, bundle)
         if (run / REPORT_NAME).is_file():
@@ -161,48 +161,6 @@ def _tell_losses(console: Console, run: Path, visits: list[Visit]) -> None:
         console.print(render_losses(below, folder=shown(run)), style="bold red", **PLAIN)
 
 
-@contextmanager
-def launched_browser(config: Config) -> Iterator[Browser]:
-    """Yield the configured browser. Raises EnvironmentFailure when it is not there, or does not start."""
-    use = config.use
-    options = find_browser(use.browser, use.executable_path, os.environ, headless=use.headless).launch_options()
-    with ExitStack() as resources:
-        with driver_in_a_group_of_its_own():
-            playwright = resources.enter_context(sync_playwright())
-        try:
-            browser: Browser = getattr(playwright, use.browser).launch(headless=use.headless, **options)
-        except Error as error:
-            raise launch_failure(error.message, options) from error
-        try:
-            yield browser
-        finally:
-            browser.close()
-
-
-@contextmanager
-def _opened(browser: Browser, config: Config, target: Target, folder: Path, redactor: Redactor) -> Iterator[Visit]:
-    options: dict[str, Any] = context_options(config, target.network, has_faults=bool(target.faults))
-    context = browser.new_context(**options)
-    keep = Keep(trace=config.use.trace, screenshot=config.use.screenshot)
-    with open_visit(
-        context=context,
-        page=context.new_page(),
-        target=target,
-        folder=folder,
-        redactor=redactor,
-        keep=keep,
-        stack=None,
-    ) as visit:
-        try:
-            yield visit
-        except Error as error:
-            if not browser.is_connected():
-                raise EnvironmentFailure(
-                    f"the browser died during the visit\n  bundle: {visit.folder_shown}"
-                ) from error
-            raise
-
-
 def _print(console: Console, result: VisitResult, bundle: str) -> None:
     if result.is_mounted:
         first, *rest = _success(result)
@@ -219,7 +177,7 @@ def _success(result: VisitResult) -> list[str]:
         f"mounted after {took_ms:.0f} ms: {result.url}",
         f"  secret:    {render_prefetch(result)}",
         f"  reached:   {milestones(result)}",
-        *(f"  also:      {f.title} ({f.rule}): {f.summary}" for f in result.also if f.layer != "console"),
+        *(f"  also:      {f.title} ({f.rule}): {one_line(f.summary)}" for f in result.also if f.layer != "console"),
     ]
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from harness.files import Appender, reason_of, write_whole
 from harness.model.results import Loss, TestOutcome
+from harness.model.texts import in_json
 from harness.report.folders import is_folder_of
 from harness.report.run_folder import TESTS_NAME
 from harness.report.saved_run import visits_in
@@ -76,7 +77,7 @@ class Outcomes:
 
 
 def _line(outcome: TestOutcome) -> bytes:
-    return f"{json.dumps(asdict(outcome), ensure_ascii=False)}\n".encode("utf-8", "replace")
+    return f"{in_json(json.dumps(asdict(outcome), ensure_ascii=False))}\n".encode("utf-8", "replace")
 
 
 def _is_rerun(report: pytest.TestReport) -> bool:

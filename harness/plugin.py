@@ -20,11 +20,13 @@ from harness.config import Config, Overrides, Project, read_config
 from harness.drive.interrupts import driver_in_a_group_of_its_own, interrupts
 from harness.errors import EmbedError, EnvironmentFailure, HarnessError, SecretFound
 from harness.files import reason_of
+from harness.model.bounds import Allowance
 from harness.model.redaction import Redactor
 from harness.model.results import Loss, TestOutcome
 from harness.model.run_record import RunRecord
 from harness.outcomes import BUNDLE, EXIT_CODE, MISSING, PASSED_AFTER_RETRY, Outcomes, told_loss
-from harness.pytest_fixtures import CONFIG, REDACTOR, SHARED_NAMES, STACK
+from harness.pytest_fixtures import ALLOWANCE, CONFIG, REDACTOR, SHARED_NAMES, STACK
+from harness.report.bundle import write_text
 from harness.report.folders import shared_names
 from harness.report.losses import render_first_loss, render_losses
 from harness.report.run_folder import TESTS_NAME, free_room, publish, run_folder_for, shown
@@ -40,6 +42,7 @@ from harness.servers.web_server import WebServerCommand, WebServerProcess, opena
 
 CHECKS = Path(__file__).with_name("checks.py")
 BUILT_IN = "built-in"
+SCAN_NAME = "secret-scan.txt"  # what the search after the run has to say, or that there was none
 WEB_SERVER_LOG = "web-server.log"
 OUTPUT = "chatkit_output"  # what a worker of pytest-xdist is told: the run's folder,
 SERVERS = "chatkit_servers"  # and the addresses of the controller's servers, when the page's backend talks to them
@@ -83,6 +86,8 @@ def pytest_configure(config: pytest.Config) -> None:
     shard_of(config.option.chatkit_shard)
     config.stash[CONFIG] = ours = _read(config)
     config.stash[REDACTOR] = Redactor(ours.secrets)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    config.stash[ALLOWANCE] = Allowance(ours.run_megabytes * 1_000_000, processes=workers)
     resources = ExitStack()
     resources.enter_context(interrupts())
     config.add_cleanup(resources.close)
@@ -403,6 +408,9 @@ class Controller:
         self.proof, code = self._proved()
         if code and self._session is not None:
             self._session.exitstatus = code
+        if self.proof:
+            with suppress(HarnessError):
+                write_text(self.folder / SCAN_NAME, self.proof + "\n")
         self._report(self._exit_code(), problems=[self.proof] if code else [])
         publish(self.folder)
         self.told_losses = "\n".join(

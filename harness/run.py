@@ -29,14 +29,16 @@ from harness.drive.talk import Reply
 from harness.drive.waiting import is_driver_gone
 from harness.errors import BundleError, ConfigError, ConversationFailed, MountFailed
 from harness.files import reason_of
+from harness.model.bounds import Allowance
 from harness.model.events import FaultInjected, Omitted, PageCrashed, RequestBlocked, VisitEnded, VisitStarted
 from harness.model.faults import Asked, Fault, combined, render_fault
 from harness.model.injection import Injector
-from harness.model.redaction import Redactor
+from harness.model.redaction import Redactor, in_markup
 from harness.model.results import Loss, VisitResult
+from harness.model.texts import with_texts
 from harness.observe.recorder import TIMELINE_NAME, Recorder
 from harness.report.bundle import Bundle, json_bytes, saved_result, text_bytes
-from harness.report.context import render_console, render_error_context, render_failure, render_verdict
+from harness.report.context import omissions_of, render_console, render_error_context, render_failure, render_verdict
 from harness.report.trace import Evidence, learn_from_trace, rewrite_trace
 from harness.servers.forwarder import serve_forwarder
 from harness.servers.named_faults import faults_of
@@ -44,6 +46,7 @@ from harness.servers.scenarios import Scenario, scenario_named
 from harness.servers.server import Stack
 
 NAVIGATION_TIMEOUT_MS = 30_000
+SPARED = "bodies, DOM, screenshots, trace, and most of console and timeline"
 TRACE_NAME = "trace.zip"
 
 
@@ -189,7 +192,7 @@ class Visit:
                 network=target.network,
             )
         )
-        if self._keep.trace != "off":
+        if self._recorder.bounds.trace_bytes and self._keep.trace != "off":
             self._start_trace()
         self.embed.goto(target.url, timeout_ms=NAVIGATION_TIMEOUT_MS)
         if target.click:
@@ -274,7 +277,7 @@ class Visit:
 
     def _last_look(self) -> str:
         """Ask the page for what a bundle still needs, and return its DOM; "" when there is none any more."""
-        page = self.embed.page
+        page, bounds = self.embed.page, self._recorder.bounds
         if not page.is_closed():
             self._recorder.read_bodies()
         before = self.result()
@@ -284,8 +287,8 @@ class Visit:
             self._recorder.leave_bodies("the visit passed")
         if not self._screenshots and self._wants(self._keep.screenshot, before):
             self._take_screenshots()
-        is_there = not page.is_closed() and not self.embed.is_crashed
-        dom = dom_html(page, self._recorder.timeline.redactor) if is_there else ""
+        is_there = not page.is_closed() and not self.embed.is_crashed and bounds.dom_chars > 0
+        dom = dom_html(page, self._recorder.timeline.redactor, bounds) if is_there else ""
         self._stop_trace(before)
         return dom
 
@@ -303,11 +306,13 @@ class Visit:
             page_title=result.url,
             browser=result.browser,
             version=__version__,
+            most_chars=recorder.bounds.har_chars,
+            omitted=omissions_of(entries),
         )
         bundle.write("console.log", text_bytes(redactor.text(render_console(entries))))
         bundle.write("network.har", json_bytes(redactor.value(har)))
         if dom:
-            bundle.write("dom.html", text_bytes(redactor.text(dom)))
+            bundle.write("dom.html", text_bytes(in_markup(redactor.text(dom))))
         for name, image in self._screenshots.items():
             bundle.write(name, image)
         if not result.is_good:
@@ -322,16 +327,21 @@ class Visit:
 
     def _told(self, result: VisitResult) -> str:
         files = sorted({"error-context.md", "result.json", *self.bundle.files})
-        return render_error_context(self._with_losses(result), bundle=self.folder_shown, files=files)
+        timeline = self._recorder.timeline
+        # Redacted before it is marked up: that would hide what was learned late.
+        known = with_texts(self._with_losses(result), timeline.redactor.text)
+        omitted = omissions_of(timeline.entries)
+        return render_error_context(known, bundle=self.folder_shown, files=files, omitted=omitted)
 
     def _take_screenshots(self) -> None:
         page = self.embed.page
-        if page.is_closed() or self.embed.is_crashed:
+        most_px = self._recorder.bounds.screenshot_px
+        if page.is_closed() or self.embed.is_crashed or not most_px:
             return
         mask = secret_elements(page, self._recorder.timeline.redactor)
         for name, image in (
             ("screenshot-page.png", page_screenshot(page, mask)),
-            ("screenshot-element.png", element_screenshot(page, mask)),
+            ("screenshot-element.png", element_screenshot(page, mask, most_px)),
         ):
             if image is not None:
                 self._screenshots[name] = image
@@ -366,20 +376,25 @@ class Visit:
 
     def _keep_trace(self, raw: Path, result: VisitResult) -> None:
         timeline = self._recorder.timeline
-        told = render_error_context(result, bundle=self.folder_shown, files=())
-        console = render_console(timeline.entries)
-        evidence = Evidence(
-            title=render_verdict(result),
-            error="" if result.is_mounted else result.explanation,
-            attachments={"verdict.md": timeline.redactor.text(told), "console.log": timeline.redactor.text(console)},
-        )
         try:
-            learn_from_trace(raw, timeline.redactor)
-            rewrite_trace(raw, self.folder / TRACE_NAME, timeline.redactor, evidence)
+            learn_from_trace(raw, timeline.redactor)  # first: what it teaches may stand in the evidence too
+            rewrite_trace(raw, self.folder / TRACE_NAME, timeline.redactor, self._evidence(result))
         except BundleError as error:  # better no trace than one with a secret, and no reason to fail a test
             if isinstance(error.__cause__, OSError):
                 self.bundle.lose(TRACE_NAME, reason_of(error.__cause__))
             timeline.append(Omitted(what=TRACE_NAME, limit=str(error)))
+
+    def _evidence(self, result: VisitResult) -> Evidence:
+        """What a trace is told, with all that is known to be secret by now left out."""
+        timeline = self._recorder.timeline
+        redact = timeline.redactor.text
+        known = with_texts(result, redact)
+        told = render_error_context(known, bundle=self.folder_shown, files=())
+        return Evidence(
+            title=render_verdict(known),
+            error="" if result.is_mounted else known.explanation,
+            attachments={"verdict.md": redact(told), "console.log": redact(render_console(timeline.entries))},
+        )
 
 
 @contextmanager
@@ -392,9 +407,14 @@ def open_visit(
     redactor: Redactor,
     keep: Keep,
     stack: Stack | None,
+    allowance: Allowance | None = None,
 ) -> Iterator[Visit]:
-    """Observe a page from before its first navigation until the block ends; then write the bundle."""
-    recorder = Recorder(folder=folder, redactor=redactor)
+    """Observe a page from before its first navigation until the block ends; then write the bundle.
+
+    `allowance`: what this process may still write in its run; without one, the visit is the only one.
+    """
+    allowance = allowance or Allowance()
+    recorder = Recorder(folder=folder, redactor=redactor, bounds=allowance.bounds)
     recorder.attach(context, page)
     to = _destinations(stack) if target.network == "hermetic" else None
     if to is not None:
@@ -407,12 +427,16 @@ def open_visit(
     if target.faults:
         forwarding.enter_context(_faults_on_the_way(context, target.faults, to, recorder))
     visit = Visit(context=context, page=page, target=target, recorder=recorder, keep=keep)
+    if allowance.reason:
+        recorder.timeline.append(Omitted(what=SPARED, limit=allowance.reason))
     try:
         yield visit
     finally:
         try:
             visit.finish()
         finally:
+            with suppress(OSError):  # a disk that is full or gone: then there is nothing to count
+                allowance.spend(sum(path.stat().st_size for path in folder.iterdir() if path.is_file()))
             if stack is not None:
                 stack.on_answer = ignore_answer
             forwarding.close()

@@ -21,7 +21,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"(?:^ {4}.*\n)+", re.MULTILINE)
 INLINE = re.compile(r"`(chatkit-harness [^`\n]+)`")
 # Commands that come with parts of the tool which are described before they are there.
-PLANNED = frozenset({"smoke", "preflight", "repro"})
+PLANNED = frozenset({"repro"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ def _block(path: Path, text: str, start: int, language: str, code: str) -> Block
 def commands_in(text: str) -> Iterator[str]:
     """Yield the lines that a person would type: one command each, without what follows a number sign."""
     for line in text.splitlines():
-        command = re.split(r"\s+(?:#|\|\|) ?", line.strip())[0]
+        command = re.split(r"\s+(?:#|\|\|) ?", line.strip().removeprefix("- run: "))[0]
         if command.split(" ")[0] in (
             "chatkit-harness",
             ".venv/bin/chatkit-harness",

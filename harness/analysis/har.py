@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from harness.analysis.exchanges import Exchange, split_url
+from harness.model.bounds import FULL
 from harness.model.events import Body, Headers
 
 
@@ -22,10 +23,17 @@ def har_of(
     page_title: str,
     browser: str,
     version: str,
+    most_chars: int = FULL.har_chars,
+    omitted: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """Return the HAR of a visit. `started_at` is the ISO 8601 instant of the timeline's zero."""
+    """Return the HAR of a visit. `started_at` is the ISO 8601 instant of the timeline's zero.
+
+    Bodies stand in it up to a number of characters; `omitted` is what the visit left out, and becomes the log's comment.
+    """
     origin = datetime.fromisoformat(started_at)
-    entries = [_har_entry(exchange, text_of, origin) for exchange in exchanges]
+    texts = _Texts(text_of, most_chars)
+    entries = [_har_entry(exchange, texts, origin) for exchange in exchanges]
+    comment = "; ".join(omitted)
     return {
         "log": {
             "version": "1.2",
@@ -33,18 +41,36 @@ def har_of(
             "browser": {"name": browser.partition(" ")[0], "version": browser.partition(" ")[2]},
             "pages": [{"startedDateTime": started_at, "id": "page_1", "title": page_title, "pageTimings": {}}],
             "entries": entries,
+            **({"comment": f"left out: {comment}"} if comment else {}),
         }
     }
 
 
-def _har_entry(exchange: Exchange, text_of: Callable[[Body], str], origin: datetime) -> dict[str, Any]:
+class _Texts:
+    """The texts of bodies, until there are enough of them: one that came a thousand times would stand there as often."""
+
+    def __init__(self, text_of: Callable[[Body], str], most_chars: int) -> None:
+        self._text_of = text_of
+        self._left_chars = most_chars
+
+    def content(self, body: Body) -> dict[str, Any]:
+        """The text and what is to be said of it, as fields of HAR's `content` and `postData`."""
+        text = self._text_of(body)
+        self._left_chars -= len(text)
+        if self._left_chars < 0:
+            return {"comment": f"left out: the bodies of this file are too large; it had {body.size_bytes} bytes"}
+        cut = {"comment": f"cut; the whole body had {body.size_bytes} bytes"} if body.is_truncated else {}
+        return {"text": text, **cut}
+
+
+def _har_entry(exchange: Exchange, texts: _Texts, origin: datetime) -> dict[str, Any]:
     timings = _timings(exchange)
     return {
         "pageref": "page_1",
         "startedDateTime": (origin + timedelta(milliseconds=exchange.started_at_ms)).isoformat(timespec="milliseconds"),
         "time": _sum(timings),
-        "request": _request(exchange, text_of),
-        "response": _response(exchange, text_of),
+        "request": _request(exchange, texts),
+        "response": _response(exchange, texts),
         "cache": {},
         "timings": timings,
         "_resourceType": exchange.request.resource_type,
@@ -52,7 +78,7 @@ def _har_entry(exchange: Exchange, text_of: Callable[[Body], str], origin: datet
     }
 
 
-def _request(exchange: Exchange, text_of: Callable[[Body], str]) -> dict[str, Any]:
+def _request(exchange: Exchange, texts: _Texts) -> dict[str, Any]:
     request = exchange.request
     value: dict[str, Any] = {
         "method": request.method,
@@ -68,11 +94,11 @@ def _request(exchange: Exchange, text_of: Callable[[Body], str]) -> dict[str, An
         "bodySize": request.body.size_bytes if request.body else 0,
     }
     if request.body is not None:
-        value["postData"] = {"mimeType": request.body.media_type, "text": text_of(request.body)}
+        value["postData"] = {"mimeType": request.body.media_type, **texts.content(request.body)}
     return value
 
 
-def _response(exchange: Exchange, text_of: Callable[[Body], str]) -> dict[str, Any]:
+def _response(exchange: Exchange, texts: _Texts) -> dict[str, Any]:
     response, read = exchange.response, exchange.body
     if response is None:
         return {
@@ -81,9 +107,7 @@ def _response(exchange: Exchange, text_of: Callable[[Body], str]) -> dict[str, A
         }  # fmt: skip
     content: dict[str, Any] = {"size": 0, "mimeType": response.media_type or "x-unknown"}
     if read is not None and read.body is not None:
-        content |= {"size": read.body.size_bytes, "text": text_of(read.body)}
-        if read.body.is_truncated:
-            content["comment"] = f"cut; the whole body had {read.body.size_bytes} bytes"
+        content |= {"size": read.body.size_bytes, **texts.content(read.body)}
     elif read is not None and read.unread_reason:
         content["comment"] = f"not kept: {read.unread_reason}"
     return {

@@ -16,6 +16,7 @@ from typing import Any
 from harness.errors import BundleError
 from harness.files import halve_lines, is_partial, reason_of, write_whole
 from harness.model.results import ConsoleProblem, Finding, Loss, MilestoneReached, VisitResult
+from harness.model.texts import in_json
 
 RESULT_FORMAT = "chatkit-harness/result"
 RESULT_VERSION = 1
@@ -113,7 +114,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def json_bytes(value: Any) -> bytes:
     """Return a value as JSON, as files hold it."""
-    return text_bytes(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+    return text_bytes(in_json(json.dumps(value, ensure_ascii=False, indent=1)) + "\n")
 
 
 def write_result(path: Path, result: VisitResult) -> None:

@@ -139,7 +139,7 @@ def page_of(run: RunOnDisk, *, version: str, trend: Trend | None = None) -> Page
         causes=causes,
         causes_heading=_causes_heading(causes, record, rows),
         tests=rows,
-        tests_heading="Visit" if record.kind == "check" else "Tests",
+        tests_heading={"check": "Visit", "smoke": "Visits"}.get(record.kind, "Tests"),
         trend=trend,
         environment=_environment(record, run.folder.name, rows),
         command=record.command,
@@ -164,6 +164,8 @@ def cleaned(value: Any, clean: Callable[[str], str]) -> Any:
 
 def _word(record: RunRecord, rows: tuple[TestRow, ...]) -> str:
     """Return the one word for the run: that of its exit code, or of the worst test while it has none."""
+    if record.kind == "smoke" and record.is_finished:
+        return {0: "passed", 7: "flaky", 13: "error"}.get(record.exit_code, "failed")
     if not record.is_finished and record.kind != "merge":
         return UNFINISHED if not any(row.word == "failed" for row in rows) else "failed"
     if record.exit_code == 1 and all(row.word in ("passed", "skipped", "flaky") for row in rows):
@@ -185,7 +187,17 @@ HEADLINES = {
 }
 
 
+SMOKE_HEADLINES = {
+    0: "It works",
+    7: "It works, but not as well as it should",
+    10: HEADLINES[10],
+    13: "Nobody can tell: this machine cannot make visits",
+}
+
+
 def _headline(record: RunRecord, rows: tuple[TestRow, ...], word: str) -> str:
+    if record.kind == "smoke" and record.is_finished:
+        return SMOKE_HEADLINES.get(record.exit_code, "It does not work")
     if record.kind == "check" and rows:
         return "The widget mounts" if rows[0].word == "passed" else "The widget does not mount"
     if record.exit_code in HEADLINES:
@@ -235,7 +247,13 @@ def _tests(number: int) -> str:
 
 
 def _kicker(record: RunRecord) -> str:
-    what = {"gate": "regression gate", "check": "check", "pytest": "pytest", "merge": "merged report"}
+    what = {
+        "gate": "regression gate",
+        "check": "check",
+        "pytest": "pytest",
+        "merge": "merged report",
+        "smoke": "smoke test",
+    }
     shard = f", shard {record.shard}" if record.shard else f", {record.shards} shards" if record.shards else ""
     return what.get(record.kind, record.kind) + shard
 

@@ -85,6 +85,7 @@ def make_server(app: ASGIApp, tls: ssl.SSLContext | None) -> _Server:
         log_level="critical",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # who the peer is, is for the socket to say
         timeout_graceful_shutdown=1,
     )
     config.load()
