@@ -5,9 +5,11 @@ In: configuration, and a browser context of the caller's. Out: a `Visit` while i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,8 +17,10 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Error, FrameLocator, Locator, Page
 
 from harness import __version__
+from harness.analysis.cors import cors_headers_of
 from harness.analysis.exchanges import exchanges_of
 from harness.analysis.har import har_of
+from harness.analysis.recording import actions_of, recording_of
 from harness.analysis.result import result_of
 from harness.analysis.verdict import Limits
 from harness.config import Config, Project
@@ -25,16 +29,20 @@ from harness.drive.capture import dom_html, element_screenshot, page_screenshot,
 from harness.drive.embed import Embed
 from harness.drive.faults import cookie_keeper, install_aborts, install_forwarding
 from harness.drive.routes import LEAVES_LOOPBACK, Destinations, destination_of, install_routes
+from harness.drive.surroundings import environment_of, storage_of
 from harness.drive.talk import Reply
 from harness.errors import BundleError, ConfigError, ConversationFailed, MountFailed
 from harness.model.events import FaultInjected, Omitted, RequestBlocked, VisitEnded, VisitStarted
 from harness.model.faults import Asked, Fault, combined, render_fault
 from harness.model.injection import Injector
+from harness.model.manifest import Manifest
+from harness.model.recording import Environment, Judged
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.observe.recorder import Recorder
 from harness.report.bundle import saved_result, write_bytes, write_json, write_text
 from harness.report.context import render_console, render_error_context, render_failure, render_verdict
+from harness.report.recordings import HAR, shapes_in, write_manifest
 from harness.report.trace import Evidence, learn_from_trace, rewrite_trace
 from harness.servers.forwarder import serve_forwarder
 from harness.servers.named_faults import faults_of
@@ -67,6 +75,7 @@ class Keep:
 
     trace: str = "off"
     screenshot: str = "on"
+    bodies: str = "only-on-failure"  # of scripts and styles: what a replay needs
 
 
 def limits_of(project: Project) -> Limits:
@@ -140,6 +149,8 @@ class Visit:
         self._keep = keep
         self._screenshots: dict[str, bytes] = {}
         self._is_traced = False
+        self._storage: dict[str, Any] = {}
+        self._said: list[tuple[str, str]] = []  # messages sent, and how
         self._final: VisitResult | None = None
 
     @property
@@ -175,6 +186,7 @@ class Visit:
                 network=target.network,
             )
         )
+        self._storage = storage_of(self._context, timeline.redactor)
         if self._keep.trace != "off":
             self._start_trace()
         self.embed.goto(target.url, timeout_ms=NAVIGATION_TIMEOUT_MS)
@@ -192,6 +204,7 @@ class Visit:
         `via`: "composer" types as a person does, "method" calls `sendUserMessage`. Raises MountFailed, ConversationFailed.
         """
         self._require_mount()
+        self._said.append((via, text))
         try:
             return talk.send(self.embed, text, via=via, timeout_ms=timeout_ms)
         except ConversationFailed as failure:
@@ -247,8 +260,9 @@ class Visit:
         if not page.is_closed():
             self._recorder.read_bodies()
         before = self.result()
-        if not page.is_closed() and not before.is_good:
+        if not page.is_closed() and self._wants(self._keep.bodies, before):
             self._recorder.read_all_bodies()
+        self._recorder.end_streams()
         self._recorder.leave_bodies("the visit passed" if before.is_good else "the page was gone")
         if not self._screenshots and self._wants(self._keep.screenshot, before):
             self._take_screenshots()
@@ -257,27 +271,32 @@ class Visit:
             if not page.is_closed() and not self.embed.is_crashed
             else ""
         )
+        environment = environment_of(page)
         self._stop_trace(before)
         self._recorder.timeline.append(VisitEnded(reason="finished"))
         self._final = self.result()
-        self._write(self._final, dom)
+        self._write(self._final, dom, environment)
         self.embed.raise_fault()
         return self._final
 
-    def _write(self, result: VisitResult, dom: str) -> None:
+    def _write(self, result: VisitResult, dom: str, environment: Environment) -> None:
         recorder, folder = self._recorder, self.folder
         recorder.settle()
         entries, redactor = recorder.timeline.entries, recorder.timeline.redactor
+        exchanges = exchanges_of(entries)
+        is_whole = self._wants(self._keep.bodies, result)
         har = har_of(
-            exchanges_of(entries),
-            text_of=recorder.bodies.text,
+            exchanges,
+            text_of=recorder.bodies.text if is_whole else recorder.bodies.beginning,
             started_at=recorder.started_at,
             page_title=result.url,
             browser=result.browser,
             version=__version__,
+            cors=cors_headers_of(entries),
         )
+        saved_har = redactor.value(har)
         write_text(folder / "console.log", redactor.text(render_console(entries)))
-        write_json(folder / "network.har", redactor.value(har))
+        write_json(folder / HAR, saved_har)
         if dom:
             write_text(folder / "dom.html", redactor.text(dom))
         for name, image in self._screenshots.items():
@@ -287,6 +306,42 @@ class Visit:
             files = sorted(path.name for path in folder.iterdir() if path.is_file())
             context = render_error_context(result, bundle=self.folder_shown, files=files)
             write_text(folder / "error-context.md", redactor.text(context))
+        write_manifest(folder, self._manifest(result, environment, saved_har))
+
+    def _manifest(self, result: VisitResult, environment: Environment, har: dict[str, Any]) -> Manifest:
+        """Return what the visit needs to be had again, beyond its network."""
+        target, limits, timeline = self.target, self.target.limits, self._recorder.timeline
+        storage = timeline.redactor.value(self._storage)
+        texts = [json.dumps(value, ensure_ascii=False) for value in (har, storage)]
+        recording = recording_of(har, name=HAR)
+        return Manifest(
+            written_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            harness=__version__,
+            url=timeline.redactor.text(result.url),
+            started_at=result.started_at,
+            network=result.network,
+            project=result.project,
+            entry=result.entry,
+            environment=environment,
+            actions=actions_of(timeline.entries, [(via, timeline.redactor.text(text)) for via, text in self._said]),
+            storage=storage,
+            judged=Judged(
+                outcome=result.outcome,
+                reason=result.reason,
+                cause=result.cause.rule if result.cause else "",
+                prefetch=result.prefetch,
+                mount_timeout_ms=limits.mount_timeout_ms,
+                stable_for_ms=limits.stable_for_ms,
+                settled_stable_for_ms=limits.settled_stable_for_ms,
+                quiet_ms=limits.quiet_ms,
+                idle_ms=limits.idle_ms,
+                prefetch_expected=target.prefetch,
+                console_allow=target.console_allow,
+                session_endpoint=target.session_endpoint,
+            ),
+            shapes=shapes_in(texts, timeline.redactor.placeholders),
+            missing=recording.missing,
+        )
 
     def _take_screenshots(self) -> None:
         page = self.embed.page

@@ -5,13 +5,15 @@ In: exchanges and the kept bodies. Out: a plain value for `json.dumps`; everythi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
 from harness.analysis.exchanges import Exchange, split_url
 from harness.model.events import Body, Headers
+
+SHORTEST_SHARED_CHARS = 1_000
 
 
 def har_of(
@@ -22,10 +24,19 @@ def har_of(
     page_title: str,
     browser: str,
     version: str,
+    cors: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return the HAR of a visit. `started_at` is the ISO 8601 instant of the timeline's zero."""
+    """Return the HAR of a visit. `started_at` is the ISO 8601 instant of the timeline's zero.
+
+    `cors`: URLs whose answers were kept from the page, with the Access-Control-Allow-Origin header that they had.
+    """
     origin = datetime.fromisoformat(started_at)
+    exchanges = tuple(exchanges)
     entries = [_har_entry(exchange, text_of, origin) for exchange in exchanges]
+    _say_once(exchanges, entries)
+    for exchange, entry in zip(exchanges, entries, strict=True):
+        if cors and exchange.failure and exchange.response is None and exchange.url in cors:
+            entry["_corsHeader"] = cors[exchange.url]
     return {
         "log": {
             "version": "1.2",
@@ -35,6 +46,20 @@ def har_of(
             "entries": entries,
         }
     }
+
+
+def _say_once(exchanges: tuple[Exchange, ...], entries: list[dict[str, Any]]) -> None:
+    """Leave out the texts that stand in an earlier entry, and name that one by its `_seq`."""
+    first: dict[str, int] = {}
+    for exchange, entry in zip(exchanges, entries, strict=True):
+        body, content = exchange.body.body if exchange.body else None, entry["response"]["content"]
+        if body is None or len(content.get("text", "")) < SHORTEST_SHARED_CHARS:
+            continue
+        if body.sha256 in first:
+            del content["text"]
+            content["_sameAs"] = first[body.sha256]
+        else:
+            first[body.sha256] = exchange.seq
 
 
 def _har_entry(exchange: Exchange, text_of: Callable[[Body], str], origin: datetime) -> dict[str, Any]:
@@ -49,7 +74,18 @@ def _har_entry(exchange: Exchange, text_of: Callable[[Body], str], origin: datet
         "timings": timings,
         "_resourceType": exchange.request.resource_type,
         "_seq": exchange.seq,
+        "_times": _times(exchange),
     }
+
+
+def _times(exchange: Exchange) -> dict[str, float]:
+    """What a replay goes by: milliseconds since the visit began, and after the request; without what did not happen."""
+    times = {"started_ms": round(exchange.started_at_ms, 1)}
+    if exchange.response_at_ms is not None:
+        times["answered_ms"] = round(exchange.response_at_ms - exchange.started_at_ms, 1)
+    if exchange.ended_at_ms is not None:
+        times["ended_ms"] = round(exchange.ended_at_ms - exchange.started_at_ms, 1)
+    return times
 
 
 def _request(exchange: Exchange, text_of: Callable[[Body], str]) -> dict[str, Any]:
@@ -82,7 +118,12 @@ def _response(exchange: Exchange, text_of: Callable[[Body], str]) -> dict[str, A
     content: dict[str, Any] = {"size": 0, "mimeType": response.media_type or "x-unknown"}
     if read is not None and read.body is not None:
         content |= {"size": read.body.size_bytes, "text": text_of(read.body)}
+        if exchange.stream is not None and exchange.stream.sizes:
+            content["_chunks"] = [
+                list(chunk) for chunk in zip(exchange.stream.at_ms, exchange.stream.sizes, strict=True)
+            ]
         if read.body.is_truncated:
+            content["_isCut"] = True
             content["comment"] = f"cut; the whole body had {read.body.size_bytes} bytes"
     elif read is not None and read.unread_reason:
         content["comment"] = f"not kept: {read.unread_reason}"

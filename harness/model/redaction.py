@@ -211,6 +211,11 @@ class Redactor:
         return self.value(item)
 
     @property
+    def placeholders(self) -> tuple[tuple[str, str], ...]:
+        """Placeholder and value of everything that was replaced."""
+        return tuple((placeholder, value) for value, placeholder in self._placeholders.items())
+
+    @property
     def learned(self) -> tuple[tuple[str, str], ...]:
         """Kind and value of every secret that is replaced."""
         return tuple((kind, value) for value, kind in self._learned.items())

@@ -10,8 +10,9 @@ import hashlib
 from harness.model.events import Body
 from harness.model.redaction import LONGEST_SECRET_CHARS, Redactor
 
-LARGEST_KEPT_CHARS = 64_000
-MOST_KEPT_CHARS = 4_000_000
+LARGEST_KEPT_CHARS = 2_000_000  # a bundle that can be replayed needs its scripts whole
+MOST_KEPT_CHARS = 12_000_000
+LARGEST_PASSED_CHARS = 64_000
 
 
 class BodyStore:
@@ -42,6 +43,10 @@ class BodyStore:
             media_type=media_type,
             is_truncated=len(kept) < len(clean) or len(part) < len(text),
         )
+
+    def beginning(self, body: Body) -> str:
+        """Return the kept text, cut to what a visit that passed keeps."""
+        return self.text(body)[:LARGEST_PASSED_CHARS]
 
     def text(self, body: Body) -> str:
         """Return the kept text; redacted once more, for secrets that were learned later."""

@@ -11,10 +11,20 @@ import re
 
 from playwright.sync_api import BrowserContext, Error, Page, Request, Response
 
-from harness.model.events import BodyRead, Headers, RequestFailed, RequestFinished, RequestStarted, ResponseReceived
+from harness.model.events import (
+    BodyRead,
+    Headers,
+    RequestFailed,
+    RequestFinished,
+    RequestStarted,
+    ResponseReceived,
+    StreamTimed,
+)
 from harness.model.timeline import Timeline
 from harness.observe.bodies import BodyStore
+from harness.observe.probe import StreamRead
 from harness.observe.secrets import digest_of, format_of, found_secret, parsed_json, string_digests, url_digests
+from harness.observe.streams import kept_sizes, pieces_of
 
 TEXT_TYPES = (
     "text/",
@@ -29,6 +39,7 @@ LARGEST_BODY_BYTES = 2_000_000
 LARGEST_PACKED_BYTES = 200_000  # of a compressed body, whose real size is known only when it is there
 MOST_READ_BYTES = 50_000_000  # of a visit's bodies
 MOST_BODIES = 1_000
+STREAM_TYPE = "text/event-stream"
 BODIES_AT_ONCE = 32
 BODY_TIMEOUT_S = 3
 LONGEST_MESSAGE = 500
@@ -61,6 +72,12 @@ class NetworkObserver:
         self._context: BrowserContext | None = None
         self._read_bodies = 0
         self._read_bytes = 0
+        self._told_streams: set[Request] = set()
+        self._streams: dict[tuple[str, str, int], list[StreamRead]] = {}  # by URL, document and number in it
+
+    def on_stream(self, read: StreamRead) -> None:
+        """Keep what a document says of a stream, until its body is there."""
+        self._streams.setdefault((read.url, read.document, read.number), []).append(read)
 
     def attach(self, context: BrowserContext, page: Page) -> None:
         """Start listening. Only a navigation of this page is one of the top frame, not that of a pop-up."""
@@ -95,7 +112,33 @@ class NetworkObserver:
             self._read_bodies += len(asked)
             self._read_bytes += sum(len(text) for text, _ in bodies.values())
             for request in part:
-                self._append_body(self._answers[request][1], *bodies.get(request, ("", self._unread_reason(request))))
+                text, reason = bodies.get(request, ("", self._unread_reason(request)))
+                self._append_body(self._answers[request][1], text, reason)
+                self._append_stream(request, text)
+
+    def end_streams(self) -> None:
+        """Say of the streams that have no end yet when their pieces came."""
+        read = set(self._unread) | self._told_streams
+        for request, (_, answer) in self._answers.items():
+            if request not in read and answer.media_type == STREAM_TYPE:
+                self._append_stream(request, "")
+
+    def _append_stream(self, request: Request, text: str) -> None:
+        """Append when the pieces of a stream came, and where they are in its kept body."""
+        answer = self._answers[request][1]
+        if answer.media_type != STREAM_TYPE:
+            return
+        self._told_streams.add(request)
+        url = request.url.split("#")[0]
+        same = [r for r, (_, a) in self._answers.items() if a.media_type == STREAM_TYPE and r.url.split("#")[0] == url]
+        reads = [reads for (read_url, _, _), reads in self._streams.items() if read_url == url]
+        number = same.index(request)
+        if number < len(reads):
+            at_ms = tuple(at for read in reads[number] for at in read.at_ms)
+            sizes = tuple(size for read in reads[number] for size in read.sizes)
+            pieces = pieces_of(text, sizes, reads[number][0].unit)
+            kept = kept_sizes(pieces, self._timeline.redactor) if pieces else ()
+            self._timeline.append(StreamTimed(request_id=answer.request_id, at_ms=at_ms, sizes=kept))
 
     def leave_bodies(self, reason: str) -> None:
         """Say of the bodies that are not read yet why they are left out."""

@@ -237,6 +237,50 @@
   };
   if (window.customElements) customElements.whenDefined(TAG).then(() => { send({ kind: 'element-defined' }); soon(look); }, () => {});
 
+  // --- streams: when the pieces of an answer are read, and how long they are; never what they say ---
+  const streams = new WeakMap(), readers = new WeakMap(), STREAM_MS = 250, MOST_PIECES = 4000;
+  const told = (/** @type {any} */ s) => {
+    s.isPlanned = false;
+    const { at, sizes, url, number, unit } = s;
+    s.at = []; s.sizes = [];
+    if (at.length) send({ kind: 'stream-read', url, number, unit, at_ms: at, sizes });
+  };
+  const piece = (/** @type {any} */ s, /** @type {any} */ { done, value }) => {
+    if (done) return told(s);
+    const isText = typeof value === 'string';
+    if (++s.count > MOST_PIECES || !(isText || ArrayBuffer.isView(value))) return;
+    s.unit = isText ? 'chars' : 'bytes';
+    s.at.push(Math.round((now() - s.opened) * 10) / 10); s.sizes.push(isText ? value.length : value.byteLength);
+    if (!s.isPlanned) { s.isPlanned = true; later(guarded(() => told(s)), STREAM_MS); }
+  };
+  try {
+    let opened = 0;
+    const body = /** @type {any} */ (Object.getOwnPropertyDescriptor(Response.prototype, 'body'));
+    const source = ReadableStream.prototype, reading = ReadableStreamDefaultReader.prototype, { getReader, pipeThrough } = source, { read } = reading;
+    const known = { get body() {
+      const stream = body.get.call(this), self = /** @type {any} */ (this);
+      try {
+        if (stream && !streams.has(stream) && /event-stream/.test(self.headers.get('content-type'))) {
+          streams.set(stream, { url: bare(self.url), number: ++opened, opened: now(), count: 0, at: [], sizes: [] });
+        }
+      } catch { /* as above */ }
+      return stream;
+    } };
+    const passed = (/** @type {WeakMap<any, any>} */ to, /** @type {any} */ from, /** @type {any} */ out) => { if (streams.has(from)) to.set(out, streams.get(from)); return out; };
+    const natives = /** @type {any} */ ({
+      getReader() { return passed(readers, this, getReader.apply(this, /** @type {any} */ (arguments))); },
+      pipeThrough(/** @type {any} */ _transform) { return passed(streams, this, pipeThrough.apply(this, /** @type {any} */ (arguments))); },
+      read() {
+        const result = read.apply(this, /** @type {any} */ (arguments)), s = readers.get(this);
+        if (s) result.then(guarded((/** @type {any} */ got) => piece(s, got)), () => {});
+        return result;
+      },
+    });
+    Object.defineProperty(Response.prototype, 'body', { ...body, get: /** @type {any} */ (Object.getOwnPropertyDescriptor(known, 'body')).get });
+    Object.assign(source, { getReader: natives.getReader, pipeThrough: natives.pipeThrough });
+    reading.read = natives.read;
+  } catch { /* one missing fact */ }
+
   // --- the protocol ---
   const format = (/** @type {any} */ secret) => {
     try {

@@ -34,8 +34,8 @@ class Recorder:
         self.timeline = Timeline(clock_ms=lambda: time.perf_counter() * 1000, redactor=redactor, sink=self._write)
         self.bodies = BodyStore(redactor)
         salt = secrets.token_hex(16)
-        self._probe = Probe(self.timeline, salt)
         self._network = NetworkObserver(self.timeline, self.bodies, salt)
+        self._probe = Probe(self.timeline, salt, self._network.on_stream)
         self._pages = PageObserver(self.timeline)
 
     def attach(self, context: BrowserContext, page: Page) -> None:
@@ -61,6 +61,10 @@ class Recorder:
     def leave_bodies(self, reason: str) -> None:
         """Leave out the bodies that were not fetched, and say why."""
         self._network.leave_bodies(reason)
+
+    def end_streams(self) -> None:
+        """Write down when the pieces of unfinished streams came."""
+        self._network.end_streams()
 
     def settle(self) -> None:
         """Close the timeline's file, and replace in its earlier lines what was learned to be secret later."""

@@ -1,0 +1,136 @@
+"""Writes what makes a visit's folder a bundle, packs it, and reads a recording back: from a folder, a zip, or a HAR of any tool.
+
+In: folders and files. Out: `manifest.json`, a zip, a `Recording`. What was not written by us is read with limits, see `untrusted`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from harness.analysis.recording import recording_of
+from harness.errors import BundleError, RecordingError
+from harness.model.manifest import FileSeal, Manifest, manifest_from, saved_manifest
+from harness.model.recording import Recording
+from harness.model.shapes import PLACEHOLDER, Shape, shape_of
+from harness.report.bundle import write_json
+from harness.report.untrusted import name_problem, opened_bundle, read_json, read_text
+
+MANIFEST = "manifest.json"
+HAR = "network.har"
+PACKED_FIRST = (MANIFEST, HAR, "timeline.jsonl", "result.json")
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write `manifest.json`, with a seal for every file that is there. Raises BundleError."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    seals = tuple(_seal(path, path.relative_to(folder).as_posix()) for path in files)
+    write_json(folder / MANIFEST, saved_manifest(replace(manifest, files=seals)))
+
+
+def shapes_in(texts: Iterable[str], placeholders: Iterable[tuple[str, str]]) -> tuple[tuple[str, Shape], ...]:
+    """Return the shapes of the placeholders that stand in these texts. `placeholders`: with the values they stand for."""
+    present = {found[0] for text in texts for found in PLACEHOLDER.finditer(text)}
+    return tuple(
+        (placeholder, shape_of(value, placeholder.split(":")[1]))
+        for placeholder, value in placeholders
+        if placeholder in present
+    )
+
+
+def _seal(path: Path, name: str) -> FileSeal:
+    try:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return FileSeal(name=name, sha256=sha256, size_bytes=path.stat().st_size)
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def pack(folder: Path, archive: Path) -> Path:
+    """Write a bundle's folder as one zip, and return it. Raises BundleError when it is no bundle, or cannot be written."""
+    if not (folder / HAR).is_file():
+        raise BundleError(f"{folder} is no bundle: it has no {HAR}")
+    partial = archive.with_name(archive.name + ".partial")
+    names = [
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() and not path.is_symlink()
+    ]
+    names.sort(key=lambda name: (PACKED_FIRST.index(name) if name in PACKED_FIRST else len(PACKED_FIRST), name))
+    try:
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as packed:
+            for name in names:
+                if not name.endswith(".partial") and (folder / name).resolve() != partial.resolve():
+                    packed.write(folder / name, name)
+        partial.replace(archive)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise BundleError(f"cannot write {archive}: {error.strerror or error}") from error
+    return archive
+
+
+@contextmanager
+def opened_recording(path: Path) -> Iterator[tuple[Recording, Path | None]]:
+    """Yield a recording and the folder of its bundle, None for a bare HAR, until the block ends.
+
+    Raises RecordingError for what is no recording, is damaged, or is of a newer format.
+    """
+    try:
+        if path.is_file() and not _is_zip(path):
+            yield recording_of(read_json(path), name=path.name), None
+            return
+        with opened_bundle(path) as folder:
+            yield read_recording(folder, name=path.name), folder
+    except BundleError as error:
+        raise RecordingError(str(error)) from error
+
+
+def read_recording(folder: Path, *, name: str) -> Recording:
+    """Return what a bundle's folder holds. Raises RecordingError, BundleError."""
+    har = _har_in(folder)
+    manifest = (
+        manifest_from(read_json(folder / MANIFEST), f"{name}: {MANIFEST}") if (folder / MANIFEST).is_file() else None
+    )
+
+    def read_file(wanted: str) -> str | None:
+        if name_problem(wanted):
+            return None
+        try:
+            return read_text(folder / wanted)
+        except BundleError:
+            return None
+
+    recording = recording_of(read_json(har), name=name, manifest=manifest, read_file=read_file)
+    return replace(recording, warnings=(*recording.warnings, *_broken_seals(folder, manifest)))
+
+
+def _har_in(folder: Path) -> Path:
+    if (folder / HAR).is_file():
+        return folder / HAR
+    others = sorted(folder.glob("*.har"))
+    if not others:
+        raise RecordingError(f"{folder} is no bundle: it has no {HAR}, and no other HAR")
+    return others[0]
+
+
+def _broken_seals(folder: Path, manifest: Manifest | None) -> Iterator[str]:
+    """Yield what is not as it was when the manifest was written; a file that a replay does not read is only missed."""
+    for seal in manifest.files if manifest else ():
+        if name_problem(seal.name):
+            yield f"the manifest names a file that no bundle has: {seal.name[:80]!a}"
+        elif not (folder / seal.name).is_file():
+            yield f"{seal.name} is missing"
+        elif _seal(folder / seal.name, seal.name) != seal:
+            yield f"{seal.name} was changed after the bundle was written"
+
+
+def _is_zip(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"PK"
+    except OSError as error:
+        raise RecordingError(f"cannot read {path}: {error.strerror or error}") from error
