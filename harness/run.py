@@ -20,6 +20,7 @@ from harness import __version__
 from harness.analysis.cors import cors_headers_of
 from harness.analysis.exchanges import exchanges_of
 from harness.analysis.har import har_of
+from harness.analysis.matching import Miss
 from harness.analysis.recording import actions_of, recording_of
 from harness.analysis.result import result_of
 from harness.analysis.verdict import Limits
@@ -28,12 +29,13 @@ from harness.drive import talk
 from harness.drive.capture import dom_html, element_screenshot, page_screenshot, secret_elements
 from harness.drive.embed import Embed
 from harness.drive.faults import cookie_keeper, install_aborts, install_forwarding
+from harness.drive.replaying import install_replay
 from harness.drive.routes import LEAVES_LOOPBACK, Destinations, destination_of, install_routes
 from harness.drive.surroundings import environment_of, storage_of
 from harness.drive.talk import Reply
 from harness.errors import BundleError, ConfigError, ConversationFailed, MountFailed
-from harness.model.events import FaultInjected, Omitted, RequestBlocked, VisitEnded, VisitStarted
-from harness.model.faults import Asked, Fault, combined, render_fault
+from harness.model.events import FaultInjected, Omitted, ReplayMissed, RequestBlocked, VisitEnded, VisitStarted
+from harness.model.faults import ABORT, Asked, Fault, combined, render_fault
 from harness.model.injection import Injector
 from harness.model.manifest import Manifest
 from harness.model.recording import Environment, Judged
@@ -46,6 +48,7 @@ from harness.report.recordings import HAR, shapes_in, write_manifest
 from harness.report.trace import Evidence, learn_from_trace, rewrite_trace
 from harness.servers.forwarder import serve_forwarder
 from harness.servers.named_faults import faults_of
+from harness.servers.replay import ReplayServer, is_broken_off
 from harness.servers.scenarios import Scenario, scenario_named
 from harness.servers.server import Stack
 
@@ -61,7 +64,7 @@ class Target:
     entry: str = ""
     click: str = ""
     scenario: Scenario | None = None
-    network: str = "live"  # "hermetic" | "live"
+    network: str = "live"  # "hermetic" | "live" | "replay"
     faults: tuple[Fault, ...] = ()  # injected on a page of somebody else; an embedded one's are its scenario's
     limits: Limits
     prefetch: str = "required"
@@ -405,10 +408,16 @@ def open_visit(
     redactor: Redactor,
     keep: Keep,
     stack: Stack | None,
+    replay: ReplayServer | None = None,
 ) -> Iterator[Visit]:
-    """Observe a page from before its first navigation until the block ends; then write the bundle."""
+    """Observe a page from before its first navigation until the block ends; then write the bundle.
+
+    `replay` answers a visit whose target's network is "replay"; the context has it as its proxy.
+    """
     recorder = Recorder(folder=folder, redactor=redactor)
     recorder.attach(context, page)
+    if replay is not None:
+        _replay(context, replay, recorder)
     to = _destinations(stack) if target.network == "hermetic" else None
     if to is not None:
         _route(context, to, recorder)
@@ -428,11 +437,38 @@ def open_visit(
         finally:
             if stack is not None:
                 stack.on_answer = ignore_answer
+            if replay is not None:
+                replay.replay.on_miss = replay.on_fault = ignore_answer
             forwarding.close()
             recorder.detach(context, page)
 
 
-def ignore_answer(_answer: object) -> None:
+def _replay(context: BrowserContext, server: ReplayServer, recorder: Recorder) -> None:
+    """Have a recording answer, and write down what it does not answer."""
+    timeline, replay = recorder.timeline, server.replay
+
+    def on_miss(miss: Miss) -> None:
+        timeline.append(
+            ReplayMissed(method=miss.method, url=miss.url, nearest=miss.nearest, difference=miss.difference)
+        )
+
+    def on_blocked(method: str, url: str) -> None:
+        timeline.append(RequestBlocked(method=method, url=url))
+
+    replay.on_miss, server.on_fault = on_miss, _on_fault(recorder)
+    recording = replay.recording
+    install_replay(
+        context,
+        recording,
+        broken_off=replay.broken_off,
+        is_intercepted=recording.network == "hermetic" or any(map(is_broken_off, recording.exchanges)),
+        on_blocked=on_blocked,
+    )
+    if any(fault.verb == ABORT for fault in server.injector.faults):
+        install_aborts(context, server.injector, server.on_fault)
+
+
+def ignore_answer(*_answer: object) -> None:
     """The listener between visits."""
 
 

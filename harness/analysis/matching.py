@@ -89,14 +89,12 @@ class Matcher:
     def __init__(self, exchanges: Iterable[RecordedExchange]) -> None:
         self._exchanges = tuple(exchanges)
         self._used: set[int] = set()
-        self.misses: list[Miss] = []
         self.repeats: list[RecordedExchange] = []  # that answered once more than they were recorded
 
     def take(self, method: str, url: str, body: str = "") -> RecordedExchange | None:
-        """Return what answers this request, and count it as used; None when nothing does, which is a miss."""
+        """Return what answers this request, and count it as used; None when nothing does."""
         found = self.look(method, url, body)
         if found is None:
-            self.misses.append(self.miss_of(method, url, body))
             return None
         if found.number in self._used:
             self.repeats.append(found)
