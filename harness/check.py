@@ -6,7 +6,6 @@ In: a URL and what to click. Out: the verdict on the console or as JSON, a bundl
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,24 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser, Error
 from rich.console import Console
 from rich.markup import escape
 
 from harness.config import Config
-from harness.drive.browsers import find_browser, launch_failure
-from harness.errors import EnvironmentFailure, SecretFound
+from harness.errors import EnvironmentFailure
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.report.bundle import result_dict
 from harness.report.context import render_failure, render_prefetch
-from harness.report.run_folder import new_run_folder, publish, shown
-from harness.report.search import NOT_SEARCHED, Secret, prove, render_proof
+from harness.report.run_folder import new_run_folder, publish
 from harness.report.terminal import milestones
 from harness.run import Keep, Target, Visit, context_options, open_visit, target_of
+from harness.visiting import PLAIN, launched_browser, search_for_secrets
 
 MOST_CONSOLE_LINES = 5
-PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}  # text as it is, for any terminal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +51,8 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
     with ExitStack() as resources:
         redactor = Redactor(config.secrets)
         resources.callback(publish, run)
-        resources.callback(_prove, console, run, redactor, options)
+        plain = Console(stderr=True) if options.as_json else console
+        resources.callback(search_for_secrets, plain, run, redactor, is_searched=options.is_searched)
         if not options.as_json:
             resources.enter_context(console.status(f"opening {escape(url)}"))
         browser = resources.enter_context(launched_browser(config))
@@ -69,38 +67,6 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
     else:
         _print(console, result, shown)
     return 0 if result.is_mounted else 1
-
-
-def _prove(console: Console, run: Path, redactor: Redactor, options: CheckOptions) -> None:
-    """Search what the check wrote for every secret. Raises SecretFound."""
-    plain = Console(stderr=True) if options.as_json else console
-    for kind, why in redactor.refused:
-        plain.print(f"not redacted: a secret of the kind {kind}, because {why}", **PLAIN)
-    if not options.is_searched:
-        plain.print(NOT_SEARCHED, style="bold yellow", **PLAIN)
-        return
-    proof = prove(run, (Secret(kind=kind, value=value) for kind, value in redactor.learned))
-    told = render_proof(proof, folder=shown(run))
-    if proof.hits:
-        raise SecretFound(told)
-    if told:
-        plain.print(told, **PLAIN)
-
-
-@contextmanager
-def launched_browser(config: Config) -> Iterator[Browser]:
-    """Yield the configured browser. Raises EnvironmentFailure when it is not there, or does not start."""
-    use = config.use
-    options = find_browser(use.browser, use.executable_path, os.environ, headless=use.headless).launch_options()
-    with sync_playwright() as playwright:
-        try:
-            browser: Browser = getattr(playwright, use.browser).launch(headless=use.headless, **options)
-        except Error as error:
-            raise launch_failure(error.message, options) from error
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 @contextmanager

@@ -332,6 +332,7 @@ class Visit:
                 outcome=result.outcome,
                 reason=result.reason,
                 cause=result.cause.rule if result.cause else "",
+                findings=tuple(f.rule for f in (*([result.cause] if result.cause else []), *result.also)),
                 prefetch=result.prefetch,
                 mount_timeout_ms=limits.mount_timeout_ms,
                 stable_for_ms=limits.stable_for_ms,

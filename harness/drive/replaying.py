@@ -12,11 +12,12 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Request, Route
 
+from harness.drive.faults import asked_of
 from harness.drive.surroundings import clock_script
-from harness.model.faults import NET_ERRORS
+from harness.model.faults import NET_ERRORS, Asked
 from harness.model.recording import RecordedExchange, Recording
 
-BrokenOff = Callable[[str, str, str], RecordedExchange | None]
+BrokenOff = Callable[[Asked, str], RecordedExchange | None]
 FIREFOX_ERRORS = {"CONNECTION_REFUSED": "connectionrefused", "UNKNOWN_HOST": "namenotresolved", "NET_RESET": "connectionreset",
                   "NET_TIMEOUT": "timedout", "NET_INTERRUPT": "connectionclosed"}  # fmt: skip
 
@@ -66,7 +67,7 @@ def install_replay(
 
     def handle(route: Route) -> None:
         request = route.request
-        found = broken_off(request.method, request.url.split("#")[0], _body_of(request))
+        found = broken_off(asked_of(request), _body_of(request))
         if found is None:
             route.continue_()
             return

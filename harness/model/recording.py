@@ -84,6 +84,7 @@ class Judged:
     outcome: str = ""
     reason: str = ""
     cause: str = ""  # the rule; "" without one
+    findings: tuple[str, ...] = ()  # the rules that found something which follows from nothing else, the cause first
     prefetch: str = ""
     mount_timeout_ms: float = 15_000
     stable_for_ms: float = 2_000

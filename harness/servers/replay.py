@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -33,7 +34,16 @@ LARGEST_ASKED_BYTES = 5_000_000
 MISSING = "chatkit-harness: nothing recorded answers this request"
 
 OnMiss = Callable[[Miss], None]
-Elsewhere = Callable[[Asked, RecordedExchange | None], ASGIApp | None]
+
+
+class Elsewhere(Protocol):
+    """What answers some requests in place of the recording."""
+
+    def concerns(self, asked: Asked) -> bool:
+        """Whether a request may be one of them."""
+
+    def __call__(self, asked: Asked, exchange: RecordedExchange | None) -> ASGIApp | None:
+        """Return what answers a request; None leaves it to the recorded exchange, or to be a miss."""
 
 
 class Replay:
@@ -49,18 +59,17 @@ class Replay:
         self._reserved: dict[tuple[str, str], list[RecordedExchange]] = {}
         self._lock = threading.Lock()
 
-    def broken_off(self, method: str, url: str, body: str) -> RecordedExchange | None:
+    def broken_off(self, asked: Asked, body: str) -> RecordedExchange | None:
         """Return the exchange that the browser itself has to break off, when this request is that one.
 
         Called in the browser's name before the request is made; any other exchange is kept for it until it comes here.
         """
+        is_healed = self._elsewhere is not None and self._elsewhere.concerns(asked)
         with self._lock:
-            found = self.matcher.take(method, url, body)
-            if found is None:
-                return None
-            if is_broken_off(found):
+            found = self.matcher.take(asked.method, asked.url, body)
+            if found is None or (is_broken_off(found) and not is_healed):
                 return found
-            self._reserved.setdefault((method, url), []).append(found)
+            self._reserved.setdefault((asked.method, asked.url), []).append(found)
             return None
 
     def take(self, method: str, url: str, body: str) -> RecordedExchange | None:
@@ -106,7 +115,8 @@ class Replay:
             "access-control-allow-methods": method,
             "access-control-allow-headers": headers.get("access-control-request-headers", ""),
         }
-        is_refused = coming is not None and coming.cors_header is not None
+        is_healed = self._elsewhere is not None and self._elsewhere.concerns(asked)
+        is_refused = coming is not None and coming.cors_header is not None and not is_healed
         return Response(status_code=204, headers={} if is_refused else allowed)
 
     async def _serve(self, exchange: RecordedExchange, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,0 +1,271 @@
+"""Has a recorded visit again, as it was or with something changed, and finds by experiment what its failure hangs on.
+
+In: a recording, a browser, what to change. Out: results, each with a bundle of its own. Nothing is printed here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser
+
+from harness.analysis.suspects import FACTS, Smallest, Suspect, disagreement, smallest, suspects_of
+from harness.analysis.verdict import Limits
+from harness.config import Config
+from harness.drive.mending import install_mending
+from harness.drive.replaying import replay_options
+from harness.errors import ConversationFailed, MountFailed, PageError
+from harness.model.faults import EXCHANGES, HEALED, HEALTHY, Asked, Fault, combined
+from harness.model.recording import Recording
+from harness.model.redaction import Redactor
+from harness.model.results import VisitResult
+from harness.run import Keep, Target, Visit, open_visit
+from harness.servers.healing import Healer, sdk_only, session_request
+from harness.servers.named_faults import faults_of
+from harness.servers.replay import RECORDED, Elsewhere, ReplayServer, serve_replay
+
+EXPERIMENT_TIMEOUT_MS = 8_000
+LONGEST_NAME = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What is different in a replay: faults that are brought in, exchanges that are healthy, and facts of the page that are mended."""
+
+    faults: tuple[Fault, ...] = ()
+    heals: tuple[Fault, ...] = ()
+    facts: tuple[str, ...] = ()
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the replay is as it was recorded."""
+        return not (self.faults or self.heals or self.facts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What a replay came to."""
+
+    result: VisitResult
+    folder: Path
+    misses: tuple[str, ...]  # requests that nothing answered, as sentences
+    repeats: int  # answers that were given once more than they were recorded
+    trouble: str = ""  # what kept the page from being opened and clicked as it was recorded
+
+
+def replayed(
+    browser: Browser,
+    recording: Recording,
+    folder: Path,
+    *,
+    config: Config,
+    timing: str = RECORDED,
+    change: Change | None = None,
+    sdk_dir: Path | None = None,
+    limits: Limits | None = None,
+    keep: Keep | None = None,
+    on_open: Callable[[Visit], None] | None = None,
+) -> Replayed:
+    """Return what one replay of a recording comes to, and write its bundle.
+
+    `sdk_dir`: the SDK's files come from there, whatever was recorded. `on_open`: called when the page has been opened and clicked.
+    """
+    change, trouble = change or Change(), ""
+    elsewhere = _elsewhere(recording, change, sdk_dir)
+    with (
+        serve_replay(recording, timing=timing, faults=change.faults, elsewhere=elsewhere) as server,
+        _visit(browser, recording, folder, server, config, limits, keep or Keep(bodies="on")) as visit,
+    ):
+        if change.facts and isinstance(elsewhere, Healer):
+            session = session_request(recording)
+            install_mending(
+                visit.page.context,
+                change.facts,
+                session=session,
+                secret=elsewhere.secret(),
+                custom_url=custom_url(recording),
+            )
+        try:
+            visit.open()
+            _act(visit, recording)
+        except PageError as error:
+            trouble = str(error)
+        if on_open is not None:
+            on_open(visit)
+        visit.wait_until_decided()
+        result = visit.finish()
+        replay = server.replay
+        misses = tuple(
+            f"{m.method} {m.url}" + (f" (nearest: {m.nearest}; {m.difference})" if m.nearest else "")
+            for m in replay.misses
+        )
+        return Replayed(
+            result=result, folder=folder, misses=misses, repeats=len(replay.matcher.repeats), trouble=trouble
+        )
+
+
+def change_of(texts: Iterable[str]) -> Change:
+    """Return what expressions such as "session=healthy", "delay:session=8s" and "layout=healthy" change about a replay.
+
+    `healthy` takes back a fault that was named before it; where there is none, it heals what was recorded. Raises ConfigError.
+    """
+    faults: list[Fault] = []
+    heals: list[Fault] = []
+    facts: list[str] = []
+    for text in texts:
+        name, _, value = text.partition("=")
+        if name in FACTS and value in HEALED:
+            facts.append(name)
+            continue
+        for fault in faults_of([text]):
+            left = combined((*faults, fault))
+            if fault.verb == HEALTHY and len(left) == len(faults):
+                heals.append(fault)
+            faults = list(left)
+    return Change(faults=tuple(faults), heals=tuple(heals), facts=tuple(dict.fromkeys(facts)))
+
+
+def healing(names: Iterable[str]) -> Change:
+    """Return the change that heals these suspects."""
+    names = tuple(names)
+    return Change(
+        heals=tuple(Fault(verb=HEALTHY, target=name) for name in names if name not in FACTS),
+        facts=tuple(name for name in names if name in FACTS),
+    )
+
+
+def _elsewhere(recording: Recording, change: Change, sdk_dir: Path | None) -> Elsewhere | None:
+    if change.heals or change.facts:
+        return Healer(change.heals, recording, sdk_dir=sdk_dir)
+    return sdk_only(recording, sdk_dir) if sdk_dir else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """What the experiments came to."""
+
+    baseline: VisitResult  # of the replay without a change
+    suspects: tuple[Suspect, ...]
+    found: Smallest
+    warning: str  # where the rules say something else; "" where they do not
+    folder: Path  # of the experiments' bundles
+
+
+def cause_of(
+    browser: Browser,
+    recording: Recording,
+    folder: Path,
+    *,
+    config: Config,
+    on_experiment: Callable[[frozenset[str], bool], None] = lambda _names, _is_mounted: None,
+) -> Cause:
+    """Return the smallest set of suspects whose healing lets the widget mount. Nothing is healed that mounts by itself."""
+    limits = target_of_recording(recording).limits
+    quick = dataclasses.replace(limits, mount_timeout_ms=min(limits.mount_timeout_ms, EXPERIMENT_TIMEOUT_MS))
+
+    def one(name: str, change: Change) -> VisitResult:
+        return replayed(
+            browser,
+            recording,
+            folder / name,
+            config=config,
+            change=change,
+            limits=quick,
+            keep=Keep(screenshot="off"),
+        ).result
+
+    baseline = one("as-recorded", Change())
+    suspects = suspects_of(recording)
+
+    def works(names: frozenset[str]) -> bool:
+        is_mounted = one("+".join(sorted(names))[:LONGEST_NAME], healing(names)).is_mounted
+        on_experiment(names, is_mounted)
+        return is_mounted
+
+    found = Smallest(names=(), experiments=0) if baseline.is_mounted else smallest(suspects, works)
+    rule = baseline.cause.rule if baseline.cause else ""
+    return Cause(
+        baseline=baseline,
+        suspects=suspects,
+        found=found,
+        warning=disagreement(rule, found.names),
+        folder=folder,
+    )
+
+
+def custom_url(recording: Recording) -> str:
+    """Return the URL of the page's own chat backend, "" when there is none."""
+    custom = EXCHANGES["custom"]
+    for x in recording.exchanges:
+        if custom.is_it(Asked(method=x.method, url=x.url, operation=x.operation)):
+            return x.url
+    return ""
+
+
+@contextmanager
+def _visit(
+    browser: Browser,
+    recording: Recording,
+    folder: Path,
+    server: ReplayServer,
+    config: Config,
+    limits: Limits | None,
+    keep: Keep,
+) -> Iterator[Visit]:
+    options: dict[str, Any] = replay_options(recording, server.url, browser=browser.browser_type.name)
+    with (
+        browser.new_context(**options) as context,
+        open_visit(
+            context=context,
+            page=context.new_page(),
+            target=target_of_recording(recording, limits),
+            folder=folder,
+            redactor=Redactor(config.secrets),
+            keep=keep,
+            stack=None,
+            replay=server,
+        ) as visit,
+    ):
+        yield visit
+
+
+def target_of_recording(recording: Recording, limits: Limits | None = None) -> Target:
+    """Return what was visited, to be judged as it was."""
+    judged = recording.judged
+    return Target(
+        url=recording.url,
+        project=recording.project or "replay",
+        entry=recording.entry,
+        network="replay",
+        limits=limits
+        or Limits(
+            mount_timeout_ms=judged.mount_timeout_ms,
+            stable_for_ms=judged.stable_for_ms,
+            settled_stable_for_ms=judged.settled_stable_for_ms,
+            quiet_ms=judged.quiet_ms,
+            idle_ms=judged.idle_ms,
+        ),
+        prefetch=judged.prefetch_expected,
+        console_allow=judged.console_allow,
+        session_endpoint=judged.session_endpoint,
+    )
+
+
+def _act(visit: Visit, recording: Recording) -> None:
+    """Do on the page what was done when it was recorded."""
+    for action in recording.actions:
+        match action.action:
+            case "click":
+                visit.embed.click(action.target)
+            case "reload":
+                visit.page.reload(wait_until="commit")
+            case "send":
+                try:
+                    visit.send(action.text, via=action.target)
+                except (MountFailed, ConversationFailed):  # what became of it is in the timeline
+                    return
