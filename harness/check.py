@@ -7,26 +7,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from playwright.sync_api import Browser, Error
 from rich.console import Console
 from rich.markup import escape
 
 from harness.config import Config
-from harness.errors import EnvironmentFailure
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.report.bundle import result_dict
 from harness.report.context import render_failure, render_prefetch
 from harness.report.run_folder import new_run_folder, publish
 from harness.report.terminal import milestones
-from harness.run import Keep, Target, Visit, context_options, open_visit, target_of
-from harness.visiting import PLAIN, launched_browser, search_for_secrets
+from harness.run import Keep, target_of
+from harness.visiting import PLAIN, launched_browser, opened_visit, search_for_secrets
 
 MOST_CONSOLE_LINES = 5
 
@@ -56,7 +51,8 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
         if not options.as_json:
             resources.enter_context(console.status(f"opening {escape(url)}"))
         browser = resources.enter_context(launched_browser(config))
-        visit = resources.enter_context(_opened(browser, config, target, run / "check", redactor))
+        keep = Keep(trace=config.use.trace, screenshot=config.use.screenshot)
+        visit = resources.enter_context(opened_visit(browser, config, target, run / "check", redactor, keep))
         visit.open()
         for name in options.clicks:
             visit.embed.click(name)
@@ -67,30 +63,6 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
     else:
         _print(console, result, shown)
     return 0 if result.is_mounted else 1
-
-
-@contextmanager
-def _opened(browser: Browser, config: Config, target: Target, folder: Path, redactor: Redactor) -> Iterator[Visit]:
-    options: dict[str, Any] = context_options(config, target.network, has_faults=bool(target.faults))
-    context = browser.new_context(**options)
-    keep = Keep(trace=config.use.trace, screenshot=config.use.screenshot)
-    with open_visit(
-        context=context,
-        page=context.new_page(),
-        target=target,
-        folder=folder,
-        redactor=redactor,
-        keep=keep,
-        stack=None,
-    ) as visit:
-        try:
-            yield visit
-        except Error as error:
-            if not browser.is_connected():
-                raise EnvironmentFailure(
-                    f"the browser died during the visit\n  bundle: {visit.folder_shown}"
-                ) from error
-            raise
 
 
 def _print(console: Console, result: VisitResult, bundle: str) -> None:

@@ -26,6 +26,7 @@ from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.run import Keep, Target, Visit, open_visit
 from harness.servers.healing import Healer, sdk_only, session_request
+from harness.servers.live_sdk import LiveSdk
 from harness.servers.named_faults import faults_of
 from harness.servers.replay import RECORDED, Elsewhere, ReplayServer, serve_replay
 
@@ -66,17 +67,17 @@ def replayed(
     config: Config,
     timing: str = RECORDED,
     change: Change | None = None,
-    sdk_dir: Path | None = None,
+    sdk: Path | LiveSdk | None = None,
     limits: Limits | None = None,
     keep: Keep | None = None,
-    on_open: Callable[[Visit], None] | None = None,
+    on_end: Callable[[Visit], None] | None = None,
 ) -> Replayed:
     """Return what one replay of a recording comes to, and write its bundle.
 
-    `sdk_dir`: the SDK's files come from there, whatever was recorded. `on_open`: called when the page has been opened and clicked.
+    `sdk`: the SDK's files come from there, whatever was recorded. `on_end`: called when there is a verdict, while the page is still open.
     """
     change, trouble = change or Change(), ""
-    elsewhere = _elsewhere(recording, change, sdk_dir)
+    elsewhere = _elsewhere(recording, change, sdk)
     with (
         serve_replay(recording, timing=timing, faults=change.faults, elsewhere=elsewhere) as server,
         _visit(browser, recording, folder, server, config, limits, keep or Keep(bodies="on")) as visit,
@@ -95,9 +96,9 @@ def replayed(
             _act(visit, recording)
         except PageError as error:
             trouble = str(error)
-        if on_open is not None:
-            on_open(visit)
         visit.wait_until_decided()
+        if on_end is not None:
+            on_end(visit)
         result = visit.finish()
         replay = server.replay
         misses = tuple(
@@ -139,10 +140,10 @@ def healing(names: Iterable[str]) -> Change:
     )
 
 
-def _elsewhere(recording: Recording, change: Change, sdk_dir: Path | None) -> Elsewhere | None:
+def _elsewhere(recording: Recording, change: Change, sdk: Path | LiveSdk | None) -> Elsewhere | None:
     if change.heals or change.facts:
-        return Healer(change.heals, recording, sdk_dir=sdk_dir)
-    return sdk_only(recording, sdk_dir) if sdk_dir else None
+        return Healer(change.heals, recording, sdk_dir=sdk if isinstance(sdk, Path) else None)
+    return sdk_only(recording, sdk) if isinstance(sdk, Path) else sdk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

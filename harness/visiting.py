@@ -16,10 +16,11 @@ from rich.console import Console
 
 from harness.config import Config
 from harness.drive.browsers import find_browser, launch_failure
-from harness.errors import SecretFound
+from harness.errors import EnvironmentFailure, SecretFound
 from harness.model.redaction import Redactor
 from harness.report.run_folder import shown
 from harness.report.search import NOT_SEARCHED, Secret, prove, render_proof
+from harness.run import Keep, Target, Visit, context_options, open_visit
 
 PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}  # text as it is, for any terminal
 
@@ -41,6 +42,32 @@ def launched_browser(config: Config, engine: str = "", *, headless: bool | None 
             yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def opened_visit(
+    browser: Browser, config: Config, target: Target, folder: Path, redactor: Redactor, keep: Keep
+) -> Iterator[Visit]:
+    """Yield a visit in a context of its own. Raises EnvironmentFailure when the browser dies."""
+    options: dict[str, Any] = context_options(config, target.network, has_faults=bool(target.faults))
+    context = browser.new_context(**options)
+    with open_visit(
+        context=context,
+        page=context.new_page(),
+        target=target,
+        folder=folder,
+        redactor=redactor,
+        keep=keep,
+        stack=None,
+    ) as visit:
+        try:
+            yield visit
+        except Error as error:
+            if not browser.is_connected():
+                raise EnvironmentFailure(
+                    f"the browser died during the visit\n  bundle: {visit.folder_shown}"
+                ) from error
+            raise
 
 
 def search_for_secrets(console: Console, run: Path, redactor: Redactor, *, is_searched: bool) -> None:

@@ -65,7 +65,7 @@ class Healer:
         """Whether a request is one of those that are to be healthy, its occurrence aside."""
         return any(heal.concerns(asked) for heal in self.heals)
 
-    def __call__(self, asked: Asked, exchange: RecordedExchange | None) -> ASGIApp | None:
+    def __call__(self, asked: Asked, exchange: RecordedExchange | None, /) -> ASGIApp | None:
         """Return what answers a request in place of the recording."""
         met = self._injector.take(asked)
         if met:

@@ -42,7 +42,7 @@ class Elsewhere(Protocol):
     def concerns(self, asked: Asked) -> bool:
         """Whether a request may be one of them."""
 
-    def __call__(self, asked: Asked, exchange: RecordedExchange | None) -> ASGIApp | None:
+    def __call__(self, asked: Asked, exchange: RecordedExchange | None, /) -> ASGIApp | None:
         """Return what answers a request; None leaves it to the recorded exchange, or to be a miss."""
 
 

@@ -1,0 +1,254 @@
+"""Reproduces a recorded visit from its bundle alone: does it fail here too, and for the same reason?
+
+In: a bundle, a zip or a HAR, and what to change. Out: words on the console or JSON, a bundle of the replay, an exit code.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Error
+from rich.console import Console
+
+from harness.analysis.comparison import Comparison, compared, verdict_told
+from harness.analysis.suspects import FACTS
+from harness.config import Config
+from harness.errors import ConfigError
+from harness.model.recording import Recording
+from harness.model.redaction import Redactor
+from harness.replaying import Cause, Replayed, cause_of, change_of, replayed
+from harness.report.bundle import result_dict
+from harness.report.context import render_failure
+from harness.report.recordings import opened_recording
+from harness.report.run_folder import new_run_folder, publish, shown
+from harness.run import Keep, Visit
+from harness.servers.live_sdk import LiveSdk
+from harness.servers.named_faults import fixtures_dir
+from harness.servers.replay import RECORDED
+from harness.visiting import PLAIN, launched_browser, search_for_secrets
+
+DIFFERS = 1
+SDK_CHOICES = "recorded, stand-in, live or snapshot:<folder>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReproOptions:
+    """What the command line says about this replay."""
+
+    timing: str = RECORDED
+    what_if: tuple[str, ...] = ()
+    is_cause: bool = False
+    sdk: str = "recorded"
+    is_headed: bool = False
+    is_paused: bool = False
+    as_json: bool = False
+    is_searched: bool = True
+
+
+def run_repro(console: Console, config: Config, path: Path, options: ReproOptions) -> int:
+    """Return 0 when the recorded verdict came about again, or the change let the widget mount, or a cause was found; 1 when not.
+
+    Raises RecordingError for what cannot be read, ConfigError for a change that is none.
+    """
+    change, sdk = change_of(options.what_if), _sdk_of(options.sdk)
+    plain = Console(stderr=True) if options.as_json else console
+    with ExitStack() as resources:
+        recording, _ = resources.enter_context(opened_recording(path))
+        run = new_run_folder(config.output_dir, keep_runs=config.keep_runs)
+        redactor = Redactor(config.secrets)
+        resources.callback(publish, run)
+        resources.callback(search_for_secrets, plain, run, redactor, is_searched=options.is_searched)
+        _introduce(plain, recording)
+        engine = config.use.browser if config.settings["use.browser"].source == "command line" else ""
+        browser = resources.enter_context(
+            launched_browser(
+                config,
+                engine or recording.environment.browser or config.use.browser,
+                headless=False if options.is_headed or options.is_paused else None,
+            )
+        )
+        if options.is_cause:
+            cause = cause_of(browser, recording, run / "experiments", config=config, on_experiment=_teller(plain))
+            return _tell_cause(console, cause, options)
+        again = replayed(
+            browser,
+            recording,
+            run / "repro",
+            config=config,
+            timing=options.timing,
+            change=change,
+            sdk=sdk,
+            keep=Keep(trace=config.use.trace, screenshot=config.use.screenshot, bodies="on"),
+            on_end=_pause(plain) if options.is_paused else None,
+        )
+        if change.is_nothing and sdk is None:
+            return _tell_replay(console, recording, again, options)
+        return _tell_change(console, recording, again, options)
+
+
+def _sdk_of(text: str) -> Path | LiveSdk | None:
+    """Return where the SDK comes from; None for the recording. Raises ConfigError."""
+    if text in ("", "recorded"):
+        return None
+    if text == "stand-in":
+        return fixtures_dir() / "sdk"
+    if text == "live":
+        return LiveSdk()
+    kind, _, folder = text.partition(":")
+    if kind == "snapshot" and Path(folder).is_dir():
+        return Path(folder)
+    what = f"there is no folder {folder!r}" if kind == "snapshot" else f"{text!r} is no source of the SDK"
+    raise ConfigError(f"--sdk: {what}\n  expected: {SDK_CHOICES}")
+
+
+# --- words --------------------------------------------------------------------------------------------------------
+
+
+def _introduce(console: Console, recording: Recording) -> None:
+    known = recording.environment
+    browser = f"{known.browser} {known.browser_version}".strip() or "an unknown browser"
+    when = recording.started_at[:19].replace("T", " ") or "an unknown time"
+    count = len(recording.exchanges)
+    console.print(f"recording: {recording.name}: {count} exchanges, {browser}, {when} UTC", **PLAIN)
+    console.print(f"  page:      {recording.url}", **PLAIN)
+    for warning in recording.warnings:
+        console.print(f"  warning:   {warning}", style="yellow", **PLAIN)
+    for what in recording.missing:
+        console.print(f"  missing:   {what}", style="yellow", **PLAIN)
+
+
+def _tell_replay(console: Console, recording: Recording, again: Replayed, options: ReproOptions) -> int:
+    comparison = compared(recording.judged, again.result, misses=again.misses, missing=recording.missing)
+    if options.as_json:
+        _print_json(recording, again, {"comparison": asdict(comparison)})
+    else:
+        _tell_comparison(console, recording, again, comparison)
+    return 0 if comparison.is_same or (comparison.is_same is None and again.result.is_mounted) else DIFFERS
+
+
+def _tell_comparison(console: Console, recording: Recording, again: Replayed, comparison: Comparison) -> None:
+    style = {True: "bold green", False: "bold red", None: "bold"}[comparison.is_same]
+    console.print(comparison.sentence, style=style, **PLAIN)
+    if recording.judged.outcome:
+        console.print(f"  recorded:  {verdict_told(recording.judged.outcome, recording.judged.cause)}", **PLAIN)
+    console.print(f"  replayed:  {_verdict(again)}", **PLAIN)
+    for difference in comparison.differences[1:]:
+        console.print(f"  differs:   {difference}", **PLAIN)
+    _tell_details(console, again, is_miss_told=comparison.is_same is not False)
+
+
+def _tell_details(console: Console, again: Replayed, *, is_miss_told: bool) -> None:
+    result = again.result
+    if again.trouble:
+        console.print(f"  page:      {again.trouble}", **PLAIN)
+    if not result.is_mounted:
+        console.print("\n".join(render_failure(result, bundle="").splitlines()[1:-1]), **PLAIN)
+    for miss in again.misses[:5] if is_miss_told else ():
+        console.print(f"  unanswered: {miss}", **PLAIN)
+    console.print(f"  bundle:    {shown(again.folder.absolute())}", **PLAIN)
+
+
+def _tell_change(console: Console, recording: Recording, again: Replayed, options: ReproOptions) -> int:
+    changed = ", ".join(options.what_if) or f"the SDK from {options.sdk}"
+    if options.as_json:
+        _print_json(recording, again, {"changed": changed})
+    else:
+        mounts = "the widget mounts" if again.result.is_mounted else "the widget still does not mount"
+        console.print(
+            f"with {changed}: {mounts}", style="bold green" if again.result.is_mounted else "bold red", **PLAIN
+        )
+        console.print(f"  recorded:  {verdict_told(recording.judged.outcome, recording.judged.cause)}", **PLAIN)
+        console.print(f"  replayed:  {_verdict(again)}", **PLAIN)
+        _tell_details(console, again, is_miss_told=True)
+    return 0 if again.result.is_mounted else DIFFERS
+
+
+def _verdict(again: Replayed) -> str:
+    return verdict_told(again.result.outcome, again.result.cause.rule if again.result.cause else "")
+
+
+def _print_json(recording: Recording, again: Replayed, more: dict[str, Any]) -> None:
+    saved = {
+        "recorded": asdict(recording.judged),
+        **more,
+        "misses": list(again.misses),
+        "missing": list(recording.missing),
+        "warnings": list(recording.warnings),
+        "bundle": shown(again.folder.absolute()),
+        "replayed": result_dict(again.result),
+    }
+    print(json.dumps(saved, ensure_ascii=False, indent=1))
+
+
+def _teller(console: Console) -> Any:
+    def tell(names: frozenset[str], is_mounted: bool) -> None:
+        ending = "mounts" if is_mounted else "does not mount"
+        console.print(f"  healed {' + '.join(sorted(names))}: {ending}", style="dim", **PLAIN)
+
+    return tell
+
+
+def _tell_cause(console: Console, cause: Cause, options: ReproOptions) -> int:
+    found, baseline = cause.found, cause.baseline
+    rule = baseline.cause.rule if baseline.cause else ""
+    why = {suspect.name: suspect.why for suspect in cause.suspects}
+    if options.as_json:
+        told = {"smallest": list(found.names), "experiments": found.experiments, "warning": cause.warning}
+        suspects = [asdict(suspect) for suspect in cause.suspects]
+        print(
+            json.dumps({**told, "rule": rule, "suspects": suspects, "bundle": shown(cause.folder.absolute())}, indent=1)
+        )
+        return 0 if found.names else DIFFERS
+    if baseline.is_mounted:
+        console.print("the recorded visit mounts when it is replayed: there is nothing to heal", style="bold", **PLAIN)
+        return DIFFERS
+    if not found.names:
+        console.print(
+            "no cause found: healing all that can be healed does not let the widget mount", style="bold red", **PLAIN
+        )
+        console.print("  not healed: the page's protocol and origin, its scripts, and the browser itself", **PLAIN)
+    else:
+        console.print(f"smallest cause: {' and '.join(found.names)}", style="bold green", **PLAIN)
+        for name in found.names:
+            about = FACTS.get(name, f"the exchange {name}")
+            console.print(f"  {name + ':':10} {about}" + (f": {why[name]}" if why.get(name) else ""), **PLAIN)
+        console.print(
+            f"  proof:     healed, the widget mounts; unhealed, it does not ({found.experiments} experiments)", **PLAIN
+        )
+    console.print(
+        f"  rules say: {rule or 'nothing'}" + (f": {baseline.cause.title}" if baseline.cause else ""), **PLAIN
+    )
+    if cause.warning:
+        console.print(f"  WARNING:   {cause.warning}", style="bold yellow", **PLAIN)
+    console.print(f"  bundles:   {shown(cause.folder.absolute())}", **PLAIN)
+    return 0 if found.names else DIFFERS
+
+
+# --- a person -----------------------------------------------------------------------------------------------------
+
+
+def _pause(console: Console) -> Any:
+    """Return what keeps the page open, and answered, until somebody presses Enter or closes it."""
+
+    def wait(visit: Visit) -> None:
+        console.print("the page stays open and is answered from the recording; Enter ends", style="bold", **PLAIN)
+        is_over = threading.Event()
+
+        def read() -> None:
+            sys.stdin.readline()
+            is_over.set()
+
+        threading.Thread(target=read, daemon=True).start()
+        try:
+            while not is_over.is_set() and not visit.page.is_closed():
+                visit.page.wait_for_timeout(200)
+        except Error:  # the window was closed
+            return
+
+    return wait
