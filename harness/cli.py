@@ -139,6 +139,10 @@ def check(url: str, clicks: tuple[str, ...], fault: str, as_json: bool, no_secre
 @click.option(
     "--sdk", default="recorded", show_default=True, metavar="SOURCE", help="stand-in, live, snapshot:<folder>."
 )
+@click.option(
+    "--minimise", type=click.Path(path_type=Path), metavar="PATH", help="Write a smaller bundle: folder or zip."
+)
+@click.option("--to-scenario", default="", metavar="NAME", help="Make a test of your own suite of it.")
 @click.option("--pause", is_flag=True, help="Show the browser, and keep the page open after the verdict.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
 @click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
@@ -148,6 +152,8 @@ def repro(
     timing: str,
     what_if: tuple[str, ...],
     cause: bool,
+    minimise: Path | None,
+    to_scenario: str,
     sdk: str,
     pause: bool,
     as_json: bool,
@@ -168,6 +174,8 @@ def repro(
         timing=timing,
         what_if=what_if,
         is_cause=cause,
+        minimise=minimise,
+        to_scenario=to_scenario,
         sdk=sdk,
         is_headed=options["headed"],
         is_paused=pause,

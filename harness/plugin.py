@@ -17,7 +17,7 @@ import pytest
 from harness import pytest_fixtures
 from harness.chatkit import Chatkit
 from harness.config import Config, Overrides, read_config
-from harness.errors import EmbedError, EnvironmentFailure, HarnessError, SecretFound
+from harness.errors import EmbedError, EnvironmentFailure, HarnessError, RecordingError, SecretFound
 from harness.model.redaction import Redactor
 from harness.model.results import TestOutcome
 from harness.outcomes import BUNDLE, EXIT_CODE, Outcomes
@@ -192,7 +192,7 @@ class Controller:
         self._session = session
         try:
             project = self._ours.project()
-            if project.web_server is None:
+            if project.web_server is None or (project.network == "replay" and project.record == "none"):
                 return
             environ: dict[str, str] = {}
             if project.network == "hermetic":
@@ -218,10 +218,12 @@ class Controller:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Stop the servers; exit with 13 when the environment was at fault."""
+        """Stop the servers; exit with 13 when the environment was at fault, with 11 when a recording was."""
         self._resources.close()
-        if any(outcome.exit_code == EnvironmentFailure.exit_code for outcome in self.outcomes.finished):
-            session.exitstatus = EnvironmentFailure.exit_code
+        codes = {outcome.exit_code for outcome in self.outcomes.finished}
+        for code in (RecordingError.exit_code, EnvironmentFailure.exit_code):
+            if code in codes:
+                session.exitstatus = code
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self, config: pytest.Config) -> None:

@@ -6,27 +6,29 @@ In: a recording, a browser, what to change. Out: results, each with a bundle of 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, BrowserContext
 
+from harness.analysis.minimising import minimal
 from harness.analysis.suspects import FACTS, Smallest, Suspect, disagreement, smallest, suspects_of
 from harness.analysis.verdict import Limits
 from harness.config import Config
 from harness.drive.mending import install_mending
 from harness.drive.replaying import replay_options
-from harness.errors import ConversationFailed, MountFailed, PageError
+from harness.errors import ConversationFailed, MountFailed, PageError, RecordingError
 from harness.model.faults import EXCHANGES, HEALED, HEALTHY, Asked, Fault, combined
 from harness.model.recording import Recording
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.run import Keep, Target, Visit, open_visit
 from harness.servers.healing import Healer, sdk_only, session_request
-from harness.servers.live_sdk import LiveSdk
+from harness.servers.live import LiveSdk
 from harness.servers.named_faults import faults_of
 from harness.servers.replay import RECORDED, Elsewhere, ReplayServer, serve_replay
 
@@ -77,7 +79,7 @@ def replayed(
     `sdk`: the SDK's files come from there, whatever was recorded. `on_end`: called when there is a verdict, while the page is still open.
     """
     change, trouble = change or Change(), ""
-    elsewhere = _elsewhere(recording, change, sdk)
+    elsewhere = elsewhere_of(recording, change, sdk)
     with (
         serve_replay(recording, timing=timing, faults=change.faults, elsewhere=elsewhere) as server,
         _visit(browser, recording, folder, server, config, limits, keep or Keep(bodies="on")) as visit,
@@ -140,7 +142,8 @@ def healing(names: Iterable[str]) -> Change:
     )
 
 
-def _elsewhere(recording: Recording, change: Change, sdk: Path | LiveSdk | None) -> Elsewhere | None:
+def elsewhere_of(recording: Recording, change: Change, sdk: Path | LiveSdk | None = None) -> Elsewhere | None:
+    """Return what answers in place of a recording when this is changed; None when nothing does."""
     if change.heals or change.facts:
         return Healer(change.heals, recording, sdk_dir=sdk if isinstance(sdk, Path) else None)
     return sdk_only(recording, sdk) if isinstance(sdk, Path) else sdk
@@ -199,6 +202,62 @@ def cause_of(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smaller:
+    """A recording that shows the same cause with less."""
+
+    recording: Recording
+    kept: frozenset[int]  # numbers of its exchanges in the whole one
+    experiments: int
+
+
+def minimised(
+    browser: Browser, recording: Recording, folder: Path, *, config: Config, on_experiment: Callable[[int, bool], None]
+) -> Smaller:
+    """Return the recording without what is not needed to see the same verdict and cause.
+
+    `on_experiment` hears how many exchanges were left, and whether it was the same. Raises RecordingError when not even the
+    whole recording shows it.
+    """
+    numbers = itertools.count(1)
+    limits = target_of_recording(recording).limits
+    quick = dataclasses.replace(limits, mount_timeout_ms=min(limits.mount_timeout_ms, EXPERIMENT_TIMEOUT_MS))
+
+    def verdict(smaller: Recording) -> tuple[str, str]:
+        result = replayed(
+            browser,
+            smaller,
+            folder / f"{next(numbers):03}",
+            config=config,
+            limits=quick,
+            keep=Keep(screenshot="off", bodies="off"),
+        ).result
+        return result.outcome, result.cause.rule if result.cause else ""
+
+    def without(kept: frozenset[int], storage: dict[str, Any]) -> Recording:
+        exchanges = tuple(x for x in recording.exchanges if x.number in kept)
+        left_out = recording.left_out + len(recording.exchanges) - len(exchanges)
+        return dataclasses.replace(recording, exchanges=exchanges, storage=storage, left_out=left_out)
+
+    whole = verdict(recording)
+    if recording.judged.outcome and whole != (recording.judged.outcome, recording.judged.cause):
+        raise RecordingError(
+            f"{recording.name} is not reproduced as it is (recorded {recording.judged.outcome} {recording.judged.cause}, "
+            f"replayed {' '.join(whole)}): there is nothing to make smaller"
+        )
+
+    def works(kept: frozenset[int]) -> bool:
+        is_same = verdict(without(kept, recording.storage)) == whole
+        on_experiment(len(kept), is_same)
+        return is_same
+
+    kept, experiments = minimal(recording, works)
+    storage = recording.storage
+    if storage and verdict(without(kept, {})) == whole:
+        storage = {}
+    return Smaller(recording=without(kept, storage), kept=kept, experiments=experiments)
+
+
 def custom_url(recording: Recording) -> str:
     """Return the URL of the page's own chat backend, "" when there is none."""
     custom = EXCHANGES["custom"]
@@ -221,17 +280,39 @@ def _visit(
     options: dict[str, Any] = replay_options(recording, server.url, browser=browser.browser_type.name)
     with (
         browser.new_context(**options) as context,
-        open_visit(
-            context=context,
-            page=context.new_page(),
-            target=target_of_recording(recording, limits),
-            folder=folder,
-            redactor=Redactor(config.secrets),
-            keep=keep,
-            stack=None,
-            replay=server,
+        opened_replay(
+            context, recording, target_of_recording(recording, limits), folder, server, config, keep
         ) as visit,
     ):
+        yield visit
+
+
+@contextmanager
+def opened_replay(
+    context: BrowserContext,
+    recording: Recording,
+    target: Target,
+    folder: Path,
+    server: ReplayServer,
+    config: Config,
+    keep: Keep,
+    redactor: Redactor | None = None,
+) -> Iterator[Visit]:
+    """Yield a visit that a recording answers, in a context that has the server as its proxy."""
+    redactor = redactor or Redactor(config.secrets)
+    # What was secret when it was recorded is secret here too, in its made-up form.
+    for placeholder, value in recording.made_up.known:
+        redactor.learn(placeholder.split(":")[1], value)
+    with open_visit(
+        context=context,
+        page=context.new_page(),
+        target=target,
+        folder=folder,
+        redactor=redactor,
+        keep=keep,
+        stack=None,
+        replay=server,
+    ) as visit:
         yield visit
 
 

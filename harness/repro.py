@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from playwright.sync_api import Error
@@ -19,16 +21,17 @@ from rich.console import Console
 from harness.analysis.comparison import Comparison, compared, verdict_told
 from harness.analysis.suspects import FACTS
 from harness.config import Config
-from harness.errors import ConfigError
+from harness.errors import ConfigError, RecordingError
 from harness.model.recording import Recording
 from harness.model.redaction import Redactor
-from harness.replaying import Cause, Replayed, cause_of, change_of, replayed
-from harness.report.bundle import result_dict
+from harness.replaying import Cause, Replayed, Smaller, cause_of, change_of, minimised, replayed
+from harness.report.bundle import result_dict, write_text
 from harness.report.context import render_failure
-from harness.report.recordings import opened_recording
+from harness.report.recordings import opened_recording, pack, write_smaller
 from harness.report.run_folder import new_run_folder, publish, shown
+from harness.report.scenario_test import render_scenario_test, scenario_name
 from harness.run import Keep, Visit
-from harness.servers.live_sdk import LiveSdk
+from harness.servers.live import LiveSdk
 from harness.servers.named_faults import fixtures_dir
 from harness.servers.replay import RECORDED
 from harness.visiting import PLAIN, launched_browser, search_for_secrets
@@ -47,6 +50,8 @@ class ReproOptions:
     sdk: str = "recorded"
     is_headed: bool = False
     is_paused: bool = False
+    minimise: Path | None = None  # where the smaller bundle goes
+    to_scenario: str = ""
     as_json: bool = False
     is_searched: bool = True
 
@@ -59,7 +64,9 @@ def run_repro(console: Console, config: Config, path: Path, options: ReproOption
     change, sdk = change_of(options.what_if), _sdk_of(options.sdk)
     plain = Console(stderr=True) if options.as_json else console
     with ExitStack() as resources:
-        recording, _ = resources.enter_context(opened_recording(path))
+        recording, folder = resources.enter_context(opened_recording(path))
+        if options.to_scenario and options.minimise is None:
+            return _write_scenario(console, config, recording, folder, options.to_scenario)
         run = new_run_folder(config.output_dir, keep_runs=config.keep_runs)
         redactor = Redactor(config.secrets)
         resources.callback(publish, run)
@@ -76,6 +83,9 @@ def run_repro(console: Console, config: Config, path: Path, options: ReproOption
         if options.is_cause:
             cause = cause_of(browser, recording, run / "experiments", config=config, on_experiment=_teller(plain))
             return _tell_cause(console, cause, options)
+        if options.minimise is not None:
+            smaller = minimised(browser, recording, run / "experiments", config=config, on_experiment=_counter(plain))
+            return _keep_smaller(console, config, recording, folder, smaller, options)
         again = replayed(
             browser,
             recording,
@@ -186,7 +196,7 @@ def _print_json(recording: Recording, again: Replayed, more: dict[str, Any]) -> 
     print(json.dumps(saved, ensure_ascii=False, indent=1))
 
 
-def _teller(console: Console) -> Any:
+def _teller(console: Console) -> Callable[[frozenset[str], bool], None]:
     def tell(names: frozenset[str], is_mounted: bool) -> None:
         ending = "mounts" if is_mounted else "does not mount"
         console.print(f"  healed {' + '.join(sorted(names))}: {ending}", style="dim", **PLAIN)
@@ -230,10 +240,57 @@ def _tell_cause(console: Console, cause: Cause, options: ReproOptions) -> int:
     return 0 if found.names else DIFFERS
 
 
+def _counter(console: Console) -> Callable[[int, bool], None]:
+    def tell(count: int, is_same: bool) -> None:
+        console.print(
+            f"  with {count} exchanges: {'the same cause' if is_same else 'another verdict'}", style="dim", **PLAIN
+        )
+
+    return tell
+
+
+def _keep_smaller(
+    console: Console, config: Config, recording: Recording, folder: Path | None, smaller: Smaller, options: ReproOptions
+) -> int:
+    """Write the smaller bundle, as a zip when its name ends so, and a test of it when asked."""
+    out = options.minimise
+    if folder is None or out is None:
+        raise RecordingError("a bare HAR cannot be made smaller: put it into a folder first, as network.har")
+    with TemporaryDirectory(prefix="chatkit-smaller-") as place:
+        into = Path(place) / "bundle" if out.suffix == ".zip" else out
+        write_smaller(folder, into, smaller.recording, smaller.kept)
+        if out.suffix == ".zip":
+            pack(into, out)
+        before, after = len(recording.exchanges), len(smaller.kept)
+        console.print(f"minimised: {after} of {before} exchanges show the same cause", style="bold green", **PLAIN)
+        console.print(f"  verdict:   {verdict_told(recording.judged.outcome, recording.judged.cause)}", **PLAIN)
+        console.print(f"  bundle:    {shown(out.absolute())} ({smaller.experiments} experiments)", **PLAIN)
+        if options.to_scenario:
+            return _write_scenario(console, config, smaller.recording, into, options.to_scenario)
+    return 0
+
+
+def _write_scenario(console: Console, config: Config, recording: Recording, folder: Path | None, name: str) -> int:
+    """Put the recording and a test of it where the project's own tests are. Raises ConfigError when the test is there already."""
+    if folder is None:
+        raise RecordingError("a bare HAR has no verdict to test: replay it first, and take the bundle of that")
+    plain = scenario_name(name)
+    archive, test = config.test_dir / "recordings" / f"{plain}.zip", config.test_dir / f"test_{plain}.py"
+    if test.exists():
+        raise ConfigError(f"{shown(test.absolute())} exists already\n  to fix: choose another name, or delete it")
+    pack(folder, archive)
+    place = archive.relative_to(config.root).as_posix() if archive.is_relative_to(config.root) else archive.as_posix()
+    write_text(test, render_scenario_test(recording, name=plain, path=place))
+    console.print(f"test:      {shown(test.absolute())}", style="bold green", **PLAIN)
+    console.print(f"  recording: {shown(archive.absolute())}", **PLAIN)
+    console.print(f"  run it:    pytest {shown(test.absolute())}", **PLAIN)
+    return 0
+
+
 # --- a person -----------------------------------------------------------------------------------------------------
 
 
-def _pause(console: Console) -> Any:
+def _pause(console: Console) -> Callable[[Visit], None]:
     """Return what keeps the page open, and answered, until somebody presses Enter or closes it."""
 
     def wait(visit: Visit) -> None:

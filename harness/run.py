@@ -137,7 +137,16 @@ def target_of(
 class Visit:
     """One page visit: its embed, its result, its bundle."""
 
-    def __init__(self, *, context: BrowserContext, page: Page, target: Target, recorder: Recorder, keep: Keep) -> None:
+    def __init__(
+        self,
+        *,
+        context: BrowserContext,
+        page: Page,
+        target: Target,
+        recorder: Recorder,
+        keep: Keep,
+        replayed_network: str = "",
+    ) -> None:
         self.target = target
         self.folder = recorder.folder
         self.embed = Embed(
@@ -154,6 +163,7 @@ class Visit:
         self._is_traced = False
         self._storage: dict[str, Any] = {}
         self._said: list[tuple[str, str]] = []  # messages sent, and how
+        self._recorded_network = replayed_network  # of the recording that answers this visit
         self._final: VisitResult | None = None
 
     @property
@@ -322,7 +332,7 @@ class Visit:
             harness=__version__,
             url=timeline.redactor.text(result.url),
             started_at=result.started_at,
-            network=result.network,
+            network=self._recorded_network or result.network,
             project=result.project,
             entry=result.entry,
             environment=environment,
@@ -429,7 +439,14 @@ def open_visit(
     forwarding = ExitStack()
     if target.faults:
         forwarding.enter_context(_faults_on_the_way(context, target.faults, to, recorder))
-    visit = Visit(context=context, page=page, target=target, recorder=recorder, keep=keep)
+    visit = Visit(
+        context=context,
+        page=page,
+        target=target,
+        recorder=recorder,
+        keep=keep,
+        replayed_network=replay.replay.recording.network if replay else "",
+    )
     try:
         yield visit
     finally:
@@ -464,6 +481,7 @@ def _replay(context: BrowserContext, server: ReplayServer, recorder: Recorder) -
         broken_off=replay.broken_off,
         is_intercepted=recording.network == "hermetic" or any(map(is_broken_off, recording.exchanges)),
         on_blocked=on_blocked,
+        on_broken_off=recorder.tell_failure,
     )
     if any(fault.verb == ABORT for fault in server.injector.faults):
         install_aborts(context, server.injector, server.on_fault)

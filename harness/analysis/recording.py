@@ -59,6 +59,7 @@ def recording_of(
         storage=_expanded(known.storage, made_up),
         judged=known.judged,
         made_up=made_up,
+        left_out=known.left_out,
         missing=tuple(dict.fromkeys((*known.missing, *_missing(exchanges)))),
         warnings=_warnings(len(rows) - len(exchanges), manifest, log),
     )

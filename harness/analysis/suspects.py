@@ -74,7 +74,7 @@ def suspects_of(recording: Recording) -> tuple[Suspect, ...]:
     """Return every suspect, those that look wrong first, in the order of their evidence."""
     found: dict[str, Suspect] = {}
     for exchange in recording.exchanges:
-        for name in _targets(exchange, recording):
+        for name in targets_of(exchange, recording):
             why = _oddness(name, exchange, recording)
             if name not in found or (why and not found[name].is_odd):
                 found[name] = Suspect(name=name, why=why, seq=exchange.seq)
@@ -148,7 +148,8 @@ def _reduced(names: list[str], works: Callable[[Iterable[str]], bool]) -> list[s
 # --- exchanges ----------------------------------------------------------------------------------------------------
 
 
-def _targets(exchange: RecordedExchange, recording: Recording) -> Iterator[str]:
+def targets_of(exchange: RecordedExchange, recording: Recording) -> Iterator[str]:
+    """Yield what an exchange is in the words of the fault language."""
     is_page = exchange.resource_type == "document" and exchange.url == recording.url.split("#")[0]
     kind = exchange.resource_type
     destination = ("document" if is_page else "iframe") if kind == "document" else DESTINATIONS.get(kind, kind)

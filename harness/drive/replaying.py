@@ -54,6 +54,7 @@ def install_replay(
     broken_off: BrokenOff,
     is_intercepted: bool,
     on_blocked: Callable[[str, str], None],
+    on_broken_off: Callable[[Request, str], None],
 ) -> None:
     """Set the page's clock, and break off in the browser what the recorded one broke off.
 
@@ -72,6 +73,8 @@ def install_replay(
             route.continue_()
             return
         code = net_error_of(found.failure)
+        if code == "failed":  # as near as Playwright's words come
+            on_broken_off(request, found.failure)
         if recording.network == "hermetic" and code == "internetdisconnected":
             on_blocked(request.method, request.url)
         route.abort(code)

@@ -43,6 +43,7 @@ class Manifest:
     judged: Judged = field(default_factory=Judged)
     shapes: tuple[tuple[str, Shape], ...] = ()  # by placeholder
     files: tuple[FileSeal, ...] = ()
+    left_out: int = 0  # exchanges that were not needed to see the same cause; what asks for one gets nothing
     missing: tuple[str, ...] = ()
 
 
@@ -56,6 +57,7 @@ def saved_manifest(manifest: Manifest) -> dict[str, Any]:
         "project": manifest.project,
         "entry": manifest.entry,
         "missing": list(manifest.missing),
+        "left_out": manifest.left_out,
         "environment": asdict(manifest.environment),
         "actions": [asdict(action) for action in manifest.actions],
         "judged": asdict(manifest.judged),
@@ -87,6 +89,7 @@ def manifest_from(data: Any, where: str) -> Manifest:
             judged=_value(Judged, data.get("judged", {})),
             shapes=tuple((str(name), read_shape(s)) for name, s in _table(data.get("placeholders", {})).items()),
             files=tuple(_value(FileSeal, item) for item in data.get("files", [])),
+            left_out=int(data.get("left_out", 0)),
             missing=tuple(map(str, data.get("missing", []))),
         )
     except (TypeError, ValueError, KeyError, RecursionError) as error:

@@ -112,5 +112,6 @@ class Recording:
     storage: dict[str, Any] = field(default_factory=dict)  # as Playwright's `storage_state`
     judged: Judged = field(default_factory=Judged)
     made_up: MadeUp = field(default_factory=lambda: MadeUp({}))
+    left_out: int = 0  # exchanges that are not needed, and are answered with nothing
     missing: tuple[str, ...] = ()  # what a replay would need and does not have, as sentences
     warnings: tuple[str, ...] = ()  # what is strange about the files

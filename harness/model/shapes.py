@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 PLACEHOLDER = re.compile(r"<redacted:([a-z_]+):(\d+)>")
 PUBLIC_PREFIX = re.compile(r"(?:ek_|sk-proj-|sk-|cksess_|domain_pk_|pk_)")
@@ -38,6 +38,8 @@ def shape_of(value: str, kind: str = "") -> Shape:
     """Return the shape of a secret; of a whole header when the kind is "cookie" and it holds names."""
     if kind == "cookie" and "=" in value:
         return _cookie_shape(value)
+    if "%" in value and unquote(value) != value:
+        return shape_of(unquote(value))
     inner = value.strip("\"'` ")
     if inner and inner != value:
         before, _, after = value.partition(inner)
@@ -124,6 +126,11 @@ class MadeUp:
     def __init__(self, shapes: Mapping[str, Shape]) -> None:
         self._shapes = dict(shapes)
         self._values: dict[str, str] = {}
+
+    @property
+    def known(self) -> tuple[tuple[str, str], ...]:
+        """Every placeholder whose shape is known, with its value."""
+        return tuple((placeholder, self.value(placeholder)) for placeholder in self._shapes)
 
     def value(self, placeholder: str) -> str:
         """Return the value that stands for a placeholder; one that works where its shape is not known."""

@@ -72,8 +72,13 @@ class NetworkObserver:
         self._context: BrowserContext | None = None
         self._read_bodies = 0
         self._read_bytes = 0
+        self._failures: dict[Request, str] = {}
         self._told_streams: set[Request] = set()
         self._streams: dict[tuple[str, str, int], list[StreamRead]] = {}  # by URL, document and number in it
+
+    def tell_failure(self, request: Request, failure: str) -> None:
+        """Take this for a request's failure when it comes."""
+        self._failures[request] = failure
 
     def on_stream(self, read: StreamRead) -> None:
         """Keep what a document says of a stream, until its body is there."""
@@ -210,7 +215,8 @@ class NetworkObserver:
 
     def _on_failed(self, request: Request) -> None:
         if request in self._ids:
-            self._timeline.append(RequestFailed(request_id=self._ids[request], error_text=request.failure or ""))
+            failure = self._failures.pop(request, "") or request.failure or ""
+            self._timeline.append(RequestFailed(request_id=self._ids[request], error_text=failure))
 
     def _append_body(self, answer: ResponseReceived, text: str, reason: str) -> None:
         parsed = (

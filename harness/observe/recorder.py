@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, Request
 
 from harness.errors import BundleError
 from harness.model.redaction import Redactor
@@ -61,6 +61,10 @@ class Recorder:
     def leave_bodies(self, reason: str) -> None:
         """Leave out the bodies that were not fetched, and say why."""
         self._network.leave_bodies(reason)
+
+    def tell_failure(self, request: Request, failure: str) -> None:
+        """Write down this failure of a request that is broken off in a recording's name, and not the browser's nearest one."""
+        self._network.tell_failure(request, failure)
 
     def end_streams(self) -> None:
         """Write down when the pieces of unfinished streams came."""

@@ -6,18 +6,21 @@ In: folders and files. Out: `manifest.json`, a zip, a `Recording`. What was not 
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+from harness.analysis.minimising import filtered
 from harness.analysis.recording import recording_of
 from harness.errors import BundleError, RecordingError
 from harness.model.manifest import FileSeal, Manifest, manifest_from, saved_manifest
 from harness.model.recording import Recording
 from harness.model.shapes import PLACEHOLDER, Shape, shape_of
-from harness.report.bundle import write_json
+from harness.report.bundle import write_json, write_text
 from harness.report.untrusted import name_problem, opened_bundle, read_json, read_text
 
 MANIFEST = "manifest.json"
@@ -30,6 +33,16 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
     seals = tuple(_seal(path, path.relative_to(folder).as_posix()) for path in files)
     write_json(folder / MANIFEST, saved_manifest(replace(manifest, files=seals)))
+
+
+def reseal(folder: Path) -> None:
+    """Seal a bundle's files once more, after one of them had to be redacted late; a folder that is no bundle is left alone."""
+    try:
+        manifest = manifest_from(read_json(folder / MANIFEST), MANIFEST) if (folder / MANIFEST).is_file() else None
+        if manifest is not None:
+            write_manifest(folder, manifest)
+    except (BundleError, RecordingError):
+        return
 
 
 def shapes_in(texts: Iterable[str], placeholders: Iterable[tuple[str, str]]) -> tuple[tuple[str, Shape], ...]:
@@ -106,6 +119,36 @@ def read_recording(folder: Path, *, name: str) -> Recording:
 
     recording = recording_of(read_json(har), name=name, manifest=manifest, read_file=read_file)
     return replace(recording, warnings=(*recording.warnings, *_broken_seals(folder, manifest)))
+
+
+def write_smaller(folder: Path, into: Path, smaller: Recording, kept: frozenset[int]) -> None:
+    """Write the bundle again with only these exchanges, as redacted as it was. Screenshots, trace and DOM stay behind."""
+    manifest = (
+        manifest_from(read_json(folder / MANIFEST), MANIFEST)
+        if (folder / MANIFEST).is_file()
+        else _manifest_of(smaller)
+    )
+    har = filtered(read_json(_har_in(folder)), kept)
+    write_json(into / HAR, har)
+    for name in ("timeline.jsonl", "result.json", "error-context.md"):
+        if (folder / name).is_file():
+            write_text(into / name, read_text(folder / name))
+    present = {found[0] for found in PLACEHOLDER.finditer(json.dumps(har, ensure_ascii=False))}
+    storage = manifest.storage if smaller.storage else {}
+    present |= {found[0] for found in PLACEHOLDER.finditer(json.dumps(storage, ensure_ascii=False))}
+    shapes = tuple((placeholder, shape) for placeholder, shape in manifest.shapes if placeholder in present)
+    write_manifest(into, replace(manifest, storage=storage, shapes=shapes, left_out=smaller.left_out, missing=()))
+
+
+def _manifest_of(recording: Recording) -> Manifest:
+    """The manifest of what had none: a HAR of another tool."""
+    return Manifest(
+        written_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        harness="",
+        url=recording.url,
+        started_at=recording.started_at,
+        network=recording.network,
+    )
 
 
 def _har_in(folder: Path) -> Path:

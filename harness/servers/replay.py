@@ -15,8 +15,8 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harness.analysis.matching import Matcher, Miss
 from harness.model.faults import Asked, Fault, operation_of
@@ -30,6 +30,10 @@ RECORDED, FAST = "recorded", "fast"
 NOT_REPLAYED = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "upgrade", "alt-svc",
                           "date", "server", "strict-transport-security", "proxy-connection", "trailer"})  # fmt: skip
 ABORTED_BY_PAGE = ("net::ERR_ABORTED", "NS_BINDING_ABORTED", "cancelled")
+KEPT_FROM_PAGE = (
+    "net::ERR_BLOCKED_BY_ORB"  # a script's answer was a page: Chromium hands no such thing over, nor says more
+)
+PAGE = "<!doctype html><title>not a script</title>"
 LARGEST_ASKED_BYTES = 5_000_000
 MISSING = "chatkit-harness: nothing recorded answers this request"
 
@@ -91,6 +95,8 @@ class Replay:
         other = self._elsewhere(asked, exchange) if self._elsewhere else None
         if other is not None:
             await other(scope, _again(body, receive), send)
+        elif exchange is None and self.recording.left_out:
+            await _nothing(asked, scope)(scope, receive, send)
         elif exchange is None:
             await self._miss(asked, text)(scope, receive, send)
         else:
@@ -139,6 +145,10 @@ class Replay:
             await send(_start(200, _cors_headers(exchange)))
             await send({"type": "http.response.body", "body": b"{}"})
             return
+        if exchange.failure == KEPT_FROM_PAGE:
+            await self._until(began, exchange.ended_ms)
+            await HTMLResponse(PAGE, headers={"x-content-type-options": "nosniff"})(scope, _nobody, send)
+            return
         if exchange.status == 0:
             if exchange.failure and exchange.failure not in ABORTED_BY_PAGE:
                 await self._until(began, exchange.ended_ms)
@@ -178,12 +188,22 @@ class Replay:
             await asyncio.sleep(left_s)
 
 
+def _nothing(asked: Asked, scope: Scope) -> Response:
+    """What answers a request that was left out of a recording: of the right kind, and empty."""
+    media_type = {"script": "text/javascript", "style": "text/css", "document": "text/html", "iframe": "text/html"}.get(
+        asked.destination
+    )
+    origin = Headers(scope=scope).get("origin", "*")
+    headers = {"access-control-allow-origin": origin, "access-control-allow-credentials": "true"}
+    return Response("", status_code=200 if media_type else 204, media_type=media_type, headers=headers)
+
+
 def is_broken_off(exchange: RecordedExchange) -> bool:
     """Whether only the browser can have this exchange fail as it did: no answer came, and neither page nor policy was to blame."""
     return (
         exchange.status == 0
         and exchange.failure.startswith(("net::", "NS_ERROR"))
-        and exchange.failure not in ABORTED_BY_PAGE
+        and exchange.failure not in (*ABORTED_BY_PAGE, KEPT_FROM_PAGE)
         and exchange.cors_header is None
     )
 
@@ -290,6 +310,10 @@ def _again(body: bytes, receive: Receive) -> Receive:
         return waiting.pop() if waiting else dict(await receive())
 
     return again
+
+
+async def _nobody() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
 
 
 async def _until_gone(receive: Receive) -> None:
