@@ -111,6 +111,16 @@ def navigated(url: str = PAGE, status: int = 200, media_type: str = "text/html")
     return events.Navigated(url=url, status=status, media_type=media_type)
 
 
+def caught_up(*, is_answered: bool = True) -> events.CaughtUp:
+    """Return the line at which the page had nothing more to say."""
+    return events.CaughtUp(is_answered=is_answered)
+
+
+def heard(ms: float) -> Steps:
+    """Return silence of so many milliseconds, and the page's answer that there was nothing."""
+    return [Pause(ms=ms - 1), caught_up()]
+
+
 def harness_fault(where: str = "probe", message: str = "unusable message") -> events.HarnessFault:
     """Return a fault of our own."""
     return events.HarnessFault(where=where, message=message)
@@ -411,6 +421,7 @@ ONE_OF_EACH: tuple[Event, ...] = (
     visit_started(),
     action_taken(),
     navigated(),
+    caught_up(),
     harness_fault(),
     visit_ended(),
     omitted(),

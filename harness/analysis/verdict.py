@@ -12,7 +12,7 @@ from enum import StrEnum
 from harness.analysis.mount import advance
 from harness.analysis.state import Backend, Milestone, Mount, Reached, Verification
 from harness.analysis.tracks import Element, Frame, Script, Session, Signal
-from harness.model.events import ActionTaken, Navigated, VisitEnded, VisitStarted
+from harness.model.events import ActionTaken, CaughtUp, Navigated, VisitEnded, VisitStarted
 from harness.model.timeline import Entry
 
 
@@ -63,7 +63,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The end of a wait. `decided_at_ms` is when the facts sufficed; `fact_at_ms` when the deciding one happened."""
+    """The end of a wait. `decided_at_ms` is when all was heard that decides; `fact_at_ms` when the deciding fact happened."""
 
     outcome: Outcome
     reason: Reason
@@ -80,6 +80,7 @@ class Judgement:
     limits: Limits
     mount: Mount = field(default_factory=Mount)
     verdict: Verdict | None = None
+    seen_at_ms: float = 0.0  # of the last entry that was followed
     is_over: bool = False  # the visit has ended; what comes later changes nothing
 
     @property
@@ -89,10 +90,18 @@ class Judgement:
 
 
 def follow(judgement: Judgement, entry: Entry) -> Judgement:
-    """Return the judgement after one more entry: what was due before it is decided first."""
-    judgement = settle(judgement, entry.at_ms)
-    if judgement.is_over or isinstance(entry.event, VisitEnded):
-        return replace(judgement, is_over=True)
+    """Return the judgement after one more entry.
+
+    Time alone decides nothing: an entry may be late because the machine is busy, and what was late still counts. What is
+    due is decided where the page was asked and had nothing more to say, and at the end of the visit.
+    """
+    if judgement.is_over:
+        return judgement
+    if isinstance(entry.event, VisitEnded):
+        return replace(settle(judgement, entry.at_ms), is_over=True)
+    judgement = replace(judgement, seen_at_ms=entry.at_ms)
+    if isinstance(entry.event, CaughtUp):
+        return settle(judgement, entry.at_ms)
     mount = advance(judgement.mount, entry)
     verdict = judgement.verdict
     if verdict is not None and (_is_reopening(entry) or _is_lost(verdict, mount)):
@@ -110,14 +119,16 @@ def settle(judgement: Judgement, now_ms: float) -> Judgement:
         return judgement
     mount = judgement.mount
     if outcome is Outcome.MOUNTED:
-        at = Reached(at_ms=due_ms, seq=max((r.seq for r in mount.milestones.values()), default=0))
+        at = Reached(
+            at_ms=max(due_ms, judgement.seen_at_ms), seq=max((r.seq for r in mount.milestones.values()), default=0)
+        )
         mount = replace(mount, milestones={**mount.milestones, Milestone.MOUNTED: at})
     # Where silence decides, the last sign of life is the deciding fact.
     is_silence = outcome is Outcome.FAILED and failure_of(mount) is None
     verdict = Verdict(
         outcome=outcome,
         reason=reason,
-        decided_at_ms=due_ms,
+        decided_at_ms=max(due_ms, judgement.seen_at_ms),
         fact_at_ms=mount.active_at_ms if is_silence else mount.decided_at_ms,
         evidence=_evidence(mount, reason),
         mount=mount,

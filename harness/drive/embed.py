@@ -14,11 +14,12 @@ from harness.analysis.state import Mount
 from harness.analysis.verdict import Judgement, Limits, follow, settle
 from harness.drive.waiting import Waiter
 from harness.errors import EnvironmentFailure, HarnessError, PageError
-from harness.model.events import ActionTaken, HarnessFault, Navigated, PageCrashed, ResponseReceived
+from harness.model.events import ActionTaken, CaughtUp, HarnessFault, Navigated, PageCrashed, ResponseReceived
 from harness.model.timeline import Entry, Timeline
 
 CLICK_TIMEOUT_MS = 5_000
 MOST_NAMES = 12
+ANSWER_TIMEOUT_MS = 1_000  # a page whose main thread hangs for longer is judged by what was seen
 
 
 class Embed:
@@ -81,33 +82,47 @@ class Embed:
         """Return the judgement as soon as there is a verdict; at the latest when the mount's time is over."""
         while True:
             self._read_bodies()
-            now_ms = self.timeline.now_ms  # before the entries: whatever comes later is stamped later
-            self._follow()
             self.raise_fault()
-            self._judgement = settle(self._judgement, now_ms)
             if self._judgement.verdict is not None:
                 return self._judgement
-            self._waiter.wait(self._judgement.due_ms - now_ms)
+            remaining_ms = self._judgement.due_ms - self.timeline.now_ms
+            if remaining_ms > 0:
+                self._waiter.wait(remaining_ms)
+            else:
+                self.catch_up()
 
     def wait_for(self, matches: Callable[[Entry], bool], *, after: int, timeout_ms: float) -> Entry | None:
         """Return the first entry after a line that matches; None when there is none in time."""
         deadline_ms = self.timeline.now_ms + timeout_ms
-        seen = after
+        seen, is_over = after, False
         while True:
             entries = self.timeline.since(seen)
             found = next((entry for entry in entries if matches(entry)), None)
             self.raise_fault()
-            if found is not None or self.timeline.now_ms >= deadline_ms:
+            if found is not None or is_over:
                 return found
             seen = entries[-1].seq if entries else seen
-            self._waiter.wait(deadline_ms - self.timeline.now_ms)
+            is_over = self.timeline.now_ms >= deadline_ms
+            if is_over:
+                self.catch_up()
+            else:
+                self._waiter.wait(deadline_ms - self.timeline.now_ms)
+
+    def catch_up(self) -> None:
+        """Hear all that the browser has said up to now: whatever the page did before it answers stands above that line."""
+        is_answered = not self._judgement.mount.is_crashed
+        try:
+            if is_answered:
+                self.page.locator("html").wait_for(state="attached", timeout=ANSWER_TIMEOUT_MS)
+        except Error:  # it hangs, or is gone
+            is_answered = False
+        self.timeline.append(CaughtUp(is_answered=is_answered))
 
     def judged(self) -> tuple[Judgement, tuple[Entry, ...]]:
-        """Return what is known at this moment, without waiting, and the entries it rests on."""
+        """Return what is known at this moment, without waiting, and the entries it rests on. It ends no wait."""
         now_ms = self.timeline.now_ms  # before the entries: whatever comes later is stamped later
         self._follow()
-        self._judgement = settle(self._judgement, now_ms)
-        return self._judgement, self.timeline.entries[: self._seen]
+        return settle(self._judgement, now_ms), self.timeline.entries[: self._seen]
 
     def raise_fault(self) -> None:
         """Raise what went wrong on our side since the last time, if anything: HarnessError, EnvironmentFailure."""

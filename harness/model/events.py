@@ -56,6 +56,16 @@ class Navigated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CaughtUp:
+    """The page answered the harness, or did not in time: all that the browser had to say stands above this line.
+
+    Silence is told from a machine that is too busy to be heard by this: nothing is decided without such a line.
+    """
+
+    is_answered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HarnessFault:
     """Something of ours went wrong while observing; the run raises it at its next step."""
 
@@ -434,6 +444,7 @@ Event = (
     VisitStarted
     | ActionTaken
     | Navigated
+    | CaughtUp
     | HarnessFault
     | VisitEnded
     | Omitted
