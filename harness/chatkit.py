@@ -18,6 +18,7 @@ from harness.config import Config, Project
 from harness.drive.replaying import replay_options
 from harness.episodes import episode_of, keep_episode
 from harness.errors import ConfigError, EnvironmentFailure, HarnessError
+from harness.model.bounds import Allowance
 from harness.model.recording import Recording
 from harness.model.redaction import Redactor
 from harness.replaying import change_of, elsewhere_of, opened_replay, target_of_recording
@@ -34,7 +35,14 @@ class Chatkit:
     """Opens ChatKit pages for one test. Use as a context manager: leaving it writes the bundles."""
 
     def __init__(
-        self, *, config: Config, new_context: NewContext, stack: Callable[[], Stack], folder: Path, scenario: str = ""
+        self,
+        *,
+        config: Config,
+        new_context: NewContext,
+        stack: Callable[[], Stack],
+        folder: Path,
+        scenario: str = "",
+        allowance: Allowance | None = None,
     ) -> None:
         self.config = config
         self.visits: list[Visit] = []
@@ -42,6 +50,7 @@ class Chatkit:
         self._stack = stack
         self.folder = folder
         self._scenario = scenario
+        self._allowance = allowance or Allowance()
         self.redactor = Redactor(config.secrets)
         self._open = ExitStack()
         self._contexts: list[BrowserContext] = []
@@ -107,6 +116,7 @@ class Chatkit:
                 redactor=self.redactor,
                 keep=Keep(trace=self.config.use.trace, screenshot=self.config.use.screenshot, bodies=bodies),
                 stack=self._stack() if needs_servers else None,
+                allowance=self._allowance,
             )
         )
         self.visits.append(visit)

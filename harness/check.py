@@ -16,6 +16,7 @@ from rich.markup import escape
 from harness.config import Config
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
+from harness.model.texts import in_json, one_line
 from harness.report.bundle import result_dict
 from harness.report.context import render_failure, render_prefetch
 from harness.report.run_folder import new_run_folder, publish
@@ -59,7 +60,7 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
         result = visit.wait_until_decided()
         shown = visit.folder_shown
     if options.as_json:
-        print(json.dumps({"bundle": shown, **result_dict(result)}, ensure_ascii=False, indent=1))
+        print(in_json(json.dumps({"bundle": shown, **result_dict(result)}, ensure_ascii=False, indent=1)))
     else:
         _print(console, result, shown)
     return 0 if result.is_mounted else 1
@@ -81,7 +82,7 @@ def _success(result: VisitResult) -> list[str]:
         f"mounted after {took_ms:.0f} ms: {result.url}",
         f"  secret:    {render_prefetch(result)}",
         f"  reached:   {milestones(result)}",
-        *(f"  also:      {f.title} ({f.rule}): {f.summary}" for f in result.also if f.layer != "console"),
+        *(f"  also:      {f.title} ({f.rule}): {one_line(f.summary)}" for f in result.also if f.layer != "console"),
     ]
 
 

@@ -18,6 +18,7 @@ from rich.markup import escape
 from harness import __version__
 from harness.config import Config, Overrides, read_config, render_config
 from harness.errors import ConfigError, HarnessError
+from harness.model.texts import for_terminal
 
 EXIT_CODES = """
 \b
@@ -41,7 +42,9 @@ def main() -> None:
     except HarnessError as error:
         if "--debug" in sys.argv:
             raise
-        _stderr().print(f"[bold red]{type(error).__name__}:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        _stderr().print(
+            f"[bold red]{type(error).__name__}:[/] {escape(for_terminal(str(error)))}", highlight=False, soft_wrap=True
+        )
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()

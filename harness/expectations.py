@@ -13,6 +13,7 @@ from playwright.sync_api import expect as playwright_expect
 from harness.drive.talk import Reply
 from harness.errors import ConversationFailed, EmbedError, MountFailed, MountTimeout
 from harness.model.results import VisitResult
+from harness.model.texts import first_line
 from harness.report.context import render_failure
 from harness.run import Visit
 
@@ -66,7 +67,7 @@ class EmbedAssertions:
         __tracebackhide__ = True
         result = self._visit.wait_until_decided()
         if not result.is_console_clean:
-            lines = [f"{p.kind}: {p.text.splitlines()[0]}  [line {p.seq}]" for p in result.console if not p.is_allowed]
+            lines = [f"{p.kind}: {first_line(p.text)}  [line {p.seq}]" for p in result.console if not p.is_allowed]
             raise EmbedError(self._told("expected a clean console; there " + _counted(lines), result))
 
     def not_to_have_clean_console(self, *, containing: str = "") -> None:

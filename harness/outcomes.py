@@ -13,6 +13,7 @@ import pytest
 
 from harness.errors import BundleError
 from harness.model.results import TestOutcome
+from harness.model.texts import in_json
 
 TESTS_NAME = "tests.jsonl"
 EXIT_CODE = "chatkit_exit_code"  # user property of a report: the exit code of a HarnessError
@@ -47,7 +48,7 @@ class Outcomes:
         path = self._folder / TESTS_NAME
         try:
             with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(outcome), ensure_ascii=False) + "\n")
+                file.write(in_json(json.dumps(asdict(outcome), ensure_ascii=False)) + "\n")
         except OSError as error:
             raise BundleError(f"cannot write {path}: {error.strerror}") from error
 

@@ -18,10 +18,11 @@ from harness import pytest_fixtures
 from harness.chatkit import Chatkit
 from harness.config import Config, Overrides, read_config
 from harness.errors import EmbedError, EnvironmentFailure, HarnessError, RecordingError, SecretFound
+from harness.model.bounds import Allowance
 from harness.model.redaction import Redactor
 from harness.model.results import TestOutcome
 from harness.outcomes import BUNDLE, EXIT_CODE, Outcomes
-from harness.pytest_fixtures import CONFIG, REDACTOR, STACK
+from harness.pytest_fixtures import ALLOWANCE, CONFIG, REDACTOR, STACK
 from harness.report.run_folder import new_run_folder, publish, shown
 from harness.report.search import NOT_SEARCHED, Secret, prove, redact_file, render_proof
 from harness.report.trace import is_trace, learn_from_trace, rewrite_trace
@@ -58,6 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(pytest_fixtures, "chatkit-harness-fixtures")
     config.stash[CONFIG] = ours = _read(config)
     config.stash[REDACTOR] = Redactor(ours.secrets)
+    config.stash[ALLOWANCE] = Allowance(processes=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
     if not config.option.browser:
         config.option.browser = [ours.use.browser]
     if hasattr(config, "workerinput"):

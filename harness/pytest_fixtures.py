@@ -17,12 +17,14 @@ from playwright.sync_api import Browser, BrowserContext, Error
 from harness.chatkit import Chatkit
 from harness.config import Config
 from harness.drive.browsers import find_browser, launch_failure
+from harness.model.bounds import Allowance
 from harness.model.redaction import Redactor
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
 
 CONFIG = pytest.StashKey[Config]()
 REDACTOR = pytest.StashKey[Redactor]()  # of this process: knows what the configuration and every visit so far taught
+ALLOWANCE = pytest.StashKey[Allowance]()  # what this process may still write in the run
 STACK = pytest.StashKey[Stack]()  # servers that run for the whole run, because the page's own backend talks to them
 
 
@@ -91,6 +93,11 @@ def chatkit(
     scenario = pytestconfig.option.chatkit_scenario
     folder = Path(output_path)
     with Chatkit(
-        config=chatkit_config, new_context=new_context, stack=chatkit_stack, folder=folder, scenario=scenario
+        config=chatkit_config,
+        new_context=new_context,
+        stack=chatkit_stack,
+        folder=folder,
+        scenario=scenario,
+        allowance=pytestconfig.stash[ALLOWANCE],
     ) as opened:
         yield opened

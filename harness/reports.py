@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from harness.model.redaction import Redactor
+from harness.model.texts import for_terminal
 from harness.report.search import Secret
 
 LEARNED = "chatkit_learned"
@@ -29,7 +30,8 @@ def redact_report(report: pytest.TestReport | pytest.CollectReport, redactors: I
             text = redactor.shown(text)
         return text
 
-    report.longrepr = _cleaned(report.longrepr, clean, 0)
+    # What a page wrote may be in an error's text; what a test printed is its own affair.
+    report.longrepr = _cleaned(report.longrepr, lambda text: for_terminal(clean(text)), 0)
     report.sections = [(title, clean(text)) for title, text in report.sections]
 
 

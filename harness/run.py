@@ -34,16 +34,18 @@ from harness.drive.routes import LEAVES_LOOPBACK, Destinations, destination_of, 
 from harness.drive.surroundings import environment_of, storage_of
 from harness.drive.talk import Reply
 from harness.errors import BundleError, ConfigError, ConversationFailed, MountFailed
+from harness.model.bounds import Allowance
 from harness.model.events import FaultInjected, Omitted, ReplayMissed, RequestBlocked, VisitEnded, VisitStarted
 from harness.model.faults import ABORT, Asked, Fault, combined, render_fault
 from harness.model.injection import Injector
 from harness.model.manifest import Manifest
 from harness.model.recording import Environment, Judged
-from harness.model.redaction import Redactor
+from harness.model.redaction import Redactor, in_markup
 from harness.model.results import VisitResult
+from harness.model.texts import with_texts
 from harness.observe.recorder import Recorder
 from harness.report.bundle import saved_result, write_bytes, write_json, write_text
-from harness.report.context import render_console, render_error_context, render_failure, render_verdict
+from harness.report.context import omissions_of, render_console, render_error_context, render_failure, render_verdict
 from harness.report.recordings import HAR, shapes_in, write_manifest
 from harness.report.trace import Evidence, learn_from_trace, rewrite_trace
 from harness.servers.forwarder import serve_forwarder
@@ -53,6 +55,7 @@ from harness.servers.scenarios import Scenario, scenario_named
 from harness.servers.server import Stack
 
 NAVIGATION_TIMEOUT_MS = 30_000
+SPARED = "bodies, DOM, screenshots, trace, and most of console and timeline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +203,7 @@ class Visit:
             )
         )
         self._storage = storage_of(self._context, timeline.redactor)
-        if self._keep.trace != "off":
+        if self._recorder.bounds.trace_bytes and self._keep.trace != "off":
             self._start_trace()
         self.embed.goto(target.url, timeout_ms=NAVIGATION_TIMEOUT_MS)
         if target.click:
@@ -269,7 +272,7 @@ class Visit:
         """Write the bundle and return the final result; the second time, only return it."""
         if self._final is not None:
             return self._final
-        page = self.embed.page
+        page, bounds = self.embed.page, self._recorder.bounds
         if not page.is_closed():
             self._recorder.read_bodies()
         before = self.result()
@@ -280,8 +283,8 @@ class Visit:
         if not self._screenshots and self._wants(self._keep.screenshot, before):
             self._take_screenshots()
         dom = (
-            dom_html(page, self._recorder.timeline.redactor)
-            if not page.is_closed() and not self.embed.is_crashed
+            dom_html(page, self._recorder.timeline.redactor, bounds)
+            if not page.is_closed() and not self.embed.is_crashed and bounds.dom_chars
             else ""
         )
         environment = environment_of(page)
@@ -300,24 +303,28 @@ class Visit:
         is_whole = self._wants(self._keep.bodies, result)
         har = har_of(
             exchanges,
-            text_of=recorder.bodies.text if is_whole else recorder.bodies.beginning,
+            text_of=recorder.bodies.text,
             started_at=recorder.started_at,
             page_title=result.url,
             browser=result.browser,
             version=__version__,
+            most_chars=recorder.bounds.har_chars,
+            longest_chars=recorder.bounds.body_chars if is_whole else recorder.bounds.passed_body_chars,
+            omitted=omissions_of(entries),
             cors=cors_headers_of(entries),
         )
         saved_har = redactor.value(har)
         write_text(folder / "console.log", redactor.text(render_console(entries)))
         write_json(folder / HAR, saved_har)
         if dom:
-            write_text(folder / "dom.html", redactor.text(dom))
+            write_text(folder / "dom.html", in_markup(redactor.text(dom)))
         for name, image in self._screenshots.items():
             write_bytes(folder / name, image)
         write_json(folder / "result.json", redactor.value(saved_result(result)))
         if not result.is_good:
             files = sorted(path.name for path in folder.iterdir() if path.is_file())
-            context = render_error_context(result, bundle=self.folder_shown, files=files)
+            known = with_texts(result, redactor.text)  # before it is marked up: that would hide what was learned late
+            context = render_error_context(known, bundle=self.folder_shown, files=files, omitted=omissions_of(entries))
             write_text(folder / "error-context.md", redactor.text(context))
         write_manifest(folder, self._manifest(result, environment, saved_har))
 
@@ -359,12 +366,13 @@ class Visit:
 
     def _take_screenshots(self) -> None:
         page = self.embed.page
-        if page.is_closed() or self.embed.is_crashed:
+        most_px = self._recorder.bounds.screenshot_px
+        if page.is_closed() or self.embed.is_crashed or not most_px:
             return
         mask = secret_elements(page, self._recorder.timeline.redactor)
         for name, image in (
             ("screenshot-page.png", page_screenshot(page, mask)),
-            ("screenshot-element.png", element_screenshot(page, mask)),
+            ("screenshot-element.png", element_screenshot(page, mask, most_px)),
         ):
             if image is not None:
                 self._screenshots[name] = image
@@ -395,7 +403,8 @@ class Visit:
 
     def _keep_trace(self, raw: Path, result: VisitResult) -> None:
         timeline = self._recorder.timeline
-        told = render_error_context(result, bundle=self.folder_shown, files=())
+        known = with_texts(result, timeline.redactor.text)
+        told = render_error_context(known, bundle=self.folder_shown, files=())
         console = render_console(timeline.entries)
         evidence = Evidence(
             title=render_verdict(result),
@@ -420,12 +429,15 @@ def open_visit(
     keep: Keep,
     stack: Stack | None,
     replay: ReplayServer | None = None,
+    allowance: Allowance | None = None,
 ) -> Iterator[Visit]:
     """Observe a page from before its first navigation until the block ends; then write the bundle.
 
-    `replay` answers a visit whose target's network is "replay"; the context has it as its proxy.
+    `replay` answers a visit whose target's network is "replay"; the context has it as its proxy. `allowance`: what this process
+    may still write in its run; without one, the visit is the only one.
     """
-    recorder = Recorder(folder=folder, redactor=redactor)
+    allowance = allowance or Allowance()
+    recorder = Recorder(folder=folder, redactor=redactor, bounds=allowance.bounds)
     recorder.attach(context, page)
     if replay is not None:
         _replay(context, replay, recorder)
@@ -447,12 +459,15 @@ def open_visit(
         keep=keep,
         replayed_network=replay.replay.recording.network if replay else "",
     )
+    if allowance.reason:
+        recorder.timeline.append(Omitted(what=SPARED, limit=allowance.reason))
     try:
         yield visit
     finally:
         try:
             visit.finish()
         finally:
+            allowance.spend(sum(path.stat().st_size for path in folder.iterdir() if path.is_file()))
             if stack is not None:
                 stack.on_answer = ignore_answer
             if replay is not None:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from harness.model.events import ServerAnswered
 from harness.model.faults import ALL_EXCHANGES, ALL_VERBS, render_fault
+from harness.model.texts import visible
 from harness.servers.named_faults import named_faults
 from harness.servers.scenarios import read_scenarios, scenario_named
 from harness.servers.server import serve_stack
@@ -30,7 +31,7 @@ def run_serve(console: Console, scenario: str, port: int) -> int:
         if answer.server == "cdn" and answer.status < 400:
             return
         note = f"  {answer.note}" if answer.note else ""
-        line = f"{answer.server:4}{answer.status}  {answer.method} {answer.path}{note}"
+        line = visible(f"{answer.server:4}{answer.status}  {answer.method} {answer.path}{note}")
         style = "red" if answer.status >= 400 else "bold yellow" if answer.note else "dim"
         console.print(line, style=style, markup=False, highlight=False)
 

@@ -28,12 +28,14 @@ class Answer:
 
 
 @contextmanager
-def serve_site(answers: Mapping[str, Answer]) -> Iterator[str]:
-    """Yield the site's URL, without a slash at the end."""
+def serve_site(answers: Mapping[str, Answer], asked: list[str] | None = None) -> Iterator[str]:
+    """Yield the site's URL, without a slash at the end. `asked` gets the path of every request."""
     is_over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if asked is not None:
+                asked.append(self.path)
             answer = answers.get(self.path.split("?")[0], Answer(status=404, body=b"nothing here"))
             if answer.never_begins:
                 is_over.wait()

@@ -30,7 +30,7 @@ def with_answers(mount: Mount, entry: Entry) -> Mount:
     event = entry.event
     if isinstance(event, ConsoleMessage):
         # The frame can be heard before the page has said that there is one.
-        has_frame = mount.embed is not None or any(is_frame_document(x) for x in mount.kept.values())
+        has_frame = mount.embed is not None or any(map(is_frame_document, mount.special_exchanges))
         is_skipped = event.text.startswith(VERIFICATION_SKIPPED) and has_frame
         return _with_verification(mount, Verification.SKIPPED, entry) if is_skipped else mount
     if isinstance(event, FrameMessage):
@@ -38,10 +38,10 @@ def with_answers(mount: Mount, entry: Entry) -> Mount:
         if mount.backend is Backend.ANNOUNCED and _is_failed_call(mount, event):
             mount = _with_backend(mount, Backend.FAILING, entry)
     if isinstance(event, (RequestStarted, ResponseReceived, RequestFailed, BodyRead)):
-        checks = [x for x in mount.kept.values() if is_verification(x)]
+        checks = [x for x in mount.special_exchanges if is_verification(x)]
         mount = _with_verification(mount, _verification_of(checks[-1]), entry) if checks else mount
     if isinstance(event, (RequestStarted, ResponseReceived, RequestFailed, BodyRead, FrameMessage)):
-        calls = [x for x in mount.kept.values() if mount.is_backend(x) and not x.is_aborted]
+        calls = [x for x in mount.special_exchanges if mount.is_backend(x) and not x.is_aborted]
         mount = _with_backend(mount, _backend_of(calls), entry) if calls else mount
     return mount
 

@@ -87,35 +87,42 @@ class Exchange:
 
 def add(exchanges: dict[str, Exchange], entry: Entry) -> dict[str, Exchange]:
     """Return the exchanges after one more entry; the same object when it is not about the network."""
+    exchange = _changed(exchanges, entry)
+    return exchanges if exchange is None else {**exchanges, exchange.request.request_id: exchange}
+
+
+def _changed(exchanges: dict[str, Exchange], entry: Entry) -> Exchange | None:
+    """The exchange that an entry begins or goes on with; None when it is not about one of these."""
     event = entry.event
     match event:
         case RequestStarted():
-            exchange = Exchange(seq=entry.seq, started_at_ms=entry.at_ms, request=event)
+            return Exchange(seq=entry.seq, started_at_ms=entry.at_ms, request=event)
         case ResponseReceived() if event.request_id in exchanges:
-            exchange = replace(
+            return replace(
                 exchanges[event.request_id], response=event, response_at_ms=entry.at_ms, answer_seq=entry.seq
             )
         case RequestFinished() if event.request_id in exchanges:
-            exchange = replace(exchanges[event.request_id], finished=event, ended_at_ms=entry.at_ms)
+            return replace(exchanges[event.request_id], finished=event, ended_at_ms=entry.at_ms)
         case RequestFailed() if event.request_id in exchanges:
-            exchange = replace(
+            return replace(
                 exchanges[event.request_id],
                 failure=event.error_text or "failed",
                 failure_seq=entry.seq,
                 ended_at_ms=entry.at_ms,
             )
         case BodyRead() if event.request_id in exchanges:
-            exchange = replace(exchanges[event.request_id], body=event, body_seq=entry.seq)
+            return replace(exchanges[event.request_id], body=event, body_seq=entry.seq)
         case StreamTimed() if event.request_id in exchanges:
-            exchange = replace(exchanges[event.request_id], stream=event)
+            return replace(exchanges[event.request_id], stream=event)
         case _:
-            return exchanges
-    return {**exchanges, exchange.request.request_id: exchange}
+            return None
 
 
 def exchanges_of(entries: Iterable[Entry]) -> tuple[Exchange, ...]:
     """Return every exchange of a timeline."""
     exchanges: dict[str, Exchange] = {}
     for entry in entries:
-        exchanges = add(exchanges, entry)
+        exchange = _changed(exchanges, entry)
+        if exchange is not None:
+            exchanges[exchange.request.request_id] = exchange
     return tuple(exchanges.values())

@@ -11,9 +11,11 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from harness.analysis.exchanges import Exchange, split_url
+from harness.model.bounds import FULL
 from harness.model.events import Body, Headers
 
 SHORTEST_SHARED_CHARS = 1_000
+CUT = "cut"
 
 
 def har_of(
@@ -24,19 +26,25 @@ def har_of(
     page_title: str,
     browser: str,
     version: str,
+    most_chars: int = FULL.har_chars,
+    longest_chars: int = FULL.body_chars,
+    omitted: Iterable[str] = (),
     cors: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the HAR of a visit. `started_at` is the ISO 8601 instant of the timeline's zero.
 
-    `cors`: URLs whose answers were kept from the page, with the Access-Control-Allow-Origin header that they had.
+    Bodies stand in it up to a number of characters, each and all together; `omitted` is what the visit left out, and becomes the
+    log's comment. `cors`: URLs whose answers were kept from the page, with the Access-Control-Allow-Origin header that they had.
     """
     origin = datetime.fromisoformat(started_at)
-    exchanges = tuple(exchanges)
-    entries = [_har_entry(exchange, text_of, origin) for exchange in exchanges]
-    _say_once(exchanges, entries)
-    for exchange, entry in zip(exchanges, entries, strict=True):
+    texts = _Texts(text_of, most_chars, longest_chars)
+    entries = []
+    for exchange in exchanges:
+        entry = _har_entry(exchange, texts, origin)
         if cors and exchange.failure and exchange.response is None and exchange.url in cors:
             entry["_corsHeader"] = cors[exchange.url]
+        entries.append(entry)
+    comment = "; ".join(omitted)
     return {
         "log": {
             "version": "1.2",
@@ -44,32 +52,45 @@ def har_of(
             "browser": {"name": browser.partition(" ")[0], "version": browser.partition(" ")[2]},
             "pages": [{"startedDateTime": started_at, "id": "page_1", "title": page_title, "pageTimings": {}}],
             "entries": entries,
+            **({"comment": f"left out: {comment}"} if comment else {}),
         }
     }
 
 
-def _say_once(exchanges: tuple[Exchange, ...], entries: list[dict[str, Any]]) -> None:
-    """Leave out the texts that stand in an earlier entry, and name that one by its `_seq`."""
-    first: dict[str, int] = {}
-    for exchange, entry in zip(exchanges, entries, strict=True):
-        body, content = exchange.body.body if exchange.body else None, entry["response"]["content"]
-        if body is None or len(content.get("text", "")) < SHORTEST_SHARED_CHARS:
-            continue
-        if body.sha256 in first:
-            del content["text"]
-            content["_sameAs"] = first[body.sha256]
-        else:
-            first[body.sha256] = exchange.seq
+class _Texts:
+    """The texts of bodies, until there are enough of them; one that came before is only referred to, by its entry's `_seq`."""
+
+    def __init__(self, text_of: Callable[[Body], str], most_chars: int, longest_chars: int) -> None:
+        self._text_of = text_of
+        self._left_chars = most_chars
+        self._longest_chars = longest_chars
+        self._first: dict[str, int] = {}
+
+    def content(self, body: Body, seq: int = 0) -> dict[str, Any]:
+        """The text and what is to be said of it, as fields of HAR's `content` and `postData`; `seq`: of an answer's entry."""
+        whole = self._text_of(body)
+        text = whole[: self._longest_chars]
+        is_cut = body.is_truncated or len(text) < len(whole)
+        cut = {"comment": f"{CUT}; the whole body had {body.size_bytes} bytes"} if is_cut else {}
+        if seq and len(text) >= SHORTEST_SHARED_CHARS:
+            if body.sha256 in self._first:
+                return {"_sameAs": self._first[body.sha256], **cut}
+            self._first[body.sha256] = seq
+        self._left_chars -= len(text)
+        if self._left_chars < 0:
+            self._first.pop(body.sha256, None)
+            return {"comment": f"left out: the bodies of this file are too large; it had {body.size_bytes} bytes"}
+        return {"text": text, **cut}
 
 
-def _har_entry(exchange: Exchange, text_of: Callable[[Body], str], origin: datetime) -> dict[str, Any]:
+def _har_entry(exchange: Exchange, texts: _Texts, origin: datetime) -> dict[str, Any]:
     timings = _timings(exchange)
     return {
         "pageref": "page_1",
         "startedDateTime": (origin + timedelta(milliseconds=exchange.started_at_ms)).isoformat(timespec="milliseconds"),
         "time": _sum(timings),
-        "request": _request(exchange, text_of),
-        "response": _response(exchange, text_of),
+        "request": _request(exchange, texts),
+        "response": _response(exchange, texts),
         "cache": {},
         "timings": timings,
         "_resourceType": exchange.request.resource_type,
@@ -88,7 +109,7 @@ def _times(exchange: Exchange) -> dict[str, float]:
     return times
 
 
-def _request(exchange: Exchange, text_of: Callable[[Body], str]) -> dict[str, Any]:
+def _request(exchange: Exchange, texts: _Texts) -> dict[str, Any]:
     request = exchange.request
     value: dict[str, Any] = {
         "method": request.method,
@@ -104,11 +125,11 @@ def _request(exchange: Exchange, text_of: Callable[[Body], str]) -> dict[str, An
         "bodySize": request.body.size_bytes if request.body else 0,
     }
     if request.body is not None:
-        value["postData"] = {"mimeType": request.body.media_type, "text": text_of(request.body)}
+        value["postData"] = {"mimeType": request.body.media_type, **texts.content(request.body)}
     return value
 
 
-def _response(exchange: Exchange, text_of: Callable[[Body], str]) -> dict[str, Any]:
+def _response(exchange: Exchange, texts: _Texts) -> dict[str, Any]:
     response, read = exchange.response, exchange.body
     if response is None:
         return {
@@ -117,14 +138,11 @@ def _response(exchange: Exchange, text_of: Callable[[Body], str]) -> dict[str, A
         }  # fmt: skip
     content: dict[str, Any] = {"size": 0, "mimeType": response.media_type or "x-unknown"}
     if read is not None and read.body is not None:
-        content |= {"size": read.body.size_bytes, "text": text_of(read.body)}
+        content |= {"size": read.body.size_bytes, **texts.content(read.body, exchange.seq)}
         if exchange.stream is not None and exchange.stream.sizes:
             content["_chunks"] = [
                 list(chunk) for chunk in zip(exchange.stream.at_ms, exchange.stream.sizes, strict=True)
             ]
-        if read.body.is_truncated:
-            content["_isCut"] = True
-            content["comment"] = f"cut; the whole body had {read.body.size_bytes} bytes"
     elif read is not None and read.unread_reason:
         content["comment"] = f"not kept: {read.unread_reason}"
     return {

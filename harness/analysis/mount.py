@@ -172,7 +172,8 @@ def _remember(mount: Mount, entry: Entry) -> Mount:
             # Question and answer are reported by two documents, and so in any order.
             return replace(mount, early=dict([*mount.early.items(), (event.nonce, event)][-MOST_REMEMBERED:]))
         case RequestStarted() | ResponseReceived() | RequestFinished() | RequestFailed() | BodyRead():
-            return replace(mount, kept=_kept(mount, entry), ended=_ended(mount, entry))
+            kept = _kept(mount, entry)
+            return replace(mount, kept=kept, special=_special(mount, entry, kept), ended=_ended(mount, entry))
         case _:
             return mount
 
@@ -194,7 +195,8 @@ def _with_backend_url(mount: Mount, url: str) -> Mount:
     """The mount that knows an address of the custom backend; the page may have been answered before the frame was heard."""
     calls = {x.request.request_id: x for x in mount.ended if x.url == url}
     others = tuple(x for x in mount.ended if x.url != url)
-    return replace(mount, backend_urls=mount.backend_urls | {url}, kept={**calls, **mount.kept}, ended=others)
+    mount = replace(mount, backend_urls=mount.backend_urls | {url}, kept={**calls, **mount.kept}, ended=others)
+    return replace(mount, special=tuple(key for key, exchange in mount.kept.items() if mount.is_special(exchange)))
 
 
 def _absolute(mount: Mount, event: FrameMessage) -> str:
@@ -215,6 +217,13 @@ def _kept(mount: Mount, entry: Entry) -> dict[str, Exchange]:
         if exchange is not None and not mount.is_special(exchange):
             return {key: value for key, value in exchanges.items() if value is not exchange}
     return exchanges
+
+
+def _special(mount: Mount, entry: Entry, kept: dict[str, Exchange]) -> tuple[str, ...]:
+    """The ids of what a track depends on, after a network entry."""
+    exchange = kept.get(entry.event.request_id) if isinstance(entry.event, RequestStarted) else None
+    is_special = exchange is not None and mount.is_special(exchange)
+    return (*mount.special, exchange.request.request_id) if exchange and is_special else mount.special
 
 
 def _ended(mount: Mount, entry: Entry) -> tuple[Exchange, ...]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from harness.analysis.har import CUT
 from harness.errors import RecordingError
 from harness.model.events import ActionTaken
 from harness.model.faults import operation_of
@@ -187,7 +188,11 @@ class _Reader:
             is_empty = is_bodiless or exchange.method == "HEAD" or (content.get("size") in (0, None) and not missing)
             return replace(exchange, missing="" if is_empty else missing or "it was not kept")
         chunks = self._chunks(text, content.get("_chunks"), exchange.media_type)
-        return replace(exchange, chunks=chunks, missing="it is cut" if content.get("_isCut") else "")
+        return replace(
+            exchange,
+            chunks=chunks,
+            missing="it is cut" if str(content.get("comment", "")).startswith(f"{CUT};") else "",
+        )
 
     def _text(self, content: dict[str, Any], seq: int) -> tuple[str | None, str]:
         """Return the redacted text of a body, or None and why there is none."""

@@ -27,6 +27,7 @@ from harness.model.events import (
     WidgetEvent,
 )
 from harness.model.results import MilestoneReached, VisitResult
+from harness.model.texts import one_line, visible, with_texts
 from harness.model.timeline import Entry
 
 MOST_FACTS = 8
@@ -60,7 +61,7 @@ def result_of(
     console = console_of(entries, console_allow)
     facts = facts_of(entries, mount=mount, verdict=verdict, prefetch=prefetch)
     last, following = mount.last_milestone, mount.next_milestone
-    return VisitResult(
+    result = VisitResult(
         project=start.project,
         entry=start.entry,
         url=start.url,
@@ -97,6 +98,7 @@ def result_of(
         facts=_facts(entries, exchanges, mount, is_in_url=prefetch.is_in_url),
         findings=diagnose(facts, console, entries),
     )
+    return with_texts(result, visible)
 
 
 def _milestones(mount: Mount) -> tuple[MilestoneReached, ...]:
@@ -222,7 +224,7 @@ def _told(exchange: Exchange | None, *, needs_secret: bool = False) -> str:
     error = exchange.body.error_text if exchange.body else ""
     if needs_secret and exchange.status < 400 and lacks_secret(exchange):
         return f"{what} answered {exchange.status}, without a client secret in it"
-    return f"{what} answered {exchange.status}" + (f" ({_on_one_line(error)})" if error else "")
+    return f"{what} answered {exchange.status}" + (f" ({one_line(error)})" if error else "")
 
 
 def _box_told(mount: Mount) -> str:
@@ -244,9 +246,9 @@ def _error(entries: tuple[Entry, ...], is_about: Callable[[str, str], bool]) -> 
     for entry in reversed(entries):
         match entry.event:
             case WidgetEvent(name="chatkit.error", detail_name=name, message=message) if is_about(name, message):
-                return f": {name}: {_on_one_line(message)}".rstrip(".")
+                return f": {name}: {one_line(message)}".rstrip(".")
             case FrameMessage(error_name=name, error_message=message) if message and is_about(name, message):
-                return f": {name}: {_on_one_line(message)}".rstrip(".")
+                return f": {name}: {one_line(message)}".rstrip(".")
     return ""
 
 
@@ -265,10 +267,6 @@ def _is_about_the_domain(name: str, message: str) -> bool:
 
 def _is_any(_name: str, message: str) -> bool:
     return "Sentinel" not in message
-
-
-def _on_one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 # --- facts --------------------------------------------------------------------------------------------------------
@@ -303,4 +301,4 @@ def _facts(
             case VisitStarted() if is_in_url:
                 facts.append((entry.seq, "the client secret stands in the page's address, where logs can see it"))
     unique = sorted(dict(reversed(facts)).items())[:MOST_FACTS]
-    return tuple(f"{_on_one_line(text)}  [line {seq}]" for seq, text in unique)
+    return tuple(f"{one_line(text)}  [line {seq}]" for seq, text in unique)

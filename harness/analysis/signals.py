@@ -94,7 +94,7 @@ def _shadow_signals(before: Mount, mount: Mount, event: ShadowChanged) -> Iterat
         yield Signal.MOVED
     # The network may have known the iframe's document before the iframe was seen.
     if before.shadow is None or before.shadow.iframe_src != event.iframe_src:
-        documents = [x for x in mount.kept.values() if is_frame_document(x) and x.url == event.iframe_src]
+        documents = [x for x in mount.special_exchanges if is_frame_document(x) and x.url == event.iframe_src]
         yield from _frame_signals(documents[-1]) if documents else ()
 
 

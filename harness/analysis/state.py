@@ -94,6 +94,9 @@ class Mount:
     shadow: ShadowChanged | None = None
     box: BoxChanged | None = None
     kept: dict[str, Exchange] = field(default_factory=dict)  # open ones, and those a track depends on
+    special: tuple[
+        str, ...
+    ] = ()  # the ids of those that a track depends on, oldest first: one page may make thousands of others
     asked: dict[str, str] = field(default_factory=dict)  # what the frame waits for: commands by nonce
     early: dict[str, FrameMessage] = field(default_factory=dict)  # answers whose question is not seen yet, by nonce
     ended: tuple[Exchange, ...] = ()  # the last requests of the app's code; one may turn out to have been the frame's
@@ -124,6 +127,11 @@ class Mount:
         if self.asked:
             return inf
         return max((self._awaited_until_ms(x) for x in self.kept.values() if x.is_open), default=0.0)
+
+    @property
+    def special_exchanges(self) -> list[Exchange]:
+        """The exchanges that a track depends on, oldest first."""
+        return [self.kept[key] for key in self.special if key in self.kept]
 
     @property
     def last_milestone(self) -> Milestone | None:

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from playwright.sync_api import Error, Frame, Locator, Page
 
-from harness.model.redaction import LONGEST_SECRET_CHARS, Redactor
+from harness.model.bounds import FULL, Bounds
+from harness.model.redaction import LONGEST_SECRET_CHARS, Redactor, in_markup
 
 ANSWER_TIMEOUT_MS = 3_000
-LARGEST_DOM_CHARS = 400_000
+LARGEST_SHOWN_CHARS = 400_000
 MOST_MASKS = 50
-MOST_FRAMES = 20
 
-SERIALIZE = """() => {
+SERIALIZE = """(most) => {
   const roots = [], walk = (node) => {
     for (const el of node.querySelectorAll('*')) if (el.shadowRoot) { roots.push(el.shadowRoot); walk(el.shadowRoot); }
   };
@@ -31,8 +32,8 @@ SERIALIZE = """() => {
   const attributes = [...root.attributes].map((a) => ` ${a.name}="${a.value.replaceAll('"', '&quot;')}"`).join('');
   const inner = root.getHTML ? root.getHTML({ shadowRoots: roots }) : root.innerHTML;
   const text = `<html${attributes}>${inner}</html>`;
-  return { text: text.slice(0, MOST), length: text.length };
-}""".replace("MOST", str(LARGEST_DOM_CHARS + LONGEST_SECRET_CHARS))
+  return { text: text.slice(0, most), length: text.length };
+}"""
 
 # What a person can read in a frame, open shadow roots included; scripts are in it too, and match nothing that is visible.
 SHOWN = f"""() => {{
@@ -47,15 +48,19 @@ SHOWN = f"""() => {{
     }}
   }};
   if (document.documentElement) walk(document.documentElement);
-  const joined = (parts) => parts.join('\\n').slice(0, {LARGEST_DOM_CHARS});
+  const joined = (parts) => parts.join('\\n').slice(0, {LARGEST_SHOWN_CHARS});
   return {{ texts: joined(texts), fields: joined(fields), loose: joined(loose) }};
 }}"""
 
-# The saved page must not run anything, nor fetch anything, when a person opens it.
+# The saved page must not run anything, nor ask for anything, nor lead elsewhere by itself, when a person opens it.
 POLICY = (
-    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-    "style-src 'unsafe-inline'; frame-src 'self'; img-src data:\">"
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+    "img-src data:; base-uri 'none'; form-action 'none'\">"
+    '<meta http-equiv="x-dns-prefetch-control" content="off">'
 )
+# No policy keeps a refresh from leaving the page, or a link's hint from opening a connection.
+REFRESH = re.compile(r"http-equiv(?=[\s/]*=)", re.IGNORECASE)
+LINK = re.compile(r"<link(?=[\s/>])", re.IGNORECASE)
 
 
 def secret_elements(page: Page, redactor: Redactor) -> list[Locator]:
@@ -84,37 +89,48 @@ def page_screenshot(page: Page, mask: Sequence[Locator] = ()) -> bytes | None:
         return None
 
 
-def element_screenshot(page: Page, mask: Sequence[Locator] = ()) -> bytes | None:
-    """Return the first `<openai-chatkit>` as PNG; None when it has no box."""
+def element_screenshot(page: Page, mask: Sequence[Locator] = (), most_px: int = FULL.screenshot_px) -> bytes | None:
+    """Return the first `<openai-chatkit>` as PNG; None when it has no box, or one of too many pixels."""
     try:
         element = page.locator("openai-chatkit").first
         box = element.bounding_box(timeout=500)
-        if box is None or box["width"] < 1 or box["height"] < 1:
+        if box is None or box["width"] < 1 or box["height"] < 1 or box["width"] * box["height"] > most_px:
             return None
         return element.screenshot(timeout=ANSWER_TIMEOUT_MS, animations="disabled", caret="hide", mask=mask)
     except Error:
         return None
 
 
-def dom_html(page: Page, redactor: Redactor) -> str:
-    """Return one HTML file with the page's DOM and, below it, each frame's."""
-    main, *children = page.frames[:MOST_FRAMES]
-    answers = page._sync(_evaluated([main, *children], SERIALIZE))
-    top, *others = (_document(answer, redactor) for answer in answers)
+def dom_html(page: Page, redactor: Redactor, bounds: Bounds = FULL) -> str:
+    """Return one HTML file with the page's DOM and, below it, each frame's; what is left out is told in comments."""
+    main, *children = page.frames[: bounds.frames]
+    answers = page._sync(_evaluated([main, *children], SERIALIZE, bounds.dom_chars + LONGEST_SECRET_CHARS))
+    top, *others = (_document(answer, redactor, bounds.dom_chars) for answer in answers)
+    more = len(page.frames) - bounds.frames
+    top = harmless(top)
     frames = "".join(
         f"\n<hr><p>frame <code>{html.escape(frame.url.split('#')[0])}</code></p>"
-        f'<iframe sandbox="" style="width:100%;height:480px" srcdoc="{html.escape(POLICY + text)}"></iframe>'
+        f'<iframe sandbox="" style="width:100%;height:480px" srcdoc="{html.escape(POLICY + harmless(text))}"></iframe>'
         for frame, text in zip(children, others, strict=True)
     )
-    return f"<!doctype html>{POLICY}\n{top}{frames}\n"
+    left_out = f"\n<!-- {more} more frames are left out -->" if more > 0 else ""
+    return f"<!doctype html>{POLICY}\n{top}{frames}{left_out}\n"
 
 
-def _document(answer: Any, redactor: Redactor) -> str:
+def harmless(markup: str) -> str:
+    """Return markup that does no more by itself than the policy before it allows; what it shows stays the same.
+
+    Names of tags and attributes cannot be written in another way, so that two words are enough. Both elements have no content.
+    """
+    return LINK.sub("<meta data-was=link", REFRESH.sub(r"data-\g<0>", markup))
+
+
+def _document(answer: Any, redactor: Redactor, most_chars: int) -> str:
     """One frame's DOM, redacted before it is cut."""
     if isinstance(answer, _Silence):
         return f"<!-- this document did not answer: {html.escape(answer.reason)} -->"
-    text = redactor.cut(answer["text"], LARGEST_DOM_CHARS)
-    is_cut = answer["length"] > LARGEST_DOM_CHARS
+    text = in_markup(redactor.cut(answer["text"], most_chars))
+    is_cut = answer["length"] > most_chars
     return text + (f"<!-- cut after {len(text)} of {answer['length']} characters -->" if is_cut else "")
 
 
@@ -125,12 +141,12 @@ class _Silence:
     reason: str
 
 
-async def _evaluated(frames: list[Frame], expression: str) -> list[Any]:
+async def _evaluated(frames: list[Frame], expression: str, argument: Any = None) -> list[Any]:
     """Return each frame's answer. One that never commits would keep `evaluate` waiting without an end, hence the limit."""
 
     async def one(frame: Frame) -> Any:
         try:
-            return await asyncio.wait_for(frame._impl_obj.evaluate(expression), ANSWER_TIMEOUT_MS / 1000)
+            return await asyncio.wait_for(frame._impl_obj.evaluate(expression, argument), ANSWER_TIMEOUT_MS / 1000)
         except (Error, TimeoutError) as error:
             return _Silence(str(error).splitlines()[0] if str(error) else "time-out")
 

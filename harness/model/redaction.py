@@ -63,6 +63,7 @@ SECRET_FIELD = re.compile(rf"""(?:{"|".join(SENSITIVE_KEYS)})""", re.IGNORECASE)
 LONGEST_NAME = 40
 LONGEST_SECRET_CHARS = 8_000
 ELLIPSIS = "..."
+PLACEHOLDER = re.compile(r"<(redacted:\w+:\d+)>")
 SHORTEST_PIECE = 4  # of a secret that was cut in the middle
 
 
@@ -77,6 +78,11 @@ def unfit(value: str) -> str:
     if value.isdigit() and len(value) <= LONGEST_NUMBER:
         return f"it is a number of no more than {LONGEST_NUMBER} digits"
     return "it is a date, a time or a version" if DATE_OR_TIME.fullmatch(value) else ""
+
+
+def in_markup(text: str) -> str:
+    """Return HTML or XML whose placeholders are texts that a reader sees, and not tags of an unknown name."""
+    return PLACEHOLDER.sub(r"&lt;\1&gt;", text)
 
 
 class Redactor:

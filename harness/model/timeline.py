@@ -16,8 +16,10 @@ from typing import Any
 
 from harness.errors import RecordingError
 from harness.model import events
+from harness.model.bounds import FULL, Bounds
 from harness.model.events import Event
 from harness.model.redaction import Redactor
+from harness.model.texts import in_json
 
 FORMAT = "chatkit-harness/timeline"
 VERSION = 1
@@ -25,8 +27,7 @@ VERSION = 1
 # What is still kept when the bound is reached: the end, and what a run must not miss.
 VITAL = (events.VisitEnded, events.HarnessFault, events.PageCrashed)
 
-# Line breaks that JSON leaves as they are, but `str.splitlines` does not.
-LINE_BREAKS = str.maketrans({"\u0085": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+CUT = "… (cut) of"
 
 # Never a secret, and long hexadecimal strings would only cost time.
 NOT_TEXT = frozenset({"request_id", "document", "frame", "string_digests", "value_digest", "secret_digest", "sha256"})
@@ -50,13 +51,14 @@ class Timeline:
         clock_ms: Callable[[], float],
         redactor: Redactor,
         sink: Callable[[Entry], None] | None = None,
-        limit: int = 50_000,
+        bounds: Bounds = FULL,
     ) -> None:
         self._clock_ms = clock_ms
         self._started_ms = clock_ms()
         self._redactor = redactor
         self._sink = sink
-        self._limit = limit
+        self._bounds = bounds
+        self._chars = 0
         self._lock = threading.Lock()
         self._entries: list[Entry] = []
         self._is_full = False
@@ -66,16 +68,23 @@ class Timeline:
         """Stamp and keep one event. Past the limit, one `Omitted` stands for all that follows and is not vital."""
         with self._lock:
             seq = len(self._entries) + 1
-            if seq > self._limit and not isinstance(event, VITAL):
+            limit = self._limit_reached(seq)
+            if limit and not isinstance(event, VITAL):
                 if self._is_full:
                     return
                 self._is_full = True
-                event = events.Omitted(what="timeline entries", limit=str(self._limit))
-            entry = Entry(seq=seq, at_ms=self.now_ms, event=redacted(event, self._redactor))
+                event = events.Omitted(what="timeline entries", limit=limit)
+            entry = Entry(seq=seq, at_ms=self.now_ms, event=redacted(event, self._redactor, self._bounds.field_chars))
+            self._chars += _chars_of(entry.event)
             self._entries.append(entry)
             if self._sink is not None:
                 self._sink(entry)
         self.wake()
+
+    def _limit_reached(self, seq: int) -> str:
+        if seq > self._bounds.entries:
+            return str(self._bounds.entries)
+        return f"{self._bounds.timeline_chars} characters" if self._chars > self._bounds.timeline_chars else ""
 
     @property
     def now_ms(self) -> float:
@@ -99,12 +108,12 @@ class Timeline:
         return self._redactor
 
 
-def redacted(event: Event, redactor: Redactor) -> Event:
-    """Return the event with secrets replaced in every text it holds."""
+def redacted(event: Event, redactor: Redactor, most_chars: int = FULL.field_chars) -> Event:
+    """Return the event with secrets replaced in every text it holds, and the end of a longer one left out."""
     changes = {}
     for name in _text_fields(type(event).__name__):
         value = getattr(event, name)
-        clean = _clean(name, value, redactor)
+        clean = _clean(name, value, redactor, most_chars)
         if clean is not value:
             changes[name] = clean
     return replace(event, **changes) if changes else event
@@ -119,13 +128,34 @@ def _text_fields(kind: str) -> tuple[str, ...]:
     )
 
 
-def _clean(name: str, value: Any, redactor: Redactor) -> Any:
+def _clean(name: str, value: Any, redactor: Redactor, most_chars: int) -> Any:
     if isinstance(value, str):
-        clean = redactor.text(value) if len(value) > 5 else value
+        clean = _redacted_text(value, redactor, most_chars) if len(value) > 5 else value
         return value if clean == value else clean
     if name == "headers":
-        return tuple((key, redactor.header(key, text)) for key, text in value)
-    return tuple(redactor.text(text) for text in value)
+        return tuple((key, _header(key, text, redactor, most_chars)) for key, text in value)
+    return tuple(_redacted_text(text, redactor, most_chars) for text in value)
+
+
+def _redacted_text(text: str, redactor: Redactor, most_chars: int) -> str:
+    if len(text) <= most_chars:
+        return redactor.text(text)
+    return f"{redactor.cut(text, most_chars)}{CUT} {len(text)} characters"
+
+
+def _header(name: str, value: str, redactor: Redactor, most_chars: int) -> str:
+    clean = redactor.header(name, value)
+    return clean if len(clean) <= most_chars else f"{clean[:most_chars]}{CUT} {len(value)} characters"
+
+
+def _chars_of(event: Event) -> int:
+    """About how long an event's line is."""
+    values = (getattr(event, name) for name in _text_fields(type(event).__name__))
+    return 200 + sum(len(value) if isinstance(value, str) else sum(map(_len, value)) for value in values)
+
+
+def _len(value: str | tuple[str, str]) -> int:
+    return len(value) if isinstance(value, str) else len(value[0]) + len(value[1])
 
 
 def header_line(*, started_at: str) -> str:
@@ -138,13 +168,13 @@ def header_line(*, started_at: str) -> str:
 
 
 def encode(entry: Entry) -> str:
-    """Return an entry as one line of JSON, whatever counts as a line break."""
+    """Return an entry as one line of JSON, whatever counts as a line break, or would be obeyed where it is shown."""
     line = json.dumps(
         {"seq": entry.seq, "at_ms": entry.at_ms, "kind": type(entry.event).__name__, **_plain(entry.event)},
         ensure_ascii=False,
         separators=(",", ":"),
     )
-    return line if line.isascii() else line.translate(LINE_BREAKS)
+    return in_json(line)
 
 
 def _plain(value: Any) -> dict[str, Any]:

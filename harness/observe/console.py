@@ -8,6 +8,7 @@ from __future__ import annotations
 from playwright.sync_api import Browser, Dialog, Error, Frame, Page
 from playwright.sync_api import ConsoleMessage as PlaywrightConsole
 
+from harness.model.bounds import FULL, Bounds
 from harness.model.events import (
     ConsoleMessage,
     DialogOpened,
@@ -19,16 +20,16 @@ from harness.model.events import (
 )
 from harness.model.timeline import Timeline
 
-LONGEST_TEXT = 4_000
-MOST_CONSOLE_CHARS = 1_000_000
+MESSAGE_CHARS = 50  # what a message costs besides its text
 
 
 class PageObserver:
     """Attaches to a page and appends what it says and how it moves."""
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: Timeline, bounds: Bounds = FULL) -> None:
         self._timeline = timeline
-        self._console_chars = 0
+        self._bounds = bounds
+        self._chars = 0
         self._frames: dict[Frame, str] = {}
 
     def attach(self, page: Page) -> None:
@@ -54,30 +55,31 @@ class PageObserver:
             page.context.browser.remove_listener("disconnected", self._on_disconnected)
 
     def _on_console(self, message: PlaywrightConsole) -> None:
-        if self._console_chars > MOST_CONSOLE_CHARS:
-            return
-        text = self._cut(message.text)
-        self._console_chars += len(text)
-        if self._console_chars > MOST_CONSOLE_CHARS:
-            self._timeline.append(Omitted(what="console", limit=f"{MOST_CONSOLE_CHARS} characters"))
-            return
-        place = message.location
-        self._timeline.append(
-            ConsoleMessage(level=message.type, text=text, url=place.get("url", ""), line=place.get("lineNumber", 0))
-        )
+        if self._has_room() and self._has_room_for(text := self._cut(message.text)):
+            place = message.location
+            self._timeline.append(
+                ConsoleMessage(level=message.type, text=text, url=place.get("url", ""), line=place.get("lineNumber", 0))
+            )
 
     def _on_error(self, error: Error) -> None:
-        self._timeline.append(
-            PageErrorRaised(
-                name=error.name or "Error",
-                message=self._cut(error.message),
-                stack=self._cut(error.stack or ""),
-            )
-        )
+        if self._has_room():
+            message, stack = self._cut(error.message), self._cut(error.stack or "")
+            if self._has_room_for(message + stack):
+                self._timeline.append(PageErrorRaised(name=error.name or "Error", message=message, stack=stack))
+
+    def _has_room(self) -> bool:
+        return self._chars <= self._bounds.console_chars
+
+    def _has_room_for(self, text: str) -> bool:
+        """Count a message; the first one that is too much is where the console ends."""
+        self._chars += len(text) + MESSAGE_CHARS
+        if not self._has_room():
+            self._timeline.append(Omitted(what="console", limit=f"{self._bounds.console_chars} characters"))
+        return self._has_room()
 
     def _cut(self, text: str) -> str:
         """The beginning of a text, redacted before it is cut: half a secret would not be known as one."""
-        return self._timeline.redactor.cut(text, LONGEST_TEXT)
+        return self._timeline.redactor.cut(text, self._bounds.message_chars)
 
     def _on_crash(self, _page: Page) -> None:
         self._timeline.append(PageCrashed(what="page"))
@@ -86,7 +88,8 @@ class PageObserver:
         self._timeline.append(PageCrashed(what="browser"))
 
     def _on_dialog(self, dialog: Dialog) -> None:
-        self._timeline.append(DialogOpened(type=dialog.type, message=self._cut(dialog.message)))
+        if self._has_room() and self._has_room_for(text := self._cut(dialog.message)):
+            self._timeline.append(DialogOpened(type=dialog.type, message=text))
         dialog.dismiss()
 
     def _on_navigated(self, frame: Frame) -> None:

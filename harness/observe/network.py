@@ -8,12 +8,16 @@ from __future__ import annotations
 import asyncio
 import html
 import re
+from collections import Counter
 
 from playwright.sync_api import BrowserContext, Error, Page, Request, Response
 
+from harness.model.addresses import API, is_loader, names_a_session, split_url
+from harness.model.bounds import FULL, Bounds
 from harness.model.events import (
     BodyRead,
     Headers,
+    Omitted,
     RequestFailed,
     RequestFinished,
     RequestStarted,
@@ -35,12 +39,9 @@ TEXT_TYPES = (
     "application/x-ndjson",
 )
 JUDGED_TYPES = ("text/html", "application/json", "text/plain")
-LARGEST_BODY_BYTES = 2_000_000
-LARGEST_PACKED_BYTES = 200_000  # of a compressed body, whose real size is known only when it is there
-MOST_READ_BYTES = 50_000_000  # of a visit's bodies
-MOST_BODIES = 1_000
 STREAM_TYPE = "text/event-stream"
 BODIES_AT_ONCE = 32
+ALL_REQUESTS = ""  # the key of all requests together
 BODY_TIMEOUT_S = 3
 LONGEST_MESSAGE = 500
 LONGEST_PAGE = 20_000
@@ -61,8 +62,10 @@ def is_text(media_type: str) -> bool:
 class NetworkObserver:
     """Attaches to a context and appends what its network does."""
 
-    def __init__(self, timeline: Timeline, bodies: BodyStore, salt: str) -> None:
+    def __init__(self, timeline: Timeline, bodies: BodyStore, salt: str, bounds: Bounds = FULL) -> None:
         self._timeline = timeline
+        self._bounds = bounds
+        self._alike: Counter[str] = Counter()  # requests by what they have in common
         self._bodies = bodies
         self._salt = salt
         self._page: Page | None = None
@@ -107,12 +110,17 @@ class NetworkObserver:
         wanted = [r for r in self._unread if not judged_only or self._is_judged(r)]
         if not wanted or self._context is None:
             return
-        self._unread = [r for r in self._unread if r not in wanted]
+        taken = set(wanted)
+        self._unread = [r for r in self._unread if r not in taken]
         for start in range(0, len(wanted), BODIES_AT_ONCE):
             part = wanted[start : start + BODIES_AT_ONCE]
             asked = [request for request in part if not self._unread_reason(request)]
             bodies = dict(
-                zip(asked, self._context._sync(_bodies_of([self._answers[r][0] for r in asked])), strict=True)
+                zip(
+                    asked,
+                    self._context._sync(_bodies_of([self._answers[r][0] for r in asked], self._bounds)),
+                    strict=True,
+                )
             )
             self._read_bodies += len(asked)
             self._read_bytes += sum(len(text) for text, _ in bodies.values())
@@ -155,7 +163,7 @@ class NetworkObserver:
         return self._answers[request][1].media_type in JUDGED_TYPES or request.resource_type in ("fetch", "xhr")
 
     def _on_request(self, request: Request) -> None:
-        if request.url.startswith(("data:", "blob:")):
+        if request.url.startswith(("data:", "blob:")) or self._is_too_many(request):
             return
         request_id = self._ids[request] = f"r{len(self._ids) + 1}"
         frame_url, is_top = _frame_of(request, self._page)
@@ -180,6 +188,31 @@ class NetworkObserver:
                 bearer=_bearer_digest(bearer, self._salt),
             )
         )
+
+    def _is_too_many(self, request: Request) -> bool:
+        """Whether a request is left out, with all that follows on it: a page may poll, or show thousands of pictures.
+
+        What a mount can depend on is counted for itself, so that it is still seen when everything else is not.
+        """
+        path = split_url(request.url).path
+        is_vital = request.is_navigation_request() or is_loader(request.url) or API in path
+        is_vital = is_vital or names_a_session(path, request.method)
+        base = request.url.split("?")[0]
+        alike = f"{request.method} {base if is_vital else base.rpartition('/')[0] + '/'}"
+        self._alike[alike] += 1
+        if self._alike[alike] > self._bounds.requests_alike:
+            if self._alike[alike] == self._bounds.requests_alike + 1:
+                self._omit(f"requests like {alike[:LONGEST_MESSAGE]}", self._bounds.requests_alike)
+            return True
+        if len(self._ids) >= self._bounds.requests * (2 if is_vital else 1):
+            if ALL_REQUESTS not in self._alike:
+                self._alike[ALL_REQUESTS] += 1
+                self._omit("requests", self._bounds.requests)
+            return True
+        return False
+
+    def _omit(self, what: str, limit: int) -> None:
+        self._timeline.append(Omitted(what=what, limit=str(limit)))
 
     def _on_response(self, response: Response) -> None:
         request_id = self._ids.get(response.request)
@@ -247,22 +280,22 @@ class NetworkObserver:
         length = next((value for name, value in answer.headers if name.lower() == "content-length"), "")
         if not is_text(answer.media_type):
             return "not text"
-        if length.isdigit() and int(length) > LARGEST_BODY_BYTES:
-            return f"larger than {LARGEST_BODY_BYTES} bytes"
-        if self._read_bytes > MOST_READ_BYTES:
-            return f"this visit's bodies are larger than {MOST_READ_BYTES} bytes"
-        if self._read_bodies >= MOST_BODIES:
-            return f"this visit has more than {MOST_BODIES} bodies"
+        if length.isdigit() and int(length) > self._bounds.body_bytes:
+            return f"larger than {self._bounds.body_bytes} bytes"
+        if self._read_bytes > self._bounds.read_bytes:
+            return f"this visit's bodies are larger than {self._bounds.read_bytes} bytes"
+        if self._read_bodies >= self._bounds.bodies:
+            return f"this visit has more than {self._bounds.bodies} bodies"
         return "no body" if answer.status in (204, 301, 302, 303, 304, 307, 308) else ""
 
 
-async def _bodies_of(responses: list[Response]) -> list[tuple[str, str]]:
+async def _bodies_of(responses: list[Response], bounds: Bounds) -> list[tuple[str, str]]:
     """Return for each response its text and "", or "" and why there is none."""
 
     async def body_of(response: Response) -> tuple[str, str]:
         # The synchronous API can ask one question after the other only; underneath, they can be asked together.
         try:
-            if reason := await asyncio.wait_for(_too_large(response), BODY_TIMEOUT_S):
+            if reason := await asyncio.wait_for(_too_large(response, bounds), BODY_TIMEOUT_S):
                 return "", reason
             content = await asyncio.wait_for(response._impl_obj.body(), BODY_TIMEOUT_S)
         except Error as error:
@@ -274,13 +307,13 @@ async def _bodies_of(responses: list[Response]) -> list[tuple[str, str]]:
     return list(await asyncio.gather(*map(body_of, responses)))
 
 
-async def _too_large(response: Response) -> str:
+async def _too_large(response: Response, bounds: Bounds) -> str:
     """Why a body is not asked for, where its headers do not tell its size, or only the size before it is unpacked."""
     headers = {name.lower(): value for name, value in response._impl_obj.headers.items()}
     is_packed = headers.get("content-encoding", "identity") != "identity"
     if "content-length" in headers and not is_packed:
         return ""
-    limit = LARGEST_PACKED_BYTES if is_packed else LARGEST_BODY_BYTES
+    limit = bounds.packed_body_bytes if is_packed else bounds.body_bytes
     size = (await response._impl_obj.request.sizes())["responseBodySize"]
     return f"larger than {limit} bytes{' compressed' if is_packed else ''}" if size > limit else ""
 

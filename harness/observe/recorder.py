@@ -14,6 +14,7 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext, Page, Request
 
 from harness.errors import BundleError
+from harness.model.bounds import FULL, Bounds
 from harness.model.redaction import Redactor
 from harness.model.timeline import Entry, Timeline, encode, header_line
 from harness.observe.bodies import BodyStore
@@ -27,16 +28,19 @@ TIMELINE_NAME = "timeline.jsonl"
 class Recorder:
     """Everything that watches one visit. Use as a context manager around the visit."""
 
-    def __init__(self, *, folder: Path, redactor: Redactor) -> None:
+    def __init__(self, *, folder: Path, redactor: Redactor, bounds: Bounds = FULL) -> None:
+        self.bounds = bounds
         self.started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         self.folder = folder
         self._file = self._open(folder / TIMELINE_NAME)
-        self.timeline = Timeline(clock_ms=lambda: time.perf_counter() * 1000, redactor=redactor, sink=self._write)
-        self.bodies = BodyStore(redactor)
+        self.timeline = Timeline(
+            clock_ms=lambda: time.perf_counter() * 1000, redactor=redactor, sink=self._write, bounds=bounds
+        )
+        self.bodies = BodyStore(redactor, bounds)
         salt = secrets.token_hex(16)
-        self._network = NetworkObserver(self.timeline, self.bodies, salt)
+        self._network = NetworkObserver(self.timeline, self.bodies, salt, bounds)
         self._probe = Probe(self.timeline, salt, self._network.on_stream)
-        self._pages = PageObserver(self.timeline)
+        self._pages = PageObserver(self.timeline, bounds)
 
     def attach(self, context: BrowserContext, page: Page) -> None:
         """Start observing; call once, before the first navigation."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.errors import BundleError
 from harness.model.results import ConsoleProblem, Finding, MilestoneReached, VisitResult
+from harness.model.texts import in_json
 
 RESULT_FORMAT = "chatkit-harness/result"
 RESULT_VERSION = 1
@@ -38,7 +39,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a value as JSON."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+    write_text(path, in_json(json.dumps(value, ensure_ascii=False, indent=1)) + "\n")
 
 
 def write_result(path: Path, result: VisitResult) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.model.events import ConsoleMessage, PageErrorRaised
+from harness.model.events import ConsoleMessage, Omitted, PageErrorRaised
 from harness.model.results import Finding, VisitResult
+from harness.model.texts import first_line, markdown, one_line, visible
 from harness.model.timeline import Entry
 
 MOST_LINES = 12
@@ -41,6 +42,7 @@ def render_failure(result: VisitResult, *, bundle: str, expected: str = "") -> s
         else []
     )
     lines.append(f"  bundle:    {bundle}")
+    lines = [line.replace("\n", " ") for line in lines]  # a page's line break begins no line of ours
     return "\n".join(line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 3] + "..." for line in lines)
 
 
@@ -78,17 +80,25 @@ def render_prefetch(result: VisitResult) -> str:
     return text
 
 
-def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[str]) -> str:
+def omissions_of(entries: Iterable[Entry]) -> tuple[str, ...]:
+    """Return what the visit left out, each with the bound that was reached."""
+    found = (f"{e.event.what} (limit: {e.event.limit})" for e in entries if isinstance(e.event, Omitted))
+    return tuple(one_line(text) for text in found)
+
+
+def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[str], omitted: Iterable[str] = ()) -> str:
     """Return the failure on one page, for people and for coding agents."""
     rows = "\n".join(f"| {m.name} | {m.at_ms:.0f} | {m.seq} |" for m in result.milestones)
-    facts = "\n".join(f"- {fact}" for fact in result.facts) or "- none: nothing failed visibly"
+    facts = "\n".join(f"- {markdown(fact)}" for fact in result.facts) or "- none: nothing failed visibly"
     console = (
-        "\n".join(f"- {p.kind}: {p.text.splitlines()[0]}  [line {p.seq}]" for p in result.console[:10]) or "- clean"
+        "\n".join(f"- {p.kind}: {markdown(first_line(p.text))}  [line {p.seq}]" for p in result.console[:10])
+        or "- clean"
     )
     evidence = ", ".join(map(str, result.evidence)) or "none"
-    return f"""# {render_verdict(result)}
+    left_out = "".join(f"\n- Left out: {markdown(what)}" for what in omitted)
+    return f"""# {markdown(render_verdict(result))}
 
-{result.explanation}
+{markdown(result.explanation)}
 
 {_findings(result)}## Verdict
 
@@ -97,7 +107,7 @@ def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[st
 - Tracks: {", ".join(f"{name} `{state}`" for name, state in result.tracks)}
 - Mode: {result.mode}; domain check: {result.verification}; backend: {result.backend}; \
 `chatkit.ready` fired: {"yes (it only means that the iframe loaded something)" if result.has_ready_event else "no"}
-- Client secret: {render_prefetch(result)}{f", from {result.secret_url}" if result.secret_url else ""}
+- Client secret: {render_prefetch(result)}{f", from {markdown(result.secret_url)}" if result.secret_url else ""}
 - Lines of `timeline.jsonl` that decided it: {evidence}
 
 ## What happened
@@ -116,10 +126,10 @@ def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[st
 
 ## Where
 
-- Page: {result.url}
+- Page: {markdown(result.url)}
 - Project `{result.project}`, entry `{result.entry or "page"}`{f", scenario `{result.scenario}`" if result.scenario else ""}, \
 network {result.network}, {result.browser or "unknown browser"}, {result.started_at}
-- Bundle: `{bundle}` with {", ".join(f"`{name}`" for name in files)}
+- Bundle: `{bundle}` with {", ".join(f"`{name}`" for name in files)}{left_out}
 """
 
 
@@ -144,31 +154,43 @@ def _findings(result: VisitResult) -> str:
 
 def _finding(finding: Finding) -> str:
     lines = [
-        f"### {finding.title}",
+        f"### {_own(finding.title)}",
         "",
         f"`{finding.rule}`, {finding.confidence}"
         + (", a prediction: nothing broke yet, this is what would stop the mount next" if finding.is_prediction else "")
         + (f", follows from `{finding.caused_by}`" if finding.caused_by else ""),
         "",
-        f"- Seen: {finding.summary}",
+        f"- Seen: {markdown(finding.summary)}",
         f"- Evidence: timeline {_lines(finding)[1:-1]}",
     ]
     if finding.role != "consequence":
-        lines += [f"- Why: {finding.cause}", f"- To fix: {finding.remedy}"]
+        lines += [f"- Why: {_own(finding.cause)}", f"- To fix: {_own(finding.remedy)}"]
         lines += [f"- See: {finding.doc}"] if finding.doc else []
     return "\n".join(lines) + "\n"
 
 
 def render_console(entries: Iterable[Entry]) -> str:
-    """Return the console of a visit as text, one line a message: milliseconds, level, text, place."""
+    """Return the console of a visit as text: milliseconds, level, text, place; further lines of a text begin with a bar."""
     lines = []
     for entry in entries:
         match entry.event:
             case ConsoleMessage(level=level, text=text, url=url, line=line):
-                place = f"  ({url}:{line})" if url else ""
-                lines.append(f"{entry.at_ms:9.1f} {level:8} {text}{place}")
+                place = f"  ({one_line(url)}:{line})" if url else ""
+                lines.append(f"{entry.at_ms:9.1f} {level:8} {_block(text)}{place}")
             case PageErrorRaised(name=name, message=message, stack=stack):
-                lines.append(f"{entry.at_ms:9.1f} uncaught {stack or f'{name}: {message}'}")
+                lines.append(f"{entry.at_ms:9.1f} uncaught {_block(stack or f'{name}: {message}')}")
+            case Omitted(what="console", limit=limit):
+                lines.append(f"{entry.at_ms:9.1f} (what follows is left out: limit {limit})")
             case _:
                 pass
     return "\n".join(lines) + "\n" if lines else "(the console stayed empty)\n"
+
+
+def _block(text: str) -> str:
+    """A text whose further lines cannot be taken for messages."""
+    return visible(text).replace("\n", f"\n{'':18} | ")
+
+
+def _own(text: str) -> str:
+    """Our own words, whose code stays code, and whose tags are shown and not obeyed."""
+    return text.replace("<", "\\<")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 import shutil
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -19,14 +18,14 @@ from typing import IO
 
 from harness.errors import BundleError
 from harness.model import packing
-from harness.model.redaction import SHAPES, Redactor, encodings_of
+from harness.model.redaction import SHAPES, Redactor, encodings_of, in_markup
+from harness.model.texts import visible
 from harness.report.bundle import write_bytes
 from harness.report.recordings import reseal
 from harness.report.trace import learn_from_trace, rewrite_trace
 
 CHUNK_BYTES = 8_000_000
 OVERLAP_BYTES = 64_000  # longer than any secret in any encoding
-PLACEHOLDER = re.compile(rb"<(redacted:\w+:\d+)>")
 DEEPEST = 4  # archives inside of archives
 LARGEST_UNPACKED_BYTES = 2_000_000_000
 NOT_SEARCHED = "WARNING: what this run wrote was NOT searched for secrets (no-secret-scan): do not publish it unseen"
@@ -75,7 +74,7 @@ def prove(folder: Path, secrets: Iterable[Secret]) -> Proof:
     unread: list[str] = []
     number = 0
     for path in _paths(folder):
-        place = redactor.text(path.relative_to(folder).as_posix())
+        place = visible(redactor.text(path.relative_to(folder).as_posix()))
         try:
             found = search.found_in(path)
             number += path.is_file()
@@ -90,7 +89,7 @@ def prove(folder: Path, secrets: Iterable[Secret]) -> Proof:
             continue
         if found:
             _delete(path)
-            hits += [replace(hit, place=redactor.text(hit.place)) for hit in found if hit.rule]
+            hits += [replace(hit, place=visible(redactor.text(hit.place))) for hit in found if hit.rule]
     return Proof(hits=tuple(dict.fromkeys(hits)), late=tuple(late), unread=tuple(unread), searched_files=number)
 
 
@@ -224,7 +223,12 @@ def redact_file(path: Path, redactor: Redactor) -> None:
         clean = redactor.content(content)
         if clean != content:
             is_markup = path.suffix in (".xml", ".html", ".svg")
-            write_bytes(path, PLACEHOLDER.sub(rb"&lt;\1&gt;", clean) if is_markup else clean)
+            write_bytes(
+                path,
+                in_markup(clean.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+                if is_markup
+                else clean,
+            )
 
 
 def _delete(path: Path) -> None:

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from harness.servers.custom import custom_routes
 from harness.servers.scenarios import fixtures_dir
 from harness.servers.session import access_token_of, create_session, find_workflows, new_secret, wrong_method
-from harness.servers.stack import Stack, file_answer
+from harness.servers.stack import Stack, file_answer, file_below
 from harness.servers.world import Workflow
 
 CDN_ORIGIN = "https://cdn.platform.openai.com"
@@ -42,8 +42,8 @@ def make_app(stack: Stack) -> Starlette:
         return HTMLResponse(html.replace("<!-- loader -->", _loader(stack)).replace("<!-- config -->", _island(stack)))
 
     async def static(request: Request) -> Response:
-        wanted = (pages / request.path_params["path"]).resolve()
-        if not wanted.is_relative_to(pages.resolve()) or not wanted.is_file() or wanted.suffix == ".html":
+        wanted = file_below(pages, request.path_params["path"])
+        if wanted is None or wanted.suffix == ".html":
             return PlainTextResponse("Not found", status_code=404)
         return file_answer(wanted)
 

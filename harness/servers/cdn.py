@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from harness.servers.stack import Stack, file_answer
+from harness.servers.stack import Stack, file_answer, file_below
 
 FRAME = re.compile(r"deployments/chatkit/index-[\w-]+\.html")
 ANY_ORIGIN = {"access-control-allow-origin": "*"}
@@ -24,8 +24,8 @@ def make_cdn(stack: Stack) -> Starlette:
 
     async def deliver(request: Request) -> Response:
         path: str = request.path_params["path"]
-        wanted = (stack.sdk_dir / path).resolve()
-        if not wanted.is_relative_to(stack.sdk_dir.resolve()) or not wanted.is_file():
+        wanted = file_below(stack.sdk_dir, path)
+        if wanted is None:
             return PlainTextResponse("Not found", status_code=404)
         if FRAME.fullmatch(path):
             return HTMLResponse(_with_meta(wanted.read_text(encoding="utf-8"), stack))

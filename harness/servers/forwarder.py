@@ -8,7 +8,7 @@ do not find their way by themselves: those that go are given to `address_of`, th
 from __future__ import annotations
 
 import asyncio
-import itertools
+import secrets
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
@@ -48,14 +48,13 @@ class Forwarder:
         self._bases = {"http": http_url, "https": https_url}
         self._keep_cookies = keep_cookies
         self._is_trusting = is_trusting
-        self._numbers = itertools.count(1)
         self._passing: dict[str, Passing] = {}
         self._lock = threading.Lock()
 
     def address_of(self, asked: Asked, *, upstream: str, cookie: str) -> str:
         """Return where a browser gets the answer to this request. Called from any thread."""
         with self._lock:
-            key = str(next(self._numbers))
+            key = secrets.token_hex(16)  # not to be guessed: who asks gets what the page's own cookies get
             self._passing[key] = Passing(asked=asked, upstream=upstream, cookie=cookie)
         return f"{self._bases[urlsplit(asked.url).scheme]}/{key}"
 

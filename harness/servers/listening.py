@@ -123,6 +123,7 @@ def _make(app: ASGIApp, tls: ssl.SSLContext | None, protocol: type[H11Protocol])
         log_level="critical",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # who the peer is, is for the socket to say
         timeout_graceful_shutdown=1,
     )
     config.load()

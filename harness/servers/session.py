@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from harness.servers.handed_secret import handed
-from harness.servers.stack import Stack, is_loopback, note
+from harness.servers.stack import Stack, is_local, note
 
 UPSTREAM_TIMEOUT_S = 10.0
 MOCK_SECRET = "mock-client-secret-for-development-only"  # not in the real format: the app takes it, the SDK does not
@@ -48,7 +48,7 @@ async def create_session(request: Request, stack: Stack) -> JSONResponse:
         workflow_id, user = _wanted(await _json(request))
         session = await _upstream_session(stack, workflow_id, caller or user or LOCAL_USER)
     except RefusalError as refusal:
-        if refusal.status == 404 and scenario.mock_mode and is_loopback(request):
+        if refusal.status == 404 and scenario.mock_mode and is_local(request, scenario.origin):
             return _mock_session(request, stack, str(refusal))
         body = {"error": str(refusal)} | ({"details": refusal.details} if refusal.details is not None else {})
         return JSONResponse(body, status_code=refusal.status)
@@ -80,7 +80,7 @@ async def find_workflows(request: Request, stack: Stack) -> JSONResponse:
 def _caller(request: Request, stack: Stack) -> str:
     """Return the user's id, "" when the check is bypassed. Raises RefusalError 401 without a valid token."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if not token and stack.scenario.session_auth == "bypass" and is_loopback(request):
+    if not token and stack.scenario.session_auth == "bypass" and is_local(request, stack.scenario.origin):
         return ""
     if scheme.lower() != "bearer" or not token:
         raise RefusalError(401, "Missing bearer token. Sign in first.")

@@ -6,6 +6,7 @@ In: a scenario, and somebody who listens. Out: `ServerAnswered` events. It opens
 from __future__ import annotations
 
 import mimetypes
+import re
 import threading
 import time
 from collections import deque
@@ -28,6 +29,9 @@ LOG_LIMIT = 10_000
 # Modules run only as JavaScript, and some systems' own table says text/plain.
 MEDIA_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css"}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+LOCAL_ADDRESS = re.compile(r"127(\.\d{1,3}){3}|::1")
+LOCAL_HOST = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE)
+PASSED_ON = ("x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 Listener = Callable[[ServerAnswered], None]
 Clock = Callable[[], float]  # Unix seconds
@@ -154,10 +158,35 @@ def file_answer(path: Path, *, headers: dict[str, str] | None = None) -> Respons
     return Response(path.read_bytes(), media_type=media_type, headers=headers)
 
 
-def is_loopback(request: HTTPConnection) -> bool:
-    """Tell whether both the peer and the host name asked for are this machine."""
-    peer = request.client.host if request.client else ""
-    return peer in LOOPBACK and (request.url.hostname or "") in LOOPBACK
+def file_below(folder: Path, path: str) -> Path | None:
+    """Return the file that a request's path names below a folder; None when there is none, or it is not below it.
+
+    Links are followed first, so that one which leads out of the folder names nothing.
+    """
+    try:
+        wanted = (folder / path).resolve()
+        return wanted if wanted.is_relative_to(folder.resolve()) and wanted.is_file() else None
+    except (OSError, ValueError, RuntimeError):  # too long, with characters that no name has, or a link to itself
+        return None
+
+
+def is_local(request: HTTPConnection, own_origin: str = "") -> bool:
+    """Tell whether a request was made on this machine, for this machine, by a page of this machine.
+
+    The peer alone proves nothing: a public page reaches it by a name of its own that resolves to loopback (DNS rebinding), and a
+    proxy by passing on what came from elsewhere. `own_origin` is one more origin that pages may have.
+    """
+    headers = request.headers
+    origin = headers.get("origin", own_origin)
+    passed_on = [name for header in PASSED_ON for name in headers.get(header, "").split(",") if name.strip()]
+    return (
+        request.client is not None
+        and bool(LOCAL_ADDRESS.fullmatch(request.client.host))
+        and bool(LOCAL_HOST.fullmatch(headers.get("host", "")))
+        and (origin == own_origin or is_loopback_origin(origin))
+        and all(LOCAL_HOST.fullmatch(name.strip()) or LOCAL_ADDRESS.fullmatch(name.strip()) for name in passed_on)
+        and "forwarded" not in headers
+    )
 
 
 def is_loopback_origin(origin: str) -> bool:

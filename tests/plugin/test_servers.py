@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import socket
 import threading
 import time
@@ -116,6 +117,13 @@ def raw_status(base: str, path: str) -> int:
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         return int(connection.recv(64).split()[1])
+
+
+def test_no_token_stands_in_a_script(stack: Stack) -> None:
+    """What a page sends as its sentinel's token is made in the page: a literal would be a secret that all files hold."""
+    script = WEB.get(f"{stack.api_url}/backend-api/sentinel/sdk.js").text
+    assert "crypto.getRandomValues" in script
+    assert not re.search(r"""["'`][\w-]{12,}["'`]""", script)
 
 
 # --- the app's session API ----------------------------------------------------------------------------------------

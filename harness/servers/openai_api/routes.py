@@ -37,8 +37,10 @@ FRAME_HEADERS = (
     "chatkit-frame-instance-id",
     "openai-sentinel-token",
 )
+# Each token is a new one. One that stood in the script would be a secret that every page's files hold.
 SENTINEL_JS = """(() => {
-  window.SentinelSDK = { init: async () => {}, token: async () => 'stand-in-sentinel-token' };
+  const token = async () => ['stand-in', ...crypto.getRandomValues(new Uint32Array(4))].join('-');
+  window.SentinelSDK = { init: async () => {}, token };
 })();
 """
 

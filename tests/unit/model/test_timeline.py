@@ -25,6 +25,7 @@ from builders import (
 )
 
 from harness.errors import RecordingError
+from harness.model.bounds import Bounds
 from harness.model.events import ConsoleMessage, Event, HarnessFault, Omitted, PageCrashed, RequestStarted, VisitEnded
 from harness.model.redaction import Redactor
 from harness.model.timeline import (
@@ -52,7 +53,7 @@ def timeline(
     *, limit: int = 50_000, redactor: Redactor | None = None, clock: Callable[[], float] | None = None
 ) -> Timeline:
     """Return an empty timeline on a clock that stands still."""
-    return Timeline(clock_ms=clock or ticking(0.0), redactor=redactor or Redactor(), limit=limit)
+    return Timeline(clock_ms=clock or ticking(0.0), redactor=redactor or Redactor(), bounds=Bounds(entries=limit))
 
 
 # --- stamping -----------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import hashlib
 import pytest
 from builders import secret_text
 
+from harness.model.bounds import Bounds
 from harness.model.redaction import Redactor
 from harness.observe import bodies
 from harness.observe.bodies import BodyStore
@@ -43,10 +44,9 @@ def test_a_secret_that_is_learned_later_is_not_in_the_text() -> None:
     assert store.text(body) == "the value is <redacted:token:1>"
 
 
-def test_a_secret_across_the_bound_is_not_cut_in_two(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_across_the_bound_is_not_cut_in_two() -> None:
     """Redaction comes before the cut, so that no half of a secret stays."""
-    monkeypatch.setattr(bodies, "LARGEST_KEPT_CHARS", 60)
-    store = BodyStore(Redactor())
+    store = BodyStore(Redactor(), Bounds(body_chars=60))
     body = store.keep("x" * 49 + " " + secret_text(), "text/plain")
     assert store.text(body) == "x" * 49 + " <redacted:"
     assert body.is_truncated
@@ -54,25 +54,23 @@ def test_a_secret_across_the_bound_is_not_cut_in_two(monkeypatch: pytest.MonkeyP
 
 def test_the_far_end_of_a_large_body_is_not_even_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bundle of megabytes is not redacted only to be thrown away; no half of a secret stays where the look ends."""
-    monkeypatch.setattr(bodies, "LARGEST_KEPT_CHARS", 1_000)
     monkeypatch.setattr(bodies, "LONGEST_SECRET_CHARS", 100)
     redactor = Redactor()
-    body = BodyStore(redactor).keep("x " * 2_000 + secret_text(), "text/plain")
+    body = BodyStore(redactor, Bounds(body_chars=1_000)).keep("x " * 2_000 + secret_text(), "text/plain")
     assert body.is_truncated
     assert redactor.secrets == ()
     # Placeholders are so much shorter than secrets that all that was looked at would be kept.
     secret = secret_text("0123456789ab" * 4)
-    store = BodyStore(Redactor([("client_secret", secret)]))
+    store = BodyStore(Redactor([("client_secret", secret)]), Bounds(body_chars=1_000))
     kept = store.text(store.keep(" ".join([secret] * 60), "text/plain"))
     assert 300 < len(kept) < 1_000
     assert {word[:10] for word in kept.split()[:-1]} == {"<redacted:"}
     assert "<redacted:client_secret:1>".startswith(kept.split()[-1])
 
 
-def test_a_visit_keeps_a_bounded_amount_of_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_visit_keeps_a_bounded_amount_of_text() -> None:
     """What is over the bound is referred to, and says that it is cut; a text that is there costs nothing more."""
-    monkeypatch.setattr(bodies, "MOST_KEPT_CHARS", 10)
-    store = BodyStore(Redactor())
+    store = BodyStore(Redactor(), Bounds(bodies_chars=10))
     kept = [store.keep(text, "text/plain") for text in ("aaaaaa", "aaaaaa", "bbbbbb", "cccccc")]
     assert [store.text(body) for body in kept] == ["aaaaaa", "aaaaaa", "bbbb", ""]
     assert [body.is_truncated for body in kept] == [False, False, True, True]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,7 +24,8 @@ from builders import (
 
 from harness.analysis.result import result_of
 from harness.analysis.verdict import Limits, judge
-from harness.model.results import VisitResult
+from harness.model.results import ConsoleProblem, VisitResult
+from harness.model.texts import visible, with_texts
 from harness.report.context import render_console, render_error_context, render_failure, render_prefetch, render_verdict
 
 BUNDLE = "test-results/run-1/test-topic-generation"
@@ -128,7 +131,7 @@ def test_the_page_has_everything_in_its_place(got: VisitResult) -> None:
     text = render_error_context(got, bundle=BUNDLE, files=["console.log", "timeline.jsonl"])
     lines = text.splitlines()
     assert lines[0] == f"# {render_verdict(got)}"
-    assert lines[2] == got.explanation
+    assert lines[2].replace("\\<", "<") == got.explanation
     headings = [line for line in lines if line.startswith("## ")]
     roles = {finding.role for finding in got.findings}
     told = [("cause", "## Cause"), ("also", "## Also wrong"), ("consequence", "## Consequences")]
@@ -168,7 +171,7 @@ def test_console_errors_stand_one_on_a_line() -> None:
 
 
 def test_the_console_is_text_with_times_and_places() -> None:
-    """One line a message; an uncaught error with its stack."""
+    """One line a message; an uncaught error with its stack, behind a bar."""
     lines = entries(
         console_message("hello", "log", url="", line=0),
         pause(1_234.5),
@@ -180,7 +183,7 @@ def test_the_console_is_text_with_times_and_places() -> None:
     assert render_console(lines) == (
         "      1.0 log      hello\n"
         "   1236.5 warning  careful  (https://app.test/a.js:7)\n"
-        "   1237.5 uncaught ReferenceError: x is not defined\n    at a.js:1\n"
+        "   1237.5 uncaught ReferenceError: x is not defined\n                   |     at a.js:1\n"
         "   1238.5 uncaught ReferenceError: y is not defined\n"
     )
 
@@ -188,3 +191,43 @@ def test_the_console_is_text_with_times_and_places() -> None:
 def test_an_empty_console_says_so() -> None:
     """An empty file looks like a mistake."""
     assert render_console(entries(hosted(check=[]))) == "(the console stayed empty)\n"
+
+
+# --- a page that wants to write the report itself -----------------------------------------------------------------
+
+EVIL = "x\n# MOUNTED\n  bundle:    /tmp/evil\n- Seen: nothing <img src=https://evil.example/> \x1b[2J\u202e`"
+
+
+def test_a_page_cannot_write_lines_of_ours() -> None:
+    """Its messages end no line, move no cursor, and are no markup: in what fails, in the page of the bundle, in the console."""
+    found = RESULTS["deadlock"].findings[0]
+    evil = replace(
+        RESULTS["deadlock"],
+        url="https://app.test/" + EVIL,
+        explanation=EVIL,
+        facts=(EVIL,),
+        secret_url=EVIL,
+        findings=(replace(found, summary=EVIL, role="cause"), replace(found, summary=EVIL, role="also")),
+        console=(ConsoleProblem(seq=1, kind="uncaught", text=EVIL, is_allowed=False),),
+    )
+    evil = with_texts(evil, visible)  # as every result is made
+    told = render_failure(evil, bundle=BUNDLE, expected="expected a widget")
+    assert [line for line in told.splitlines() if line.startswith("  bundle:")] == [f"  bundle:    {BUNDLE}"]
+    assert len(told.splitlines()) <= 12
+    page = render_error_context(evil, bundle=BUNDLE, files=[])
+    assert [line for line in page.splitlines() if line.startswith("# ")] == [page.splitlines()[0]]
+    assert page.splitlines()[0].startswith("# NOT MOUNTED")
+    assert len([line for line in page.splitlines() if line.startswith("- Seen: nothing")]) == 0
+    assert re.search(r"(?<!\\)<img", page) is None
+    console = render_console(entries(console_message(EVIL), page_error(EVIL, stack=EVIL)))
+    assert len([line for line in console.splitlines() if not line.startswith(" " * 19 + "| ")]) == 2
+    for text in (told, page, console):
+        assert visible(text) == text
+
+
+def test_an_empty_console_error_has_a_line() -> None:
+    """A page may log nothing at all as an error."""
+    empty = replace(
+        RESULTS["hosted"], console=(ConsoleProblem(seq=7, kind="console.error", text="", is_allowed=False),)
+    )
+    assert "- console.error:   [line 7]" in render_error_context(empty, bundle=BUNDLE, files=[])
