@@ -141,7 +141,7 @@ def _response(exchange: Exchange, texts: _Texts) -> dict[str, Any]:
         content |= {"size": read.body.size_bytes, **texts.content(read.body, exchange.seq)}
         if exchange.stream is not None and exchange.stream.sizes:
             content["_chunks"] = [
-                list(chunk) for chunk in zip(exchange.stream.at_ms, exchange.stream.sizes, strict=True)
+                list(chunk) for chunk in zip(exchange.stream.offsets_ms, exchange.stream.sizes, strict=True)
             ]
     elif read is not None and read.unread_reason:
         content["comment"] = f"not kept: {read.unread_reason}"

@@ -338,7 +338,7 @@ class StreamTimed:
     """When the pieces of a stream came, as the document that read them saw it; told once, with the body."""
 
     request_id: str
-    at_ms: tuple[float, ...]  # of each piece, after the stream was opened
+    offsets_ms: tuple[float, ...]  # of each piece, after the stream was opened
     sizes: tuple[int, ...]  # characters of each piece in the kept, redacted body; empty when they do not fit it
 
 

@@ -121,8 +121,8 @@ def _value(kind: type[Value], data: Any) -> Value:
             "str": isinstance(value, str),
             "int": type(value) is int,
             "float": type(value) in (int, float),
-        }.get(hint, isinstance(value, list) and all(isinstance(item, str) for item in value))
+        }.get(hint, isinstance(value, list | tuple) and all(isinstance(item, str) for item in value))
         if not is_right:
             raise TypeError(f"{name}: expected {hint}, found {value!r:.40}")
-        given[name] = tuple(value) if isinstance(value, list) else value
+        given[name] = tuple(value) if isinstance(value, list | tuple) else value
     return kind(**given)

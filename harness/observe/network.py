@@ -151,7 +151,7 @@ class NetworkObserver:
             sizes = tuple(size for read in reads[number] for size in read.sizes)
             pieces = pieces_of(text, sizes, reads[number][0].unit)
             kept = kept_sizes(pieces, self._timeline.redactor) if pieces else ()
-            self._timeline.append(StreamTimed(request_id=answer.request_id, at_ms=at_ms, sizes=kept))
+            self._timeline.append(StreamTimed(request_id=answer.request_id, offsets_ms=at_ms, sizes=kept))
 
     def leave_bodies(self, reason: str) -> None:
         """Say of the bodies that are not read yet why they are left out."""
