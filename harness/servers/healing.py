@@ -37,6 +37,9 @@ BINDING_HEADERS = frozenset({"content-security-policy", "content-security-policy
                              "cross-origin-embedder-policy", "cross-origin-opener-policy", "cross-origin-resource-policy",
                              "permissions-policy", "refresh"})  # fmt: skip
 BINDING_META = re.compile(rb"""<meta[^>]+http-equiv=["']?content-security-policy[^>]*>""", re.IGNORECASE)
+BY_POLICY = ("csp", "mixed-content", "net::ERR_BLOCKED_BY_RESPONSE")
+ABORTED_BY_PAGE = ("net::ERR_ABORTED", "NS_BINDING_ABORTED", "cancelled")
+GIVEN_UP_MS = 2_000  # later it was rather a time limit of the page's own
 SDK_TARGETS = ("script", "frame", "entry", "assets")
 
 
@@ -61,16 +64,17 @@ class Healer:
         self._app = make_app(self._stack)
         self._loader_failed = any(is_loader(x.url) and x.status != 200 for x in recording.exchanges)
 
-    def concerns(self, asked: Asked) -> bool:
-        """Whether a request is one of those that are to be healthy, its occurrence aside."""
-        return any(heal.concerns(asked) for heal in self.heals)
+    def concerns(self, asked: Asked, exchange: RecordedExchange | None = None, /) -> bool:
+        """Whether a request is one of those that are to be healthy, its occurrence aside, or one that never came to its server."""
+        is_untold = self._is_complete and exchange is not None and never_came(exchange)
+        return is_untold or any(heal.concerns(asked) for heal in self.heals)
 
     def __call__(self, asked: Asked, exchange: RecordedExchange | None, /) -> ASGIApp | None:
         """Return what answers a request in place of the recording."""
         met = self._injector.take(asked)
         if met:
             return self._healthy(met[-1].target, asked, exchange)
-        if exchange is None and self._is_complete:
+        if self._is_complete and (exchange is None or never_came(exchange)):
             target = next((name for name in GUESSED if EXCHANGES[name].is_it(asked)), "")
             return self._healthy(target, asked, None) if target else None
         return None
@@ -145,6 +149,12 @@ class Healer:
             max_requests_per_1_minute=REQUESTS_PER_MINUTE * 100,
             configuration=Configuration(),
         )
+
+
+def never_came(exchange: RecordedExchange) -> bool:
+    """Whether a policy kept a request from being answered, or the page gave it up at once: what its server says is not recorded."""
+    is_given_up = exchange.failure in ABORTED_BY_PAGE and exchange.ended_ms < GIVEN_UP_MS
+    return exchange.status == 0 and (is_given_up or exchange.failure in BY_POLICY)
 
 
 # What an unrecorded request is taken for, in this order.

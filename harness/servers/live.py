@@ -28,7 +28,7 @@ class LiveSdk:
     def __init__(self, cdn: str = CDN_ORIGIN) -> None:
         self._cdn = urlsplit(cdn)
 
-    def concerns(self, asked: Asked) -> bool:
+    def concerns(self, asked: Asked, _exchange: RecordedExchange | None = None, /) -> bool:
         """Whether a request is for a file of the SDK."""
         return any(EXCHANGES[name].is_it(asked) for name in SDK_TARGETS) or split_url(asked.url).path.startswith(ASSETS)
 
@@ -43,7 +43,7 @@ class LiveSdk:
 class LiveRest:
     """What answers for everything that was never recorded: the real server."""
 
-    def concerns(self, _asked: Asked) -> bool:
+    def concerns(self, _asked: Asked, _exchange: RecordedExchange | None = None, /) -> bool:
         """Never: what is recorded is answered from there."""
         return False
 

@@ -43,7 +43,7 @@ OnMiss = Callable[[Miss], None]
 class Elsewhere(Protocol):
     """What answers some requests in place of the recording."""
 
-    def concerns(self, asked: Asked) -> bool:
+    def concerns(self, asked: Asked, exchange: RecordedExchange | None = None, /) -> bool:
         """Whether a request may be one of them."""
 
     def __call__(self, asked: Asked, exchange: RecordedExchange | None, /) -> ASGIApp | None:
@@ -68,9 +68,9 @@ class Replay:
 
         Called in the browser's name before the request is made; any other exchange is kept for it until it comes here.
         """
-        is_healed = self._elsewhere is not None and self._elsewhere.concerns(asked)
         with self._lock:
             found = self.matcher.take(asked.method, asked.url, body)
+            is_healed = self._elsewhere is not None and self._elsewhere.concerns(asked, found)
             if found is None or (is_broken_off(found) and not is_healed):
                 return found
             self._reserved.setdefault((asked.method, asked.url), []).append(found)
@@ -121,7 +121,7 @@ class Replay:
             "access-control-allow-methods": method,
             "access-control-allow-headers": headers.get("access-control-request-headers", ""),
         }
-        is_healed = self._elsewhere is not None and self._elsewhere.concerns(asked)
+        is_healed = self._elsewhere is not None and self._elsewhere.concerns(asked, coming)
         is_refused = coming is not None and coming.cors_header is not None and not is_healed
         return Response(status_code=204, headers={} if is_refused else allowed)
 
