@@ -15,7 +15,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext
 
-from harness.analysis.minimising import minimal
+from harness.analysis.minimising import MOST_EXPERIMENTS, minimal
 from harness.analysis.suspects import FACTS, Smallest, Suspect, disagreement, smallest, suspects_of
 from harness.analysis.verdict import Limits
 from harness.config import Config
@@ -212,7 +212,13 @@ class Smaller:
 
 
 def minimised(
-    browser: Browser, recording: Recording, folder: Path, *, config: Config, on_experiment: Callable[[int, bool], None]
+    browser: Browser,
+    recording: Recording,
+    folder: Path,
+    *,
+    config: Config,
+    on_experiment: Callable[[int, bool], None],
+    most: int = MOST_EXPERIMENTS,
 ) -> Smaller:
     """Return the recording without what is not needed to see the same verdict and cause.
 
@@ -251,7 +257,7 @@ def minimised(
         on_experiment(len(kept), is_same)
         return is_same
 
-    kept, experiments = minimal(recording, works)
+    kept, experiments = minimal(recording, works, most=most)
     storage = recording.storage
     if storage and verdict(without(kept, {})) == whole:
         storage = {}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from harness.analysis.exchanges import ABORTED
 from harness.analysis.rules import BY_ID
 from harness.model.addresses import is_loader, split_url
 from harness.model.faults import ALL_EXCHANGES, Asked
@@ -26,7 +27,6 @@ FACTS = {
 }
 UNSUSPECTED = ("page", "openai-sessions", "telemetry")
 DESTINATIONS = {"fetch": "empty", "xhr": "empty", "stylesheet": "style", "eventsource": "empty"}
-ABORTED = ("net::ERR_ABORTED", "NS_BINDING_ABORTED", "cancelled")
 BINDING = ("content-security-policy", "x-frame-options", "cross-origin-embedder-policy", "cross-origin-opener-policy")
 SECRET = re.compile(r"[A-Za-z0-9_\-]+_(?:00|01)[A-Za-z0-9+/=]{8,}")
 SLOW_MS = 3_000

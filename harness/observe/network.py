@@ -28,7 +28,7 @@ from harness.model.timeline import Timeline
 from harness.observe.bodies import BodyStore
 from harness.observe.probe import StreamRead
 from harness.observe.secrets import digest_of, format_of, found_secret, parsed_json, string_digests, url_digests
-from harness.observe.streams import kept_sizes, pieces_of
+from harness.observe.streams import kept_sizes
 
 TEXT_TYPES = (
     "text/",
@@ -76,6 +76,7 @@ class NetworkObserver:
         self._read_bodies = 0
         self._read_bytes = 0
         self._failures: dict[Request, str] = {}
+        self._urls: dict[Request, str] = {}  # the page's own: a request that is routed elsewhere changes its later
         self._told_streams: set[Request] = set()
         self._streams: dict[tuple[str, str, int], list[StreamRead]] = {}  # by URL, document and number in it
 
@@ -130,28 +131,31 @@ class NetworkObserver:
                 self._append_stream(request, text)
 
     def end_streams(self) -> None:
-        """Say of the streams that have no end yet when their pieces came."""
-        read = set(self._unread) | self._told_streams
+        """Keep what came of the streams that have no end, or were broken off: no browser hands over the bodies of those."""
+        told = set(self._unread) | self._told_streams
         for request, (_, answer) in self._answers.items():
-            if request not in read and answer.media_type == STREAM_TYPE:
-                self._append_stream(request, "")
+            if request not in told and answer.media_type == STREAM_TYPE:
+                self._append_stream(request, None)
 
-    def _append_stream(self, request: Request, text: str) -> None:
-        """Append when the pieces of a stream came, and where they are in its kept body."""
+    def _append_stream(self, request: Request, text: str | None) -> None:
+        """Append when the pieces of a stream came, and how long they are in its kept body; without a body, they are it."""
         answer = self._answers[request][1]
         if answer.media_type != STREAM_TYPE:
             return
         self._told_streams.add(request)
-        url = request.url.split("#")[0]
-        same = [r for r, (_, a) in self._answers.items() if a.media_type == STREAM_TYPE and r.url.split("#")[0] == url]
+        url = self._urls[request]
+        same = [r for r, (_, a) in self._answers.items() if a.media_type == STREAM_TYPE and self._urls[r] == url]
         reads = [reads for (read_url, _, _), reads in self._streams.items() if read_url == url]
         number = same.index(request)
-        if number < len(reads):
-            at_ms = tuple(at for read in reads[number] for at in read.at_ms)
-            sizes = tuple(size for read in reads[number] for size in read.sizes)
-            pieces = pieces_of(text, sizes, reads[number][0].unit)
-            kept = kept_sizes(pieces, self._timeline.redactor) if pieces else ()
-            self._timeline.append(StreamTimed(request_id=answer.request_id, offsets_ms=at_ms, sizes=kept))
+        if number >= len(reads):
+            return
+        at_ms = tuple(at for read in reads[number] for at in read.at_ms)
+        pieces = tuple(piece for read in reads[number] for piece in read.texts)
+        if text is None:
+            self._append_body(answer, "".join(pieces), "")
+        is_whole = text is None or "".join(pieces) == text
+        sizes = kept_sizes(pieces, self._timeline.redactor) if is_whole else ()
+        self._timeline.append(StreamTimed(request_id=answer.request_id, offsets_ms=at_ms, sizes=sizes))
 
     def leave_bodies(self, reason: str) -> None:
         """Say of the bodies that are not read yet why they are left out."""
@@ -166,6 +170,7 @@ class NetworkObserver:
         if request.url.startswith(("data:", "blob:")) or self._is_too_many(request):
             return
         request_id = self._ids[request] = f"r{len(self._ids) + 1}"
+        self._urls[request] = request.url.split("#")[0]  # the hash never travels, and ChatKit's holds the options
         frame_url, is_top = _frame_of(request, self._page)
         headers = tuple(request.headers.items())
         body = _post_text(request)
@@ -177,7 +182,7 @@ class NetworkObserver:
             RequestStarted(
                 request_id=request_id,
                 method=request.method,
-                url=request.url.split("#")[0],  # the hash never travels, and ChatKit's holds the options
+                url=self._urls[request],
                 resource_type=request.resource_type,
                 frame_url=frame_url,
                 is_top_frame=is_top,

@@ -237,20 +237,19 @@
   };
   if (window.customElements) customElements.whenDefined(TAG).then(() => { send({ kind: 'element-defined' }); soon(look); }, () => {});
 
-  // --- streams: when the pieces of an answer are read, and how long they are; never what they say ---
-  const streams = new WeakMap(), readers = new WeakMap(), STREAM_MS = 250, MOST_PIECES = 4000;
+  // --- streams: the pieces of an answer, and when they are read ---
+  const streams = new WeakMap(), readers = new WeakMap(), STREAM_MS = 250, STREAM_LIMIT = 500000;
   const told = (/** @type {any} */ s) => {
     s.isPlanned = false;
-    const { at, sizes, url, number, unit } = s;
-    s.at = []; s.sizes = [];
-    if (at.length) send({ kind: 'stream-read', url, number, unit, at_ms: at, sizes });
+    const { at, texts, url, number } = s;
+    s.at = []; s.texts = [];
+    if (at.length) send({ kind: 'stream-read', url, number, at_ms: at, texts });
   };
   const piece = (/** @type {any} */ s, /** @type {any} */ { done, value }) => {
     if (done) return told(s);
-    const isText = typeof value === 'string';
-    if (++s.count > MOST_PIECES || !(isText || ArrayBuffer.isView(value))) return;
-    s.unit = isText ? 'chars' : 'bytes';
-    s.at.push(Math.round((now() - s.opened) * 10) / 10); s.sizes.push(isText ? value.length : value.byteLength);
+    const text = typeof value === 'string' ? value : ArrayBuffer.isView(value) ? (s.decoder = s.decoder || new TextDecoder()).decode(value, { stream: true }) : '';
+    if ((s.size += text.length) > STREAM_LIMIT) return;
+    s.at.push(Math.round((now() - s.opened) * 10) / 10); s.texts.push(text);
     if (!s.isPlanned) { s.isPlanned = true; later(guarded(() => told(s)), STREAM_MS); }
   };
   try {
@@ -261,7 +260,7 @@
       const stream = body.get.call(this), self = /** @type {any} */ (this);
       try {
         if (stream && !streams.has(stream) && /event-stream/.test(self.headers.get('content-type'))) {
-          streams.set(stream, { url: bare(self.url), number: ++opened, opened: now(), count: 0, at: [], sizes: [] });
+          streams.set(stream, { url: bare(self.url), number: ++opened, opened: now(), size: 0, at: [], texts: [] });
         }
       } catch { /* as above */ }
       return stream;

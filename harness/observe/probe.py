@@ -47,14 +47,13 @@ def probe_source() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamRead:
-    """Some pieces of a stream that a document read. `number` counts the streams of the document from 1."""
+    """Some pieces of a stream that a document read, not redacted yet. `number` counts the streams of the document from 1."""
 
     document: str
     url: str
     number: int
-    unit: str  # of the sizes: "bytes" | "chars" (UTF-16)
     at_ms: tuple[float, ...]  # after the stream was opened
-    sizes: tuple[int, ...]
+    texts: tuple[str, ...]
 
 
 class Probe:
@@ -94,21 +93,19 @@ class Probe:
 
 def stream_of(fact: dict[str, Any]) -> StreamRead:
     """Return what a fact says of a stream. Raises KeyError or TypeError when it does not fit."""
-    at_ms, sizes = fact["at_ms"], fact["sizes"]
-    texts = [fact[name] for name in ("document", "url", "unit")]
-    if not all(isinstance(text, str) for text in texts) or type(fact["number"]) is not int:
-        raise TypeError("a stream has a document, a URL, a unit and a number")
-    if not (isinstance(at_ms, list) and isinstance(sizes, list) and len(at_ms) == len(sizes)):
-        raise TypeError("a stream has as many times as sizes")
-    if not all(type(size) is int and type(at) in (int, float) for size, at in zip(sizes, at_ms, strict=True)):
-        raise TypeError("times and sizes of a stream are numbers")
+    at_ms, texts = fact["at_ms"], fact["texts"]
+    if not all(isinstance(fact[name], str) for name in ("document", "url")) or type(fact["number"]) is not int:
+        raise TypeError("a stream has a document, a URL and a number")
+    if not (isinstance(at_ms, list) and isinstance(texts, list) and len(at_ms) == len(texts)):
+        raise TypeError("a stream has as many times as pieces")
+    if not all(isinstance(text, str) and type(at) in (int, float) for text, at in zip(texts, at_ms, strict=True)):
+        raise TypeError("a stream's times are numbers, and its pieces texts")
     return StreamRead(
-        document=texts[0],
-        url=texts[1],
-        unit=texts[2],
+        document=fact["document"],
+        url=fact["url"],
         number=fact["number"],
         at_ms=tuple(map(float, at_ms)),
-        sizes=tuple(sizes),
+        texts=tuple(texts),
     )
 
 

@@ -1,31 +1,11 @@
-"""Finds the pieces of a stream again in its body, also where the body is redacted before it is kept.
+"""Finds the pieces of a stream again in its body where that is redacted before it is kept.
 
-In: a body, and how long its pieces were when a document read them. Out: the pieces, and how long they are in what is kept.
+In: the pieces as a document read them. Out: how long each is in the redacted body.
 """
 
 from __future__ import annotations
 
-import codecs
-
 from harness.model.redaction import Redactor
-
-
-def pieces_of(text: str, sizes: tuple[int, ...], unit: str) -> tuple[str, ...]:
-    """Return the body in the pieces that it came in; none when they are not as long as it is.
-
-    `unit`: "bytes" of UTF-8, or "chars" as JavaScript counts them.
-    """
-    encoding = "utf-8" if unit == "bytes" else "utf-16-le"
-    width = 1 if unit == "bytes" else 2
-    content = text.encode(encoding, "surrogatepass")
-    if sum(sizes) * width != len(content):
-        return ()
-    decoder = codecs.getincrementaldecoder(encoding)("replace")
-    pieces, at = [], 0
-    for size in sizes:
-        pieces.append(decoder.decode(content[at : at + size * width]))
-        at += size * width
-    return tuple(pieces)
 
 
 def kept_sizes(pieces: tuple[str, ...], redactor: Redactor) -> tuple[int, ...]:

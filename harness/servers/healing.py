@@ -11,6 +11,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from typing import Any
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from harness.analysis.exchanges import ABORTED
 from harness.model.addresses import API, CONVERSATION, SENTINEL, VERIFY, is_loader, names_a_session, split_url
 from harness.model.faults import EXCHANGES, HEALTHY, Asked, Fault
 from harness.model.injection import Injector
 from harness.model.recording import RecordedExchange, Recording
+from harness.model.shapes import Packed, shape_of
 from harness.servers.app import LOADER_PATH, make_app
 from harness.servers.custom import CHAT_PATH
 from harness.servers.openai_api import make_openai_api
@@ -38,7 +41,6 @@ BINDING_HEADERS = frozenset({"content-security-policy", "content-security-policy
                              "permissions-policy", "refresh"})  # fmt: skip
 BINDING_META = re.compile(rb"""<meta[^>]+http-equiv=["']?content-security-policy[^>]*>""", re.IGNORECASE)
 BY_POLICY = ("csp", "mixed-content", "net::ERR_BLOCKED_BY_RESPONSE")
-ABORTED_BY_PAGE = ("net::ERR_ABORTED", "NS_BINDING_ABORTED", "cancelled")
 GIVEN_UP_MS = 2_000  # later it was rather a time limit of the page's own
 SDK_TARGETS = ("script", "frame", "entry", "assets")
 
@@ -123,13 +125,15 @@ class Healer:
         return _readable(JSONResponse({**dict.fromkeys(known, secret), "expires_at": expires_at}))
 
     async def _conversing(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as the API does; a secret of the recording counts as valid."""
+        """Answer as the API does; a secret of the recording counts as valid until it expires."""
         headers = dict(scope["headers"])
         scheme, _, secret = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         if scheme.lower() == "bearer" and secret:
             host = headers.get(b"host", b"").decode("latin-1").partition(":")[0]
             locality = {PLAIN_HOST: "none", EU_HOST: "EU"}.get(host, "")
-            self._stack.visit.sessions.setdefault(secret.strip(), self._session(locality))
+            session = self._session(locality)
+            expires_at = min(session.expires_at, expiry_of(secret.strip()) or session.expires_at)
+            self._stack.visit.sessions.setdefault(secret.strip(), replace(session, expires_at=expires_at))
         await self._api(scope, receive, send)
 
     def _session(self, locality: str) -> Session:
@@ -151,9 +155,18 @@ class Healer:
         )
 
 
+def expiry_of(secret: str) -> int:
+    """Return when a client secret says that it ends, in Unix seconds; 0 when it says nothing."""
+    for part in shape_of(secret):
+        expires_at = dict(part.claims).get("expires_at") if isinstance(part, Packed) else None
+        if isinstance(expires_at, int | float):
+            return int(expires_at)
+    return 0
+
+
 def never_came(exchange: RecordedExchange) -> bool:
     """Whether a policy kept a request from being answered, or the page gave it up at once: what its server says is not recorded."""
-    is_given_up = exchange.failure in ABORTED_BY_PAGE and exchange.ended_ms < GIVEN_UP_MS
+    is_given_up = exchange.failure in ABORTED and exchange.ended_ms < GIVEN_UP_MS
     return exchange.status == 0 and (is_given_up or exchange.failure in BY_POLICY)
 
 

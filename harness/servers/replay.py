@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from harness.analysis.exchanges import ABORTED
 from harness.analysis.matching import Matcher, Miss
 from harness.model.faults import Asked, Fault, operation_of
 from harness.model.injection import Injector
@@ -29,7 +30,6 @@ RECORDED, FAST = "recorded", "fast"
 # What belongs to one connection or to how a body was packed, and is made anew.
 NOT_REPLAYED = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "upgrade", "alt-svc",
                           "date", "server", "strict-transport-security", "proxy-connection", "trailer"})  # fmt: skip
-ABORTED_BY_PAGE = ("net::ERR_ABORTED", "NS_BINDING_ABORTED", "cancelled")
 KEPT_FROM_PAGE = (
     "net::ERR_BLOCKED_BY_ORB"  # a script's answer was a page: Chromium hands no such thing over, nor says more
 )
@@ -53,12 +53,22 @@ class Elsewhere(Protocol):
 class Replay:
     """The answers of a recording; one visit's worth. `elsewhere` may name another application for a request."""
 
-    def __init__(self, recording: Recording, *, timing: str, elsewhere: Elsewhere | None = None) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        timing: str,
+        elsewhere: Elsewhere | None = None,
+        clock_s: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self.recording = recording
         self.matcher = Matcher(recording.exchanges)
         self.misses: list[Miss] = []
         self.on_miss: OnMiss = _ignore  # called in the server's thread
         self._is_timed = timing == RECORDED
+        self._clock_s = clock_s
+        self._sleep = sleep
         self._elsewhere = elsewhere
         self._reserved: dict[tuple[str, str], list[RecordedExchange]] = {}
         self._lock = threading.Lock()
@@ -126,7 +136,7 @@ class Replay:
         return Response(status_code=204, headers={} if is_refused else allowed)
 
     async def _serve(self, exchange: RecordedExchange, scope: Scope, receive: Receive, send: Send) -> None:
-        began = time.monotonic()
+        began = self._clock_s()
         gone = asyncio.ensure_future(_until_gone(receive))
         answering = asyncio.ensure_future(self._answer(exchange, began, scope, send))
         try:
@@ -150,7 +160,7 @@ class Replay:
             await HTMLResponse(PAGE, headers={"x-content-type-options": "nosniff"})(scope, _nobody, send)
             return
         if exchange.status == 0:
-            if exchange.failure and exchange.failure not in ABORTED_BY_PAGE:
+            if exchange.failure and exchange.failure not in ABORTED:
                 await self._until(began, exchange.ended_ms)
                 transport.abort()
                 return
@@ -160,8 +170,11 @@ class Replay:
 
     async def _send_whole(self, exchange: RecordedExchange, began: float, scope: Scope, send: Send) -> None:
         headers = _headers_of(exchange)
-        is_cut = exchange.failure not in ("", *ABORTED_BY_PAGE) and "BLOCKED" not in exchange.failure
-        is_endless = exchange.ended_ms == NEVER or exchange.failure in ABORTED_BY_PAGE
+        is_cut = exchange.failure not in ("", *ABORTED) and "BLOCKED" not in exchange.failure
+        is_given_up = (
+            exchange.failure in ABORTED and not exchange.chunks
+        )  # a stream that is read to its end may be called aborted
+        is_endless = exchange.ended_ms == NEVER or is_given_up
         whole = [chunk.text.encode("utf-8", "surrogatepass") for chunk in exchange.chunks]
         if is_cut and "CHUNKED" not in exchange.failure:
             size = int(next((v for n, v in exchange.headers if n.lower() == "content-length" and v.isdigit()), "0"))
@@ -169,7 +182,7 @@ class Replay:
         elif len(whole) == 1 and not is_endless and not is_cut:
             headers.append((b"content-length", str(len(whole[0])).encode()))
         await send(_start(exchange.status, headers))
-        answered = time.monotonic()
+        answered = self._clock_s()
         for chunk, content in zip(exchange.chunks, whole, strict=True):
             await self._until(answered, chunk.at_ms)
             await send({"type": "http.response.body", "body": content, "more_body": True})
@@ -183,9 +196,9 @@ class Replay:
         await send({"type": "http.response.body", "body": b""})
 
     async def _until(self, began: float, at_ms: float) -> None:
-        left_s = began + at_ms / 1000 - time.monotonic()
+        left_s = began + at_ms / 1000 - self._clock_s()
         if self._is_timed and left_s > 0:
-            await asyncio.sleep(left_s)
+            await self._sleep(left_s)
 
 
 def _nothing(asked: Asked, scope: Scope) -> Response:
@@ -203,7 +216,7 @@ def is_broken_off(exchange: RecordedExchange) -> bool:
     return (
         exchange.status == 0
         and exchange.failure.startswith(("net::", "NS_ERROR"))
-        and exchange.failure not in (*ABORTED_BY_PAGE, KEPT_FROM_PAGE)
+        and exchange.failure not in (*ABORTED, KEPT_FROM_PAGE)
         and exchange.cors_header is None
     )
 

@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from builders import secret_text
 
 from harness.model.redaction import Redactor
-from harness.observe.streams import kept_sizes, pieces_of
-
-TEXT = 'data: {"a": "\u00e4\U0001f600"}\n\n'
-
-
-@pytest.mark.parametrize(("unit", "encoding", "width"), [("bytes", "utf-8", 1), ("chars", "utf-16-le", 2)])
-def test_pieces_are_cut_where_the_document_read_them(unit: str, encoding: str, width: int) -> None:
-    """Sizes are of bytes, or of characters as JavaScript counts them; half a character waits for its other half."""
-    size = len(TEXT.encode(encoding)) // width
-    for first in range(size + 1):
-        pieces = pieces_of(TEXT, (first, size - first), unit)
-        assert "".join(pieces) == TEXT
-        assert len(pieces) == 2
-
-
-def test_sizes_that_do_not_fit_are_no_pieces() -> None:
-    """Somebody else read a part of it."""
-    assert pieces_of("abcdef", (2, 3), "bytes") == ()
-    assert pieces_of("abcdef", (2, 5), "chars") == ()
+from harness.observe.streams import kept_sizes
 
 
 def test_an_unredacted_stream_keeps_its_sizes() -> None:
