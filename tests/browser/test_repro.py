@@ -15,7 +15,7 @@ from harness.config import Config
 from harness.model.events import ReplayMissed
 from harness.model.recording import Recording
 from harness.model.timeline import read_timeline
-from harness.replaying import Replayed, cause_of, change_of, minimised, replayed
+from harness.replaying import Replayed, cause_of, change_of, replayed
 from harness.report.recordings import opened_recording, pack
 from harness.run import Keep
 from harness.servers.replay import FAST
@@ -38,8 +38,7 @@ def bundles(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _record(browser: Browser, stack: Stack, folder: Path) -> None:
     assert record_scenario(browser, stack, "healthy", folder / "healthy", message="three topics about tea").is_mounted
-    for name in ("session-401", "first-report"):
-        assert not record_scenario(browser, stack, name, folder / name).is_mounted
+    assert not record_scenario(browser, stack, "session-401", folder / "session-401").is_mounted
 
 
 @pytest.fixture
@@ -109,21 +108,10 @@ def test_what_if_the_session_were_refused(browser: Browser, bundles: Path, confi
 def test_the_smallest_cause_is_found_by_experiment(
     browser: Browser, bundles: Path, config: Config, tmp_path: Path
 ) -> None:
-    """One of a single fault, and all three of the first report, whose rules agree."""
+    """Proof beside the rules' diagnosis, which agrees."""
     [single] = recording_in(bundles / "session-401")
     found = cause_of(browser, single, tmp_path / "single", config=config)
     assert (found.found.names, found.warning) == (("session",), "")
-
-
-def test_a_bundle_is_made_smaller(browser: Browser, bundles: Path, config: Config, tmp_path: Path) -> None:
-    """What is not needed to see the same cause is left out, and what asks for it gets nothing."""
-    [recording] = recording_in(bundles / "first-report")
-    smaller = minimised(
-        browser, recording, tmp_path, config=config, on_experiment=lambda _count, _is_same: None, most=3
-    )
-    assert len(smaller.kept) < len(recording.exchanges)
-    result = replayed(browser, smaller.recording, tmp_path / "again", config=config, keep=NOTHING_COSTLY).result
-    assert (result.outcome, result.cause.rule if result.cause else "") == ("failed", "loader-not-referenced")
 
 
 def test_a_request_that_nobody_recorded_goes_nowhere(

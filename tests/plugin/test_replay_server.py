@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -230,7 +231,8 @@ def sent(value: RecordedExchange, timing: str) -> list[tuple[float, bytes]]:
 
     scope = {"type": "http", "method": "POST", "scheme": "https", "raw_path": b"/v1/chatkit/conversation", "query_string": b"",
              "headers": [(b"host", b"us.api.openai.com")], "state": {"transport": None}}  # fmt: skip
-    asyncio.run(replay(scope, receive, send))
+    with ThreadPoolExecutor(1) as elsewhere:  # Playwright's loop may run in this thread
+        elsewhere.submit(asyncio.run, replay(scope, receive, send)).result()  # type: ignore[arg-type]
     return told
 
 
