@@ -137,6 +137,7 @@ def check(url: str, clicks: tuple[str, ...], fault: str, as_json: bool, no_secre
     show_default=True,
     help="How soon to answer.",
 )
+@click.option("--click", "clicks", multiple=True, metavar="NAME", help="A button, link or text to click besides.")
 @click.option("--what-if", multiple=True, metavar="CHANGE", help="Change one thing: session=healthy, delay:session=8s.")
 @click.option("--cause", is_flag=True, help="Find by experiment the smallest thing whose healing lets it mount.")
 @click.option(
@@ -153,6 +154,7 @@ def check(url: str, clicks: tuple[str, ...], fault: str, as_json: bool, no_secre
 def repro(
     bundle: Path,
     timing: str,
+    clicks: tuple[str, ...],
     what_if: tuple[str, ...],
     cause: bool,
     minimise: Path | None,
@@ -175,6 +177,7 @@ def repro(
 
     chosen = ReproOptions(
         timing=timing,
+        clicks=clicks,
         what_if=what_if,
         is_cause=cause,
         minimise=minimise,

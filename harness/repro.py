@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,7 +22,7 @@ from harness.analysis.comparison import Comparison, compared, verdict_told
 from harness.analysis.suspects import FACTS
 from harness.config import Config
 from harness.errors import ConfigError, RecordingError
-from harness.model.recording import Recording
+from harness.model.recording import Action, Recording
 from harness.model.redaction import Redactor
 from harness.replaying import Cause, Replayed, Smaller, cause_of, change_of, minimised, replayed
 from harness.report.bundle import result_dict, write_text
@@ -45,6 +45,7 @@ class ReproOptions:
     """What the command line says about this replay."""
 
     timing: str = RECORDED
+    clicks: tuple[str, ...] = ()  # after those that were recorded
     what_if: tuple[str, ...] = ()
     is_cause: bool = False
     sdk: str = "recorded"
@@ -65,6 +66,8 @@ def run_repro(console: Console, config: Config, path: Path, options: ReproOption
     plain = Console(stderr=True) if options.as_json else console
     with ExitStack() as resources:
         recording, folder = resources.enter_context(opened_recording(path))
+        more = tuple(Action(action="click", target=name) for name in options.clicks)
+        recording = replace(recording, actions=(*recording.actions, *more))
         if options.to_scenario and options.minimise is None:
             return _write_scenario(console, config, recording, folder, options.to_scenario)
         run = new_run_folder(config.output_dir, keep_runs=config.keep_runs)

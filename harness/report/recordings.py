@@ -9,10 +9,11 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from harness.analysis.minimising import filtered
 from harness.analysis.recording import recording_of
@@ -21,6 +22,7 @@ from harness.model.manifest import FileSeal, Manifest, manifest_from, saved_mani
 from harness.model.recording import Recording
 from harness.model.shapes import PLACEHOLDER, Shape, shape_of
 from harness.report.bundle import write_json, write_text
+from harness.report.salvage import salvaged
 from harness.report.untrusted import name_problem, opened_bundle, read_json, read_text
 
 MANIFEST = "manifest.json"
@@ -96,13 +98,31 @@ def opened_recording(path: Path) -> Iterator[tuple[Recording, Path | None]]:
         if path.is_file() and not _is_zip(path):
             yield recording_of(read_json(path), name=path.name), None
             return
-        with opened_bundle(path) as folder:
-            yield read_recording(folder, name=path.name), folder
+        with ExitStack() as resources:
+            recording, folder = _read(path, resources)
+            yield recording, folder
     except BundleError as error:
         raise RecordingError(str(error)) from error
 
 
-def read_recording(folder: Path, *, name: str) -> Recording:
+def _read(path: Path, resources: ExitStack) -> tuple[Recording, Path]:
+    """Return the recording of a folder or a zip; of a damaged zip what is whole in it. Raises RecordingError, BundleError."""
+    try:
+        folder = resources.enter_context(opened_bundle(path))
+    except BundleError as error:
+        if not path.is_file():
+            raise
+        rest = Path(resources.enter_context(TemporaryDirectory(prefix="chatkit-salvage-"))) / "bundle"
+        found = salvaged(path, rest)
+        if HAR not in found:
+            raise
+        recording = read_recording(rest, name=path.name, is_whole=False)
+        warning = f"{error}; only {' and '.join(found)} could be read"
+        return replace(recording, warnings=(warning, *recording.warnings)), rest
+    return read_recording(folder, name=path.name), folder
+
+
+def read_recording(folder: Path, *, name: str, is_whole: bool = True) -> Recording:
     """Return what a bundle's folder holds. Raises RecordingError, BundleError."""
     har = _har_in(folder)
     manifest = (
@@ -118,7 +138,7 @@ def read_recording(folder: Path, *, name: str) -> Recording:
             return None
 
     recording = recording_of(read_json(har), name=name, manifest=manifest, read_file=read_file)
-    return replace(recording, warnings=(*recording.warnings, *_broken_seals(folder, manifest)))
+    return replace(recording, warnings=(*recording.warnings, *(_broken_seals(folder, manifest) if is_whole else ())))
 
 
 def write_smaller(folder: Path, into: Path, smaller: Recording, kept: frozenset[int]) -> None:

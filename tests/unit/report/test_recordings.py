@@ -94,21 +94,34 @@ def test_a_bare_har_is_read(tmp_path: Path) -> None:
     assert read(tmp_path).name == tmp_path.name
 
 
-def _cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-30])
+def _without_end(content: bytes) -> bytes:
+    return content[:-30]
 
 
-def _garbled(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[60:90] = b"\0" * 30
-    path.write_bytes(content)
+def _garbled_manifest(content: bytes) -> bytes:
+    at = content.index(b"manifest.json") + 20
+    return content[:at] + b"\0" * 30 + content[at + 30 :]
 
 
-@pytest.mark.parametrize("damage", [_cut, _garbled], ids=["cut", "garbled"])
-def test_a_damaged_zip_is_one_sentence(bundle: Path, tmp_path: Path, damage: Callable[[Path], None]) -> None:
-    """With exit code 11, and nothing is left behind."""
+@pytest.mark.parametrize(
+    ("damage", "verdict"), [(_without_end, "mounted"), (_garbled_manifest, "")], ids=["cut at its end", "garbled"]
+)
+def test_of_a_damaged_zip_is_read_what_is_whole(
+    bundle: Path, tmp_path: Path, damage: Callable[[bytes], bytes], verdict: str
+) -> None:
+    """And it is said what that is."""
     archive = pack(bundle, tmp_path / "b.zip")
-    damage(archive)
+    archive.write_bytes(damage(archive.read_bytes()))
+    found = read(archive)
+    assert (len(found.exchanges), found.judged.outcome) == (2, verdict)
+    assert "could be read" in found.warnings[0]
+
+
+@pytest.mark.parametrize("kept", [3, 40, 200])
+def test_a_zip_without_its_har_is_one_sentence(bundle: Path, tmp_path: Path, kept: int) -> None:
+    """With exit code 11, and no more than that."""
+    archive = pack(bundle, tmp_path / "b.zip")
+    archive.write_bytes(archive.read_bytes()[:kept])
     with pytest.raises(RecordingError) as raised:
         read(archive)
     assert raised.value.exit_code == 11
