@@ -37,8 +37,9 @@ format: setup $(STAMPS)/test-packages ## Format the code, and correct what lint 
 rules: setup ## Write docs/rules.md anew from the rules.
 	@$(BIN)/python -m harness.explain docs/rules.md
 
-soak: setup $(STAMPS)/test-packages ## What takes longer: pages that are too much, and a thousand healthy mounts under load.
+soak: setup $(STAMPS)/test-packages ## What takes longer: pages that are too much, fifty killed runs, a thousand healthy mounts under load.
 	@$(BIN)/python -m pytest -q tests/soak
+	@$(BIN)/python benchmarks/kills.py
 	@$(BIN)/python benchmarks/soak.py $(ARGS)
 
 setup: $(STAMPS)/browser

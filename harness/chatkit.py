@@ -179,8 +179,8 @@ class Chatkit:
     def _fresh_context(self, options: dict[str, Any]) -> BrowserContext:
         try:
             context = self._new_context(**options)
-        except Error as error:
-            if "has been closed" not in error.message:
+        except Exception as error:  # Playwright has three kinds of them for a connection that is gone
+            if "has been closed" not in str(error) and "onnection closed" not in str(error):
                 raise
             raise EnvironmentFailure("the browser is gone: it died earlier in this run") from error
         self._contexts.append(context)

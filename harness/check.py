@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
 from harness.config import Config
+from harness.drive.interrupts import interrupts
 from harness.model.redaction import Redactor
-from harness.model.results import VisitResult
+from harness.model.results import Loss, VisitResult
 from harness.model.texts import in_json, one_line
 from harness.report.bundle import result_dict
 from harness.report.context import render_failure, render_prefetch
-from harness.report.run_folder import new_run_folder, publish
+from harness.report.losses import render_losses
+from harness.report.run_folder import publish, run_folder_for, shown
 from harness.report.terminal import milestones
-from harness.run import Keep, target_of
+from harness.run import Keep, Visit, target_of
 from harness.visiting import PLAIN, launched_browser, opened_visit, search_for_secrets
 
 MOST_CONSOLE_LINES = 5
@@ -43,27 +47,54 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
     Raises PageError when the page cannot be visited, SecretFound when the bundle held a secret.
     """
     target = target_of(config.project_at(url), entry="page", fault=options.fault)
-    run = new_run_folder(config.output_dir, keep_runs=config.keep_runs)
+    found = run_folder_for(config.output_dir, keep_runs=config.keep_runs)
+    run, visits = found.path, list[Visit]()
+    plain = Console(stderr=True) if options.as_json else console
+    if found.problem:
+        plain.print(found.problem, style="bold red", **PLAIN)
     with ExitStack() as resources:
         redactor = Redactor(config.secrets)
+        resources.enter_context(interrupts())
+        resources.enter_context(_telling_an_interruption(console, run, options))
         resources.callback(publish, run)
-        plain = Console(stderr=True) if options.as_json else console
         resources.callback(search_for_secrets, plain, run, redactor, is_searched=options.is_searched)
+        resources.callback(_tell_losses, plain, run, visits)
         if not options.as_json:
             resources.enter_context(console.status(f"opening {escape(url)}"))
         browser = resources.enter_context(launched_browser(config))
         keep = Keep(trace=config.use.trace, screenshot=config.use.screenshot)
         visit = resources.enter_context(opened_visit(browser, config, target, run / "check", redactor, keep))
+        visits.append(visit)
         visit.open()
         for name in options.clicks:
             visit.embed.click(name)
         result = visit.wait_until_decided()
-        shown = visit.folder_shown
+        bundle = visit.folder_shown
+    result = replace(result, missing=visit.finish().missing)
     if options.as_json:
-        print(in_json(json.dumps({"bundle": shown, **result_dict(result)}, ensure_ascii=False, indent=1)))
+        print(in_json(json.dumps({"bundle": bundle, **result_dict(result)}, ensure_ascii=False, indent=1)))
     else:
-        _print(console, result, shown)
+        _print(console, result, bundle)
     return 0 if result.is_mounted else 1
+
+
+@contextmanager
+def _telling_an_interruption(console: Console, run: Path, options: CheckOptions) -> Iterator[None]:
+    """Say where what was seen so far is; whoever called says that it was interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        plain = Console(stderr=True) if options.as_json else console
+        plain.print(f"what was seen so far is in {shown(run)}", **PLAIN)
+        raise
+
+
+def _tell_losses(console: Console, run: Path, visits: list[Visit]) -> None:
+    """Say what could not be written, and why, when something could not."""
+    losses = [loss for visit in visits for loss in visit.losses]
+    below = (Loss(file=Path(loss.file).relative_to(run).as_posix(), reason=loss.reason) for loss in losses)
+    if losses:
+        console.print(render_losses(below, folder=shown(run)), style="bold red", **PLAIN)
 
 
 def _print(console: Console, result: VisitResult, bundle: str) -> None:

@@ -232,6 +232,22 @@ def pack(folder: Path, out: Path | None, **_debug: Any) -> int:
 @click.option("--prefetch", type=click.Choice(["required", "allowed"]), help="What the client secret must be.")
 @click.option("-k", "only", default="", metavar="EXPRESSION", help="Run only tests whose names match, as in pytest.")
 @click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
+@click.option(
+    "--baseline",
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE]",
+    help="Fail when something is worse than in this baseline (default: baseline.file, chatkit-baseline.json).",
+)
+@click.option(
+    "--update-baseline",
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE]",
+    help="Make this run the baseline, if it is good.",
+)
+@click.option("--force", is_flag=True, help="With --update-baseline: also when tests fail.")
+@click.option("--no-baseline", is_flag=True, help="Compare with no baseline, whatever the configuration says.")
 @click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
 @_config_options
 def gate(
@@ -240,6 +256,10 @@ def gate(
     prefetch: str | None,
     only: str,
     no_secret_scan: bool,
+    baseline: str | None,
+    update_baseline: str | None,
+    force: bool,
+    no_baseline: bool,
     pytest_args: tuple[str, ...],
     **options: Any,
 ) -> int:
@@ -248,6 +268,7 @@ def gate(
     Arguments after -- go to pytest.
     """
     from harness.gate import GateOptions, run_gate
+    from harness.regressions import BaselineOptions
 
     config = _config(options, workers=workers, retries=retries, prefetch=prefetch)
     chosen = GateOptions(
@@ -255,6 +276,13 @@ def gate(
         is_debug=options["debug"],
         only=only,
         is_searched=not no_secret_scan,
+        baseline=BaselineOptions(
+            compared=baseline,
+            updated=update_baseline,
+            is_forced=force,
+            is_left_out=no_baseline,
+            is_partial=bool(only or pytest_args),
+        ),
         pytest_args=pytest_args,
     )
     return run_gate(_stdout(), config, chosen)

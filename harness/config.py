@@ -17,6 +17,7 @@ from dotenv import dotenv_values
 from harness.config_schema import (
     FILE_NAME,
     GLOBAL_KEYS,
+    Baseline,
     Chatkit,
     Entry,
     Preflight,
@@ -44,6 +45,7 @@ COMMAND_LINE = "command line"
 DEFAULT = "default"
 
 __all__ = [
+    "Baseline",
     "Chatkit",
     "Config",
     "Entry",
@@ -124,8 +126,10 @@ class Config:
     workers: int  # how many tests a gate runs at a time
     retries: int
     keep_runs: int  # older runs beyond this number are deleted
+    run_megabytes: int  # what a run's visits may write until they keep little
     use: Use
     chatkit: Chatkit
+    baseline: Baseline
     project_name: str  # the project that is run
     project_names: tuple[str, ...]
     secrets: tuple[tuple[str, str], ...] = field(repr=False)  # (kind, value), for the redactor
@@ -191,8 +195,10 @@ def read_config(
         workers=settings["workers"].value,
         retries=settings["retries"].value,
         keep_runs=settings["keep_runs"].value,
+        run_megabytes=settings["run_megabytes"].value,
         use=Use(**(_values(settings, "use") | {"viewport": Viewport(**_values(settings, "use.viewport"))})),
         chatkit=Chatkit(**_values(settings, "chatkit")),
+        baseline=Baseline(**_values(settings, "baseline")),
         project_name=settings["project"].value,
         project_names=tuple(tables),
         secrets=secrets_of(written, {name: setting.value for name, setting in variables.items()}),
@@ -358,7 +364,7 @@ def _values(settings: Mapping[str, Setting], table: str) -> dict[str, Any]:
 def render_config(config: Config) -> str:
     """Return the effective configuration as TOML, with the source of each value as a comment and secrets masked."""
     lines: list[str] = []
-    for head in ("", "use", "use.viewport", "chatkit"):
+    for head in ("", "use", "use.viewport", "chatkit", "baseline"):
         lines += ["", f"[{head}]"] if head else []
         for name, setting in config.settings.items():
             if name.rpartition(".")[0] == head and name != "project":

@@ -55,6 +55,16 @@ def whole(least: int) -> Kind:
     )
 
 
+def number(least: float) -> Kind:
+    """Return the kind of a number with a lower bound."""
+    return Kind(
+        expects=f"a number, {least:g} or more",
+        accepts=lambda value: type(value) in (int, float) and value >= least,
+        parse=float,
+        is_text=False,
+    )
+
+
 def listed(names: tuple[str, ...]) -> str:
     """Return the names as a sentence has them: "a", "b" or "c"."""
     quoted = [f'"{name}"' for name in names]
@@ -110,6 +120,7 @@ KEYS: Mapping[str, Key] = {
     "workers": Key(kind=whole(1), default=1, variable="CHATKIT_HARNESS_WORKERS"),
     "retries": Key(kind=whole(0), default=0),
     "keep_runs": Key(kind=whole(1), default=5),
+    "run_megabytes": Key(kind=whole(1), default=2_000),
     "use.browser": Key(kind=BROWSER, default="chromium", variable="CHATKIT_HARNESS_BROWSER"),
     "use.executable_path": Key(kind=TEXT, variable="CHATKIT_HARNESS_EXECUTABLE_PATH"),
     "use.viewport.width": Key(kind=whole(1), default=1280),
@@ -124,6 +135,9 @@ KEYS: Mapping[str, Key] = {
     "chatkit.quiet_ms": Key(kind=whole(0), default=750),
     "chatkit.idle_ms": Key(kind=whole(0), default=2_000),
     "chatkit.console_allow": Key(kind=TEXTS, default=()),
+    "baseline.file": Key(kind=FILLED, default="chatkit-baseline.json"),
+    "baseline.slower_ratio": Key(kind=number(1), default=1.5),
+    "baseline.slower_by_ms": Key(kind=whole(0), default=500),
     "projects.*.page": Key(kind=PATH, default=None),
     "projects.*.base_url": Key(kind=WEB_URL),
     "projects.*.scenario": Key(kind=FILLED, default=None),
@@ -179,6 +193,15 @@ class Chatkit:
     quiet_ms: int  # without a relevant request in flight, before a failure is final
     idle_ms: int
     console_allow: tuple[str, ...]  # console messages that contain one of these are clean
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """What a gate is compared with, and how much slower a milestone may get, `[baseline]`."""
+
+    file: str
+    slower_ratio: float  # of the time that is expected on this machine at the moment
+    slower_by_ms: int  # and by so much: both bounds have to be passed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

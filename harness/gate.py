@@ -5,8 +5,11 @@ In: the configuration. Out: progress, failures and a table on a console, a run f
 
 from __future__ import annotations
 
+import io
 import os
-from dataclasses import dataclass
+import subprocess
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +18,18 @@ from rich.console import Console
 
 from harness.config import Config
 from harness.drive.browsers import BrowserChoice, find_browser
-from harness.errors import BundleError
-from harness.model.results import TestOutcome, VisitResult
+from harness.errors import BundleError, SecretFound
+from harness.files import Appender
+from harness.model.results import Loss, TestOutcome, VisitResult
 from harness.plugin import CHECKS, Controller
-from harness.report.bundle import read_result
-from harness.report.run_folder import LATEST, shown
+from harness.regressions import BaselineOptions, Judged, Plan, judge_run, plan_of
+from harness.report.bundle import read_result, write_text
+from harness.report.run_folder import LATEST, runs_in, shown
+from harness.report.saved_run import rows_of
 from harness.report.terminal import failure_text, run_table, test_line
 
+FAILED = 1
+NO_TEST_RAN = 5
 PASSED_AFTER_RETRY = 7
 PYTEST_LOG = "pytest.log"
 SENTENCES = {
@@ -38,6 +46,9 @@ SENTENCES = {
 }
 
 
+Row = tuple[TestOutcome, tuple[VisitResult, ...]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateOptions:
     """What the command line says about this run."""
@@ -46,21 +57,69 @@ class GateOptions:
     is_debug: bool = False
     only: str = ""  # pytest's -k
     is_searched: bool = True  # for secrets, after the run
+    baseline: BaselineOptions = field(default_factory=BaselineOptions)
     pytest_args: tuple[str, ...] = ()
 
 
 def run_gate(console: Console, config: Config, options: GateOptions) -> int:
     """Return the exit code of the gate. Raises EnvironmentFailure when there is no browser to start with."""
     project = config.project()
+    plan = plan_of(config, options.baseline)
     choice = find_browser(config.use.browser, config.use.executable_path, os.environ, headless=config.use.headless)
     sentence = f"gate: project {project.name}, {project.network} network, {_told(choice)}"
     console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     reporter = GateReporter(console)
-    code = int(pytest.main(_arguments(config, options), plugins=[reporter]))
+    arguments = _arguments(config, options, is_controlled=plan is not None)
+    code = int(pytest.main([*arguments, *_paths(config)], plugins=[reporter]))
+    if code == 0 and all(outcome.outcome == "skipped" for outcome in reporter.finished):
+        code = NO_TEST_RAN
     if code == 0 and any(outcome.is_flaky for outcome in reporter.finished):
         code = PASSED_AFTER_RETRY
-    reporter.close(code)
+    reporter.print_table(code)
+    judged = _judged(console, config, options, plan, reporter, code) if plan is not None else Judged()
+    if code in (0, PASSED_AFTER_RETRY) and (judged.regressions or judged.is_refused):
+        code = FAILED
+    reporter.close(code, judged)
     return code
+
+
+def _judged(
+    console: Console, config: Config, options: GateOptions, plan: Plan, reporter: GateReporter, code: int
+) -> Judged:
+    """Hold the run against the baseline, or make it the next one; one that was broken off, or ran no test, is neither."""
+    controller = reporter.controller
+    if controller is None or code not in (0, FAILED, PASSED_AFTER_RETRY):
+        why = "no test ran" if code == NO_TEST_RAN else f"the run did not end well (exit code {code})"
+        left = f"; {shown(plan.path.absolute())} is left as it was" if plan.is_updated else ""
+        return Judged(words=f"baseline: nothing is compared, {why}{left}")
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def repeat(tests: list[str], folder: Path) -> Path | None:
+        return _repeat(_arguments(config, options, is_controlled=True), _paths(config), tests, folder)
+
+    return judge_run(plan, controller.folder, config, code=code, redactor=controller.redactor, repeat=repeat, say=say)
+
+
+def _repeat(arguments: list[str], paths: list[str], tests: list[str], folder: Path) -> Path | None:
+    """Run only these tests again, in a process of its own, and return the folder of that run; None when there is none.
+
+    Raises SecretFound as the run itself would, BundleError when nothing can be written.
+    """
+    asked = folder / "tests.txt"
+    write_text(asked, "".join(f"{test}\n" for test in tests))
+    own = [f"--output={folder}", f"--junitxml={folder / 'junit.xml'}", f"--chatkit-only={asked}"]
+    with (folder / PYTEST_LOG).open("wb") as log:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *arguments, *own, *paths],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode == SecretFound.exit_code:
+        raise SecretFound(f"when tests were run again, a secret was found in what they wrote: {shown(folder)}")
+    return next(iter(runs_in(folder)), None)
 
 
 def _told(choice: BrowserChoice) -> str:
@@ -68,7 +127,7 @@ def _told(choice: BrowserChoice) -> str:
     return f"{choice.name} ({choice.source}{where})"
 
 
-def _arguments(config: Config, options: GateOptions) -> list[str]:
+def _arguments(config: Config, options: GateOptions, *, is_controlled: bool) -> list[str]:
     use = config.use
     arguments = [f"--rootdir={config.root}", f"--chatkit-project={config.project_name}", f"--browser={use.browser}"]
     arguments += [f"--chatkit-config={options.config_file}"] if options.config_file else []
@@ -82,8 +141,12 @@ def _arguments(config: Config, options: GateOptions) -> list[str]:
     arguments += ["-k", options.only] if options.only else []
     arguments += [] if options.is_searched else ["--chatkit-no-secret-scan"]
     arguments += ["--chatkit-debug"] if options.is_debug else []
-    arguments += options.pytest_args
-    return [*arguments, str(CHECKS), *([str(config.test_dir)] if config.test_dir.exists() else [])]
+    arguments += ["--chatkit-control"] if is_controlled else []
+    return [*arguments, *options.pytest_args]
+
+
+def _paths(config: Config) -> list[str]:
+    return [str(CHECKS), *([str(config.test_dir)] if config.test_dir.exists() else [])]
 
 
 def _is_given(config: Config, name: str) -> bool:
@@ -96,8 +159,9 @@ class GateReporter:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._folder: Path | None = None
-        self._controller: Controller | None = None
-        self._rows: list[tuple[TestOutcome, tuple[VisitResult, ...]]] = []
+        self.controller: Controller | None = None
+        self._log: _Log | None = None
+        self._rows: list[Row] = []
 
     @property
     def finished(self) -> list[TestOutcome]:
@@ -110,13 +174,20 @@ class GateReporter:
         controller = session.config.pluginmanager.get_plugin("chatkit-harness-controller")
         if not isinstance(controller, Controller):
             return
-        self._controller, self._folder = controller, controller.folder
+        self.controller, self._folder = controller, controller.folder
         controller.on_outcome = self._on_outcome
+        controller.on_loss = self._on_loss
         terminal: Any = session.config.pluginmanager.get_plugin("terminalreporter")
-        log = (controller.folder / PYTEST_LOG).open("w", encoding="utf-8", buffering=1)
-        session.config.add_cleanup(log.close)
+        self._log = _Log(controller.folder / PYTEST_LOG)
+        session.config.add_cleanup(self._log.close)
         # pytest has no public way to print somewhere else; its plugins expect the reporter itself to be there.
-        terminal._tw = type(terminal._tw)(log)
+        terminal._tw = type(terminal._tw)(self._log)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_unconfigure(self) -> None:
+        """Count the log among what is missing, before the controller says so."""
+        if self.controller is not None and self._log is not None and self._log.problem:
+            self.controller.lose(Loss(file=PYTEST_LOG, reason=self._log.problem))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Say what could not be collected."""
@@ -131,25 +202,83 @@ class GateReporter:
         if not outcome.is_good:
             self._console.print(failure_text(outcome), highlight=False, soft_wrap=True)
 
+    def _on_loss(self, told: str) -> None:
+        self._console.print(told, style="bold red", markup=False, highlight=False, soft_wrap=True)
+
     def _result(self, bundle: str) -> VisitResult | None:
         try:
             return read_result(self._folder / bundle) if self._folder else None
         except BundleError:
             return None
 
-    def close(self, code: int) -> None:
-        """Print the table, where everything is, and how it ended."""
-        finished = self.finished
-        if self._folder is not None and self._rows:
+    def _unfinished(self) -> list[Row]:
+        """What was under way when the run was interrupted, as its bundles tell it."""
+        try:
+            return [row for row in rows_of(self._folder) if row[0].outcome == "unfinished"] if self._folder else []
+        except BundleError:
+            return []
+
+    def print_table(self, code: int) -> None:
+        """Print the table, and where everything is; after a run that failed, with what never finished."""
+        rows = [*self._rows, *(self._unfinished() if code else ())]
+        if self._folder is not None and rows:
             self._console.print()
-            self._console.print(run_table(self._rows, folder=shown(self._folder)), highlight=False, soft_wrap=True)
+            self._console.print(run_table(rows, folder=shown(self._folder)), highlight=False, soft_wrap=True)
             self._console.print()
             self._console.print(f"results: {shown(self._folder)} (also as {LATEST})", markup=False, highlight=False)
-        if self._controller is not None and self._controller.proof:
-            self._console.print(self._controller.proof, style="bold red", markup=False, highlight=False, soft_wrap=True)
+        if self.controller is not None:
+            for told in filter(None, (self.controller.told_losses, self.controller.proof)):
+                self._console.print(told, style="bold red", markup=False, highlight=False, soft_wrap=True)
+
+    def close(self, code: int, judged: Judged) -> None:
+        """Print what the baseline says, and how it ended."""
+        finished = self.finished
+        if judged.words:
+            style = "bold red" if judged.regressions or judged.is_refused else None
+            self._console.print(judged.words, style=style, markup=False, highlight=False, soft_wrap=True)
         sentence = SENTENCES.get(code, f"ended with exit code {code}").format(
             bad=sum(not outcome.is_good for outcome in finished),
             flaky=sum(outcome.is_flaky for outcome in finished),
             all=len(finished),
         )
-        self._console.print(f"gate: {sentence}", style="bold green" if code == 0 else "bold red", highlight=False)
+        if code == FAILED and all(outcome.is_good for outcome in finished):
+            sentence = _failed_by_baseline(judged)
+        if self.controller is not None and self.controller.told_losses:
+            sentence += "; its results are not where, or not all that, they should be: see above"
+        style = "bold green" if code == 0 else "bold red"
+        self._console.print(f"gate: {sentence}", style=style, highlight=False, soft_wrap=True)
+
+
+def _failed_by_baseline(judged: Judged) -> str:
+    """How a run ended whose tests all passed."""
+    if judged.is_refused:
+        return "failed: the baseline was not updated"
+    count = judged.regressions
+    return f"failed: {'1 regression' if count == 1 else f'{count} regressions'} against the baseline"
+
+
+class _Log(io.TextIOBase):
+    """What pytest prints, in a file; a disk without room costs the rest of it, and nothing else."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._file = Appender(path)
+
+    @property
+    def problem(self) -> str:
+        """Why the rest is missing; "" when nothing is."""
+        return self._file.problem
+
+    def writable(self) -> bool:
+        """Say that it can be written to."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Append a text."""
+        self._file.write(text.encode("utf-8", "replace"))
+        return len(text)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()

@@ -6,18 +6,21 @@ In: pytest's reports, of this process or of xdist's workers. Out: `TestOutcome` 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from harness.errors import BundleError
-from harness.model.results import TestOutcome
+from harness.files import Appender, reason_of, write_whole
+from harness.model.results import Loss, TestOutcome
 from harness.model.texts import in_json
+from harness.report.folders import is_folder_of
+from harness.report.run_folder import TESTS_NAME
+from harness.report.saved_run import visits_in
 
-TESTS_NAME = "tests.jsonl"
 EXIT_CODE = "chatkit_exit_code"  # user property of a report: the exit code of a HarnessError
 BUNDLE = "chatkit_bundle"  # user property of a report: the folder of one visit
+MISSING = "chatkit_missing"  # user property of a report: a file that could not be written, and why
 
 
 class Outcomes:
@@ -26,6 +29,7 @@ class Outcomes:
     def __init__(self, folder: Path) -> None:
         self.finished: list[TestOutcome] = []
         self._folder = folder
+        self._file = Appender(folder / TESTS_NAME)
         self._reports: dict[str, list[pytest.TestReport]] = {}
         self._attempts: dict[str, int] = {}
 
@@ -34,23 +38,45 @@ class Outcomes:
         self._reports.setdefault(report.nodeid, []).append(report)
         if _is_rerun(report):
             self._attempts[report.nodeid] = self._attempts.get(report.nodeid, 0) + 1
+        if report.when not in ("setup", "call", "teardown"):
+            return self._crashed(report)
         if report.when != "teardown":
             return None
         reports = self._reports.pop(report.nodeid)
         if any(map(_is_rerun, reports)):
             return None
         outcome = _outcome_of(reports, self._attempts.get(report.nodeid, 0) + 1, self._folder)
+        return self._finish(outcome)
+
+    def _crashed(self, report: pytest.TestReport) -> TestOutcome | None:
+        """The outcome of a test whose worker died: pytest-xdist reports it without saying when. Its reruns, if any, go on."""
+        reports = self._reports.pop(report.nodeid)
+        if _is_rerun(report):
+            return None
+        visits = visits_in(self._folder)
+        bundles = [visit.bundle for visit in visits if is_folder_of(visit.bundle, report.nodeid) and not visit.is_whole]
+        outcome = _outcome_of(reports, self._attempts.get(report.nodeid, 0) + 1, self._folder)
+        return self._finish(replace(outcome, outcome="error", message=str(report.longrepr), bundles=tuple(bundles)))
+
+    def _finish(self, outcome: TestOutcome) -> TestOutcome:
         self.finished.append(outcome)
-        self._save(outcome)
+        self._file.write(_line(outcome))
         return outcome
 
-    def _save(self, outcome: TestOutcome) -> None:
-        path = self._folder / TESTS_NAME
+    def close(self) -> str:
+        """End; return "" or why outcomes are missing on disk. Those that found no room are tried once more."""
+        self._file.close()
+        if not self._file.problem:
+            return ""
         try:
-            with path.open("a", encoding="utf-8") as file:
-                file.write(in_json(json.dumps(asdict(outcome), ensure_ascii=False)) + "\n")
+            write_whole(self._file.path, map(_line, self.finished))
         except OSError as error:
-            raise BundleError(f"cannot write {path}: {error.strerror}") from error
+            return reason_of(error)
+        return ""
+
+
+def _line(outcome: TestOutcome) -> bytes:
+    return f"{in_json(json.dumps(asdict(outcome), ensure_ascii=False))}\n".encode("utf-8", "replace")
 
 
 def _is_rerun(report: pytest.TestReport) -> bool:
@@ -72,6 +98,7 @@ def _outcome_of(reports: list[pytest.TestReport], attempts: int, folder: Path) -
             (int(str(value)) for r in reports for name, value in r.user_properties if name == EXIT_CODE), default=0
         ),
         bundles=tuple(_below(folder, str(value)) for name, value in properties if name == BUNDLE),
+        missing=tuple(_loss(folder, str(value)) for name, value in properties if name == MISSING),
     )
 
 
@@ -88,3 +115,13 @@ def _message_of(report: pytest.TestReport | None) -> str:
 def _below(folder: Path, bundle: str) -> str:
     path = Path(bundle)
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
+
+
+def told_loss(loss: Loss) -> str:
+    """Return a loss as the user property of a report."""
+    return f"{loss.file}: {loss.reason}"
+
+
+def _loss(folder: Path, told: str) -> Loss:
+    file, _, reason = told.rpartition(": ")
+    return Loss(file=_below(folder, file), reason=reason)

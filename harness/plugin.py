@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,18 @@ import pytest
 from harness import pytest_fixtures
 from harness.chatkit import Chatkit
 from harness.config import Config, Overrides, read_config
+from harness.drive.interrupts import driver_in_a_group_of_its_own, interrupts
 from harness.errors import EmbedError, EnvironmentFailure, HarnessError, RecordingError, SecretFound
+from harness.files import reason_of
 from harness.model.bounds import Allowance
 from harness.model.redaction import Redactor
-from harness.model.results import TestOutcome
-from harness.outcomes import BUNDLE, EXIT_CODE, Outcomes
-from harness.pytest_fixtures import ALLOWANCE, CONFIG, REDACTOR, STACK
-from harness.report.run_folder import new_run_folder, publish, shown
+from harness.model.results import Loss, TestOutcome
+from harness.outcomes import BUNDLE, EXIT_CODE, MISSING, Outcomes, told_loss
+from harness.pytest_fixtures import ALLOWANCE, CONFIG, REDACTOR, SHARED_NAMES, STACK
+from harness.report.bundle import write_text
+from harness.report.folders import shared_names
+from harness.report.losses import render_first_loss, render_losses
+from harness.report.run_folder import TESTS_NAME, free_room, publish, run_folder_for, shown
 from harness.report.search import NOT_SEARCHED, Secret, prove, redact_file, render_proof
 from harness.report.trace import is_trace, learn_from_trace, rewrite_trace
 from harness.reports import attach_learned, redact_report, take_learned
@@ -33,6 +38,8 @@ from harness.servers.web_server import WebServerCommand, WebServerProcess, opena
 
 CHECKS = Path(__file__).with_name("checks.py")
 BUILT_IN = "built-in"
+SCAN_NAME = "secret-scan.txt"  # what the search after the run has to say, or that there was none
+WEB_SERVER_LOG = "web-server.log"
 OUTPUT = "chatkit_output"  # what a worker of pytest-xdist is told: the run's folder,
 SERVERS = "chatkit_servers"  # and the addresses of the controller's servers, when the page's backend talks to them
 
@@ -50,6 +57,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--chatkit-no-secret-scan", action="store_true", help="do not search what the run wrote for secrets afterwards"
     )
     group.addoption("--chatkit-debug", action="store_true", help="show tracebacks of our own errors")
+    group.addoption(
+        "--chatkit-control",
+        action="store_true",
+        help="visit the embedded healthy page now and then, to compare times by",
+    )
+    group.addoption(
+        "--chatkit-only", metavar="FILE", help="run only the tests whose node ids are the lines of this file"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -59,7 +74,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(pytest_fixtures, "chatkit-harness-fixtures")
     config.stash[CONFIG] = ours = _read(config)
     config.stash[REDACTOR] = Redactor(ours.secrets)
-    config.stash[ALLOWANCE] = Allowance(processes=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    config.stash[ALLOWANCE] = Allowance(ours.run_megabytes * 1_000_000, processes=workers)
+    resources = ExitStack()
+    resources.enter_context(interrupts())
+    config.add_cleanup(resources.close)
     if not config.option.browser:
         config.option.browser = [ours.use.browser]
     if hasattr(config, "workerinput"):
@@ -106,6 +125,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("chatkit_entry", names)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Find the tests whose folders would be the same; then leave out those that are not asked for by their node ids."""
+    # Before any is deselected: a folder's name depends on no option.
+    config.stash[SHARED_NAMES] = shared_names(item.nodeid for item in items)
+    if config.option.chatkit_only is None:
+        return
+    try:
+        asked = set(Path(config.option.chatkit_only).read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise pytest.UsageError(f"--chatkit-only: {config.option.chatkit_only} cannot be read: {error}") from None
+    left_out = [item for item in items if item.nodeid not in asked]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item.nodeid in asked]
+
+
 def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None:
     """Name a parameter that holds a secret without it: a test's id stands in every report."""
     if not isinstance(val, str):
@@ -127,6 +162,7 @@ def pytest_runtest_makereport(
     opened = found if isinstance(found, Chatkit) else None  # a user's own fixture may have that name
     if report.when == "teardown" and opened is not None:
         report.user_properties += [(BUNDLE, str(visit.folder)) for visit in opened.visits]
+        report.user_properties += [(MISSING, told_loss(loss)) for visit in opened.visits for loss in visit.losses]
     is_telling = isinstance(error, HarnessError) or (isinstance(error, EmbedError) and item.path == CHECKS)
     if is_telling and not item.config.option.chatkit_debug:
         report.longrepr = f"{type(error).__name__}: {error}"
@@ -160,6 +196,13 @@ def pytest_make_collect_report(
     return report
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+    """Start pytest-playwright's driver where Ctrl-C does not reach it: bundles are written after that, too."""
+    with driver_in_a_group_of_its_own() if fixturedef.argname == "playwright" else nullcontext():
+        return (yield)
+
+
 class Controller:
     """What only the controller does: make the run's folder, run the project's web server, set the exit code."""
 
@@ -170,15 +213,18 @@ class Controller:
         self._session: pytest.Session | None = None
         self._redactor = config.stash[REDACTOR]
         self._secrets = {Secret(kind=kind, value=value): None for kind, value in self._redactor.learned}
+        self._is_interrupted = False
         self._is_searched = not config.option.chatkit_no_secret_scan
+        self.told_losses = ""  # what is missing in the results, at the end
         self.proof = ""  # what the search for secrets says at the end, when it says something
         self.on_outcome: Callable[[TestOutcome], None] = lambda _outcome: None
+        self.on_loss: Callable[[str], None] = self._write_line
+        self.losses: list[Loss] = []
         named = Path(config.option.output)
         output_dir = ours.output_dir if config.option.output == "test-results" else named.absolute()
-        try:
-            self.folder = new_run_folder(output_dir, keep_runs=ours.keep_runs)
-        except HarnessError as error:
-            raise pytest.UsageError(f"{type(error).__name__}: {error}") from None
+        run = run_folder_for(output_dir, keep_runs=ours.keep_runs)
+        self.folder, self.problem = run.path, run.problem
+        self._config = config
         self.outcomes = Outcomes(self.folder)
         config.option.output = str(self.folder)  # pytest-playwright's `output_path` is below it
         config.option.xmlpath = config.option.xmlpath or str(self.folder / "junit.xml")
@@ -189,9 +235,16 @@ class Controller:
         node.workerinput[OUTPUT] = str(self.folder)
         node.workerinput[SERVERS] = self._stack.addresses if self._stack else {}
 
+    @property
+    def redactor(self) -> Redactor:
+        """What knows every secret that the configuration held and the run learned."""
+        return self._redactor
+
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Start the project's own web server; in a hermetic run its backend finds an OpenAI API on this machine."""
         self._session = session
+        if self.problem:
+            self.on_loss(self.problem)
         try:
             project = self._ours.project()
             if project.web_server is None or (project.network == "replay" and project.record == "none"):
@@ -202,11 +255,16 @@ class Controller:
                 session.config.stash[STACK] = self._stack = stack
                 environ = openai_environ(stack.api_url, os.environ)
             command = WebServerCommand(**asdict(project.web_server))
-            log = self.folder / "web-server.log"
+            log = self.folder / WEB_SERVER_LOG
             server = WebServerProcess.start(command, log=log, environ=environ, clean=Redactor(self._ours.secrets).text)
-            self._resources.callback(server.stop)
+            self._resources.callback(self._stop, server)
         except HarnessError as error:
             pytest.exit(f"{type(error).__name__}: {error}", returncode=error.exit_code)
+
+    def _stop(self, server: WebServerProcess) -> None:
+        server.stop()
+        if server.log_problem:
+            self.lose(Loss(file=WEB_SERVER_LOG, reason=server.log_problem))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -217,35 +275,76 @@ class Controller:
         outcome = self.outcomes.add(report)
         if outcome is not None:
             self.on_outcome(outcome)
+            for loss in outcome.missing:
+                self.lose(loss)
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Stop the servers; exit with 13 when the environment was at fault, with 11 when a recording was."""
-        self._resources.close()
+    def lose(self, loss: Loss) -> None:
+        """Note a file that could not be written; the first one is told at once, all of them at the end."""
+        self.losses.append(loss)
+        if len(self.losses) == 1 and not self.problem:
+            self.on_loss(render_first_loss(loss, folder=shown(self.folder)))
+
+    def _write_line(self, text: str) -> None:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None:
+            terminal.ensure_newline()
+            terminal.write_line(text, red=True)
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Remember that the run is ended early: what goes wrong from here on is no news."""
+        self._is_interrupted = True
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
+        """Stop the servers; exit with 13 or 11 when environment or recording was at fault. A report without room costs nothing else."""
+        free_room(self.folder)
+        try:
+            yield
+        except OSError as error:  # pytest's own reporters do not expect it
+            self.lose(Loss(file=_below(self.folder, session.config.option.xmlpath), reason=reason_of(error)))
+            with suppress(OSError):  # half of it is no XML
+                Path(session.config.option.xmlpath).unlink()
+        except Exception as error:
+            if not self._is_interrupted:
+                raise
+            self._write_line(f"while the run was ended: {type(error).__name__}: {error}")  # a browser that is gone, too
+        finally:
+            self._resources.close()
         codes = {outcome.exit_code for outcome in self.outcomes.finished}
         for code in (RecordingError.exit_code, EnvironmentFailure.exit_code):
             if code in codes:
                 session.exitstatus = code
 
     @pytest.hookimpl(trylast=True)
-    def pytest_unconfigure(self, config: pytest.Config) -> None:
+    def pytest_unconfigure(self) -> None:
         """Search what the run wrote for secrets; put its reports where CI systems look for them: they are complete only now."""
+        cut = self.outcomes.close()
+        if cut:
+            self.lose(Loss(file=TESTS_NAME, reason=cut))
         self.proof, code = self._proved()
         if code and self._session is not None:
             self._session.exitstatus = code
-        terminal = config.pluginmanager.get_plugin("terminalreporter")
-        if self.proof and terminal is not None:
-            terminal.write_line(self.proof)
+        if self.proof:
+            with suppress(HarnessError):
+                write_text(self.folder / SCAN_NAME, self.proof + "\n")
         publish(self.folder)
+        self.told_losses = "\n".join(
+            filter(None, (self.problem, render_losses(self.losses, folder=shown(self.folder))))
+        )
+        for told in filter(None, (self.told_losses, self.proof)):
+            self._write_line(told)
 
     def _proved(self) -> tuple[str, int]:
         """What is to be said about secrets in the run's folder, and the exit code it asks for."""
         refused = [f"not redacted: a secret of the kind {kind}, because {why}" for kind, why in self._redactor.refused]
         if not self._is_searched:
             return "\n".join([*refused, NOT_SEARCHED]), 0
-        for file in self.folder.iterdir():  # the run's own reports were written while secrets were still being learned
-            with suppress(HarnessError, OSError):
-                redact_file(file, self._redactor)
+        with suppress(OSError):  # no folder, nothing to search
+            for (
+                file
+            ) in self.folder.iterdir():  # the run's own reports were written while secrets were still being learned
+                with suppress(HarnessError, OSError):
+                    redact_file(file, self._redactor)
         for trace in self.folder.rglob("*.zip"):  # of pytest-playwright's own --tracing
             if is_trace(trace):
                 _rewrite(trace, self._redactor)
@@ -260,4 +359,10 @@ def _rewrite(trace: Path, redactor: Redactor) -> None:
         learn_from_trace(trace, redactor)
         rewrite_trace(trace, trace, redactor)
     except HarnessError:
-        trace.unlink()
+        with suppress(OSError):  # the search names what is still there
+            trace.unlink()
+
+
+def _below(folder: Path, file: str) -> str:
+    path = Path(file)
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()

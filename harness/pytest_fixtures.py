@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,18 @@ from playwright.sync_api import Browser, BrowserContext, Error
 
 from harness.chatkit import Chatkit
 from harness.config import Config
+from harness.control import FOLDER, Control
 from harness.drive.browsers import find_browser, launch_failure
 from harness.model.bounds import Allowance
 from harness.model.redaction import Redactor
+from harness.report.folders import folder_of
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
 
 CONFIG = pytest.StashKey[Config]()
 REDACTOR = pytest.StashKey[Redactor]()  # of this process: knows what the configuration and every visit so far taught
 ALLOWANCE = pytest.StashKey[Allowance]()  # what this process may still write in the run
+SHARED_NAMES = pytest.StashKey[frozenset[str]]()  # the tests whose usual folder is another test's too
 STACK = pytest.StashKey[Stack]()  # servers that run for the whole run, because the page's own backend talks to them
 
 
@@ -81,8 +84,50 @@ def chatkit_stack(pytestconfig: pytest.Config) -> Iterator[Callable[[], Stack]]:
         yield stack
 
 
+@pytest.fixture(scope="session")
+def chatkit_control(
+    browser: Browser, chatkit_config: Config, chatkit_stack: Callable[[], Stack], pytestconfig: pytest.Config
+) -> Iterator[Control]:
+    """The control of this process, which says how fast this machine is during the run; taken once more at its end."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    with ExitStack() as resources:
+
+        def stack() -> Stack:
+            # Servers that the page's own backend talks to are not ours to set up for another page.
+            if STACK not in pytestconfig.stash:
+                return chatkit_stack()
+            if not own:
+                own.append(resources.enter_context(serve_stack(scenario=scenario_named("healthy"))))
+            return own[0]
+
+        own: list[Stack] = []
+        folder = Path(pytestconfig.option.output) / FOLDER / worker
+        control = Control(config=chatkit_config, browser=browser, stack=stack, folder=folder)
+        yield control
+        control.take()
+
+
+@pytest.fixture
+def output_path(output_path: str, request: pytest.FixtureRequest) -> str:
+    """The test's folder: pytest-playwright's, unless another test has the same, or its name is too long for a file system."""
+    usual, nodeid = Path(output_path), request.node.nodeid
+    is_shared = nodeid in request.config.stash.get(SHARED_NAMES, frozenset())
+    retry = getattr(request.node, "execution_count", 1) - 1  # pytest-rerunfailures'
+    return str(_unused(usual.with_name(folder_of(nodeid, retry=retry, is_shared=is_shared))))
+
+
+def _unused(folder: Path) -> Path:
+    """Return the folder, or one beside it: the test may run a second time because its first worker died, and left its evidence."""
+    unused, number = folder, 2
+    with suppress(OSError):  # a path that is too long is not in use
+        while unused.exists():
+            unused, number = folder.with_name(f"{folder.name}-again{number}"), number + 1
+    return unused
+
+
 @pytest.fixture
 def chatkit(
+    request: pytest.FixtureRequest,
     new_context: Callable[..., BrowserContext],
     chatkit_config: Config,
     chatkit_stack: Callable[[], Stack],
@@ -90,6 +135,8 @@ def chatkit(
     pytestconfig: pytest.Config,
 ) -> Iterator[Chatkit]:
     """Opens ChatKit pages: `chatkit.open("entry")`; each visit leaves a bundle in the test's output folder."""
+    if pytestconfig.option.chatkit_control:
+        request.getfixturevalue("chatkit_control").refresh()
     scenario = pytestconfig.option.chatkit_scenario
     folder = Path(output_path)
     with Chatkit(

@@ -12,11 +12,12 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.config import Config
+from harness.drive.interrupts import interrupts
 from harness.errors import BundleError, EmbedError
 from harness.model.redaction import Redactor
 from harness.report.context import render_verdict
 from harness.report.recordings import MANIFEST, opened_recording, pack
-from harness.report.run_folder import new_run_folder, publish, shown
+from harness.report.run_folder import publish, run_folder_for, shown
 from harness.run import Keep, target_of
 from harness.visiting import PLAIN, launched_browser, opened_visit, search_for_secrets
 
@@ -35,9 +36,10 @@ class RecordOptions:
 def run_record(console: Console, config: Config, url: str, options: RecordOptions) -> int:
     """Return 0 when the bundle is written, whatever the verdict. Raises PageError, SecretFound, BundleError."""
     target = target_of(config.project_at(url), entry="page", fault=options.fault)
-    run = new_run_folder(config.output_dir, keep_runs=config.keep_runs)
+    run = run_folder_for(config.output_dir, keep_runs=config.keep_runs).path
     with ExitStack() as resources:
         redactor = Redactor(config.secrets)
+        resources.enter_context(interrupts())
         resources.callback(publish, run)
         browser = resources.enter_context(launched_browser(config))
         keep = Keep(trace=config.use.trace, screenshot=config.use.screenshot, bodies="on")

@@ -21,6 +21,7 @@ from rich.console import Console
 from harness.analysis.comparison import Comparison, compared, verdict_told
 from harness.analysis.suspects import FACTS
 from harness.config import Config
+from harness.drive.interrupts import interrupts
 from harness.errors import ConfigError, RecordingError
 from harness.model.recording import Action, Recording
 from harness.model.redaction import Redactor
@@ -28,7 +29,7 @@ from harness.replaying import Cause, Replayed, Smaller, cause_of, change_of, min
 from harness.report.bundle import result_dict, write_text
 from harness.report.context import render_failure
 from harness.report.recordings import opened_recording, pack, write_smaller
-from harness.report.run_folder import new_run_folder, publish, shown
+from harness.report.run_folder import publish, run_folder_for, shown
 from harness.report.scenario_test import render_scenario_test, scenario_name
 from harness.run import Keep, Visit
 from harness.servers.live import LiveSdk
@@ -70,8 +71,9 @@ def run_repro(console: Console, config: Config, path: Path, options: ReproOption
         recording = replace(recording, actions=(*recording.actions, *more))
         if options.to_scenario and options.minimise is None:
             return _write_scenario(console, config, recording, folder, options.to_scenario)
-        run = new_run_folder(config.output_dir, keep_runs=config.keep_runs)
+        run = run_folder_for(config.output_dir, keep_runs=config.keep_runs).path
         redactor = Redactor(config.secrets)
+        resources.enter_context(interrupts())
         resources.callback(publish, run)
         resources.callback(search_for_secrets, plain, run, redactor, is_searched=options.is_searched)
         _introduce(plain, recording)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,20 +33,30 @@ from harness.drive.replaying import install_replay
 from harness.drive.routes import LEAVES_LOOPBACK, Destinations, destination_of, install_routes
 from harness.drive.surroundings import environment_of, storage_of
 from harness.drive.talk import Reply
+from harness.drive.waiting import is_driver_gone
 from harness.errors import BundleError, ConfigError, ConversationFailed, MountFailed
+from harness.files import reason_of
 from harness.model.bounds import Allowance
-from harness.model.events import FaultInjected, Omitted, ReplayMissed, RequestBlocked, VisitEnded, VisitStarted
+from harness.model.events import (
+    FaultInjected,
+    Omitted,
+    PageCrashed,
+    ReplayMissed,
+    RequestBlocked,
+    VisitEnded,
+    VisitStarted,
+)
 from harness.model.faults import ABORT, Asked, Fault, combined, render_fault
 from harness.model.injection import Injector
-from harness.model.manifest import Manifest
+from harness.model.manifest import Manifest, saved_manifest
 from harness.model.recording import Environment, Judged
 from harness.model.redaction import Redactor, in_markup
-from harness.model.results import VisitResult
+from harness.model.results import Loss, VisitResult
 from harness.model.texts import with_texts
-from harness.observe.recorder import Recorder
-from harness.report.bundle import saved_result, write_bytes, write_json, write_text
+from harness.observe.recorder import TIMELINE_NAME, Recorder
+from harness.report.bundle import Bundle, json_bytes, saved_result, text_bytes
 from harness.report.context import omissions_of, render_console, render_error_context, render_failure, render_verdict
-from harness.report.recordings import HAR, shapes_in, write_manifest
+from harness.report.recordings import HAR, MANIFEST, sealed, shapes_in
 from harness.report.trace import Evidence, learn_from_trace, rewrite_trace
 from harness.servers.forwarder import serve_forwarder
 from harness.servers.named_faults import faults_of
@@ -56,6 +66,7 @@ from harness.servers.server import Stack
 
 NAVIGATION_TIMEOUT_MS = 30_000
 SPARED = "bodies, DOM, screenshots, trace, and most of console and timeline"
+TRACE_NAME = "trace.zip"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +163,7 @@ class Visit:
     ) -> None:
         self.target = target
         self.folder = recorder.folder
+        self.bundle = Bundle(recorder.folder)
         self.embed = Embed(
             page=page,
             timeline=recorder.timeline,
@@ -165,6 +177,7 @@ class Visit:
         self._screenshots: dict[str, bytes] = {}
         self._is_traced = False
         self._storage: dict[str, Any] = {}
+        self._environment = Environment()
         self._said: list[tuple[str, str]] = []  # messages sent, and how
         self._recorded_network = replayed_network  # of the recording that answers this visit
         self._final: VisitResult | None = None
@@ -178,6 +191,11 @@ class Visit:
     def element(self) -> Locator:
         """The first `<openai-chatkit>` of the page."""
         return self.embed.element
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """What could not be written, each file with the folder it should be in."""
+        return tuple(Loss(file=str(self.folder / loss.file), reason=loss.reason) for loss in self.bundle.missing)
 
     @property
     def folder_shown(self) -> str:
@@ -272,32 +290,46 @@ class Visit:
         """Write the bundle and return the final result; the second time, only return it."""
         if self._final is not None:
             return self._final
+        timeline, dom, fault = self._recorder.timeline, "", None
+        try:
+            dom = self._last_look()
+        except Exception as error:  # whatever it is, what was seen so far is written
+            fault = error
+            if is_driver_gone(self.embed.page):
+                timeline.append(PageCrashed(what="browser"))
+        self._recorder.end_streams()
+        self._recorder.leave_bodies("the page was gone")
+        timeline.append(VisitEnded(reason="finished"))
+        self._final = self._written(self.result(), dom)
+        self.embed.raise_fault()
+        if fault is not None:
+            raise fault
+        return self._final
+
+    def _last_look(self) -> str:
+        """Ask the page for what a bundle still needs, and return its DOM; "" when there is none any more."""
         page, bounds = self.embed.page, self._recorder.bounds
         if not page.is_closed():
             self._recorder.read_bodies()
         before = self.result()
         if not page.is_closed() and self._wants(self._keep.bodies, before):
             self._recorder.read_all_bodies()
-        self._recorder.end_streams()
-        self._recorder.leave_bodies("the visit passed" if before.is_good else "the page was gone")
+        if before.is_good:
+            self._recorder.leave_bodies("the visit passed")
         if not self._screenshots and self._wants(self._keep.screenshot, before):
             self._take_screenshots()
-        dom = (
-            dom_html(page, self._recorder.timeline.redactor, bounds)
-            if not page.is_closed() and not self.embed.is_crashed and bounds.dom_chars
-            else ""
-        )
-        environment = environment_of(page)
+        is_there = not page.is_closed() and not self.embed.is_crashed and bounds.dom_chars > 0
+        dom = dom_html(page, self._recorder.timeline.redactor, bounds) if is_there else ""
+        self._environment = environment_of(page)
         self._stop_trace(before)
-        self._recorder.timeline.append(VisitEnded(reason="finished"))
-        self._final = self.result()
-        self._write(self._final, dom, environment)
-        self.embed.raise_fault()
-        return self._final
+        return dom
 
-    def _write(self, result: VisitResult, dom: str, environment: Environment) -> None:
-        recorder, folder = self._recorder, self.folder
-        recorder.settle()
+    def _written(self, result: VisitResult, dom: str) -> VisitResult:
+        """Write the bundle, and return the result with what could not be written."""
+        recorder, bundle = self._recorder, self.bundle
+        cut = recorder.settle()
+        if cut:
+            bundle.lose(TIMELINE_NAME, cut)
         entries, redactor = recorder.timeline.entries, recorder.timeline.redactor
         exchanges = exchanges_of(entries)
         is_whole = self._wants(self._keep.bodies, result)
@@ -314,21 +346,22 @@ class Visit:
             cors=cors_headers_of(entries),
         )
         saved_har = redactor.value(har)
-        write_text(folder / "console.log", redactor.text(render_console(entries)))
-        write_json(folder / HAR, saved_har)
+        bundle.write("console.log", text_bytes(redactor.text(render_console(entries))))
+        bundle.write(HAR, json_bytes(saved_har))
         if dom:
-            write_text(folder / "dom.html", in_markup(redactor.text(dom)))
+            bundle.write("dom.html", text_bytes(in_markup(redactor.text(dom))))
         for name, image in self._screenshots.items():
-            write_bytes(folder / name, image)
-        write_json(folder / "result.json", redactor.value(saved_result(result)))
+            bundle.write(name, image)
         if not result.is_good:
-            files = sorted(path.name for path in folder.iterdir() if path.is_file())
-            known = with_texts(result, redactor.text)  # before it is marked up: that would hide what was learned late
-            context = render_error_context(known, bundle=self.folder_shown, files=files, omitted=omissions_of(entries))
-            write_text(folder / "error-context.md", redactor.text(context))
-        write_manifest(folder, self._manifest(result, environment, saved_har))
+            bundle.write_above_all("error-context.md", lambda: text_bytes(redactor.text(self._told(result))))
+        bundle.write_above_all(
+            "result.json", lambda: json_bytes(redactor.value(saved_result(self._with_losses(result))))
+        )
+        manifest = sealed(self._manifest(result, saved_har), self.folder)
+        bundle.write(MANIFEST, json_bytes(saved_manifest(manifest)))
+        return self._with_losses(result)
 
-    def _manifest(self, result: VisitResult, environment: Environment, har: dict[str, Any]) -> Manifest:
+    def _manifest(self, result: VisitResult, har: dict[str, Any]) -> Manifest:
         """Return what the visit needs to be had again, beyond its network."""
         target, limits, timeline = self.target, self.target.limits, self._recorder.timeline
         storage = timeline.redactor.value(self._storage)
@@ -342,7 +375,7 @@ class Visit:
             network=self._recorded_network or result.network,
             project=result.project,
             entry=result.entry,
-            environment=environment,
+            environment=self._environment,
             actions=actions_of(timeline.entries, [(via, timeline.redactor.text(text)) for via, text in self._said]),
             storage=storage,
             judged=Judged(
@@ -363,6 +396,17 @@ class Visit:
             shapes=shapes_in(texts, timeline.redactor.placeholders),
             missing=recording.missing,
         )
+
+    def _with_losses(self, result: VisitResult) -> VisitResult:
+        return replace(result, missing=self.bundle.missing)
+
+    def _told(self, result: VisitResult) -> str:
+        files = sorted({"error-context.md", "result.json", *self.bundle.files})
+        timeline = self._recorder.timeline
+        # Redacted before it is marked up: that would hide what was learned late.
+        known = with_texts(self._with_losses(result), timeline.redactor.text)
+        omitted = omissions_of(timeline.entries)
+        return render_error_context(known, bundle=self.folder_shown, files=files, omitted=omitted)
 
     def _take_screenshots(self) -> None:
         page = self.embed.page
@@ -392,30 +436,40 @@ class Visit:
         if not self._is_traced:
             return
         self._is_traced = False
-        with TemporaryDirectory(prefix="chatkit-trace-") as folder:  # Playwright's own words never reach the bundle
-            raw = Path(folder) / "trace.zip"
-            try:
-                self._context.tracing.stop(path=raw if self._wants(self._keep.trace, result) else None)
-            except Error:  # the browser died; there is no trace to keep
-                return
-            if raw.is_file():
-                self._keep_trace(raw, result)
+        try:
+            # Playwright's own words never reach the bundle.
+            with TemporaryDirectory(prefix="chatkit-trace-", ignore_cleanup_errors=True) as folder:
+                raw = Path(folder) / "trace.zip"
+                try:
+                    self._context.tracing.stop(path=raw if self._wants(self._keep.trace, result) else None)
+                except Error:  # the browser died, or there is no room; there is no trace to keep
+                    return
+                if raw.is_file():
+                    self._keep_trace(raw, result)
+        except OSError as error:
+            self.bundle.lose(TRACE_NAME, reason_of(error))
 
     def _keep_trace(self, raw: Path, result: VisitResult) -> None:
         timeline = self._recorder.timeline
-        known = with_texts(result, timeline.redactor.text)
-        told = render_error_context(known, bundle=self.folder_shown, files=())
-        console = render_console(timeline.entries)
-        evidence = Evidence(
-            title=render_verdict(result),
-            error="" if result.is_mounted else result.explanation,
-            attachments={"verdict.md": timeline.redactor.text(told), "console.log": timeline.redactor.text(console)},
-        )
         try:
-            learn_from_trace(raw, timeline.redactor)
-            rewrite_trace(raw, self.folder / "trace.zip", timeline.redactor, evidence)
+            learn_from_trace(raw, timeline.redactor)  # first: what it teaches may stand in the evidence too
+            rewrite_trace(raw, self.folder / TRACE_NAME, timeline.redactor, self._evidence(result))
         except BundleError as error:  # better no trace than one with a secret, and no reason to fail a test
-            timeline.append(Omitted(what="trace.zip", limit=str(error)))
+            if isinstance(error.__cause__, OSError):
+                self.bundle.lose(TRACE_NAME, reason_of(error.__cause__))
+            timeline.append(Omitted(what=TRACE_NAME, limit=str(error)))
+
+    def _evidence(self, result: VisitResult) -> Evidence:
+        """What a trace is told, with all that is known to be secret by now left out."""
+        timeline = self._recorder.timeline
+        redact = timeline.redactor.text
+        known = with_texts(result, redact)
+        told = render_error_context(known, bundle=self.folder_shown, files=())
+        return Evidence(
+            title=render_verdict(known),
+            error="" if result.is_mounted else known.explanation,
+            attachments={"verdict.md": redact(told), "console.log": redact(render_console(timeline.entries))},
+        )
 
 
 @contextmanager
@@ -467,13 +521,16 @@ def open_visit(
         try:
             visit.finish()
         finally:
-            allowance.spend(sum(path.stat().st_size for path in folder.iterdir() if path.is_file()))
+            with suppress(OSError):  # a disk that is full or gone: then there is nothing to count
+                allowance.spend(sum(path.stat().st_size for path in folder.iterdir() if path.is_file()))
             if stack is not None:
                 stack.on_answer = ignore_answer
             if replay is not None:
                 replay.replay.on_miss = replay.on_fault = ignore_answer
             forwarding.close()
-            recorder.detach(context, page)
+            with suppress(Exception) if is_driver_gone(page) else nullcontext():  # nothing is left to listen to
+                recorder.detach(context, page)
+            recorder.close()
 
 
 def _replay(context: BrowserContext, server: ReplayServer, recorder: Recorder) -> None:

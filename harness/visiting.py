@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from rich.console import Console
 
 from harness.config import Config
 from harness.drive.browsers import find_browser, launch_failure
+from harness.drive.interrupts import driver_in_a_group_of_its_own
 from harness.errors import EnvironmentFailure, SecretFound
 from harness.model.redaction import Redactor
 from harness.report.run_folder import shown
@@ -33,7 +34,9 @@ def launched_browser(config: Config, engine: str = "", *, headless: bool | None 
     is_headless = use.headless if headless is None else headless
     path = use.executable_path if engine == use.browser else ""
     options = find_browser(engine, path, os.environ, headless=is_headless).launch_options()
-    with sync_playwright() as playwright:
+    with ExitStack() as resources:
+        with driver_in_a_group_of_its_own():
+            playwright = resources.enter_context(sync_playwright())
         try:
             browser: Browser = getattr(playwright, engine).launch(headless=is_headless, **options)
         except Error as error:

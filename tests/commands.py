@@ -10,7 +10,9 @@ from pathlib import Path
 TIMEOUT_S = 120
 
 
-def run_command(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+def run_command(
+    *arguments: str, cwd: Path, timeout_s: float = TIMEOUT_S, **environ: str
+) -> subprocess.CompletedProcess[str]:
     """Return what `chatkit-harness …` printed and its exit code. No variable of ours leaks in from outside."""
     return subprocess.run(
         [sys.executable, "-m", "harness.cli", *arguments],
@@ -18,7 +20,7 @@ def run_command(*arguments: str, cwd: Path, **environ: str) -> subprocess.Comple
         env=clean_environ() | environ,
         capture_output=True,
         text=True,
-        timeout=TIMEOUT_S,
+        timeout=timeout_s,
         check=False,
     )
 

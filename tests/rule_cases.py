@@ -6,14 +6,12 @@ In: builders. Out: `FIRES` and `NEAR_MISSES`, transcripts by rule. A near miss d
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from builders import (
     CONVERSATION,
     CUSTOM,
     FRAME,
     LOADER,
-    PAGE,
     SESSION,
     STYLE,
     VERIFY,
@@ -33,11 +31,9 @@ from builders import (
     element_connected,
     element_defined,
     element_disconnected,
-    element_shown,
     exchange,
     frame_arrived,
     frame_error,
-    frame_message,
     frame_requested,
     hidden_box,
     hosted,
@@ -53,9 +49,7 @@ from builders import (
     page_error,
     page_opened,
     page_with_loader,
-    pause,
     policy_violated,
-    re_parented,
     rejection,
     request_blocked,
     request_failed,
@@ -73,200 +67,41 @@ from builders import (
     visit_started,
     widget_event,
 )
+from rule_steps import (
+    BAD_SECRET,
+    ELEMENT,
+    HTML,
+    INVALID,
+    MOVED,
+    OPENED,
+    as_document,
+    bare,
+    booting,
+    boxed,
+    check,
+    check_failed,
+    copied,
+    cors,
+    custom_failed,
+    frame_ended,
+    frame_script,
+    framed,
+    idle,
+    mixed,
+    no_answer,
+    page_headers,
+    refused,
+    rejected_options,
+    removed,
+    session,
+    session_failed,
+    streamed,
+    upgraded,
+    with_loader,
+    without_box,
+)
 
 from harness.model import events
-from harness.model.events import Event
-
-OPENED: Steps = [visit_started(), *page_opened(), navigated()]
-ELEMENT: Steps = [element_connected(), box_changed(0, 0, container_height_px=400, height_css="auto")]
-INVALID = "ChatKit.create():\n✖ Invalid input\n  → at "
-BAD_SECRET = "ChatKitOptions.api.getClientSecret():\n✖ Invalid client secret format"
-HTML = "text/html"
-MOVED: Steps = re_parented()
-
-
-def bare(*steps: Event | Steps) -> Steps:
-    """Return a page without the loader."""
-    return [*OPENED, *_flat(steps), document_loaded()]
-
-
-def with_loader(*answer: Event | Steps, src: str = LOADER, type: str = "") -> Steps:
-    """Return a page whose script tag names the loader, with the end of that request, and an element that waits."""
-    asked_for = request_started("r2", src, resource_type="script")
-    return bare(script_referenced(src, type=type), asked_for, *answer, ELEMENT)
-
-
-def refused(status: int, media_type: str = HTML, error_text: str = "", request_id: str = "r2", **more: Any) -> Steps:
-    """Return an answer that is an error."""
-    return [
-        response_received(request_id, status, media_type=media_type, **more),
-        request_finished(request_id),
-        body_read(request_id, error_text=error_text),
-    ]
-
-
-def idle(*steps: Event | Steps, type: str = "") -> Steps:
-    """Return a page on which the element is defined, and what happens then."""
-    del type
-    return [*page_with_loader(), *_flat(steps)]
-
-
-def upgraded(*steps: Event | Steps) -> Steps:
-    """Return an element that is alive and has no options."""
-    return idle(element_connected(), shadow_changed(STYLE), box_changed(), *steps)
-
-
-def framed(*steps: Event | Steps) -> Steps:
-    """Return an element with its options, whose frame has been asked for."""
-    return idle(session_fetched(), element_shown(), *steps)
-
-
-def booting(*steps: Event | Steps) -> Steps:
-    """Return a hosted frame that boots on demand, up to its question for a secret."""
-    return idle(element_shown(), frame_arrived(), command(), log(), iframe_loaded(), *steps)
-
-
-def session(
-    status: int, error_text: str = "", *, url: str = SESSION, media_type: str = "application/json", **read: Any
-) -> Steps:
-    """Return a page that asks for its secret before it renders, and is answered like that."""
-    return idle(
-        asked("r3", url),
-        response_received("r3", status, media_type=media_type),
-        request_finished("r3"),
-        body_read("r3", error_text=error_text, **read),
-    )
-
-
-def session_failed(error_text: str, *said: Event) -> Steps:
-    """Return a request for a secret that the browser gave up on."""
-    return idle(asked("r3", SESSION), *said, request_failed("r3", error_text))
-
-
-def rejected_options(message: str, *api_keys: str, name: str = "FatalAppError", **seen: Any) -> Steps:
-    """Return a frame that refuses its options with a message."""
-    return framed(options_seen(*api_keys, **seen), frame_arrived(), frame_error(name, message), iframe_loaded())
-
-
-def removed(check: Steps, *said: Event, before: Steps | None = None) -> Steps:
-    """Return a widget that a domain check has removed."""
-    gone = shadow_changed(STYLE, data_loaded=True)
-    return [*hosted(check=check), *(before or []), *said, unmount(), gone]
-
-
-def check(status: int = 200, bearer: str = "digest-a", *, is_verified: bool | None = None, **more: Any) -> Steps:
-    """Return a domain check with this answer."""
-    first, *rest = verification(status, is_verified=is_verified, **more)
-    assert isinstance(first, events.RequestStarted)
-    return [replace(first, bearer=bearer), *rest]
-
-
-def check_failed(error_text: str, *, after_ms: float = 0) -> Steps:
-    """Return a domain check that ends without an answer."""
-    return [verification()[0], pause(after_ms), request_failed("r5", error_text)]
-
-
-def custom_failed(error_text: str, *said: Event) -> Steps:
-    """Return a call of custom mode that the browser gave up on."""
-    return custom(
-        backend=[
-            frame_message(type="fetch", name="", nonce="f1", detail_name=CUSTOM),
-            asked("r6", CUSTOM),
-            *said,
-            request_failed("r6", error_text),
-        ]
-    )
-
-
-def streamed(media_type: str = "text/event-stream", *after: Event, url: str = CUSTOM) -> Steps:
-    """Return a custom widget that was sent a message."""
-    return [
-        *custom(),
-        frame_message(type="fetchEventSource", name="", nonce="f9", detail_name=url),
-        asked("r9", url, headers=(("accept", "text/event-stream"),)),
-        response_received("r9", media_type=media_type),
-        request_finished("r9"),
-        *after,
-    ]
-
-
-def cors(url: str) -> Event:
-    """Return the browser's complaint about a foreign origin."""
-    return console_message(
-        f"Access to fetch at '{url}' from origin 'https://app.test' has been blocked by CORS policy: No", "error"
-    )
-
-
-def mixed(url: str) -> Event:
-    """Return the browser's complaint about plain http."""
-    return console_message(f"Mixed Content: The page at '{PAGE}' requested an insecure resource '{url}'.", "error")
-
-
-def boxed(**box: Any) -> Steps:
-    """Return a widget that works, in another box."""
-    return [box_changed(**box) if isinstance(step, events.BoxChanged) else step for step in hosted()]
-
-
-def without_box(*said: Event) -> Steps:
-    """Return a widget that works, in a page that could not be looked at."""
-    return [*[step for step in hosted() if not isinstance(step, events.BoxChanged)], *said]
-
-
-def page_headers(steps: Steps, *headers: tuple[str, str]) -> Steps:
-    """Return the visit with these headers on the page's own answer."""
-    return [
-        replace(s, headers=headers) if isinstance(s, events.ResponseReceived) and s.request_id == "r1" else s
-        for s in steps
-    ]
-
-
-def as_document(steps: Steps, **changes: Any) -> Steps:
-    """Return the visit with another kind of page document."""
-    return [replace(s, **changes) if isinstance(s, events.DocumentStarted) and s.is_top else s for s in steps]
-
-
-def frame_script(*end: Event | Steps) -> Steps:
-    """Return a frame whose document came, and the request for its script."""
-    url = "https://cdn.platform.openai.com/assets/ck1/index-x.js"
-    told = request_started("r8", url, resource_type="script", frame_url=FRAME, is_top_frame=False)
-    return framed(frame_arrived(), told, *end, iframe_loaded())
-
-
-def frame_ended(*end: Event | Steps, said: Steps | None = None) -> Steps:
-    """Return a frame whose document ends like that."""
-    return framed(*(said or []), frame_requested(), *end, iframe_loaded())
-
-
-def copied(status: int = 404, frame: str = "https://app.test/vendor/index-abc.html") -> Steps:
-    """Return a loader of the app's own, and the frame that it looks for beside itself."""
-    src = "https://app.test/vendor/chatkit.js"
-    asking = replace(frame_requested(), url=frame)
-    return [
-        *OPENED,
-        script_referenced(src),
-        request_started("r2", src, resource_type="script"),
-        *answered("r2", body=body("(() => {})()", "text/javascript")),
-        element_defined(),
-        document_loaded(),
-        element_connected(),
-        shadow_changed(iframe_src=frame),
-        box_changed(),
-        asking,
-        response_received("r4", status, media_type=HTML),
-        request_finished("r4"),
-        shadow_changed(iframe_src=frame, data_loaded=True),
-        widget_event(),
-    ]
-
-
-def _flat(steps: tuple[Any, ...]) -> Steps:
-    return [inner for step in steps for inner in (step if isinstance(step, list) else [step])]
-
-
-def no_answer(name: str, message: str) -> Steps:
-    """Return a widget whose frame says this, while the composer stands."""
-    return [*hosted(), frame_error(name, message)]
-
 
 UPSTREAM = {
     "workflow-not-found": (404, "Workflow with id 'wf_1' not found."),
@@ -325,6 +160,7 @@ FIRES: dict[str, Steps] = {
         )
     ),
     "loader-not-executed": bare(script_referenced(type="text/plain"), ELEMENT),
+    "loader-tag-inert": bare(script_referenced(), ELEMENT),
     "loader-only-preloaded": bare(
         request_started("r2", LOADER, resource_type="script"),
         answered("r2", body=body("x", "text/javascript")),
@@ -348,6 +184,7 @@ FIRES: dict[str, Steps] = {
         with_loader(request_failed("r2", "net::ERR_BLOCKED_BY_RESPONSE.NotSameOriginAfterDefaultedToSameOriginByCoep")),
         ("Cross-Origin-Embedder-Policy", "require-corp"),
     ),
+    "loader-blocked-by-cors": with_loader(cors(LOADER), request_failed("r2", "net::ERR_FAILED")),
     "loader-over-plain-http": with_loader(
         mixed("http://cdn.platform.openai.com/deployments/chatkit/chatkit.js"),
         request_failed("r2", "mixed-content"),
@@ -441,7 +278,7 @@ FIRES: dict[str, Steps] = {
     "session-unauthorized": session(401, "Sign in first."),
     "session-refused-by-csrf": session(403, "CSRF token missing or incorrect.", media_type=HTML),
     "session-forbidden": session(403, "Forbidden"),
-    "session-route-missing": session(404, "Not Found"),
+    "session-route-missing": session(404, media_type=HTML),
     "session-answered-by-page": session(200, media_type=HTML),
     "session-without-secret": session(200),
     "api-key-missing-in-app": session(500, "Missing OPENAI_API_KEY environment variable"),
@@ -596,6 +433,9 @@ FIRES: dict[str, Steps] = {
         frame_error("InitialThreadLoadError", "Failed to load initial thread: Not Found"),
     ],
     "backend-refuses": hosted(backend=conversation(404)),
+    "backend-answers-page": hosted(
+        backend=[conversation()[0], response_received("r6", media_type=HTML), request_finished("r6")]
+    ),
     "backend-failing": hosted(backend=conversation(503)),
     "backend-unreachable": hosted(backend=[conversation()[0], request_failed("r6", "net::ERR_CONNECTION_RESET")]),
     "backend-error-behind-cors": hosted(
@@ -603,7 +443,7 @@ FIRES: dict[str, Steps] = {
     ),
     "stream-dropped": [*hosted(), conversation()[0], request_failed("r6", "net::ERR_QUIC_PROTOCOL_ERROR")],
     "custom-backend-unauthorized": custom(backend=custom_call(401)),
-    "custom-backend-not-found": custom(backend=custom_call(404)),
+    "custom-backend-not-found": custom(backend=custom_call(405)),
     "custom-backend-answers-page": custom(
         backend=[*custom_call()[:2], response_received("r6", media_type=HTML), request_finished("r6"), body_read("r6")]
     ),
@@ -614,6 +454,7 @@ FIRES: dict[str, Steps] = {
     "custom-backend-blocked-by-csp": custom_failed("csp", policy_violated("connect-src", CUSTOM)),
     "custom-backend-blocked-by-browser": custom_failed("net::ERR_BLOCKED_BY_CLIENT"),
     "custom-backend-unreachable": custom_failed("net::ERR_CONNECTION_REFUSED"),
+    "custom-backend-kept-on-machine": custom_failed("net::ERR_INTERNET_DISCONNECTED", request_blocked("POST", CUSTOM)),
     "backend-unanswered": hosted(backend=conversation()[:1]),
     "stream-of-wrong-type": streamed("application/json"),
     "stream-event-unreadable": no_answer(
@@ -630,11 +471,12 @@ FIRES: dict[str, Steps] = {
         *boxed(width_px=0, height_px=0),
         policy_violated("style-src-elem", "inline", source=LOADER),
     ],
-    "element-without-height": boxed(height_px=0),
+    "element-without-height": boxed(height_px=0, container_height_px=0),
     "element-without-width": boxed(width_px=0),
     "container-hidden": without_box(hidden_box()),
     "element-transparent": without_box(hidden_box("opacity:0 on div.chat")),
     "element-clipped": without_box(hidden_box("clipped by div.chat")),
+    "element-not-painted": without_box(hidden_box("content-visibility on details")),
     "element-off-screen": boxed(is_reachable=False),
     "element-covered": boxed(covered_by="div.overlay"),
 }
@@ -679,6 +521,7 @@ NEAR_MISSES: dict[str, Steps] = {
         page_error('Failed to resolve module specifier "@openai/chatkit-react".', "TypeError")
     ),
     "loader-not-executed": bare(script_referenced(type="text/javascript"), ELEMENT),
+    "loader-tag-inert": bare(script_referenced(), policy_violated("script-src-elem", LOADER), ELEMENT),
     "loader-only-preloaded": bare(
         request_started("r2", LOADER, resource_type="script"),
         answered("r2"),
@@ -696,6 +539,7 @@ NEAR_MISSES: dict[str, Steps] = {
         policy_violated("script-src-elem", "https://tracker.test/t.js"), request_failed("r2", "net::ERR_FAILED")
     ),
     "loader-blocked-by-coep": with_loader(request_failed("r2", "net::ERR_BLOCKED_BY_CLIENT")),
+    "loader-blocked-by-cors": with_loader(cors("https://elsewhere.test/x.js"), request_failed("r2", "net::ERR_FAILED")),
     "loader-over-plain-http": with_loader(request_failed("r2", "net::ERR_FAILED")),
     "loader-integrity-mismatch": with_loader(
         console_message(
@@ -865,6 +709,14 @@ NEAR_MISSES: dict[str, Steps] = {
     "backend-rate-limited": hosted(backend=[*conversation(429), *conversation(request_id="r8")]),
     "initial-thread-missing": hosted(backend=conversation(404)),
     "backend-refuses": custom(backend=custom_call(404)),
+    "backend-answers-page": hosted(
+        backend=[
+            conversation()[0],
+            response_received("r6", media_type=HTML),
+            request_finished("r6"),
+            *conversation(request_id="r8"),
+        ]
+    ),
     "backend-failing": hosted(backend=[*conversation(503), *conversation(request_id="r8")]),
     "backend-unreachable": hosted(backend=[conversation()[0], request_failed("r6", "net::ERR_ABORTED")]),
     "backend-error-behind-cors": hosted(backend=[conversation()[0], request_failed("r6", "net::ERR_FAILED")]),
@@ -881,6 +733,9 @@ NEAR_MISSES: dict[str, Steps] = {
     ),
     "custom-backend-blocked-by-browser": custom_failed("net::ERR_FAILED"),
     "custom-backend-unreachable": custom_failed("net::ERR_ABORTED"),
+    "custom-backend-kept-on-machine": custom_failed(
+        "net::ERR_INTERNET_DISCONNECTED", request_blocked("POST", "https://elsewhere.test/x")
+    ),
     "backend-unanswered": hosted(),
     "stream-of-wrong-type": streamed("text/event-stream"),
     "stream-event-unreadable": no_answer("StreamError", "Failed"),
@@ -903,6 +758,7 @@ NEAR_MISSES: dict[str, Steps] = {
     "container-hidden": without_box(hidden_box(), box_changed()),
     "element-transparent": without_box(hidden_box("display:none on div.chat")),
     "element-clipped": without_box(hidden_box("opacity:0 on div.chat")),
+    "element-not-painted": without_box(hidden_box("display:none on details")),
     "element-off-screen": boxed(is_reachable=False, width_px=0),
     "element-covered": boxed(covered_by="div.overlay", is_reachable=False),
 }

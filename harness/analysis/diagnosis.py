@@ -21,7 +21,11 @@ MOST_EVIDENCE = 12
 MOST_CONSOLE_FINDINGS = 10
 SHORTEST_MESSAGE = 12  # shorter ones stand in too many lines to explain them
 ORDER = {layer.value: number for number, layer in enumerate(Layer)}
-POLICY = "Content Security Policy directive"  # what browsers write of a violation
+POLICY = (
+    "Content Security Policy directive",
+    "Content-Security-Policy: ",
+)  # what Chromium and Firefox write of a violation
+REFUSED_BY_POLICY = "violates the document's Content Security Policy"  # and what Chromium writes of the request
 Needles = frozenset[tuple[str, ...]]  # texts; a console line that holds all parts of one says the same
 UNEXPLAINED = "unexplained"
 UNCAUGHT = "uncaught-error"
@@ -98,7 +102,7 @@ def _applied(rule: Rule, facts: Facts, entries: tuple[Entry, ...]) -> tuple[Find
     if facts.is_mounted and rule.stops_mount and not rule.outlives_mount:
         return ()
     try:
-        found = [one for one in rule.finds(facts) if one.evidence]
+        found = [one for one in rule.finds(facts) if any(line > 0 for line in one.evidence)]
     except Exception as error:  # a defect in one rule must not cost the others
         line = entries[-1].seq if entries else 0
         return (_general(CRASHED, f"rule {rule.id} failed: {error!r}", (line,), Confidence.CERTAIN),)
@@ -123,7 +127,7 @@ def _merged(rule: Rule, found: list[Found]) -> Finding:
 
 
 def _sorted(lines: Iterable[int]) -> tuple[int, ...]:
-    return tuple(sorted({line for line in lines if line}))[:MOST_EVIDENCE] or (0,)
+    return tuple(sorted({line for line in lines if line > 0}))[:MOST_EVIDENCE]
 
 
 def _linked(finding: Finding, found: list[Finding]) -> Finding:
@@ -134,11 +138,20 @@ def _linked(finding: Finding, found: list[Finding]) -> Finding:
         for other in found
         if other is not finding
         and not (other.is_prediction and not finding.is_prediction)
-        and (other.rule in explaining or (other.layer in explaining and _stops(other)))
+        and (
+            other.rule in explaining
+            or (other.layer in explaining and _stops(other) and not _is_explained(other, finding))
+        )
     ]
     if not causes:
         return finding
     return replace(finding, caused_by=min(causes, key=_place).rule)
+
+
+def _is_explained(finding: Finding, other: Finding) -> bool:
+    """Whether a finding follows from the other: then it does not explain it as one of its layer."""
+    explaining = BY_ID[finding.rule].symptom_of if finding.rule in BY_ID else ()
+    return other.rule in explaining or other.layer in explaining
 
 
 def _to_the_root(found: list[Finding]) -> list[Finding]:
@@ -274,7 +287,9 @@ def _needles(finding: Finding, by_seq: dict[int, events.Event]) -> Needles:
                 words.add((url,))
             case events.PolicyViolated(directive=directive, blocked_url=url):
                 root = directive.removesuffix("-elem").removesuffix("-attr")
-                words.add((POLICY, root, url if "://" in url else ""))
+                where = url if "://" in url else ""
+                words |= {(says, root, where) for says in POLICY}
+                words |= {(says, where) for says in (REFUSED_BY_POLICY,) if where}
             case events.FrameMessage(error_message=message) | events.WidgetEvent(message=message):
                 words.add((" ".join(message.split()),))
             case events.ConsoleMessage(text=text):
@@ -299,8 +314,14 @@ def _says(text: str, place: str, words: Needles) -> bool:
 def _console_findings(problems: list[ConsoleProblem]) -> list[Finding]:
     """The errors that no finding accounts for, each text once."""
     by_text: dict[tuple[str, str], list[int]] = {}
+    uncaught = dict.fromkeys(on_one_line(problem.text) for problem in problems if problem.kind == "uncaught")
+    thrown = [text for text in uncaught if len(text) >= SHORTEST_MESSAGE][:MOST_CONSOLE_FINDINGS]
     for problem in problems:
-        by_text.setdefault((problem.kind, on_one_line(problem.text)), []).append(problem.seq)
+        line = on_one_line(problem.text)
+        # Frameworks, and some browsers, write what is thrown to the console as well.
+        said = next((text for text in thrown if text in line), "")
+        key = ("uncaught", said) if said else (problem.kind, line)
+        by_text.setdefault(key, []).append(problem.seq)
     found = [
         _general(
             UNCAUGHT if kind == "uncaught" else CONSOLE,

@@ -58,6 +58,21 @@ class Exchange:
         return self.response.status if self.response else 0
 
     @property
+    def media_type(self) -> str:
+        """What the answer calls itself, as "text/html"; "" when no answer came."""
+        return self.response.media_type if self.response else ""
+
+    @property
+    def error_text(self) -> str:
+        """What the answer says is wrong; "" when it says nothing, or was not read."""
+        return self.body.error_text if self.body else ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The answer's headers by their names in lower case."""
+        return {name.lower(): value for name, value in self.response.headers} if self.response else {}
+
+    @property
     def is_aborted(self) -> bool:
         """Whether the page, not the network, ended it."""
         return self.failure in ABORTED

@@ -108,7 +108,23 @@ class SessionCall:
     @property
     def error_text(self) -> str:
         """What the answer says is wrong."""
-        return self.exchange.body.error_text if self.exchange.body else ""
+        return self.exchange.error_text
+
+    @property
+    def secret_format(self) -> str:
+        """The form of the secret in its answer: "v00", "v01", "other"; "" without one."""
+        return self.exchange.body.secret_format if self.exchange.body and self.has_secret else ""
+
+    @property
+    def is_mock(self) -> bool:
+        """Whether its answer holds a secret and calls itself a mock."""
+        return self.exchange.body is not None and self.exchange.body.is_mock and self.has_secret
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """The digests of what may be the secret in its answer."""
+        body = self.exchange.body
+        return frozenset({body.secret_digest, *body.string_digests} - {""}) if body else frozenset()
 
     @property
     def evidence(self) -> tuple[int, ...]:

@@ -221,7 +221,7 @@ def _told(exchange: Exchange | None, *, needs_secret: bool = False) -> str:
         return f"{what} failed with {exchange.failure}"
     if exchange.response is None:
         return f"{what} was not answered"
-    error = exchange.body.error_text if exchange.body else ""
+    error = exchange.error_text
     if needs_secret and exchange.status < 400 and lacks_secret(exchange):
         return f"{what} answered {exchange.status}, without a client secret in it"
     return f"{what} answered {exchange.status}" + (f" ({one_line(error)})" if error else "")

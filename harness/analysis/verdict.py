@@ -154,7 +154,9 @@ def _ruling(mount: Mount, limits: Limits) -> tuple[float, Outcome, Reason]:
     if failure is Reason.PAGE_CRASHED:
         return mount.decided_at_ms, Outcome.FAILED, failure
     if failure is not None:
-        return min(max(since_ms + limits.quiet_ms, mount.busy_until_ms), deadline_ms), Outcome.FAILED, failure
+        # A failure just before the time limit has its quiet period too: a page that tries again is no failure.
+        latest_ms = max(deadline_ms, mount.decided_at_ms + limits.quiet_ms)
+        return min(max(since_ms + limits.quiet_ms, mount.busy_until_ms), latest_ms), Outcome.FAILED, failure
     if is_whole(mount):
         return _stable_at_ms(mount, limits), Outcome.MOUNTED, Reason.NONE
     missing = missing_of(mount)

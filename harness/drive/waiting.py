@@ -14,6 +14,11 @@ from playwright.sync_api import Page
 from harness.model.timeline import Timeline
 
 
+def is_driver_gone(page: Page) -> bool:
+    """Whether Playwright's driver, and every browser with it, is gone; nothing can be asked any more."""
+    return page._dispatcher_fiber.dead or page._loop.is_closed()
+
+
 class Waiter:
     """Connects a timeline to the event loop that the synchronous Playwright API runs on."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-RUN_BYTES = 2_000_000_000
+RUN_BYTES = 2_000_000_000  # the default of `run_megabytes`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,7 @@ LONGEST_NAME = 40
 LONGEST_SECRET_CHARS = 8_000
 ELLIPSIS = "..."
 PLACEHOLDER = re.compile(r"<(redacted:\w+:\d+)>")
+SHORTEST_IN_BASE64 = 7  # what the shortest secret leaves there; 42 bits are not met by chance
 SHORTEST_PIECE = 4  # of a secret that was cut in the middle
 
 
@@ -279,10 +280,19 @@ def _recognised(text: str) -> Iterator[tuple[str, str]]:
 
 @lru_cache(maxsize=4096)
 def encodings_of(value: str) -> tuple[str, ...]:
-    """Return how else a value may be written: in URLs, JSON, HTML, and inside of base64."""
+    """Return how else a value may be written: in URLs, JSON, HTML, in one of these inside of another, and inside of base64."""
+    once = tuple(dict.fromkeys(_encoded(value)))
+    # A URL is a parameter of another, JSON is a string of JSON or an attribute of HTML, and base64 holds any of them.
+    twice = (text for first in once if first != value for text in _encoded(first))
+    packed = (text for first in (value, *once) for text in _in_base64(first))
+    written = dict.fromkeys((*once, *twice, *packed))
+    return tuple(text for text in written if text != value and len(text) >= SHORTEST_SECRET)
+
+
+def _encoded(value: str) -> tuple[str, ...]:
     encoded = quote(value, safe="")
     in_json = json.dumps(value)[1:-1]
-    written = (
+    return (
         encoded,
         quote_plus(value),
         quote(value, safe="/"),
@@ -294,9 +304,8 @@ def encodings_of(value: str) -> tuple[str, ...]:
         re.sub(r"[^A-Za-z0-9_.~ -]", lambda match: f"\\u{ord(match[0]):04X}", value),
         html.escape(value),
         html.escape(value, quote=False),
-        *_in_base64(value),
+        html.escape(value, quote=False).replace('"', "&quot;"),  # as browsers write an attribute
     )
-    return tuple(dict.fromkeys(text for text in written if text != value and len(text) >= SHORTEST_SECRET))
 
 
 def _in_base64(value: str) -> Iterator[str]:
@@ -305,6 +314,6 @@ def _in_base64(value: str) -> Iterator[str]:
     for offset in range(3):
         encoded = base64.b64encode(bytes(offset) + content)
         sure = encoded[-(-offset * 8 // 6) : (offset + len(content)) * 8 // 6].decode()
-        if len(sure) >= 10:
+        if len(sure) >= SHORTEST_IN_BASE64:
             yield sure
             yield sure.translate(str.maketrans("+/", "-_"))

@@ -43,6 +43,14 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """A file of a run that could not be written, or only in part."""
+
+    file: str  # below the folder that is spoken of: the visit's in its result, the run's everywhere else
+    reason: str  # in the system's words: "No space left on device"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VisitResult:
     """The verdict on one embed of one visit, with all that is said of it."""
 
@@ -76,6 +84,7 @@ class VisitResult:
     console: tuple[ConsoleProblem, ...]
     facts: tuple[str, ...]  # the timeline lines worth reading first, as sentences
     findings: tuple[Finding, ...] = ()  # by earliest evidence
+    missing: tuple[Loss, ...] = ()  # what should be in the bundle, and could not be written
 
     @property
     def cause(self) -> Finding | None:
@@ -116,12 +125,13 @@ class TestOutcome:
     __test__ = False  # its name starts with Test, and it is none
 
     nodeid: str
-    outcome: str  # "passed" | "failed" | "error" | "skipped"
+    outcome: str  # "passed" | "failed" | "error" | "skipped" | "unfinished"
     attempts: int
     duration_s: float
     message: str  # why it failed or was skipped; "" when it passed
     exit_code: int  # of the HarnessError that failed it; 0 otherwise
     bundles: tuple[str, ...]  # folders, relative to the run's
+    missing: tuple[Loss, ...] = ()  # what its bundles should hold, and could not be written
 
     @property
     def is_good(self) -> bool:

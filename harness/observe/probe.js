@@ -116,12 +116,16 @@
   });
   const box = (/** @type {Element} */ el, /** @type {any} */ embed) => {
     const r = el.getBoundingClientRect(), page = document.documentElement;
-    let left = r.left, right = r.right, top = r.top, bottom = r.bottom, hidden = '', isFixed = false;
+    let left = r.left, right = r.right, top = r.top, bottom = r.bottom, hidden = '', isFixed = false, shape = '', scaled = '', skipped = '';
     for (let n = /** @type {any} */ (el); n; n = upFrom(n)) {
       const s = styleOf(n);
       if (s.display === 'none') hidden = 'display:none on ' + describe(n);
       else if (s.visibility !== 'visible' && n === el) hidden = hidden || 'visibility:' + s.visibility;
       else if (Number(s.opacity) === 0) hidden = hidden || 'opacity:0 on ' + describe(n);
+      if (n !== el && (s.contentVisibility === 'hidden' || (n.localName === 'details' && !n.open))) skipped = skipped || 'content-visibility on ' + describe(n);
+      if (n === el && s.display === 'contents') hidden = 'display:contents on ' + describe(n);
+      if (s.clipPath && s.clipPath !== 'none') shape = shape || 'clip-path on ' + describe(n);
+      if ((s.transform && s.transform !== 'none') || (s.scale && s.scale !== 'none')) scaled = scaled || 'transform on ' + describe(n);
       if (n !== el && !isFixed && n !== page && n !== document.body && (s.overflowX !== 'visible' || s.overflowY !== 'visible')) {
         const c = n.getBoundingClientRect();
         if (/hidden|clip/.test(s.overflowX)) { left = Math.max(left, c.left); right = Math.min(right, c.right); }
@@ -134,7 +138,15 @@
     const reachable = isFixed
       ? right > 0 && bottom > 0 && left < innerWidth && top < innerHeight
       : right + scrollX > 0 && bottom + scrollY > 0 && x < Math.max(page.scrollWidth, innerWidth) && y < Math.max(page.scrollHeight, innerHeight);
-    const over = r.width && r.height && !hidden ? document.elementFromPoint((left + right) / 2, (top + bottom) / 2) : null;
+    const own = /** @type {any} */ (el);
+    if (!hidden && skipped && own.checkVisibility && !own.checkVisibility()) hidden = skipped;
+    if (!hidden && scaled && (!r.width || !r.height) && own.offsetWidth && own.offsetHeight) hidden = scaled;
+    // Seen from outside, whatever is in a shadow root is its host.
+    const hosts = new Set(), x2 = (left + right) / 2, y2 = (top + bottom) / 2;
+    for (let root = el.getRootNode(); root instanceof ShadowRoot; root = root.host.getRootNode()) hosts.add(root.host);
+    let over = r.width && r.height && !hidden ? document.elementFromPoint(x2, y2) : null;
+    if (hosts.has(over)) over = /** @type {any} */ (el.getRootNode()).elementFromPoint(x2, y2);
+    if (shape && over && over !== el && over.contains(el) && styleOf(el).pointerEvents !== 'none') hidden = shape;
     let container = upFrom(el);
     while (container && /^(inline|contents)$/.test(styleOf(container).display)) container = upFrom(container);
     const css = /** @type {any} */ (el).computedStyleMap;
@@ -265,12 +277,12 @@
       } catch { /* as above */ }
       return stream;
     } };
-    const passed = (/** @type {WeakMap<any, any>} */ to, /** @type {any} */ from, /** @type {any} */ out) => { if (streams.has(from)) to.set(out, streams.get(from)); return out; };
+    const passed = (/** @type {any} */ to, /** @type {any} */ from, /** @type {any} */ out) => { if (streams.has(from)) to.set(out, streams.get(from)); return out; };
     const natives = /** @type {any} */ ({
-      getReader() { return passed(readers, this, getReader.apply(this, /** @type {any} */ (arguments))); },
-      pipeThrough(/** @type {any} */ _transform) { return passed(streams, this, pipeThrough.apply(this, /** @type {any} */ (arguments))); },
+      getReader() { return passed(readers, this, getReader.apply(this, arguments)); },
+      pipeThrough(/** @type {any} */ _transform) { return passed(streams, this, pipeThrough.apply(this, arguments)); },
       read() {
-        const result = read.apply(this, /** @type {any} */ (arguments)), s = readers.get(this);
+        const result = read.apply(this, arguments), s = readers.get(this);
         if (s) result.then(guarded((/** @type {any} */ got) => piece(s, got)), () => {});
         return result;
       },

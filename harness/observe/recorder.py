@@ -5,15 +5,16 @@ In: a context and a page. Out: a `Timeline` in memory and on disk, line by line,
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from io import FileIO
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page, Request
 
-from harness.errors import BundleError
+from harness.files import Appender, reason_of, write_whole
 from harness.model.bounds import FULL, Bounds
 from harness.model.redaction import Redactor
 from harness.model.timeline import Entry, Timeline, encode, header_line
@@ -32,7 +33,8 @@ class Recorder:
         self.bounds = bounds
         self.started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         self.folder = folder
-        self._file = self._open(folder / TIMELINE_NAME)
+        self._file = Appender(folder / TIMELINE_NAME)
+        self._file.write(f"{header_line(started_at=self.started_at)}\n".encode())
         self.timeline = Timeline(
             clock_ms=lambda: time.perf_counter() * 1000, redactor=redactor, sink=self._write, bounds=bounds
         )
@@ -74,38 +76,39 @@ class Recorder:
         """Write down when the pieces of unfinished streams came."""
         self._network.end_streams()
 
-    def settle(self) -> None:
-        """Close the timeline's file, and replace in its earlier lines what was learned to be secret later."""
+    def settle(self) -> str:
+        """Close the timeline's file, and return "" or why lines are missing in it.
+
+        What was learned to be secret later is replaced in its earlier lines; lines that found no room are tried once more.
+        """
         self.close()
-        path, redactor = self.folder / TIMELINE_NAME, self.timeline.redactor
-        partial = path.with_name(path.name + ".partial")
-        try:
-            with path.open(encoding="utf-8", errors="replace") as old, partial.open("w", encoding="utf-8") as new:
-                is_changed = False
-                for line in old:
-                    clean = redactor.text(line)
-                    is_changed |= clean != line
-                    new.write(clean)
-            if is_changed:
-                partial.replace(path)
-            partial.unlink(missing_ok=True)
-        except OSError as error:
-            raise BundleError(f"cannot write {path}: {error.strerror}") from error
+        is_clean = all(self.timeline.redactor.text(line) == line for line in self._lines())
+        if is_clean and not self._file.problem:
+            return ""
+        reason = ""
+        for _ in range(2):
+            try:
+                write_whole(self._file.path, map(self._clean, self._lines()))
+            except OSError as error:
+                reason = reason_of(error)
+            else:
+                return ""
+            if is_clean:  # the lines that are there can stay
+                break
+            with contextlib.suppress(OSError):  # better no timeline than one with a secret; and its room may suffice
+                self._file.path.unlink()
+        return reason
 
     def close(self) -> None:
         """Close the timeline's file. Harmless the second time."""
         self._file.close()
 
-    def _open(self, path: Path) -> FileIO:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("wb", buffering=0)  # each line is the system's as soon as it is written
-            file.write(f"{header_line(started_at=self.started_at)}\n".encode())
-        except OSError as error:
-            raise BundleError(f"cannot write {path}: {error.strerror}; choose another output_dir") from error
-        return file
+    def _lines(self) -> Iterator[str]:
+        yield header_line(started_at=self.started_at)
+        yield from map(encode, self.timeline.entries)
+
+    def _clean(self, line: str) -> bytes:
+        return f"{self.timeline.redactor.text(line)}\n".encode("utf-8", "replace")
 
     def _write(self, entry: Entry) -> None:
-        if self._file.closed:
-            return
         self._file.write(f"{encode(entry)}\n".encode("utf-8", "replace"))

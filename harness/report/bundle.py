@@ -5,41 +5,116 @@ In: values and texts. Out: files in a visit's folder. Raises BundleError with th
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import json
+import os
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from harness.errors import BundleError
-from harness.model.results import ConsoleProblem, Finding, MilestoneReached, VisitResult
+from harness.files import halve_lines, is_partial, reason_of, write_whole
+from harness.model.results import ConsoleProblem, Finding, Loss, MilestoneReached, VisitResult
 from harness.model.texts import in_json
 
 RESULT_FORMAT = "chatkit-harness/result"
 RESULT_VERSION = 1
+TIMELINE_NAME = "timeline.jsonl"
+FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
+# What is given up, the first first, when the disk is too full for the verdict.
+DISPENSABLE = (
+    "trace.zip",
+    "screenshot-element.png",
+    "screenshot-page.png",
+    "dom.html",
+    "network.har",
+    "console.log",
+    TIMELINE_NAME,  # its second half
+)
+
+
+class Bundle:
+    """A visit's folder. Each file is written by itself: one that cannot be written is named, and costs no other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._missing: dict[str, str] = {}
+
+    @property
+    def missing(self) -> tuple[Loss, ...]:
+        """What could not be written so far."""
+        return tuple(Loss(file=name, reason=reason) for name, reason in self._missing.items())
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of what is there."""
+        try:
+            return tuple(path.name for path in self.folder.iterdir() if path.is_file() and not is_partial(path))
+        except OSError:
+            return ()
+
+    def lose(self, name: str, reason: str) -> None:
+        """Note that a file could not be written."""
+        self._missing.setdefault(name, reason)
+
+    def write(self, name: str, content: bytes) -> str:
+        """Write a file atomically, and return "" or why that is not possible."""
+        try:
+            write_whole(self.folder / name, (content,))
+        except OSError as error:
+            self.lose(name, reason_of(error))
+            return reason_of(error)
+        self._missing.pop(name, None)
+        return ""
+
+    def write_above_all(self, name: str, content: Callable[[], bytes]) -> None:
+        """Write what matters most; on a full disk other files of the visit make room. `content` is asked each time."""
+        reason = self.write(name, content())
+        for victim in DISPENSABLE:
+            if reason not in FULL:
+                return
+            if self._give_up(victim, reason):
+                reason = self.write(name, content())
+
+    def _give_up(self, name: str, reason: str) -> bool:
+        try:
+            if name == TIMELINE_NAME:
+                halve_lines(self.folder / name)
+            else:
+                (self.folder / name).unlink()
+        except OSError:
+            return False
+        self.lose(name, reason)
+        return True
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file atomically: a reader, or a crash, sees the old content or the new."""
-    write_bytes(path, text.encode("utf-8", "replace"))
+    write_bytes(path, text_bytes(text))
+
+
+def text_bytes(text: str) -> bytes:
+    """Return a text as files hold it: UTF-8, with a mark where a page said half a character."""
+    return text.encode("utf-8", "replace")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write bytes atomically."""
-    partial = path.with_name(path.name + ".partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
+        write_whole(path, (content,))
     except OSError as error:
-        with contextlib.suppress(OSError):  # its folder may be what is missing
-            partial.unlink()
-        raise BundleError(f"cannot write {path}: {error.strerror or error}") from error
+        raise BundleError(f"cannot write {path}: {reason_of(error)}") from error
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write a value as JSON."""
-    write_text(path, in_json(json.dumps(value, ensure_ascii=False, indent=1)) + "\n")
+    write_bytes(path, json_bytes(value))
+
+
+def json_bytes(value: Any) -> bytes:
+    """Return a value as JSON, as files hold it."""
+    return text_bytes(in_json(json.dumps(value, ensure_ascii=False, indent=1)) + "\n")
 
 
 def write_result(path: Path, result: VisitResult) -> None:
@@ -72,6 +147,7 @@ def read_result(folder: Path) -> VisitResult:
             | {"console": tuple(ConsoleProblem(**item) for item in data["console"])}
             | {"findings": tuple(_finding(item) for item in data["findings"])}
             | {"tracks": tuple(data["tracks"].items())}
+            | {"missing": tuple(Loss(**item) for item in data.get("missing", ()))}
             | {name: tuple(data[name]) for name in ("evidence", "facts")}
         )
     except OSError as error:

@@ -130,7 +130,7 @@ def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[st
 - Project `{result.project}`, entry `{result.entry or "page"}`{f", scenario `{result.scenario}`" if result.scenario else ""}, \
 network {result.network}, {result.browser or "unknown browser"}, {result.started_at}
 - Bundle: `{bundle}` with {", ".join(f"`{name}`" for name in files)}{left_out}
-"""
+{"".join(f"- Could not be written, or only in part: `{loss.file}` ({loss.reason}){chr(10)}" for loss in result.missing)}"""
 
 
 def _times(result: VisitResult) -> str:

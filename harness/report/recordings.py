@@ -9,7 +9,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from harness.analysis.minimising import filtered
 from harness.analysis.recording import recording_of
 from harness.errors import BundleError, RecordingError
+from harness.files import is_partial, reason_of, replacing
 from harness.model.manifest import FileSeal, Manifest, manifest_from, saved_manifest
 from harness.model.recording import Recording
 from harness.model.shapes import PLACEHOLDER, Shape, shape_of
@@ -32,9 +33,17 @@ PACKED_FIRST = (MANIFEST, HAR, "timeline.jsonl", "result.json")
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write `manifest.json`, with a seal for every file that is there. Raises BundleError."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
-    seals = tuple(_seal(path, path.relative_to(folder).as_posix()) for path in files)
-    write_json(folder / MANIFEST, saved_manifest(replace(manifest, files=seals)))
+    write_json(folder / MANIFEST, saved_manifest(sealed(manifest, folder)))
+
+
+def sealed(manifest: Manifest, folder: Path) -> Manifest:
+    """Return the manifest with a seal for every file that is there and can be read."""
+    seals = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != MANIFEST and not is_partial(path):
+            with suppress(BundleError):
+                seals.append(_seal(path, path.relative_to(folder).as_posix()))
+    return replace(manifest, files=tuple(seals))
 
 
 def reseal(folder: Path) -> None:
@@ -70,21 +79,17 @@ def pack(folder: Path, archive: Path) -> Path:
     """Write a bundle's folder as one zip, and return it. Raises BundleError when it is no bundle, or cannot be written."""
     if not (folder / HAR).is_file():
         raise BundleError(f"{folder} is no bundle: it has no {HAR}")
-    partial = archive.with_name(archive.name + ".partial")
     names = [
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() and not path.is_symlink()
     ]
     names.sort(key=lambda name: (PACKED_FIRST.index(name) if name in PACKED_FIRST else len(PACKED_FIRST), name))
     try:
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as packed:
+        with replacing(archive) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as packed:
             for name in names:
-                if not name.endswith(".partial") and (folder / name).resolve() != partial.resolve():
+                if not is_partial(folder / name) and (folder / name).resolve() != archive.resolve():
                     packed.write(folder / name, name)
-        partial.replace(archive)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise BundleError(f"cannot write {archive}: {error.strerror or error}") from error
+        raise BundleError(f"cannot write {archive}: {reason_of(error)}") from error
     return archive
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.errors import BundleError
+from harness.files import reason_of
 from harness.model import packing
 from harness.model.redaction import SHAPES, Redactor, encodings_of, in_markup
 from harness.model.texts import visible
@@ -88,8 +89,12 @@ def prove(folder: Path, secrets: Iterable[Secret]) -> Proof:
             unread.append(f"{place}: {error.strerror}")
             continue
         if found:
-            _delete(path)
-            hits += [replace(hit, place=visible(redactor.text(hit.place))) for hit in found if hit.rule]
+            kept = _delete(path)
+            hits += [
+                replace(hit, place=visible(redactor.text(hit.place)), rule=f"{hit.rule}{kept}")
+                for hit in found
+                if hit.rule
+            ]
     return Proof(hits=tuple(dict.fromkeys(hits)), late=tuple(late), unread=tuple(unread), searched_files=number)
 
 
@@ -231,8 +236,13 @@ def redact_file(path: Path, redactor: Redactor) -> None:
             )
 
 
-def _delete(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
+def _delete(path: Path) -> str:
+    """Delete a file or folder, and return "" or what is to be added where that is not possible."""
+    try:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    except OSError as error:
+        return f"; it CANNOT BE DELETED: {reason_of(error)}"
+    return ""

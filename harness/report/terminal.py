@@ -13,7 +13,7 @@ from rich.text import Text
 
 from harness.model.results import TestOutcome, VisitResult
 
-STYLES = {"passed": "green", "failed": "bold red", "error": "bold red", "skipped": "yellow"}
+STYLES = {"passed": "green", "failed": "bold red", "error": "bold red", "skipped": "yellow", "unfinished": "bold red"}
 SEPARATOR = " · "
 Rows = Iterable[tuple[TestOutcome, tuple[VisitResult, ...]]]
 
@@ -63,9 +63,11 @@ class _Cell:
 def _cells(outcome: TestOutcome, visits: tuple[VisitResult, ...]) -> Iterator[_Cell]:
     name = short_name(outcome.nodeid)
     if not visits:
-        yield _Cell(row=(name, outcome.outcome, ""), style=outcome.outcome)
+        bundle = outcome.bundles[0] if outcome.bundles else ""
+        yield _Cell(row=(name, outcome.outcome, ""), style=outcome.outcome, bundle=bundle)
     for visit, bundle in zip(visits, outcome.bundles, strict=False):
-        row = (name, verdict_of(visit), visit.prefetch)
+        said = verdict_of(visit)
+        row = (name, f"unfinished, {said}" if outcome.outcome == "unfinished" else said, visit.prefetch)
         details = tuple(_folded(milestones(visit)))
         details += (f"cause: {visit.cause.title}",) if visit.cause else ()
         details += (f"also: {also_line(visit)}",) if visit.also else ()

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from harness.errors import BundleError
+from harness.files import replacing
 from harness.model.redaction import Redactor
 
 REWRITTEN = b"chatkit-harness: without secrets"  # the archive's comment
@@ -53,20 +54,16 @@ def rewrite_trace(source: Path, target: Path, redactor: Redactor, evidence: Evid
 
     Raises BundleError when it cannot be read or written.
     """
-    partial = target.with_name(target.name + ".partial")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         with (
+            replacing(target) as partial,
             zipfile.ZipFile(source) as old,
             zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new,
         ):
             _Rewriter(old, new, redactor).run(evidence)
             new.comment = REWRITTEN
-        partial.replace(target)
     except UNREADABLE as error:
         raise BundleError(f"cannot rewrite the trace for {target}: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def learn_from_trace(source: Path, redactor: Redactor) -> None:

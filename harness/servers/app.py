@@ -25,7 +25,9 @@ CDN_ORIGIN = "https://cdn.platform.openai.com"
 LOADER_PATH = "/deployments/chatkit/chatkit.js"
 WRONG_LOADER = "https://cdn.openai.com/chatkit/v1/chatkit.js"  # an address that people make up
 PAGE_PATH = "/test-chatkit"
-BROUGHT_BY_SCRIPT = ("late", "import")
+BROUGHT_BY_SCRIPT = ("late", "import", "pasted")
+OLD_HASH = "sha384-oqVuAfXRKap7fdgcCY5uykM6+R9GqQ8K/uxy9rx7HNQlGYl1kPzQho1wx4JwY8wC"
+INJECTOR = "<script>document.head.append(Object.assign(document.createElement('script'), {src: '%s'}))</script>"
 UNKNOWN_DOMAIN_KEY = "domain_pk_localhost_dev"
 SIGNED_IN_USER = "00000000-0000-4000-8000-000000000001"
 
@@ -93,6 +95,10 @@ def _loader(stack: Stack) -> str:
             return tag.replace(" async", ' type="module"')
         case "twice":
             return tag + tag
+        case "pinned":
+            return tag.replace(" async", f' integrity="{OLD_HASH}" async')
+        case "inline":
+            return INJECTOR % _loader_url(stack)
         case _:
             return tag
 

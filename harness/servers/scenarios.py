@@ -61,9 +61,9 @@ class Scenario:
 
 WRAPPERS = ("prefetch", "on-demand", "double-fetch", "deadlock", "never", "rejects", "retries", "stale", "unconfigured",
             "placed-first", "too-early", "method-first", "wrong-tag", "wrong-global", "impatient", "moved", "removed",
-            "recreated", "twice", "nothing", "nested", "remounts")  # fmt: skip
+            "recreated", "in-shadow", "twice", "nothing", "nested", "remounts")  # fmt: skip
 CONTAINERS = ("plain", "zero-height", "zero-width", "display-none", "invisible", "transparent", "covered", "off-screen",
-              "clipped", "overlay", "opens-later", "collapsed-flex")  # fmt: skip
+              "clipped", "overlay", "opens-later", "collapsed-flex", "unpainted", "cut-out")  # fmt: skip
 OPTIONS = ("plain", "unknown-key", "domain-key", "no-domain-key", "stale-domain-key", "client-token", "empty-api", "theme", "prompt-icon",
            "header-title", "field-type", "attachments", "undefined", "circular", "later-invalid", "url-change",
            "missing-thread", "no-history")  # fmt: skip
@@ -72,7 +72,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "wrapper": WRAPPERS,
     "container": CONTAINERS,
     "options": OPTIONS,
-    "script": ("cdn", "none", "module", "twice", "late", "self-hosted", "wrong-url", "import"),
+    "script": ("cdn", "none", "module", "twice", "late", "self-hosted", "wrong-url", "import", "pasted", "pinned", "inline"),
     "session": ("own", "other-origin", "wrong-route", "in-url"),
     "backend": ("own", "other-origin", "wrong-route", "insecure"),
     "extras": ("none", "noise", "analytics", "favicon", "broken-script"),

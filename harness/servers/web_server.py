@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,10 +19,13 @@ from pathlib import Path
 import httpx
 
 from harness.errors import ServerError
+from harness.files import Appender
+from harness.servers import keeper
 
 LOOK_EVERY_S = 0.1
-STOP_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = keeper.GRACE_S + 2
 LAST_LINES = 8
+TAIL_CHARS = 20_000
 UNFINISHED_LINE_S = 0.5  # a line that does not end, such as a prompt, is written after this silence
 CHUNK_BYTES = 65_536
 LONGEST_LINE_BYTES = 1_000_000
@@ -43,9 +46,9 @@ class WebServerCommand:
 class WebServerProcess:
     """A web server that was started for the run; one that was there already is left alone."""
 
-    def __init__(self, process: subprocess.Popen[bytes] | None, writer: threading.Thread | None = None) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | None, output: _Output | None = None) -> None:
         self._process = process
-        self._writer = writer
+        self._output = output
 
     @classmethod
     def start(
@@ -57,62 +60,90 @@ class WebServerProcess:
         """
         if _answers(server.url):
             return cls(None)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_bytes(b"")
+        # The keeper ends the server when this process is gone, whatever ended it: its standard input is a pipe from here.
         process = subprocess.Popen(
-            server.command,
-            shell=True,
+            [sys.executable, "-I", "-S", keeper.__file__, server.command],
             env={**os.environ, **(environ or {})},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        writer = threading.Thread(target=_write_log, args=(process, log, clean), name="web-server-log", daemon=True)
-        writer.start()
-        started = cls(process, writer)
+        output = _Output(process, log, server.log_ready, clean)
+        started = cls(process, output)
         try:
-            _wait_until_ready(process, server, log, writer)
+            _wait_until_ready(process, server, output)
         except BaseException:
             started.stop()
             raise
         return started
+
+    @property
+    def log_problem(self) -> str:
+        """Why the log is cut; "" when it is not."""
+        return self._output.log.problem if self._output is not None else ""
 
     def stop(self) -> None:
         """End the process and what it started; harmless the second time."""
         process, self._process = self._process, None
         if process is None:
             return
-        for end in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, end)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(STOP_TIMEOUT_S)
-                break
-        if self._writer is not None:
-            self._writer.join(STOP_TIMEOUT_S)
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if self._output is not None:
+            self._output.join(STOP_TIMEOUT_S)
 
 
-def _write_log(process: subprocess.Popen[bytes], log: Path, clean: Clean) -> None:
-    """Write what the process says until it, and all it started, says nothing more."""
-    assert process.stdout is not None
-    source, waiting, left = process.stdout.fileno(), b"", LARGEST_LOG_BYTES
-    with process.stdout, log.open("ab", buffering=0) as file:
-        while True:
-            is_ready = bool(select.select([source], [], [], UNFINISHED_LINE_S if waiting else None)[0])
-            chunk = os.read(source, CHUNK_BYTES) if is_ready else b""
-            head, newline, tail = (waiting + chunk).rpartition(b"\n") if chunk else (waiting, b"", b"")
-            if len(tail) > LONGEST_LINE_BYTES:
-                head, newline, tail = waiting + chunk, b"", b""
-            waiting = tail
-            text = clean((head + newline).decode("utf-8", "replace")).encode("utf-8", "replace")
-            if text and left > 0:
-                # A full disk must not stop the server: what it says is read on.
-                with contextlib.suppress(OSError):
-                    file.write(text if len(text) <= left else b"(the rest is left out: this log is too long)\n")
-                left -= len(text)
-            if is_ready and not chunk:
-                return
+class _Output:
+    """What a server says: its end in memory, everything in the log, and whether it said that it is ready."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path, log_ready: str, clean: Clean) -> None:
+        self.log = Appender(log)
+        self.tail = ""
+        self.is_ready = not log_ready
+        self._log_ready = log_ready
+        self._clean = clean
+        self._left_bytes = LARGEST_LOG_BYTES
+        self._thread = threading.Thread(target=self._follow, args=(process,), name="web-server-log", daemon=True)
+        self._thread.start()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait until nothing more can be said."""
+        self._thread.join(timeout_s)
+
+    def _follow(self, process: subprocess.Popen[bytes]) -> None:
+        """Write what the process says until it, and all it started, says nothing more."""
+        assert process.stdout is not None
+        source, waiting = process.stdout.fileno(), b""
+        with process.stdout, contextlib.closing(self.log):
+            while True:
+                is_ready = bool(select.select([source], [], [], UNFINISHED_LINE_S if waiting else None)[0])
+                chunk = os.read(source, CHUNK_BYTES) if is_ready else b""
+                head, newline, tail = (waiting + chunk).rpartition(b"\n") if chunk else (waiting, b"", b"")
+                if len(tail) > LONGEST_LINE_BYTES:
+                    head, newline, tail = waiting + chunk, b"", b""
+                waiting = tail
+                self._add(self._clean((head + newline).decode("utf-8", "replace")))
+                if is_ready and not chunk:
+                    return
+
+    def _add(self, text: str) -> None:
+        said = self.tail + text
+        self.is_ready = self.is_ready or self._log_ready in said
+        self.tail = said[-TAIL_CHARS:]
+        content = text.encode("utf-8", "replace")
+        if content and self._left_bytes > 0:
+            # A full disk must not stop the server: what it says is read on.
+            self.log.write(
+                content if len(content) <= self._left_bytes else b"(the rest is left out: this log is too long)\n"
+            )
+            self._left_bytes -= len(content)
 
 
 def openai_environ(api_url: str, environ: Mapping[str, str]) -> dict[str, str]:
@@ -125,20 +156,17 @@ def openai_environ(api_url: str, environ: Mapping[str, str]) -> dict[str, str]:
     return {"OPENAI_BASE_URL": f"{api_url}/v1", "CHATKIT_API_BASE": api_url, "OPENAI_API_KEY": key}
 
 
-def _wait_until_ready(
-    process: subprocess.Popen[bytes], server: WebServerCommand, log: Path, writer: threading.Thread
-) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], server: WebServerCommand, output: _Output) -> None:
     # A foreign process has no event to wait for: its exit, its output and its port are looked at in turn.
     deadline = time.monotonic() + server.timeout_ms / 1000
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            writer.join(1)
-            raise ServerError(_told(f"`{server.command}` ended with exit code {process.returncode}", server, log))
-        said = not server.log_ready or server.log_ready in log.read_text(encoding="utf-8", errors="replace")
-        if said and _answers(server.url):
+            output.join(1)
+            raise ServerError(_told(f"`{server.command}` ended with exit code {process.returncode}", server, output))
+        if output.is_ready and _answers(server.url):
             return
         time.sleep(LOOK_EVERY_S)
-    raise ServerError(_told(f"`{server.command}` was not ready within {server.timeout_ms / 1000:g} s", server, log))
+    raise ServerError(_told(f"`{server.command}` was not ready within {server.timeout_ms / 1000:g} s", server, output))
 
 
 def _answers(url: str) -> bool:
@@ -150,8 +178,8 @@ def _answers(url: str) -> bool:
     return True
 
 
-def _told(what: str, server: WebServerCommand, log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
+def _told(what: str, server: WebServerCommand, output: _Output) -> str:
+    lines = output.tail.splitlines()[-LAST_LINES:]
     awaited = f"an answer from {server.url}" + (f" and {server.log_ready!r} in its output" if server.log_ready else "")
     shown = "".join(f"\n    {line[:200]}" for line in lines) or " nothing"
-    return f"{what}; awaited {awaited}\n  log:       {log}\n  it said:  {shown}"
+    return f"{what}; awaited {awaited}\n  log:       {output.log.path}\n  it said:  {shown}"

@@ -59,11 +59,13 @@ def test_unknown_scenario_lists_those_there_are(tmp_path: Path) -> None:
 
 
 def test_output_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    """A file where the output folder should be: which one, and what to do."""
+    """A file where the output folder should be: which one, what to do, where the results are instead; the page is judged."""
     tmp_path.joinpath("results").write_text("a file", encoding="utf-8")
-    for command in (("gate", "--output-dir", "results"), ("check", "http://127.0.0.1:9999", "--output-dir", "results")):
-        done = run_command(*command, cwd=tmp_path)
+    for command, code in ((("gate", "-k", "post-writer"), 0), (("check", "http://127.0.0.1:9999"), 14)):
+        done = run_command(*command, "--output-dir", "results", cwd=tmp_path, TMPDIR=str(tmp_path))
         told = done.stdout + done.stderr
-        assert done.returncode == 4, told
-        assert "BundleError: cannot write results to " in told
+        assert done.returncode == code, told
+        assert f"cannot write results to {tmp_path}/results: " in told
+        assert "to fix: make it a writable folder" in told
+        assert "instead: the results of this run are in " in told
         assert "Traceback" not in told

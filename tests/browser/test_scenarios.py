@@ -3,44 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from visits import visited
 
 from harness.analysis.diagnosis import GENERAL
 from harness.analysis.rules import BY_ID
 from harness.config import Config
-from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
-from harness.run import Keep, context_options, open_visit, target_of
 from harness.servers.scenarios import Scenario, read_scenarios
 from harness.servers.server import Stack
 
 SCENARIOS = read_scenarios()
-QUICK_MS = 6_000  # how long what cannot be decided is awaited here; every other visit has the usual time
-
-
-def _visited(
-    scenario: Scenario, *, config: Config, stack: Stack, new_context: Callable[..., Any], folder: Path
-) -> VisitResult:
-    """Return what a visit without trace and screenshots comes to."""
-    target = target_of(config.project("local"), entry="topic-generation", scenario=scenario.name, stack=stack)
-    if scenario.verdict == "timeout":
-        target = replace(target, limits=replace(target.limits, mount_timeout_ms=QUICK_MS))
-    context = new_context(**context_options(config, target.network))
-    with open_visit(
-        context=context,
-        page=context.new_page(),
-        target=target,
-        folder=folder,
-        redactor=Redactor(config.secrets),
-        keep=Keep(trace="off", screenshot="off"),
-        stack=stack,
-    ) as visit:
-        visit.open()
-        return visit.wait_until_decided()
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -53,7 +29,7 @@ def test_scenario_ends_as_it_says(
 ) -> None:
     """The verdict and the last milestone are those of the scenario, and a failure is told soon after it happened."""
     scenario = SCENARIOS[name]
-    result = _visited(
+    result = visited(
         scenario, config=chatkit_config, stack=chatkit_stack(), new_context=new_context, folder=Path(output_path)
     )
     told = f"{result.reason}: {result.explanation}"

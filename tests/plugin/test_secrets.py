@@ -7,9 +7,11 @@ import gzip
 import html
 import io
 import json
+import socket
 import subprocess
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -19,6 +21,7 @@ import pytest
 
 from tests.commands import TIMEOUT_S, clean_environ, run_command
 from tests.site import Answer, serve_site
+from tests.written import CHARACTERS
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,14 +80,16 @@ document.querySelector("button").onclick = async () => {
   for (const text of everything) console.log("console " + text);
   console.error({ in: "an object", all }, all);
   for (const s of all) {
-    await fetch(`/in-url?plain=${encodeURIComponent(s)}&packed=${encodeURIComponent(b64(s))}`);
+    const all = encodeURIComponent(written(s).join(" "));
+    await fetch(`/in-url?plain=${encodeURIComponent(s)}&packed=${encodeURIComponent(b64(s))}&all=${all}`);
     await fetch("/in-body", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(written(s)) });
-    await fetch("/in-header", { headers: { "x-note": b64(s), "x-plain": encodeURIComponent(s) } });
+    await fetch("/in-header", { headers: { "x-note": b64(s), "x-plain": encodeURIComponent(s), "x-all": all } });
   }
-  const packed = new Response(new Blob([everything.join("\\n")]).stream().pipeThrough(new CompressionStream("gzip")));
-  await fetch("/packed", { method: "POST", body: await packed.arrayBuffer() });
-  await (await fetch("/everything")).text();
-  await (await fetch("/everything.gz")).text();
+  for (const format of ["gzip", "deflate", "deflate-raw"]) {
+    const packed = new Response(new Blob([everything.join("\\n")]).stream().pipeThrough(new CompressionStream(format)));
+    await fetch("/packed", { method: "POST", body: await packed.arrayBuffer() });
+  }
+  for (const path of ["", ".gz", ".zz", "-in-pieces", "-as-events"]) await (await fetch("/everything" + path)).text();
   text.textContent = everything.join(" ");
   text.dataset.all = everything.join(" ");
   document.body.append(document.createComment(everything.join(" ").replaceAll("--", "- -")));
@@ -163,15 +168,30 @@ def answers() -> dict[str, Answer]:
         "/everything.gz": Answer(
             media_type="text/plain", body=gzip.compress(everything), headers=(("content-encoding", "gzip"),)
         ),
+        "/everything.zz": Answer(
+            media_type="text/plain", body=zlib.compress(everything), headers=(("content-encoding", "deflate"),)
+        ),
+        # Each secret is in two chunks, somewhere.
+        "/everything-in-pieces": Answer(media_type="application/octet-stream", pieces=halves(everything)),
+        "/everything-as-events": Answer(
+            media_type="text/event-stream",
+            body=b"".join(b"data: " + line + b"\n\n" for line in everything.split(b"\n")),
+        ),
         "/frame": Answer(body=b"<!doctype html><title>frame</title>a frame"),
     } | dict.fromkeys(("/callback", "/form", "/api", "/in-url", "/in-body", "/in-header", "/packed"), ok)
+
+
+def halves(content: bytes) -> tuple[bytes, bytes]:
+    """Two pieces, cut in the middle of a secret."""
+    at = content.index(SHAPED["a JWT"].encode()) + 20
+    return content[:at], content[at:]
 
 
 def written(value: str) -> list[str]:
     """A value as servers write it: as it is, and in the base64 of something longer."""
     longer = (value, f"user:{value}", f"?{value}!", json.dumps({"key": value, "n": 1}), f"ä{value}ö")
     return [
-        *encodings(value)[:6],
+        *(write(value) for write in CHARACTERS.values()),
         *(base64.b64encode(text.encode()).decode() for text in longer),
         *(base64.urlsafe_b64encode(text.encode()).decode().rstrip("=") for text in longer),
     ]
@@ -186,7 +206,7 @@ def encodings(value: str) -> list[str]:
     ]
     return [
         value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1], html.escape(value),
-        html.escape(value, quote=False), *(text.decode() for text in packed),
+        html.escape(value, quote=False), *(write(value) for write in CHARACTERS.values()), *(text.decode() for text in packed),
         *(text.decode().translate(str.maketrans("+/", "-_")) for text in packed),
     ]  # fmt: skip
 
@@ -219,11 +239,39 @@ def found(text: bytes) -> list[str]:
     ]
 
 
-def run_planted(folder: Path, site: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the suite on the site, with the known secrets in the environment and in `.env`."""
-    folder.joinpath("test_planted.py").write_text(SUITE, encoding="utf-8")
+# A web server of the project's own, which says what it knows before it is ready.
+SERVER = """
+import json, os, sys
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+server = HTTPServer(("127.0.0.1", int(sys.argv[1])), SimpleHTTPRequestHandler)
+for value in json.loads(os.environ["PLANTED"]).values():
+    print("knows", value, file=sys.stderr)
+print("ready", flush=True)
+server.serve_forever()
+"""
+CONFIG = """
+workers = 2
+retries = 1
+test_dir = "tests"
+[use]
+trace = "on"
+[projects.app]
+network = "live"
+web_server = {{ command = "{python} -u server.py {port}", url = "http://127.0.0.1:{port}", log_ready = "ready" }}
+"""
+
+
+def run_planted(folder: Path, site: str) -> subprocess.CompletedProcess[str]:
+    """Run the suite on the site as a gate, with the known secrets in the environment and in `.env`."""
+    (folder / "tests").mkdir()
+    folder.joinpath("tests", "test_planted.py").write_text(SUITE, encoding="utf-8")
+    folder.joinpath("server.py").write_text(SERVER, encoding="utf-8")
     folder.joinpath(".env").write_text(f"SUPABASE_TOKEN={KNOWN['a token of the .env file'][1]}\n", encoding="utf-8")
-    folder.joinpath("playwright.config.toml").write_text('[use]\ntrace = "on"\n', encoding="utf-8")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = CONFIG.format(python=sys.executable, port=port)
+    folder.joinpath("playwright.config.toml").write_text(config, encoding="utf-8")
     environ = {
         "OPENAI_API_KEY": KNOWN["an API key of the environment"][1],
         "APP_PASSWORD": KNOWN["a password of the environment"][1],
@@ -231,39 +279,18 @@ def run_planted(folder: Path, site: str, *arguments: str) -> subprocess.Complete
         "PLANTED": json.dumps(SECRETS),
         "SITE": site,
     }
-    return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-p",
-            "no:cacheprovider",
-            "-l",
-            "-n",
-            "2",
-            "-rA",
-            "-k",
-            "not each or client",
-            *arguments,
-        ],
-        cwd=folder,
-        env=clean_environ() | environ,
-        capture_output=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )  # type: ignore[return-value]
+    return run_command("gate", "-k", "not each or client", "--", "-l", "-rA", cwd=folder, **environ)
 
 
 def test_no_planted_secret_is_found_in_anything_that_a_run_leaves(tmp_path: Path) -> None:
     """16 kinds, in URLs, headers, bodies, forms, console, DOM, frames, errors, prints and comparisons: 0 hits.
 
-    With two workers, a retry and traces; on the terminal too. The search at the end agrees.
+    With two workers, a retry, traces and a server's own log; on the terminal too. The search at the end agrees.
     """
     assert len(SECRETS) >= 12
     with serve_site(answers()) as site:
-        done = run_planted(tmp_path, site, "--reruns", "1")
-    output: bytes = done.stdout + done.stderr  # type: ignore[assignment]
-    told = output.decode()
+        done = run_planted(tmp_path, site)
+    told = done.stdout + done.stderr
     assert done.returncode == 1, told[-6_000:]
     assert "SECRET FOUND" not in told
     assert "redacted after the run" not in told
@@ -278,8 +305,13 @@ def test_no_planted_secret_is_found_in_anything_that_a_run_leaves(tmp_path: Path
         "timeline.jsonl",
         "tests.jsonl",
         "junit.xml",
+        "pytest.log",
+        "web-server.log",
+        "error-context.md",
     }
-    everything = [("terminal", output), *contents(tmp_path / "test-results")]
+    assert b"printed" in (run / "pytest.log").read_bytes()
+    assert (run / "web-server.log").read_bytes().count(b"knows <redacted:") >= len(KNOWN) + len(SHAPED)
+    everything = [("terminal", told.encode()), *contents(tmp_path / "test-results")]
     assert len(everything) > 60
     assert {name: kinds for name, content in everything if (kinds := found(content))} == {}
     assert b"<redacted:" in (run / "junit.xml").read_bytes() or b"&lt;redacted:" in (run / "junit.xml").read_bytes()
@@ -309,6 +341,12 @@ def test_plants(chatkit, output_path):
     visit.finish()
     folder = Path(output_path)
     secret = os.environ["APP_TOKEN"]
+    for file in list(folder.iterdir()):
+        if file.suffix == ".zip":
+            with zipfile.ZipFile(file, "a") as archive:
+                archive.writestr("resources/planted", secret)
+        else:
+            file.write_bytes(file.read_bytes() + secret.encode())
     (folder / "plain.txt").write_text("x" + secret)
     (folder / "clean.txt").write_text("nothing here")
     (folder / "packed.gz").write_bytes(gzip.compress(secret.encode()))
@@ -320,7 +358,10 @@ def test_plants(chatkit, output_path):
     (folder / "utf16.txt").write_bytes(secret.encode("utf-16"))
     (folder / "shape.txt").write_text("ek_" + "4f7qm2zxw9vb11aa")
 """
-PLANTED_FILES = {"plain.txt", "packed.gz", "outer.zip", "utf16.txt", "shape.txt"}
+PLANTED_FILES = {
+    "plain.txt", "packed.gz", "outer.zip", "utf16.txt", "shape.txt",
+    "timeline.jsonl", "result.json", "network.har", "dom.html", "console.log", "screenshot-page.png", "trace.zip",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("how", ["pytest", "gate"])
@@ -334,11 +375,12 @@ def test_what_is_planted_after_redaction_is_found_deleted_and_exit_code_10(tmp_p
     assert token not in told
     left = {path.name for path in (tmp_path / "test-results" / "latest").rglob("*")}
     assert not left & PLANTED_FILES
-    assert {"clean.txt", "timeline.jsonl", "junit.xml"} <= left
+    assert {"clean.txt", "tests.jsonl", "junit.xml"} <= left
     for name in PLANTED_FILES:
         assert f"/{name}" in told
     assert "plain.txt: token, known before the run" in told
     assert "outer.zip!inner.zip!deep.txt: token, known before the run" in told
+    assert "trace.zip!resources/planted: token, known before the run" in told
     assert "shape.txt: client_secret, recognised by its shape" in told
     if how == "gate":
         assert "gate: failed: a secret was found in what the run wrote" in told
@@ -352,6 +394,8 @@ def test_without_the_search_the_run_says_so_loudly(tmp_path: Path, how: str) -> 
     )
     assert done.returncode == 0, done.stdout
     assert "NOT searched for secrets" in done.stdout
+    told = (tmp_path / "test-results" / "latest" / "secret-scan.txt").read_text(encoding="utf-8")
+    assert "NOT searched for secrets" in told
     assert {path.name for path in (tmp_path / "test-results" / "latest").rglob("*")} >= PLANTED_FILES
 
 
@@ -360,6 +404,7 @@ def plant(folder: Path, token: str, how: str, *arguments: str) -> subprocess.Com
     tests = folder / "tests" / "e2e"
     tests.mkdir(parents=True)
     tests.joinpath("test_it.py").write_text(PLANTING, encoding="utf-8")
+    folder.joinpath("playwright.config.toml").write_text('[use]\ntrace = "on"\n', encoding="utf-8")
     if how == "gate":
         return run_command("gate", "-k", "plants", *arguments, cwd=folder, APP_TOKEN=token)
     return subprocess.run(

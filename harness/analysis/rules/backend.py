@@ -6,10 +6,12 @@ In: facts. Out: findings of this layer. Calls that failed and were repeated with
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from harness.analysis.exchanges import Exchange
 from harness.analysis.facts import Facts, evidence_of
 from harness.analysis.roles import is_conversation
+from harness.analysis.rules.network import is_page, network_confidence
 from harness.analysis.rules.rule import (
     CHATKIT_JS,
     Confidence,
@@ -31,12 +33,25 @@ def failed_call(facts: Facts, *, hosted: bool) -> Exchange | None:
     return call if call is not None and is_conversation(call) is hosted else None
 
 
-def answered(facts: Facts, matches: Callable[[Exchange], bool], *, hosted: bool) -> Iterator[Found]:
+def answered(
+    facts: Facts,
+    matches: Callable[[Exchange], bool],
+    *,
+    hosted: bool,
+    confidence: Callable[[Exchange], Confidence | None] = lambda _: None,
+) -> Iterator[Found]:
     """Yield the last backend call of this mode when it was refused in this way."""
     call = failed_call(facts, hosted=hosted)
     if call is not None and call.status >= 400 and matches(call):
         same = [x.seq for x in facts.calls if x.status == call.status and x is not call]
-        yield Found(summary=told(call), evidence=(*same[-3:], *evidence_of(call)))
+        yield Found(summary=told(call), evidence=(*same[-3:], *evidence_of(call)), confidence=confidence(call))
+
+
+def answered_by_page(facts: Facts, *, hosted: bool) -> Iterator[Found]:
+    """Yield the last backend call of this mode when a web page answered it."""
+    last = facts.calls[-1] if facts.calls else None
+    if last is not None and is_conversation(last) is hosted and 200 <= last.status < 300 and is_page(last):
+        yield Found(summary=f"{told(last)} with text/html", evidence=evidence_of(last))
 
 
 def backend_without_secret(facts: Facts) -> Iterator[Found]:
@@ -56,9 +71,8 @@ def backend_rate_limited(facts: Facts) -> Iterator[Found]:
 
 def initial_thread_missing(facts: Facts) -> Iterator[Found]:
     """The thread to begin with does not exist."""
-    errors = facts.errors_about(NO_THREAD)
-    if errors:
-        call = facts.failed_call
+    errors, call = facts.errors_about(NO_THREAD), facts.failed_call
+    if errors and (call is None or 400 <= call.status < 500):
         yield Found(
             summary=on_one_line(errors[0].message),
             evidence=(*(evidence_of(call) if call else ()), *(e.seq for e in errors[:2])),
@@ -76,6 +90,11 @@ def backend_failing(facts: Facts) -> Iterator[Found]:
     yield from answered(facts, lambda x: x.status >= 500, hosted=True)
 
 
+def backend_answers_page(facts: Facts) -> Iterator[Found]:
+    """A web page answers in place of OpenAI's backend."""
+    yield from answered_by_page(facts, hosted=True)
+
+
 def backend_unreachable(facts: Facts) -> Iterator[Found]:
     """The frame does not reach OpenAI's backend."""
     call = failed_call(facts, hosted=True)
@@ -83,7 +102,7 @@ def backend_unreachable(facts: Facts) -> Iterator[Found]:
         return
     said = facts.console_about("blocked by CORS policy", "/v1/chatkit/conversation")
     if "QUIC" not in call.failure and not said:
-        yield Found(summary=told(call), evidence=evidence_of(call))
+        yield Found(summary=told(call), evidence=evidence_of(call), confidence=network_confidence(call))
 
 
 def backend_error_behind_cors(facts: Facts) -> Iterator[Found]:
@@ -94,12 +113,9 @@ def backend_error_behind_cors(facts: Facts) -> Iterator[Found]:
         yield Found(summary=on_one_line(said[0].event.text), evidence=(*evidence_of(call), *lines_of(said[:2])))
 
 
-# --- custom mode --------------------------------------------------------------------------------------------------
-
-
 def backend_unanswered(facts: Facts) -> Iterator[Found]:
     """The first call to the backend has no answer."""
-    waiting = [x for x in facts.calls if x.is_open and not x.failure]
+    waiting = [x for x in facts.calls if x.is_open]
     if facts.outcome is not Outcome.TIMEOUT or not waiting or any(200 <= x.status < 300 for x in facts.calls):
         return
     waited_ms = facts.decided_at_ms - waiting[-1].started_at_ms
@@ -109,25 +125,27 @@ def backend_unanswered(facts: Facts) -> Iterator[Found]:
     )
 
 
-# --- streams ------------------------------------------------------------------------------------------------------
-
-
 def sentinel_blocked(facts: Facts) -> Iterator[Found]:
     """OpenAI's anti-abuse script does not load."""
     errors = facts.errors_about(r"Failed to load Sentinel")
     if errors:
-        failed = [x.seq for x in facts.exchanges if "/sentinel/" in x.path and (x.failure or x.status >= 400)]
         yield Found(
             summary=f"{on_one_line(errors[0].message)}; the widget works without, and the backend may refuse its messages",
-            evidence=(*failed[:2], *(e.seq for e in errors[:2])),
+            evidence=(*_sentinels(facts), *(e.seq for e in errors[:2])),
         )
 
 
+def _sentinels(facts: Facts) -> tuple[int, ...]:
+    """The lines of the requests for the script that failed."""
+    return tuple(x.seq for x in facts.exchanges if "/sentinel/" in x.path and (x.failure or x.status >= 400))[:2]
+
+
+# A call can fail while the widget is made, and later just as well.
+call_rule = partial(Rule, layer=Layer.BACKEND, outlives_mount=True)
+
 RULES = (
-    Rule(
+    call_rule(
         id="backend-without-secret",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The frame asks the backend without a secret",
         cause="getClientSecret gave none that the frame accepts, and the frame went on with an empty bearer.",
         remedy="Find out why getClientSecret gave no usable secret.",
@@ -135,10 +153,8 @@ RULES = (
         symptom_of=(Layer.SESSION, Layer.UPSTREAM, Layer.DOMAIN, "workflow-id-missing"),
         covers=("conversation-401-at-boot", "session-secret-rejected-silently"),
     ),
-    Rule(
+    call_rule(
         id="backend-rejects-secret",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="OpenAI does not accept the client secret",
         cause="The secret is expired, cancelled, or of another project or region.",
         remedy="Make a fresh session whenever getClientSecret is called; do not keep secrets.",
@@ -148,30 +164,24 @@ RULES = (
         covers=("conversation-401-at-boot", "conversation-4xx-on-send", "session-secret-stale-returned"),
         doc=f"{CHATKIT_JS}guides/authentication",
     ),
-    Rule(
+    call_rule(
         id="backend-rate-limited",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The session's requests are used up",
         cause="Sessions allow ten requests a minute unless told otherwise, and history and repeats count.",
         remedy="Raise rate_limits.max_requests_per_1_minute when the session is made; slow the test down.",
         finds=backend_rate_limited,
         covers=("conversation-429",),
     ),
-    Rule(
+    call_rule(
         id="initial-thread-missing",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The thread to begin with does not exist",
         cause="initialThread names a thread that was deleted, or that belongs to another user or project.",
         remedy="Forget the stored id when this error comes.",
         finds=initial_thread_missing,
         covers=("conversation-initial-thread-missing",),
     ),
-    Rule(
+    call_rule(
         id="backend-refuses",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="OpenAI's backend refuses the call",
         cause="An unknown thread, or a request that does not fit the session.",
         remedy="Read the answer's body; start with a new thread.",
@@ -179,9 +189,18 @@ RULES = (
         covers=("conversation-4xx-on-send",),
     ),
     Rule(
-        id="backend-failing",
+        id="backend-answers-page",
         layer=Layer.BACKEND,
-        outlives_mount=True,
+        title="A web page answers in place of OpenAI's backend",
+        cause="Something on the path answers for OpenAI: a portal, a proxy, a filter. ChatKit takes the page for an empty answer: no "
+        "history, no reply.",
+        remedy="Open the address in a browser on the same network and look; allow api.openai.com and its regional hosts.",
+        finds=backend_answers_page,
+        stops_mount=False,
+        covers=("conversation-5xx-or-not-sse",),
+    ),
+    call_rule(
+        id="backend-failing",
         title="OpenAI's backend fails",
         cause="An error on OpenAI's side, or of the workflow; the frame repeats up to five times.",
         remedy="Look at the workflow's run log and at https://status.openai.com.",
@@ -189,20 +208,16 @@ RULES = (
         covers=("conversation-5xx-or-not-sse", "domain-sudden-failure"),
         doc="https://status.openai.com",
     ),
-    Rule(
+    call_rule(
         id="backend-unreachable",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The frame does not reach OpenAI's backend",
         cause="A firewall, a blocker or DNS keeps the browser from OpenAI's API.",
         remedy="Allow api.openai.com, us.api.openai.com and eu.api.openai.com on this network.",
         finds=backend_unreachable,
         covers=("policy-adblock",),
     ),
-    Rule(
+    call_rule(
         id="backend-error-behind-cors",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="A failure of the backend looks like CORS",
         cause="An error answer without CORS headers makes the browser hide its status behind a CORS message.",
         remedy="Look at the answer's own status; for tool results check size and shape.",

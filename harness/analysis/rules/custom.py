@@ -6,15 +6,22 @@ In: facts. Out: findings of the backend's layer. Calls that failed and were repe
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from harness.analysis.facts import Facts, evidence_of, is_same_target
-from harness.analysis.roles import is_conversation
-from harness.analysis.rules.backend import NO_THREAD, answered, failed_call
-from harness.analysis.rules.network import Obstacle, mentions, obstacle_of
+from harness.analysis.rules.backend import NO_THREAD, answered, answered_by_page, call_rule, failed_call
+from harness.analysis.rules.network import (
+    Obstacle,
+    mentions,
+    network_confidence,
+    obstacle_of,
+    route_confidence,
+)
 from harness.analysis.rules.rule import (
     CHATKIT_JS,
     CHATKIT_PYTHON,
     MDN,
+    Confidence,
     Found,
     Layer,
     Rule,
@@ -26,13 +33,21 @@ from harness.analysis.rules.rule import (
 
 def custom_backend_unauthorized(facts: Facts) -> Iterator[Found]:
     """The app's backend does not accept the caller."""
-    yield from answered(facts, lambda x: x.status in (401, 403), hosted=False)
+    # 403 has other reasons, too: a token against forged requests, a firewall, a role.
+    yield from answered(
+        facts,
+        lambda x: x.status in (401, 403),
+        hosted=False,
+        confidence=lambda x: None if x.status == 401 else Confidence.LIKELY,
+    )
 
 
 def custom_backend_not_found(facts: Facts) -> Iterator[Found]:
     """There is no backend at api.url."""
     if not facts.errors_about(NO_THREAD):
-        yield from answered(facts, lambda x: x.status in (404, 405, 410, 501), hosted=False)
+        yield from answered(
+            facts, lambda x: x.status in (404, 405, 410, 501), hosted=False, confidence=route_confidence
+        )
 
 
 def custom_backend_refuses(facts: Facts) -> Iterator[Found]:
@@ -46,30 +61,22 @@ def custom_backend_failing(facts: Facts) -> Iterator[Found]:
     yield from answered(facts, lambda x: x.status >= 500 and x.status != 501, hosted=False)
 
 
-def _blocked(facts: Facts, *obstacles: Obstacle) -> Iterator[Found]:
+def _blocked(facts: Facts, obstacles: tuple[Obstacle, ...]) -> Iterator[Found]:
+    """The last call failed, and one of these stood in its way."""
     call = failed_call(facts, hosted=False)
-    if call is not None and call.failure and obstacle_of(facts, call) in obstacles:
+    if call is not None and obstacle_of(facts, call) in obstacles:
         said = mentions(facts, call)
         hits = facts.violations_of(call, ("",))
         yield Found(
             summary=told(call) + (f": {on_one_line(said[0].event.text, 160)}" if said else ""),
             evidence=(*evidence_of(call), *lines_of(hits[:2]), *lines_of(said[:2])),
+            confidence=network_confidence(call) if obstacle_of(facts, call) is Obstacle.UNREACHABLE else None,
         )
-
-
-def custom_backend_blocked_by_cors(facts: Facts) -> Iterator[Found]:
-    """The app's backend does not allow the page's origin."""
-    yield from _blocked(facts, Obstacle.CORS)
-
-
-def custom_backend_over_plain_http(facts: Facts) -> Iterator[Found]:
-    """A secure page has a backend of plain http."""
-    yield from _blocked(facts, Obstacle.MIXED)
 
 
 def custom_backend_blocked_by_csp(facts: Facts) -> Iterator[Found]:
     """The page may not talk to its own backend."""
-    found = tuple(_blocked(facts, Obstacle.CSP))
+    found = tuple(_blocked(facts, (Obstacle.CSP,)))
     yield from found
     # What policy forbids never gets to the network; all that is left of it is the violation.
     urls = facts.mount.backend_urls
@@ -87,29 +94,12 @@ def custom_backend_blocked_by_csp(facts: Facts) -> Iterator[Found]:
 
 def custom_backend_answers_page(facts: Facts) -> Iterator[Found]:
     """A web page answers at api.url."""
-    pages = [
-        x for x in facts.calls
-        if not is_conversation(x) and 200 <= x.status < 300 and x.response and x.response.media_type == "text/html"
-    ]  # fmt: skip
-    if pages and pages[-1] is facts.calls[-1]:
-        yield Found(summary=f"{told(pages[-1])} with text/html", evidence=evidence_of(pages[-1]))
-
-
-def custom_backend_blocked_by_browser(facts: Facts) -> Iterator[Found]:
-    """The browser keeps the page from its backend."""
-    yield from _blocked(facts, Obstacle.LOCAL_NETWORK, Obstacle.CLIENT)
-
-
-def custom_backend_unreachable(facts: Facts) -> Iterator[Found]:
-    """Nothing answers at api.url."""
-    yield from _blocked(facts, Obstacle.UNREACHABLE, Obstacle.HERMETIC, Obstacle.RESPONSE)
+    yield from answered_by_page(facts, hosted=False)
 
 
 RULES = (
-    Rule(
+    call_rule(
         id="custom-backend-unauthorized",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The app's chat backend does not accept the caller",
         cause="Its own authentication misses a cookie, a header or a token. ChatKit shows nothing of it.",
         remedy="Pass a fetch function in `api` that adds the credentials.",
@@ -117,10 +107,8 @@ RULES = (
         covers=("custom-backend-401",),
         doc=CHATKIT_JS,
     ),
-    Rule(
+    call_rule(
         id="custom-backend-not-found",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="There is no chat backend at api.url",
         cause="A wrong path, a route that is not mounted, or one that does not take POST.",
         remedy='Mount the endpoint there; test it with a real request such as {"type": "threads.list", "params": {}}.',
@@ -139,20 +127,16 @@ RULES = (
         covers=("custom-backend-404-or-500", "conversation-5xx-or-not-sse"),
         doc=CHATKIT_PYTHON,
     ),
-    Rule(
+    call_rule(
         id="custom-backend-refuses",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The app's chat backend refuses the call",
         cause="The endpoint does not understand ChatKit's requests, or refuses this one.",
         remedy="Hand the request's body to the ChatKit server library unchanged.",
         finds=custom_backend_refuses,
         doc=CHATKIT_PYTHON,
     ),
-    Rule(
+    call_rule(
         id="custom-backend-failing",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The app's chat backend fails",
         cause="An exception in the endpoint or in its store: a method with other arguments than the library's, a database that is away.",
         remedy="Look at the server's log at this moment.",
@@ -160,32 +144,26 @@ RULES = (
         covers=("custom-backend-404-or-500", "conversation-5xx-or-not-sse"),
         doc=CHATKIT_PYTHON,
     ),
-    Rule(
+    call_rule(
         id="custom-backend-blocked-by-cors",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The app's chat backend does not allow the page's origin",
         cause="In custom mode the page itself makes the calls, with headers of ChatKit's own that CORS must allow.",
         remedy="Allow the page's origin, POST and OPTIONS, and the headers content-type, accept-language and chatkit-frame-instance-id.",
-        finds=custom_backend_blocked_by_cors,
+        finds=partial(_blocked, obstacles=(Obstacle.CORS,)),
         covers=("custom-backend-cors",),
         doc=f"{MDN}HTTP/Guides/CORS",
     ),
-    Rule(
+    call_rule(
         id="custom-backend-over-plain-http",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="A secure page has a chat backend of plain http",
         cause="Browsers do not send requests of https pages to http addresses. Verification is skipped then too, which hides it.",
         remedy="Serve the backend over https.",
-        finds=custom_backend_over_plain_http,
+        finds=partial(_blocked, obstacles=(Obstacle.MIXED,)),
         covers=("custom-backend-mixed-content",),
         doc=f"{MDN}Security/Mixed_content",
     ),
-    Rule(
+    call_rule(
         id="custom-backend-blocked-by-csp",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The page's Content-Security-Policy blocks its chat backend",
         cause="In custom mode the page itself makes the calls, and connect-src does not name api.url's origin.",
         remedy="Add it to connect-src.",
@@ -193,24 +171,27 @@ RULES = (
         covers=("policy-csp-connect-src",),
         doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/connect-src",
     ),
-    Rule(
+    call_rule(
         id="custom-backend-blocked-by-browser",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The browser keeps the page from its chat backend",
         cause="A blocker, or the guard of the local network against public pages.",
         remedy="Exempt the site from the blocker; serve page and backend from the same place.",
-        finds=custom_backend_blocked_by_browser,
+        finds=partial(_blocked, obstacles=(Obstacle.LOCAL_NETWORK, Obstacle.CLIENT)),
         covers=("policy-adblock",),
     ),
-    Rule(
+    call_rule(
         id="custom-backend-unreachable",
-        layer=Layer.BACKEND,
-        outlives_mount=True,
         title="The app's chat backend cannot be reached",
         cause="The backend is not running, or scheme, host or port of api.url are wrong.",
         remedy="Start it; compare api.url with the address that it listens on.",
-        finds=custom_backend_unreachable,
+        finds=partial(_blocked, obstacles=(Obstacle.UNREACHABLE, Obstacle.RESPONSE)),
         covers=("custom-backend-404-or-500",),
+    ),
+    call_rule(
+        id="custom-backend-kept-on-machine",
+        title="The app's chat backend is outside, and this run is hermetic",
+        cause="A hermetic run answers OpenAI's hosts itself and lets nothing else leave this machine.",
+        remedy='Use network = "live" for this project, or point api.url to a backend on this machine.',
+        finds=partial(_blocked, obstacles=(Obstacle.HERMETIC,)),
     ),
 )

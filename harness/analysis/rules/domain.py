@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from harness.analysis.exchanges import Exchange, split_url
 from harness.analysis.facts import Facts, evidence_of
+from harness.analysis.rules.network import network_confidence
 from harness.analysis.rules.rule import ALLOWLIST, CHATKIT_PYTHON, Confidence, Found, Layer, Rule, told, with_loaded
 from harness.analysis.tracks import Element, Frame
 
@@ -122,7 +123,7 @@ def verification_unreachable(facts: Facts) -> Iterator[Found]:
     check = _check(facts)
     if check is not None and check.failure and not check.is_aborted and not facts.errors_about(TIMED_OUT):
         tries = [seq for x in facts.checks for seq in evidence_of(x)]
-        yield Found(summary=told(check), evidence=(*tries[-6:], *_end(facts)))
+        yield Found(summary=told(check), evidence=(*tries[-6:], *_end(facts)), confidence=network_confidence(check))
 
 
 def widget_removed(facts: Facts) -> Iterator[Found]:
@@ -131,13 +132,17 @@ def widget_removed(facts: Facts) -> Iterator[Found]:
         return
     if facts.checks or facts.errors_about(NOT_VERIFIED) or facts.errors_about(TIMED_OUT):
         return
-    last = [s.seq for s in facts.shadows if "div.ck-wrapper" not in s.event.children]
     said = facts.errors_about(r"DomainVerificationRequestError")
     yield Found(
         summary="the widget was there, and its frame was taken out of the element again"
         + (f": {said[0].message}" if said else ""),
-        evidence=(*_end(facts), *(e.seq for e in said[:1]), *last[-1:]) or with_loaded(facts),
+        evidence=(*_end(facts), *(e.seq for e in said[:1]), *_emptied(facts)) or with_loaded(facts),
     )
+
+
+def _emptied(facts: Facts) -> tuple[int, ...]:
+    """The line on which the shadow root has no wrapper any more."""
+    return tuple(s.seq for s in facts.shadows if "div.ck-wrapper" not in s.event.children)[-1:]
 
 
 def _hint(facts: Facts) -> str:

@@ -22,6 +22,7 @@ from harness.analysis.rules.rule import (
 from harness.analysis.tracks import Element, Signal
 
 INVENTED = ("chatkit-widget", "chatkit-chat", "chatkit-element", "chat-kit")  # seen in pages that meant ChatKit
+NOT_UPGRADED = r"setOptions is not a function"
 NO_SET_OPTIONS = r"setOptions is not a function|(undefined|null)[^\n]{0,40}setOptions"
 UNDEFINED_OPTIONS = r"threadItemActions"
 NOT_SERIALISABLE = r"circular structure|cyclic object value|cyclic structures|Do not know how to serialize a BigInt"
@@ -32,7 +33,8 @@ def wrong_tag(facts: Facts) -> Iterator[Found]:
     """The document holds an element of another name."""
     if facts.lookalikes and not facts.embeds:
         tag = facts.lookalikes[0].event.tag
-        is_meant = tag in INVENTED or "openai" in tag or "open-ai" in tag or facts.page_errors_about(NO_SET_OPTIONS)
+        is_named = tag in INVENTED or "openai" in tag or "open-ai" in tag
+        is_meant = (is_named and facts.is_defined) or facts.page_errors_about(NO_SET_OPTIONS)
         yield Found(
             summary=f"the document holds <{tag}>, which nothing defines; the element's name is openai-chatkit",
             evidence=(facts.lookalikes[0].seq, *lines_of(facts.defined[:1])),
@@ -46,12 +48,14 @@ def options_before_upgrade(facts: Facts) -> Iterator[Found]:
         return
     told = (*facts.page_errors_about(NO_SET_OPTIONS), *facts.console_about(pattern=NO_SET_OPTIONS))
     if told:
+        # Of null or undefined it is said where the element itself was not found.
+        is_there = facts.page_errors_about(NOT_UPGRADED) or facts.console_about(pattern=NOT_UPGRADED)
         later = facts.defined[:1] if facts.defined and facts.defined[0].seq > told[0].seq else ()
         yield Found(
             summary="setOptions was called on an element that did not have it yet"
             + ("; the loader came after that, and nobody called again" if later else ""),
             evidence=(*lines_of(told[:4]), *lines_of(later)),
-            confidence=None if later and facts.embed is not None else Confidence.LIKELY,
+            confidence=None if later and facts.embed is not None and is_there else Confidence.LIKELY,
         )
 
 
@@ -99,24 +103,26 @@ def set_options_threw(facts: Facts) -> Iterator[Found]:
 
 def options_never_set(facts: Facts) -> Iterator[Found]:
     """A living element waits for options that never come."""
-    is_idle = facts.mount.element is Element.UPGRADED and facts.shadows and not facts.errors
+    is_idle = facts.mount.element is Element.UPGRADED and not facts.errors
     if facts.is_settled and is_idle and facts.is_defined:
         yield Found(
             summary="<openai-chatkit> is defined and in the document, its shadow root holds a style sheet only: no options reached it",
-            evidence=with_loaded(facts, facts.shadows[-1].seq),
+            evidence=with_loaded(facts, *lines_of(facts.shadows[-1:])),
         )
 
 
 def element_moved(facts: Facts) -> Iterator[Found]:
     """The element was taken out and put back, so its frame talks to nobody."""
     if facts.mount.element is Element.MOVED:
-        moved = [s.seq for s in facts.shadows if s.event.children.count("style") > 1]
         yield Found(
             summary="the same element was detached and attached again; its frame loaded anew, and no message of it is answered",
-            evidence=tuple(dict.fromkeys((facts.mount.last_signal.get(Signal.MOVED, 0), *moved[:2])))
-            if moved
-            else (facts.page.seq,),
+            evidence=(facts.mount.last_signal.get(Signal.MOVED, 0), *_second_styles(facts)),
         )
+
+
+def _second_styles(facts: Facts) -> tuple[int, ...]:
+    """The lines on which the shadow root has a style sheet too many."""
+    return tuple(s.seq for s in facts.shadows if s.event.children.count("style") > 1)[:2]
 
 
 def element_taken_out(facts: Facts) -> Iterator[Found]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.analysis.exchanges import Exchange
+from harness.analysis.exchanges import Exchange, split_url
 from harness.analysis.facts import Facts, evidence_of, is_official, is_same_target
-from harness.analysis.rules.network import Obstacle, is_challenge, obstacle_of
+from harness.analysis.rules.network import Obstacle, is_challenge, is_isolated, is_page, network_confidence, obstacle_of
 from harness.analysis.rules.rule import MDN, Confidence, Found, Layer, Rule, lines_of, on_one_line, told, with_loaded
-from harness.analysis.tracks import Element, Frame
+from harness.analysis.tracks import Element
 from harness.analysis.verdict import Outcome
 
 NO_UUID = r"crypto\.randomUUID is not a function|randomUUID.{0,20}not a function"
@@ -32,17 +32,24 @@ def _failed_document(facts: Facts) -> Exchange | None:
 NOT_THERE = (404, 410)  # any other refusal of a copy says nothing about its place
 
 
-def _is_copy(facts: Facts) -> bool:
-    """Whether the loader came from elsewhere than the CDN, so that its frame is sought beside it."""
-    return any(not is_official(x.url) and 200 <= x.status < 300 for x in facts.loaders)
+def _copy(facts: Facts) -> Exchange | None:
+    """The loader that came from elsewhere than the CDN: under its own name, or any script that the frame is sought beside."""
+    frame = facts.frame_document
+    arrived = [
+        x for x in facts.exchanges
+        if x.request.resource_type == "script" and 200 <= x.status < 300 and not is_official(x.url)
+    ]  # fmt: skip
+    named = [x for x in arrived if x in facts.loaders]
+    beside = [x for x in arrived if frame and x.url.rpartition("/")[0] == frame.url.rpartition("/")[0]]
+    return next(iter((*named, *beside)), None)
 
 
 def frame_beside_copied_loader(facts: Facts) -> Iterator[Found]:
     """A copy of the loader looks for the frame beside itself."""
     document = facts.frame_document
-    if document is None or facts.has_frame_spoken or is_official(document.url) or not _is_copy(facts):
+    loader = _copy(facts)
+    if document is None or loader is None or facts.has_frame_spoken or is_official(document.url):
         return
-    loader = next(x for x in facts.loaders if not is_official(x.url))
     if document.status in NOT_THERE:
         yield Found(
             summary=f"the loader came from {loader.url}, so its frame is sought beside it: {told(document)}",
@@ -74,7 +81,7 @@ def frame_refused(facts: Facts) -> Iterator[Found]:
         document is None
         or document.status < 400
         or is_challenge(document)
-        or (document.status in NOT_THERE and _is_copy(facts) and not is_official(document.url))
+        or (document.status in NOT_THERE and _copy(facts) and not is_official(document.url))
     ):
         return
     ready = "; chatkit.ready fired all the same" if facts.mount.has_ready_event else ""
@@ -106,9 +113,12 @@ def frame_forbids_embedding(facts: Facts) -> Iterator[Found]:
     document = _failed_document(facts)
     if document is None:
         return
-    said = facts.console_about(pattern=r"(Refused to display|Framing) [^\n]{0,200}(X-Frame-Options|frame-ancestors)")
-    headers = {name.lower(): value for name, value in document.response.headers} if document.response else {}
-    forbids = "x-frame-options" in headers or "frame-ancestors" in headers.get("content-security-policy", "")
+    said = facts.console_about(
+        split_url(document.url).netloc,
+        pattern=r"(Refused to display|Framing) [^\n]{0,200}(X-Frame-Options|frame-ancestors)",
+    )
+    policy = document.headers.get("content-security-policy", "")
+    forbids = "x-frame-options" in document.headers or "frame-ancestors" in policy
     if said or (forbids and obstacle_of(facts, document) is Obstacle.RESPONSE):
         yield Found(
             summary=on_one_line(said[0].event.text) if said else f"{told(document)}; it forbids to be framed",
@@ -127,7 +137,7 @@ def frame_blocked_by_coep(facts: Facts) -> Iterator[Found]:
     yield Found(
         summary=told(document) + (f"; the page sends Cross-Origin-Embedder-Policy: {policy}" if policy else ""),
         evidence=(facts.page.seq, *evidence_of(document)) if policy else evidence_of(document),
-        confidence=None if policy else Confidence.LIKELY,
+        confidence=None if is_isolated(policy, document) else Confidence.LIKELY,
     )
 
 
@@ -156,7 +166,9 @@ def frame_unreachable(facts: Facts) -> Iterator[Found]:
         yield Found(
             summary=told(document),
             evidence=evidence_of(document),
-            confidence=Confidence.LIKELY if document.is_aborted else None,
+            confidence=network_confidence(document)
+            if obstacle_of(facts, document) is Obstacle.UNREACHABLE
+            else Confidence.LIKELY,
         )
 
 
@@ -164,7 +176,7 @@ def frame_unanswered(facts: Facts) -> Iterator[Found]:
     """The frame's document, or its script, does not come."""
     if facts.outcome is not Outcome.TIMEOUT or facts.has_frame_spoken:
         return
-    waiting = [x for x in (*facts.frame_documents[-1:], *facts.frame_scripts) if x.is_open and not x.failure]
+    waiting = [x for x in (*facts.frame_documents[-1:], *facts.frame_scripts) if x.is_open]
     if waiting:
         waited_s = (facts.decided_at_ms - waiting[0].started_at_ms) / 1000
         yield Found(
@@ -183,6 +195,7 @@ def frame_script_missing(facts: Facts) -> Iterator[Found]:
         yield Found(
             summary=f"the frame's document arrived, and {told(scripts[0])}",
             evidence=(*(evidence_of(facts.frame_document) if facts.frame_document else ()), *evidence_of(scripts[0])),
+            confidence=None if ASSET.search(scripts[0].url) else Confidence.LIKELY,  # the frame may do without it
         )
 
 
@@ -190,13 +203,12 @@ def frame_script_no_script(facts: Facts) -> Iterator[Found]:
     """What arrives as the frame's script is something else."""
     if facts.has_frame_spoken or not facts.is_settled:
         return
-    wrong = [
-        x for x in facts.frame_scripts if 200 <= x.status < 300 and x.response and x.response.media_type == "text/html"
-    ]
+    wrong = [x for x in facts.frame_scripts if 200 <= x.status < 300 and is_page(x)]
     if wrong:
         yield Found(
             summary=f"{wrong[0].url} answered {wrong[0].status} with text/html in place of a script",
             evidence=evidence_of(wrong[0]),
+            confidence=None if ASSET.search(wrong[0].url) else Confidence.LIKELY,
         )
 
 
@@ -268,12 +280,9 @@ def frame_app_crashed(facts: Facts) -> Iterator[Found]:
         )
 
 
-# --- handshake ----------------------------------------------------------------------------------------------------
-
-
 def _failed_scripts(facts: Facts) -> list[Exchange]:
     """The scripts of the frame's document that did not arrive, while its app is silent."""
-    if facts.has_frame_spoken or facts.mount.frame in (Frame.BOOTED, Frame.READY):
+    if facts.has_frame_spoken:
         return []
     return [x for x in facts.frame_scripts if (x.failure and not x.is_aborted) or x.status >= 400]
 

@@ -22,6 +22,7 @@ def page_from_file(facts: Facts) -> Iterator[Found]:
         yield Found(
             summary="the page was opened from a file, so the frame's messages to it have nowhere to go",
             evidence=lines_of(said[:4]) or with_loaded(facts, facts.page.seq),
+            confidence=None if said else Confidence.LIKELY,
         )
 
 

@@ -10,6 +10,7 @@ from enum import Enum
 
 from harness.analysis.exchanges import Exchange, split_url
 from harness.analysis.facts import Facts, Seen
+from harness.analysis.rules.rule import Confidence
 from harness.model.events import ConsoleMessage
 
 CHALLENGE = re.compile(
@@ -18,6 +19,11 @@ CHALLENGE = re.compile(
 LOCAL_NETWORK = re.compile(
     r"local.network|private.network|loopback. address space|`(loopback|local|private)`", re.IGNORECASE
 )
+
+# What Chromium, with and without CORS, and Firefox say of a script that is not the one that its tag pins.
+INTEGRITY = r"chatkit[^/]*\.js.*(digest|integrity cannot be enforced|CORS enabled)|(digest|hash).*chatkit[^/]*\.js"
+# What browsers say of a failure whose cause they keep to themselves: policy, CORS, a filter, a broken connection.
+UNTELLING = ("net::ERR_FAILED", "NS_ERROR_FAILURE", "NS_ERROR_NET_PARTIAL_TRANSFER", "failed")
 
 
 class Obstacle(Enum):
@@ -62,6 +68,17 @@ def obstacle_of(facts: Facts, exchange: Exchange) -> Obstacle:
     return Obstacle.UNREACHABLE
 
 
+def network_confidence(exchange: Exchange) -> Confidence | None:
+    """Return how sure it is that the network failed: less than the rule is where the browser does not say what did."""
+    return Confidence.LIKELY if exchange.failure in UNTELLING else None
+
+
+def route_confidence(exchange: Exchange) -> Confidence | None:
+    """Return how sure it is that nobody answers there: an app may pass on the 404 of somebody that it asked itself."""
+    is_plain = exchange.status in (405, 501) or is_page(exchange)
+    return None if is_plain else Confidence.LIKELY
+
+
 def mentions(facts: Facts, exchange: Exchange, *needles: str) -> tuple[Seen[ConsoleMessage], ...]:
     """Return the console lines with these words about a request's address."""
     bare = exchange.url.split("?")[0]
@@ -81,17 +98,24 @@ def _is_local_network(facts: Facts, exchange: Exchange) -> bool:
 
 def is_challenge(exchange: Exchange) -> bool:
     """Whether an answer is a page of bot protection rather than what was asked for."""
-    if exchange.response is None or exchange.status not in (403, 429, 503):
+    if exchange.status not in (403, 429, 503):
         return False
-    if any(name.lower() == "cf-mitigated" for name, _ in exchange.response.headers):
-        return True
-    error = exchange.body.error_text if exchange.body else ""
-    is_page = exchange.response.media_type == "text/html"
-    return bool(CHALLENGE.search(error)) or (
-        exchange.status == 403 and is_page and exchange.url.endswith((".js", ".html"))
+    return says_challenge(exchange) or (exchange.status == 403 and is_page(exchange))
+
+
+def says_challenge(exchange: Exchange) -> bool:
+    """Whether an answer calls itself a challenge."""
+    return "cf-mitigated" in exchange.headers or CHALLENGE.search(exchange.error_text) is not None
+
+
+def is_isolated(policy: str, exchange: Exchange) -> bool:
+    """Whether the page's embedder policy is what keeps an answer out, rather than the answer's own policy."""
+    # A resource that forbids foreign pages by itself is refused as NotSameOrigin, whatever the page demands.
+    return policy.startswith(("require-corp", "credentialless")) and not exchange.failure.endswith(
+        ("NotSameOrigin", "NotSameSite")
     )
 
 
 def is_page(exchange: Exchange) -> bool:
     """Whether what arrived calls itself a web page."""
-    return exchange.response is not None and exchange.response.media_type == "text/html"
+    return exchange.media_type == "text/html"

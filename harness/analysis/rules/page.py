@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from harness.analysis.exchanges import split_url
-from harness.analysis.facts import Facts, Seen
+from harness.analysis.facts import Facts, Seen, is_loader_candidate
 from harness.analysis.rules.rule import (
     CHATKIT_JS,
     MDN,
@@ -21,7 +21,6 @@ from harness.analysis.rules.rule import (
     on_one_line,
     with_loaded,
 )
-from harness.analysis.tracks import Element
 from harness.model.events import ConsoleMessage, NoticeShown, PageErrorRaised
 
 SIGN_IN = re.compile(r"(^|[/_-])(log-?in|sign-?in|auth(orize)?|sso|oauth2?)([/_.-]|$)", re.IGNORECASE)
@@ -40,8 +39,9 @@ MOST_REMOUNTS = 3
 
 
 def page_refused(facts: Facts) -> Iterator[Found]:
-    """The page itself is answered with an error."""
-    if facts.page.status >= 400:
+    """The page itself is answered with an error, and nothing of a chat comes with it."""
+    is_alive = facts.embeds or facts.scripts or facts.loaders  # an app that is served by the server's page for errors
+    if facts.page.status >= 400 and not is_alive:
         yield Found(
             summary=f"{facts.page.url or facts.page.asked_url} answered {facts.page.status}", evidence=(facts.page.seq,)
         )
@@ -55,11 +55,9 @@ def page_crashed(facts: Facts) -> Iterator[Found]:
 
 def page_behind_sign_in(facts: Facts) -> Iterator[Found]:
     """The visit ended on another page than it was to go to, and that one asks who is there."""
-    asked, there = split_url(facts.page.asked_url), split_url(facts.page.url)
-    is_elsewhere = (asked.netloc, asked.path.rstrip("/")) != (there.netloc, there.path.rstrip("/"))
-    is_asked_before = SIGN_IN.search(asked.path) is not None
+    asked, there = (SIGN_IN.search(split_url(url).path) for url in (facts.page.asked_url, facts.page.url))
     is_bare = facts.is_settled and not facts.embeds and not facts.loaders
-    if is_bare and is_elsewhere and not is_asked_before and SIGN_IN.search(there.path):
+    if is_bare and there and not asked:
         yield Found(
             summary=f"{facts.page.asked_url} led to {facts.page.url}", evidence=with_loaded(facts, facts.page.seq)
         )
@@ -80,7 +78,7 @@ def element_never_rendered(facts: Facts) -> Iterator[Found]:
     """The element is defined, and the app never makes one."""
     if not _is_never_rendered(facts) or (facts.notices_about(PATIENCE) and not facts.sessions):
         return
-    if facts.failed_session is not None or any(not call.has_secret for call in facts.sessions[-1:]):
+    if any(not call.has_secret for call in facts.sessions[-1:]):
         return
     secret = "; the client secret was fetched" if facts.sessions else "; no request for a client secret was made either"
     yield Found(
@@ -147,42 +145,56 @@ def page_script_blocked_by_csp(facts: Facts) -> Iterator[Found]:
     hits = [
         s for s in facts.violations
         if s.event.directive.startswith(("script-src", "require-trusted-types-for", "trusted-types"))
-        and not any(s.event.blocked_url.split("?")[0] == x.url.split("?")[0] for x in facts.loaders)
-        and "chatkit.js" not in s.event.blocked_url
+        and not is_loader_candidate(s.event.blocked_url)
     ]  # fmt: skip
     if hits:
-        what = hits[0].event.blocked_url
-        named = f"an {what} script" if what in ("inline", "eval") else what
+        is_own = any(_is_of_page(s.event.blocked_url, facts) for s in hits)
         yield Found(
-            summary=f"{hits[0].event.directive} of the page's policy stopped {named}", evidence=lines_of(hits[:8])
+            summary=f"{hits[0].event.directive} of the page's policy stopped {_script_named(hits[0].event.blocked_url)}",
+            evidence=lines_of(hits[:8]),
+            confidence=None if is_own else Confidence.POSSIBLE,  # measuring and advertising come from elsewhere, mostly
         )
 
 
 def secret_fetched_twice(facts: Facts) -> Iterator[Found]:
     """Two sessions were made for one widget."""
     is_alone = len(facts.embeds) == 1  # another embed has a secret of its own
-    if facts.is_mounted and is_alone and facts.prefetch.outcome.value in ("fetched twice", "pre-fetched but not used"):
-        told = (
-            "one secret was fetched before the element was there and thrown away, another one is used"
-            if facts.prefetch.outcome.value == "pre-fetched but not used"
-            else "two different secrets were fetched for one widget"
-        )
+    carriers = [call for call in facts.sessions if call.has_secret]
+    if (
+        facts.is_mounted
+        and is_alone
+        and len(carriers) > 1
+        and facts.prefetch.outcome.value in ("fetched twice", "pre-fetched but not used")
+    ):
         calls = [call.exchange.seq for call in facts.sessions]
-        yield Found(summary=told, evidence=tuple(dict.fromkeys((*calls, *facts.prefetch.evidence))))
+        yield Found(
+            summary="one secret was fetched before the element was there and thrown away, another one is used"
+            if facts.prefetch.outcome.value == "pre-fetched but not used"
+            else "two different secrets were fetched for one widget",
+            evidence=tuple(dict.fromkeys((*calls, *facts.prefetch.evidence))),
+        )
 
 
 def secret_in_address(facts: Facts) -> Iterator[Found]:
     """The client secret stands in the page's address."""
-    if facts.prefetch.is_in_url and facts.prefetch.evidence:
+    if facts.prefetch.is_in_url:
         yield Found(
             summary="the client secret is a parameter of the page's address, where logs, histories and other sites see it",
             evidence=facts.prefetch.evidence,
         )
 
 
+def _script_named(blocked_url: str) -> str:
+    return f"an {blocked_url} script" if blocked_url in ("inline", "eval") else blocked_url
+
+
+def _is_of_page(blocked_url: str, facts: Facts) -> bool:
+    """Whether a blocked script stands in the page, or comes from where the page comes from."""
+    return "://" not in blocked_url or split_url(blocked_url).netloc == split_url(facts.page.url).netloc
+
+
 def _is_never_rendered(facts: Facts) -> bool:
-    is_absent = facts.mount.element is Element.ABSENT and not facts.embeds and not facts.lookalikes
-    return facts.is_settled and facts.is_defined and is_absent
+    return facts.is_settled and facts.is_defined and not facts.embeds and not facts.lookalikes
 
 
 def _text(seen: Seen[object]) -> str:
@@ -292,6 +304,7 @@ RULES = (
         cause="onLoad or onError on a <Script> inside a server component makes Next.js refuse the page.",
         remedy="Move the tag into a client component, or drop the handlers.",
         finds=handler_on_server_component,
+        confidence=Confidence.LIKELY,  # it may be another tag's handler
         covers=("app-next-script-handler-in-server-component",),
     ),
     Rule(

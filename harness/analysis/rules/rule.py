@@ -81,7 +81,7 @@ def told(exchange: Exchange) -> str:
         return f"{what} failed with {exchange.failure}" + (f" after {exchange.status}" if exchange.status else "")
     if exchange.response is None:
         return f"{what} was not answered"
-    error = exchange.body.error_text if exchange.body else ""
+    error = exchange.error_text
     return f"{what} answered {exchange.status}" + (f" ({on_one_line(error)})" if error else "")
 
 

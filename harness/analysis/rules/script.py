@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.analysis.exchanges import Exchange, split_url
-from harness.analysis.facts import LOADER_URL, Facts, evidence_of, is_loader_candidate, is_official
-from harness.analysis.rules.network import (
-    is_page,
-)
+from harness.analysis.facts import LOADER_URL, Facts, evidence_of, is_loader_candidate, is_official, is_same_target
+from harness.analysis.rules.network import INTEGRITY, is_page
 from harness.analysis.rules.rule import (
     CHATKIT_JS,
     LOAD_IT,
@@ -49,13 +47,18 @@ def loader_not_referenced(facts: Facts) -> Iterator[Found]:
                 confidence=Confidence.LIKELY,  # it may be another library's
             )
         return
-    failed = [x for x in facts.exchanges if x.request.resource_type == "script" and (x.failure or x.status >= 400)]
     yield Found(
         summary="<openai-chatkit> is in the page, but no script that defines it was ever referenced or requested",
         evidence=with_loaded(facts, *facts.embed.connected[:1]),
-        # One of the scripts that did not arrive may be the loader under another name.
-        confidence=Confidence.LIKELY if failed or not facts.page.loaded_seq else None,
+        confidence=Confidence.LIKELY if _may_be_on_its_way(facts) else None,
     )
+
+
+def _may_be_on_its_way(facts: Facts) -> bool:
+    """Whether one of the scripts that did not arrive, or that was stopped or threw, may be the loader or have brought it."""
+    failed = [x for x in facts.exchanges if x.request.resource_type == "script" and (x.failure or x.status >= 400)]
+    stopped = [s for s in facts.violations if s.event.directive.startswith("script-src")]
+    return bool(failed or stopped or facts.page_errors or not facts.page.loaded_seq)
 
 
 def page_without_chatkit(facts: Facts) -> Iterator[Found]:
@@ -94,6 +97,17 @@ def loader_not_executed(facts: Facts) -> Iterator[Found]:
         )
 
 
+def loader_tag_inert(facts: Facts) -> Iterator[Found]:
+    """A script tag names the loader, and the browser never asks for it."""
+    tags = [s for s in facts.scripts if is_loader_candidate(s.event.src) and s.event.type in SCRIPT_TYPES]
+    is_stopped = any(is_same_target(s.event.blocked_url, tag.event.src) for s in facts.violations for tag in tags)
+    if facts.is_settled and tags and not facts.is_defined and not facts.loaders and not is_stopped:
+        yield Found(
+            summary=f'<script src="{tags[-1].event.src}"> is in the document, and the browser never asked for it',
+            evidence=with_loaded(facts, *lines_of(tags)),
+        )
+
+
 def loader_only_preloaded(facts: Facts) -> Iterator[Found]:
     """The loader was fetched, and no script tag runs it."""
     fetched = _fetched_without_tag(facts)
@@ -107,13 +121,13 @@ def loader_only_preloaded(facts: Facts) -> Iterator[Found]:
 def loader_run_as_module(facts: Facts) -> Iterator[Found]:
     """The loader runs where it cannot know its own address."""
     errors = facts.page_errors_about(NO_CURRENT_SCRIPT)
-    modules = [s for s in facts.scripts if s.event.type == "module" and is_loader_candidate(s.event.src)]
     fetched = _fetched_without_tag(facts)
     if errors and not facts.is_defined:
+        modules = _module_tags(facts)
         how = 'as type="module"' if modules else "as a module, by import(), or as inlined text"
         yield Found(
             summary=f"the loader was run {how}, so document.currentScript is null and it gives up",
-            evidence=(*lines_of(modules), *lines_of(errors)),
+            evidence=(*modules, *lines_of(errors)),
         )
     elif fetched is not None and _is_imported(facts, fetched):
         yield Found(
@@ -121,6 +135,12 @@ def loader_run_as_module(facts: Facts) -> Iterator[Found]:
             evidence=with_loaded(facts, *evidence_of(fetched)),
             confidence=Confidence.LIKELY,
         )
+
+
+def _module_tags(facts: Facts) -> tuple[int, ...]:
+    """The lines of the tags that name the loader as a module."""
+    tags = [s for s in facts.scripts if s.event.type == "module" and is_loader_candidate(s.event.src)]
+    return lines_of(tags)
 
 
 def _fetched_without_tag(facts: Facts) -> Exchange | None:
@@ -143,12 +163,11 @@ def loader_defines_nothing(facts: Facts) -> Iterator[Found]:
     is_undefined = facts.is_settled and not facts.is_defined
     if not (is_undefined and arrived and is_run) or is_page(arrived[-1]) or facts.page_errors_about(NO_CURRENT_SCRIPT):
         return
-    if facts.console_about("integrity", "digest") or (facts.embed is None and facts.lookalikes):
+    if facts.console_about("integrity", pattern=INTEGRITY) or (facts.embed is None and facts.lookalikes):
         return
-    elsewhere = not is_official(arrived[-1].url)
     yield Found(
         summary=f"{arrived[-1].url} arrived, but it did not define <openai-chatkit>"
-        + (f"; it is not {LOADER_URL}" if elsewhere else ""),
+        + ("" if is_official(arrived[-1].url) else f"; it is not {LOADER_URL}"),
         evidence=with_loaded(facts, *evidence_of(arrived[-1])),
     )
 
@@ -182,6 +201,7 @@ RULES = (
         "does not load it. Until then the tag is an unknown element of no size, and nothing reports an error.",
         remedy=LOAD_IT,
         finds=loader_not_referenced,
+        symptom_of=("page-script-blocked-by-csp",),
         covers=("script-tag-missing", "script-injected-by-generator-wrong"),
         doc=CHATKIT_JS,
     ),
@@ -214,6 +234,17 @@ RULES = (
         cause="A consent manager, an optimiser or a generator gave the tag a type that browsers take for data.",
         remedy='Exempt the tag from it, or give it back type="text/javascript" (or none).',
         finds=loader_not_executed,
+        covers=("script-injected-by-generator-wrong",),
+    ),
+    Rule(
+        id="loader-tag-inert",
+        layer=Layer.SCRIPT,
+        title="The loader's script tag is in the document and does nothing",
+        cause="Browsers do not run scripts that arrive as text, by innerHTML or in a fragment that a framework inserts, nor those with "
+        "nomodule.",
+        remedy=f"{LOAD_IT} Or make the tag with document.createElement('script').",
+        finds=loader_tag_inert,
+        confidence=Confidence.LIKELY,
         covers=("script-injected-by-generator-wrong",),
     ),
     Rule(

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.analysis.exchanges import Exchange
 from harness.analysis.facts import LOADER_URL, Facts, evidence_of, is_loader_candidate, is_same_target
 from harness.analysis.rules.network import (
-    CHALLENGE,
+    INTEGRITY,
     Obstacle,
     is_challenge,
+    is_isolated,
     is_page,
+    mentions,
+    network_confidence,
     obstacle_of,
+    says_challenge,
 )
 from harness.analysis.rules.rule import (
     CHATKIT_JS,
@@ -38,7 +41,7 @@ def loader_challenged(facts: Facts) -> Iterator[Found]:
         yield Found(
             summary=f"{told(loader)}: a challenge page of the CDN's bot protection",
             evidence=evidence_of(loader),
-            confidence=None if CHALLENGE.search(_error(loader)) or _has_challenge_header(loader) else Confidence.LIKELY,
+            confidence=None if says_challenge(loader) else Confidence.LIKELY,
         )
 
 
@@ -48,8 +51,14 @@ def loader_at_wrong_address(facts: Facts) -> Iterator[Found]:
     if loader is None or _is_on_cdn(loader.url):
         return
     nothing_there = (Obstacle.UNREACHABLE, Obstacle.HERMETIC, Obstacle.NO_SCRIPT)
-    if loader.status in (404, 410) or obstacle_of(facts, loader) in nothing_there:
-        yield Found(summary=f"{told(loader)}; the loader's only address is {LOADER_URL}", evidence=evidence_of(loader))
+    is_refused, obstacle = loader.status in (404, 410), obstacle_of(facts, loader)
+    if is_refused or obstacle in nothing_there:
+        kept = "; this run lets no request out, so nobody was asked" if obstacle is Obstacle.HERMETIC else ""
+        yield Found(
+            summary=f"{told(loader)}{kept}; the loader's only address is {LOADER_URL}",
+            evidence=evidence_of(loader),
+            confidence=None if is_refused else Confidence.LIKELY,  # it may be a mirror that is down, or out of reach
+        )
 
 
 def loader_refused(facts: Facts) -> Iterator[Found]:
@@ -66,7 +75,7 @@ def loader_unreachable(facts: Facts) -> Iterator[Found]:
     """The network between the browser and the CDN does not let the loader through."""
     loader = facts.failed_loader
     if loader is not None and _is_on_cdn(loader.url) and obstacle_of(facts, loader) is Obstacle.UNREACHABLE:
-        yield Found(summary=told(loader), evidence=evidence_of(loader))
+        yield Found(summary=told(loader), evidence=evidence_of(loader), confidence=network_confidence(loader))
 
 
 def loader_blocked_by_client(facts: Facts) -> Iterator[Found]:
@@ -107,7 +116,17 @@ def loader_blocked_by_coep(facts: Facts) -> Iterator[Found]:
         yield Found(
             summary=f"{told(loader)}" + (f"; the page sends Cross-Origin-Embedder-Policy: {policy}" if policy else ""),
             evidence=(facts.page.seq, *evidence_of(loader)) if policy else evidence_of(loader),
-            confidence=None if policy.startswith(("require-corp", "credentialless")) else Confidence.LIKELY,
+            confidence=None if is_isolated(policy, loader) else Confidence.LIKELY,
+        )
+
+
+def loader_blocked_by_cors(facts: Facts) -> Iterator[Found]:
+    """The tag asks for the loader with CORS, and the answer does not take part."""
+    loader = facts.failed_loader
+    if loader is not None and obstacle_of(facts, loader) is Obstacle.CORS:
+        yield Found(
+            summary=f"{told(loader)}: the answer does not allow the page's origin",
+            evidence=(*evidence_of(loader), *lines_of(mentions(facts, loader)[:2])),
         )
 
 
@@ -119,7 +138,7 @@ def loader_over_plain_http(facts: Facts) -> Iterator[Found]:
     insecure = [url for url in sources if url.startswith("http://") and is_loader_candidate(url)]
     if insecure and facts.page.url.startswith("https://"):
         hits = facts.console_about("Mixed Content", insecure[0])
-        failed = [x for x in facts.loaders if x.failure and x.url.startswith("http://")]
+        failed = [x for x in facts.loaders if x.failure and x.url in insecure]
         if hits or failed:
             yield Found(
                 summary=f"an https page may not run {insecure[0]}",
@@ -130,7 +149,7 @@ def loader_over_plain_http(facts: Facts) -> Iterator[Found]:
 
 def loader_integrity_mismatch(facts: Facts) -> Iterator[Found]:
     """The script tag pins a hash that the loader no longer has."""
-    hits = facts.console_about("integrity", "digest", pattern=r"chatkit[^/]*\.js")
+    hits = facts.console_about("integrity", pattern=INTEGRITY)
     if hits and not facts.is_defined:
         yield Found(summary=on_one_line(hits[0].event.text), evidence=lines_of(hits))
 
@@ -153,7 +172,7 @@ def loader_answered_by_page(facts: Facts) -> Iterator[Found]:
 def loader_never_arrives(facts: Facts) -> Iterator[Found]:
     """The loader was asked for, and the answer does not come."""
     is_waiting = facts.outcome is Outcome.TIMEOUT and not facts.is_defined
-    if is_waiting and facts.loaders and facts.loaders[-1].is_open and facts.loaders[-1].failure == "":
+    if is_waiting and facts.loaders and facts.loaders[-1].is_open:
         loader = facts.loaders[-1]
         waited_ms = facts.decided_at_ms - loader.started_at_ms
         yield Found(
@@ -165,16 +184,6 @@ def loader_never_arrives(facts: Facts) -> Iterator[Found]:
 def _is_on_cdn(url: str) -> bool:
     """Whether an address is the loader's own."""
     return url.split("?")[0] == LOADER_URL
-
-
-def _error(exchange: Exchange) -> str:
-    return exchange.body.error_text if exchange.body else ""
-
-
-def _has_challenge_header(exchange: Exchange) -> bool:
-    return exchange.response is not None and any(
-        name.lower() == "cf-mitigated" for name, _ in exchange.response.headers
-    )
 
 
 RULES = (
@@ -244,6 +253,16 @@ RULES = (
         finds=loader_blocked_by_coep,
         covers=("policy-coep-host",),
         doc=f"{MDN}HTTP/Reference/Headers/Cross-Origin-Embedder-Policy",
+    ),
+    Rule(
+        id="loader-blocked-by-cors",
+        layer=Layer.SCRIPT,
+        title="The script tag asks for the loader with CORS, which its server does not grant",
+        cause='crossorigin, integrity and type="module" on the tag make the request one with CORS; without the answer\'s consent the '
+        "browser drops the script.",
+        remedy=LOAD_IT,
+        finds=loader_blocked_by_cors,
+        doc=f"{MDN}HTML/Reference/Attributes/crossorigin",
     ),
     Rule(
         id="loader-over-plain-http",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.analysis.facts import Facts, SessionCall
+from harness.analysis.facts import Facts
 from harness.analysis.rules.rule import (
     CHATKIT_GUIDE,
     CHATKIT_JS,
@@ -19,6 +19,7 @@ from harness.analysis.rules.rule import (
     on_one_line,
     told,
 )
+from harness.analysis.verdict import Outcome
 
 SIGNATURE = r"Invalid client secret format|Unsupported token version|getClientSecret\(\)"
 NOT_CONFIGURED = r"getClientSecret is not configured"
@@ -26,18 +27,16 @@ NOT_CONFIGURED = r"getClientSecret is not configured"
 
 def mock_secret(facts: Facts) -> Iterator[Found]:
     """A mock secret hides that the backend has none."""
-    mocks = [call for call in facts.sessions if call.exchange.body and call.exchange.body.is_mock and call.has_secret]
+    mocks = [call for call in facts.sessions if call.is_mock]
     if not mocks or facts.real_secret_seq:
         return
-    used = _is_handed_over(facts, mocks[-1])
-    body = mocks[-1].exchange.body
-    is_other = body is not None and body.secret_format == "other"
+    is_other = mocks[-1].secret_format == "other"
     errors = facts.errors_about(SIGNATURE)
     yield Found(
         summary=f"{told(mocks[-1].exchange)}, and the answer calls itself a mock"
         + ("; the secret in it is not in the format that ChatKit accepts" if is_other else ""),
         evidence=(*mocks[-1].evidence, *(e.seq for e in errors[:2])),
-        is_prediction=not used,
+        is_prediction=not any(h.digest in mocks[-1].digests for h in facts.handovers),
         confidence=None if is_other else Confidence.LIKELY,
     )
 
@@ -53,11 +52,10 @@ def secret_malformed(facts: Facts) -> Iterator[Found]:
             summary="the frame was handed a text that is no client secret of the form <prefix>_<version><base64 of JSON>"
             + (f": {on_one_line(errors[0].message, 120)}" if errors else ""),
             evidence=(bad[-1].answered_seq, *_carrier(facts, bad[-1].digest), *(e.seq for e in errors[:2])),
+            confidence=None if errors else Confidence.LIKELY,  # a newer frame may know a newer form
         )
         return
-    unused = [
-        c for c in facts.sessions if c.has_secret and c.exchange.body and c.exchange.body.secret_format == "other"
-    ]
+    unused = [call for call in facts.sessions if call.secret_format == "other"]
     if unused and not facts.handovers and facts.sessions[-1] is unused[-1]:
         yield Found(
             summary=f"{told(unused[-1].exchange)} with a secret that is not in the format that ChatKit accepts; nobody has used it yet",
@@ -94,6 +92,7 @@ def secret_never_answered(facts: Facts) -> Iterator[Found]:
         yield Found(
             summary="the frame asked for a client secret, and the promise of getClientSecret has not settled",
             evidence=(waiting[-1].asked_seq,),
+            confidence=None if facts.outcome is Outcome.TIMEOUT else Confidence.LIKELY,
         )
 
 
@@ -118,18 +117,8 @@ def refresh_not_configured(facts: Facts) -> Iterator[Found]:
         yield Found(summary=on_one_line(said), evidence=(*(e.seq for e in errors), *lines_of(uncaught)))
 
 
-def _is_handed_over(facts: Facts, call: SessionCall) -> bool:
-    body = call.exchange.body
-    digests = {body.secret_digest, *body.string_digests} if body else set()
-    return any(h.digest in digests for h in facts.handovers if h.digest)
-
-
 def _carrier(facts: Facts, digest: str) -> tuple[int, ...]:
-    for call in facts.sessions:
-        body = call.exchange.body
-        if digest and body and digest in (body.secret_digest, *body.string_digests):
-            return call.evidence
-    return ()
+    return next((call.evidence for call in facts.sessions if digest in call.digests), ())
 
 
 RULES = (

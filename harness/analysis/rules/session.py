@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from harness.analysis.exchanges import split_url
 from harness.analysis.facts import Facts, SessionCall
+from harness.analysis.rules.network import is_page, route_confidence
 from harness.analysis.rules.rule import (
     CHATKIT_GUIDE,
     Confidence,
@@ -25,6 +26,15 @@ CSRF = re.compile(r"csrf|xsrf|cross.site request forgery|nonce (is )?(invalid|ex
 NO_KEY = re.compile(
     r"openai_api_key|(missing|no|unset)[^.]{0,20}api key|api key (is )?(missing|not (set|configured))", re.IGNORECASE
 )
+NO_OPENAI_KEY = re.compile(
+    r"(missing|no|unset|without)[^.]{0,20}openai_api_key"
+    r"|openai_api_key[^.]{0,30}(missing|not (set|configured|found|defined)|required|unset)",
+    re.IGNORECASE,
+)
+CREDENTIALS = re.compile(
+    r"\b(sign(ed)?|log(ged)?)[ -]?in\b|token|\bjwt\b|cookie|credential|authenticat|session (has )?expired|bearer",
+    re.IGNORECASE,
+)
 NO_WORKFLOW = re.compile(
     r"(missing|no|unset|invalid) workflow|workflow_?id[^.]{0,20}(missing|not set|required)", re.IGNORECASE
 )
@@ -32,12 +42,15 @@ OLD_SDK = re.compile(
     r"(attribute|property)[^.]{0,20}chatkit|chatkit[^.]{0,30}(is not a function|undefined)|reading '(chatkit|sessions|beta)'",
     re.IGNORECASE,
 )
-SIGNATURE = r"Invalid client secret format|Unsupported token version|getClientSecret\(\)"
-NOT_CONFIGURED = r"getClientSecret is not configured"
 
 
-def _refused(facts: Facts, matches: Callable[[SessionCall], bool]) -> Iterator[Found]:
-    """The page's last request for a secret, when it was refused in this way and in no way that OpenAI's API has."""
+def _refused(
+    facts: Facts, matches: Callable[[SessionCall], bool], is_proof: Callable[[SessionCall], bool] = lambda _: True
+) -> Iterator[Found]:
+    """The page's last request for a secret, when it was refused in this way and in no way that OpenAI's API has.
+
+    `is_proof`: whether the answer says so by itself. An app can pass on the status of what OpenAI answered, without its words.
+    """
     call = facts.failed_session
     if (
         call is None
@@ -49,7 +62,7 @@ def _refused(facts: Facts, matches: Callable[[SessionCall], bool]) -> Iterator[F
     yield Found(
         summary=told(call.exchange),
         evidence=call.evidence,
-        confidence=None if call.is_named else Confidence.LIKELY,
+        confidence=None if call.is_named and is_proof(call) else Confidence.LIKELY,
     )
 
 
@@ -60,7 +73,9 @@ def session_for_nobody(facts: Facts) -> Iterator[Found]:
 
 def session_unauthorized(facts: Facts) -> Iterator[Found]:
     """The app's own sign-in refuses the caller."""
-    yield from _refused(facts, lambda call: call.exchange.status == 401 and not _names_nobody(call))
+    yield from _refused(
+        facts, lambda call: call.exchange.status == 401 and not _names_nobody(call), _asks_for_credentials
+    )
 
 
 def session_refused_by_csrf(facts: Facts) -> Iterator[Found]:
@@ -84,17 +99,18 @@ def session_route_missing(facts: Facts) -> Iterator[Found]:
             and not _names_nobody(call)
             and not NO_WORKFLOW.search(call.error_text)
         ),
+        lambda call: route_confidence(call.exchange) is None,
     )
 
 
 def session_answered_by_page(facts: Facts) -> Iterator[Found]:
     """A web page answers in place of the endpoint."""
-    yield from _refused(facts, lambda call: _is_good_status(call) and _media_type(call) == "text/html")
+    yield from _refused(facts, lambda call: _is_good_status(call) and is_page(call.exchange))
 
 
 def session_without_secret(facts: Facts) -> Iterator[Found]:
     """The endpoint says that all is well, and sends no secret."""
-    for found in _refused(facts, lambda call: _is_good_status(call) and _media_type(call) != "text/html"):
+    for found in _refused(facts, lambda call: _is_good_status(call) and not is_page(call.exchange)):
         yield Found(
             summary=f"{found.summary}, without a client secret in it",
             evidence=found.evidence,
@@ -104,7 +120,11 @@ def session_without_secret(facts: Facts) -> Iterator[Found]:
 
 def api_key_missing_in_app(facts: Facts) -> Iterator[Found]:
     """The app's server has no API key."""
-    yield from _refused(facts, lambda call: call.exchange.status >= 400 and NO_KEY.search(call.error_text) is not None)
+    yield from _refused(
+        facts,
+        lambda call: call.exchange.status >= 400 and NO_KEY.search(call.error_text) is not None,
+        lambda call: NO_OPENAI_KEY.search(call.error_text) is not None,
+    )
 
 
 def workflow_missing_in_app(facts: Facts) -> Iterator[Found]:
@@ -158,16 +178,22 @@ def session_redirected(facts: Facts) -> Iterator[Found]:
         return
     moved = [call for call in facts.sessions if 300 <= call.exchange.status < 400 and call.exchange.status != 304]
     if moved and facts.sessions[-1] is moved[-1]:
-        to = next((v for name, v in _headers(moved[-1]) if name.lower() == "location"), "")
-        after = [
-            x.seq
-            for x in facts.exchanges
-            if x.seq > moved[-1].exchange.seq and to and x.url.endswith(split_url(to).path or to)
-        ]
+        to = moved[-1].exchange.headers.get("location", "")
         yield Found(
             summary=f"{told(moved[-1].exchange)}" + (f" and led to {to}" if to else ""),
-            evidence=(*moved[-1].evidence, *after[:1]),
+            evidence=(*moved[-1].evidence, *_arrival(facts, moved[-1], to)),
         )
+
+
+def _arrival(facts: Facts, moved: SessionCall, to: str) -> tuple[int, ...]:
+    """The line of the request that a redirection led to."""
+    path = split_url(to).path or to
+    after = [x.seq for x in facts.exchanges if to and x.seq > moved.exchange.seq and x.url.endswith(path)]
+    return tuple(after[:1])
+
+
+def _asks_for_credentials(call: SessionCall) -> bool:
+    return "www-authenticate" in call.exchange.headers or CREDENTIALS.search(call.error_text) is not None
 
 
 def _names_nobody(call: SessionCall) -> bool:
@@ -184,14 +210,6 @@ def _has_name(call: SessionCall) -> bool:
 
 def _is_good_status(call: SessionCall) -> bool:
     return 200 <= call.exchange.status < 300
-
-
-def _media_type(call: SessionCall) -> str:
-    return call.exchange.response.media_type if call.exchange.response else ""
-
-
-def _headers(call: SessionCall) -> tuple[tuple[str, str], ...]:
-    return call.exchange.response.headers if call.exchange.response else ()
 
 
 RULES = (
@@ -230,6 +248,7 @@ RULES = (
         cause="The app knows who asks and refuses: a missing role, a nonce or CSRF check without words, a firewall before the app.",
         remedy="Look at the answer's body and at what stands before the app; try with a user who may.",
         finds=session_forbidden,
+        confidence=Confidence.LIKELY,
         covers=("session-app-csrf",),
     ),
     Rule(
@@ -277,6 +296,7 @@ RULES = (
         cause="The workflow's id is neither in the request nor in the server's environment.",
         remedy="Set the variable where the server runs, or send the id.",
         finds=workflow_missing_in_app,
+        confidence=Confidence.LIKELY,
         covers=("session-app-500-missing-key", "app-workflow-env-missing"),
     ),
     Rule(
@@ -286,6 +306,7 @@ RULES = (
         cause="An old version, or a call outside of the beta namespace.",
         remedy="Upgrade the library and call client.beta.chatkit.sessions.create, or the REST endpoint.",
         finds=server_sdk_too_old,
+        confidence=Confidence.LIKELY,
         covers=("session-server-sdk-missing",),
     ),
     Rule(
@@ -295,13 +316,15 @@ RULES = (
         cause="502, 503 and 504 come from what stands before a server that is down, overloaded or unable to reach OpenAI.",
         remedy="Look at the server's log; check that it runs and can reach api.openai.com.",
         finds=session_gateway_failed,
+        confidence=Confidence.LIKELY,
         covers=("session-app-no-response", "openai-sessions-5xx"),
     ),
     Rule(
         id="session-server-error",
         layer=Layer.SESSION,
         title="The session endpoint fails",
-        cause="An exception in the app's own code, or configuration that is missing on the server.",
+        cause="An exception in the app's own code, configuration that is missing on the server, or an error of OpenAI's that the app "
+        "passes on without its words.",
         remedy="Look at the server's log at this moment; make the endpoint pass on what OpenAI answers.",
         finds=session_server_error,
         covers=("session-app-500-missing-key", "session-server-sdk-missing"),

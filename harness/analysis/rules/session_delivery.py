@@ -6,10 +6,12 @@ In: facts. Out: findings of the session's layer.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from math import inf
 
 from harness.analysis.exchanges import is_telemetry
-from harness.analysis.facts import Facts
-from harness.analysis.rules.network import Obstacle, mentions, obstacle_of
+from harness.analysis.facts import SOUNDS_LIKE_IT, Facts, SessionCall, is_loader_candidate
+from harness.analysis.rules.network import Obstacle, mentions, network_confidence, obstacle_of
 from harness.analysis.rules.rule import (
     MDN,
     Confidence,
@@ -24,8 +26,9 @@ from harness.analysis.verdict import Outcome
 
 
 def _failed(facts: Facts, obstacle: Obstacle) -> Iterator[Found]:
+    """The page's last request for a secret failed, and this stood in its way."""
     call = facts.failed_session
-    if call is not None and call.exchange.failure and obstacle_of(facts, call.exchange) is obstacle:
+    if call is not None and obstacle_of(facts, call.exchange) is obstacle:
         if obstacle is Obstacle.UNREACHABLE and call.exchange.status:
             return  # it was reached
         said = mentions(facts, call.exchange)
@@ -33,26 +36,21 @@ def _failed(facts: Facts, obstacle: Obstacle) -> Iterator[Found]:
         yield Found(
             summary=told(call.exchange) + (f": {on_one_line(said[0].event.text, 160)}" if said else ""),
             evidence=(*call.evidence, *lines_of(hits), *lines_of(said[:2])),
-            confidence=None if call.is_named else Confidence.LIKELY,
+            confidence=_confidence(call, obstacle),
         )
 
 
-def session_unreachable(facts: Facts) -> Iterator[Found]:
-    """Nothing answers at the endpoint's address."""
-    yield from _failed(facts, Obstacle.UNREACHABLE)
+def _confidence(call: SessionCall, obstacle: Obstacle) -> Confidence | None:
+    if not call.is_named:
+        return Confidence.LIKELY
+    return network_confidence(call.exchange) if obstacle is Obstacle.UNREACHABLE else None
 
 
 def session_answer_broken(facts: Facts) -> Iterator[Found]:
     """The endpoint began to answer, and the connection broke."""
     call = facts.failed_session
-    is_begun = call is not None and call.exchange.failure != "" and 200 <= call.exchange.status < 300
-    if call is not None and is_begun and not call.exchange.is_aborted:
+    if call is not None and call.exchange.failure and 200 <= call.exchange.status < 300:
         yield Found(summary=told(call.exchange), evidence=call.evidence)
-
-
-def session_blocked_by_cors(facts: Facts) -> Iterator[Found]:
-    """The endpoint is elsewhere and does not allow the page."""
-    yield from _failed(facts, Obstacle.CORS)
 
 
 def session_blocked_by_csp(facts: Facts) -> Iterator[Found]:
@@ -67,38 +65,24 @@ def session_blocked_by_csp(facts: Facts) -> Iterator[Found]:
         s for s in hits if not is_telemetry(s.event.blocked_url) and s.event.blocked_url not in facts.mount.backend_urls
     ]
     named = [s for s in hits if facts.names_session(s.event.blocked_url)]
-    if hits and (named or not facts.is_configured or any(h.error for h in facts.handovers)):
-        first = (named or hits)[0]
+    asked_seq = min((h.asked_seq for h in facts.handovers if h.error), default=inf)
+    likely = [s for s in hits if s.seq > asked_seq or _sounds_like_it(s.event.blocked_url)]
+    if named or likely:
+        first = (named or likely)[0]
         yield Found(
             summary=f"{first.event.directive} of the page's Content-Security-Policy does not allow {first.event.blocked_url}",
-            evidence=lines_of((named or hits)[:4]),
+            evidence=lines_of((named or likely)[:4]),
             confidence=None if named else Confidence.LIKELY,
         )
 
 
-def session_over_plain_http(facts: Facts) -> Iterator[Found]:
-    """A secure page asks for its secret over plain http."""
-    yield from _failed(facts, Obstacle.MIXED)
-
-
-def session_blocked_by_client(facts: Facts) -> Iterator[Found]:
-    """Something in the browser keeps the request back."""
-    yield from _failed(facts, Obstacle.CLIENT)
-
-
-def session_blocked_for_local_network(facts: Facts) -> Iterator[Found]:
-    """The browser guards this machine and its network against the page."""
-    yield from _failed(facts, Obstacle.LOCAL_NETWORK)
-
-
-def session_kept_on_machine(facts: Facts) -> Iterator[Found]:
-    """The endpoint is outside, and this run stays inside."""
-    yield from _failed(facts, Obstacle.HERMETIC)
+def _sounds_like_it(url: str) -> bool:
+    return SOUNDS_LIKE_IT.search(url) is not None and not is_loader_candidate(url)
 
 
 def session_unanswered(facts: Facts) -> Iterator[Found]:
     """The endpoint has the request, and says nothing."""
-    open_calls = [call for call in facts.sessions if call.exchange.is_open and not call.exchange.failure]
+    open_calls = [call for call in facts.sessions if call.exchange.is_open]
     if facts.is_custom or facts.real_secret_seq or not open_calls:
         return
     if any(call.has_secret for call in facts.sessions):
@@ -120,7 +104,7 @@ RULES = (
         title="The session endpoint cannot be reached",
         cause="The backend is not running, or scheme or port are wrong.",
         remedy="Start the backend; compare the address with the one that it listens on.",
-        finds=session_unreachable,
+        finds=partial(_failed, obstacle=Obstacle.UNREACHABLE),
         covers=("session-app-no-response",),
     ),
     Rule(
@@ -138,7 +122,7 @@ RULES = (
         title="The session endpoint does not allow the page's origin",
         cause="The endpoint is on another origin and answers without CORS headers for this one. getClientSecret runs in the page.",
         remedy="Allow the page's origin, and credentials if they are used; or serve the endpoint from the same origin.",
-        finds=session_blocked_by_cors,
+        finds=partial(_failed, obstacle=Obstacle.CORS),
         covers=("session-app-cors",),
         doc=f"{MDN}HTTP/Guides/CORS",
     ),
@@ -158,7 +142,7 @@ RULES = (
         title="A secure page asks for its secret over plain http",
         cause="Browsers do not send requests of https pages to http addresses.",
         remedy="Serve the endpoint over https, or from the page's own origin.",
-        finds=session_over_plain_http,
+        finds=partial(_failed, obstacle=Obstacle.MIXED),
         doc=f"{MDN}Security/Mixed_content",
     ),
     Rule(
@@ -167,7 +151,7 @@ RULES = (
         title="The browser blocks the session endpoint",
         cause="An extension, an ad blocker or a rule inside the browser.",
         remedy="Exempt the site from the blocker; rename the endpoint if lists name it.",
-        finds=session_blocked_by_client,
+        finds=partial(_failed, obstacle=Obstacle.CLIENT),
         covers=("policy-adblock",),
     ),
     Rule(
@@ -176,7 +160,7 @@ RULES = (
         title="The browser keeps the page from an endpoint on the local network",
         cause="A public page may reach this machine or its network only with the permission local-network-access.",
         remedy="Serve page and endpoint from the same place, or grant the permission.",
-        finds=session_blocked_for_local_network,
+        finds=partial(_failed, obstacle=Obstacle.LOCAL_NETWORK),
     ),
     Rule(
         id="session-kept-on-machine",
@@ -184,7 +168,7 @@ RULES = (
         title="The session endpoint is outside, and this run is hermetic",
         cause="A hermetic run answers OpenAI's hosts itself and lets nothing else leave this machine.",
         remedy='Use network = "live" for this project, or point the page to a backend on this machine.',
-        finds=session_kept_on_machine,
+        finds=partial(_failed, obstacle=Obstacle.HERMETIC),
     ),
     Rule(
         id="session-unanswered",

@@ -12,6 +12,7 @@ from harness.analysis.rules.rule import CHATKIT_JS, MDN, Confidence, Found, Laye
 from harness.analysis.tracks import Element
 from harness.model.events import BoxChanged
 
+UNPAINTED = ("clip-path", "content-visibility", "display:contents", "transform")
 STANDING = (Element.UPGRADED, Element.CONFIGURED, Element.LOADED, Element.REMOVED)
 
 
@@ -43,7 +44,12 @@ def element_without_height(facts: Facts) -> Iterator[Found]:
     box = _box(facts)
     if box is not None and box.is_rendered and box.height_px <= 0:
         container = f"; its container {box.container} is {box.container_height_px:g} px high" if box.container else ""
-        yield Found(summary=f"the element is {box.width_px:g}x{box.height_px:g} px{container}", evidence=_seq(facts))
+        yield Found(
+            summary=f"the element is {box.width_px:g}x{box.height_px:g} px{container}",
+            evidence=_seq(facts),
+            # A container that has a height would have given it on.
+            confidence=None if box.container_height_px <= 0 or box.height_css in ("", "auto") else Confidence.LIKELY,
+        )
         return
     event = facts.box.event if facts.box else None
     is_to_come = facts.mount.element is Element.CONNECTED and facts.is_settled
@@ -67,7 +73,7 @@ def element_without_width(facts: Facts) -> Iterator[Found]:
 def container_hidden(facts: Facts) -> Iterator[Found]:
     """The element, or something around it, is not rendered."""
     box = _box(facts)
-    if box is not None and box.hidden_by.startswith(("display", "visibility")):
+    if box is not None and box.hidden_by.startswith(("display:none", "visibility")):
         yield Found(summary=f"the element is hidden by {box.hidden_by}", evidence=_seq(facts))
 
 
@@ -83,6 +89,13 @@ def element_clipped(facts: Facts) -> Iterator[Found]:
     box = _box(facts)
     if box is not None and box.hidden_by.startswith("clipped"):
         yield Found(summary=f"the element is {box.hidden_by}", evidence=_seq(facts))
+
+
+def element_not_painted(facts: Facts) -> Iterator[Found]:
+    """The element has its place, and something around it keeps it from being painted."""
+    box = _box(facts)
+    if box is not None and box.hidden_by.startswith(UNPAINTED):
+        yield Found(summary=f"the element is hidden by {box.hidden_by}", evidence=_seq(facts))
 
 
 def element_off_screen(facts: Facts) -> Iterator[Found]:
@@ -171,6 +184,17 @@ RULES = (
         remedy="Give the container a size, or the element another place.",
         finds=element_clipped,
         covers=("visibility-flex-parent",),
+    ),
+    Rule(
+        id="element-not-painted",
+        layer=Layer.SIGHT,
+        title="The widget has its place and is not painted",
+        cause="A closed <details>, content-visibility, clip-path or a scale of 0 around the element keeps it from the screen; so does "
+        "display:contents on it, which takes its box away.",
+        remedy="Open what contains it; in a test, open it first.",
+        finds=element_not_painted,
+        covers=("visibility-hidden-container",),
+        doc=f"{MDN}API/Element/checkVisibility",
     ),
     Rule(
         id="element-off-screen",

@@ -39,12 +39,11 @@ def stream_of_wrong_type(facts: Facts) -> Iterator[Found]:
     """A stream was asked for, and something else came."""
     wrong = [
         x for x in facts.calls
-        if _wants_stream(x) and 200 <= x.status < 300 and x.response and x.response.media_type != "text/event-stream"
+        if _wants_stream(x) and 200 <= x.status < 300 and x.media_type != "text/event-stream"
     ]  # fmt: skip
     if wrong:
-        kind = wrong[-1].response.media_type if wrong[-1].response else ""
         yield Found(
-            summary=f"{told(wrong[-1])} with {kind or 'no content type'} where text/event-stream is expected",
+            summary=f"{told(wrong[-1])} with {wrong[-1].media_type or 'no content type'} where text/event-stream is expected",
             evidence=tuple(seq for x in wrong[-3:] for seq in evidence_of(x)),
         )
 
@@ -62,7 +61,7 @@ def stream_of_foreign_protocol(facts: Facts) -> Iterator[Found]:
     names = {s.event.name: s.seq for s in facts.events}
     is_over = "chatkit.response.start" in names and "chatkit.response.end" in names
     is_mute = is_over and "chatkit.thread.change" not in names and not facts.errors
-    if streams and is_mute and streams[-1].response and streams[-1].response.media_type == "text/event-stream":
+    if streams and is_mute and streams[-1].media_type == "text/event-stream":
         yield Found(
             summary=f"{streams[-1].url} streamed, and no thread came of it: ChatKit ignores events that it does not know",
             evidence=(*evidence_of(streams[-1]), names["chatkit.response.start"], names["chatkit.response.end"]),

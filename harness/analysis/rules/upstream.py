@@ -18,7 +18,7 @@ WORDS = {
     "user-missing": r"Missing required parameter: '?user",
     "workflow-parameter-missing": r"Missing required parameter: '?workflow",
     "workflow-not-an-object": r"Invalid type for '?workflow",
-    "parameter-unknown": r"Unknown parameter",
+    "parameter-unknown": r"Unknown parameter: '",
     "beta-header-missing": r"OpenAI-Beta",
     "api-key-not-sent": r"Missing bearer or basic authentication|You didn't provide an API key",
     "api-key-incorrect": r"Incorrect API key provided|invalid_api_key",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from time import perf_counter
+from time import process_time
 
 import pytest
 from builders import (
@@ -36,6 +36,7 @@ from builders import (
     page_error,
     pause,
     policy_violated,
+    rejection,
     request_failed,
     request_started,
     script_referenced,
@@ -47,7 +48,7 @@ from builders import (
     visit_ended,
     visit_started,
 )
-from rule_cases import (
+from rule_steps import (
     ELEMENT,
     INVALID,
     as_document,
@@ -59,15 +60,13 @@ from rule_cases import (
     framed,
     idle,
     refused,
-    rejection,
     upgraded,
     with_loader,
 )
+from rule_told import facts
 
 from harness.analysis.diagnosis import diagnose
 from harness.analysis.facts import Facts
-from harness.analysis.gathering import facts_of
-from harness.analysis.prefetch import prefetch_of
 from harness.analysis.result import result_of
 from harness.analysis.rules import RULES
 from harness.analysis.rules.rule import Found, Layer, Rule
@@ -281,28 +280,59 @@ def test_errors_of_the_page_are_findings_unless_they_are_allowed() -> None:
     assert [f.rule for f in result([*hosted(), *noise], console_allow=("Warning: key",)).findings] == ["uncaught-error"]
 
 
+def test_an_error_that_is_thrown_and_written_is_one_finding() -> None:
+    """Frameworks log what they throw once more; what is only written, or too short to compare, is another one."""
+    thrown = page_error("the cart is empty", "TypeError")
+    written = console_message("Uncaught TypeError: the cart is empty\n    at render", "error")
+    got = result([*hosted(), written, thrown, console_message("the cart is full", "error")])
+    assert [(f.rule, len(f.evidence)) for f in got.findings] == [("uncaught-error", 2), ("console-error", 1)]
+    short = result([*hosted(), console_message("Error: x in a box", "error"), page_error("x", "Error")])
+    assert [f.rule for f in short.findings] == ["console-error", "uncaught-error"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"Loading the script '{LOADER}' violates the following Content Security Policy directive: \"script-src 'self'\".",
+        f"Fetch API cannot load {LOADER}. Refused to connect because it violates the document's Content Security Policy.",
+        f"Content-Security-Policy: The page's settings blocked a script (script-src-elem) at {LOADER} from being executed",
+    ],
+)
+def test_what_browsers_write_of_a_violation_is_its_evidence(words: str) -> None:
+    """In the words of Chromium and of Firefox; of another address it is an error of its own."""
+    steps = with_loader(policy_violated("script-src-elem", LOADER), request_failed("r2", "csp"))
+    got = result([*steps, console_message(words, "error")])
+    assert [f.rule for f in got.findings] == ["loader-blocked-by-csp"]
+    assert got.console[0].seq in got.findings[0].evidence
+    other = console_message(words.replace(LOADER, "https://ads.test/a.js"), "error")
+    assert [f.rule for f in result([other, *steps]).findings] == ["console-error", "loader-blocked-by-csp"]
+
+
+def test_an_error_of_every_finding_is_allowed_or_told_once() -> None:
+    """No line of the console is in two findings of the console, nor in one of them and in a rule's."""
+    for steps in (*TRANSCRIPTS.values(), *(steps for steps, _, _ in COMBINED.values())):
+        echoes = [console_message("the chat is broken", "error"), page_error("the chat is broken", "Error")]
+        got = result([*steps, *echoes])
+        lines = [line for f in got.findings if f.rule in ("uncaught-error", "console-error") for line in f.evidence]
+        ruled = {line for f in got.findings if f.rule not in ("uncaught-error", "console-error") for line in f.evidence}
+        assert len(lines) == len(set(lines))
+        assert ruled.isdisjoint(lines)
+
+
 def test_a_hundred_thousand_lines_are_few_findings_soon() -> None:
     """Bounded in number, in evidence, and in time."""
     noise = [console_message(f"error number {n}", "error") for n in range(100_000)]
     lines = entries(visit_started(), TRANSCRIPTS["session-refused"], noise, pause(20_000), visit_ended())
     judgement = judge(lines[:60], Limits(), now_ms=1e9)
-    started_s = perf_counter()
+    started_s = process_time()
     got = result_of(lines, limits=Limits(), started_at="", judgement=judgement)
-    assert perf_counter() - started_s < 30
+    assert process_time() - started_s < 30
     assert told(got)[0] == "session-unauthorized"
     assert len(got.findings) <= 20
     assert all(len(finding.evidence) <= 12 for finding in got.findings)
 
 
 # --- the rules' table ---------------------------------------------------------------------------------------------
-
-
-def facts(steps: Steps) -> Facts:
-    """Return the facts of a visit after which nothing happens any more."""
-    lines = entries(steps, pause(20_000), visit_ended())
-    verdict = judge(lines, Limits()).verdict
-    assert verdict is not None
-    return facts_of(lines, mount=verdict.mount, verdict=verdict, prefetch=prefetch_of(lines, verdict.mount.embed))
 
 
 def broken(_facts: Facts) -> Iterator[Found]:

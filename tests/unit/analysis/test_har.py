@@ -17,6 +17,7 @@ from builders import (
     body,
     body_read,
     entries,
+    exchange,
     hosted,
     request_failed,
     request_finished,
@@ -205,3 +206,22 @@ def test_an_address_that_is_none_has_no_query() -> None:
     """Nothing a page asks for makes the report fail."""
     assert har_entry(request_started(url="http://[::1"))["request"]["queryString"] == []
     assert har(hosted(), browser="chromium")["log"]["browser"] == {"name": "chromium", "version": ""}
+
+
+def test_bodies_stand_in_the_har_up_to_a_bound_and_what_is_left_out_is_said() -> None:
+    """A body that came a thousand times would stand there as often; a visit's other omissions are the log's comment."""
+    lines = entries(*(exchange(f"r{n}", SESSION, body=body("x" * 100)) for n in range(5)))
+    log = har_of(
+        exchanges_of(lines),
+        text_of=lambda kept: kept.sha256,
+        started_at=STARTED_AT,
+        page_title="",
+        browser="",
+        version="",
+        most_chars=350,
+        omitted=("requests (limit: 3)",),
+    )["log"]
+    contents = [entry["response"]["content"] for entry in log["entries"]]
+    assert ["text" in content for content in contents] == [True, True, True, False, False]
+    assert contents[-1]["comment"] == "left out: the bodies of this file are too large; it had 100 bytes"
+    assert log["comment"] == "left out: requests (limit: 3)"

@@ -643,6 +643,15 @@ def test_a_failure_that_something_keeps_open_is_still_a_failure_at_the_time_limi
     assert (verdict.outcome, verdict.reason, verdict.decided_at_ms) == (FAILED, Reason.SCRIPT_FAILED, 15_001)
 
 
+def test_a_failure_just_before_the_time_limit_has_its_quiet_period() -> None:
+    """A page that replaces its widget again and again has not failed because the limit falls on an aborted request."""
+    opened = [*page_with_loader(), *element_shown(), frame_requested("r8")]
+    aborted = [*opened, pause(14_990 - len(entries(opened))), request_failed("r8", "net::ERR_ABORTED")]
+    assert told(verdict_of(aborted)) == (FAILED, Reason.FRAME_FAILED, LIMITS.quiet_ms)
+    again = [element_disconnected(), *element_shown(2), frame_requested("r9")]
+    assert verdict_of(aborted, pause(100), again).outcome is TIMEOUT
+
+
 def test_silence_that_is_not_over_at_the_time_limit_is_a_time_out() -> None:
     """It did not prove anything yet."""
     slow = [visit_started(), pause(14_000), *deadlock()[1:]]

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from builders import TRANSCRIPTS, entries, pause, visit_ended, visit_started
+from disks import disk, largest_file
 
 from harness.analysis.result import result_of
 from harness.analysis.verdict import Limits
 from harness.errors import BundleError
-from harness.model.results import VisitResult
-from harness.report.bundle import read_result, result_dict, write_bytes, write_json, write_result, write_text
+from harness.files import reason_of
+from harness.model.results import Loss, VisitResult
+from harness.report.bundle import (
+    TIMELINE_NAME,
+    Bundle,
+    read_result,
+    result_dict,
+    write_bytes,
+    write_json,
+    write_result,
+    write_text,
+)
 
 RESULTS: dict[str, VisitResult] = {
     name: result_of(
@@ -40,21 +52,57 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == "new"
 
 
-def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     """A full disk in the middle of a file is seen by no reader."""
     path = tmp_path / "file.txt"
     write_text(path, "old")
-
-    def half(self: Path, content: bytes) -> int:
-        with self.open("wb") as file:
-            file.write(content[: len(content) // 2])
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", half)
-    with pytest.raises(BundleError, match=r"cannot write .*file\.txt: No space left on device"):
-        write_text(path, "new and long")
+    with largest_file(100), pytest.raises(BundleError, match=r"cannot write .*file\.txt: File too large"):
+        write_text(path, "new and long" * 20)
     assert path.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_cannot_be_written_costs_no_other(tmp_path: Path) -> None:
+    """It is named with the reason, until it is written after all."""
+    bundle = Bundle(tmp_path)
+    with largest_file(100):
+        assert bundle.write("network.har", b"x" * 200) == "File too large"
+        assert bundle.write("console.log", b"x") == ""
+    assert bundle.missing == (Loss(file="network.har", reason="File too large"),)
+    assert bundle.files == ("console.log",)
+    bundle.write("network.har", b"{}")
+    assert bundle.missing == ()
+
+
+def test_the_verdict_is_worth_more_than_pictures(tmp_path: Path) -> None:
+    """On a full disk other files make room for it, the dearest last; what is given up is named in it."""
+    with disk(tmp_path / "disk", size="40k") as small:
+        bundle = Bundle(small)
+        timeline = b'{"seq":1}\n' * 700
+        (small / TIMELINE_NAME).write_bytes(timeline)
+        bundle.write("console.log", b"x" * 4_000)
+        bundle.write("dom.html", b"x" * 4_000)
+        bundle.write("screenshot-page.png", b"x" * 20_000)
+        (small / "rest").write_bytes(b"x" * 4_000)
+        result = json.dumps({"verdict": "y" * 22_000}).encode()
+        bundle.write_above_all("result.json", lambda: result)
+        assert (small / "result.json").read_bytes() == result
+        assert [loss.file for loss in bundle.missing] == ["screenshot-page.png", "dom.html"]
+        bundle.write_above_all("error-context.md", lambda: b"x" * 8_000)
+        assert len((small / "error-context.md").read_bytes()) == 8_000
+        assert [loss.file for loss in bundle.missing][2:] == ["console.log", TIMELINE_NAME]
+        assert (small / TIMELINE_NAME).read_bytes() == timeline[: len(timeline) // 2]
+        assert {loss.reason for loss in bundle.missing} == {"No space left on device"}
+
+
+def test_nothing_is_given_up_where_that_makes_no_room(tmp_path: Path) -> None:
+    """A read-only disk, a file that may not be so large."""
+    bundle = Bundle(tmp_path)
+    bundle.write("dom.html", b"x")
+    with largest_file(100):
+        bundle.write_above_all("result.json", lambda: b"x" * 200)
+    assert [loss.file for loss in bundle.missing] == ["result.json"]
+    assert bundle.files == ("dom.html",)
 
 
 def test_an_error_names_the_file_and_the_reason(tmp_path: Path) -> None:
@@ -69,21 +117,27 @@ def test_an_error_names_the_file_and_the_reason(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
-def test_an_error_without_words_has_a_reason_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_without_words_has_a_reason_too() -> None:
     """Not every OSError comes from the system."""
-
-    def refuse(_self: Path, _content: bytes) -> int:
-        raise OSError("the share went away")
-
-    monkeypatch.setattr(Path, "write_bytes", refuse)
-    with pytest.raises(BundleError, match="the share went away"):
-        write_text(tmp_path / "a", "b")
+    assert reason_of(OSError("the share went away")) == "the share went away"
+    assert reason_of(OSError()) == "OSError"
 
 
 def test_half_a_character_can_be_written(tmp_path: Path) -> None:
     """A page may say anything."""
     write_json(tmp_path / "a.json", {"text": "\ud83d ✖"})
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"text": "? ✖"}
+
+
+def test_a_result_says_what_is_missing_beside_it(tmp_path: Path) -> None:
+    """One that was saved before results said so can be read, too."""
+    result = replace(RESULTS["hosted"], missing=(Loss(file="network.har", reason="No space left on device"),))
+    write_result(tmp_path / "result.json", result)
+    assert read_result(tmp_path) == result
+    data = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+    assert data.pop("missing") == [{"file": "network.har", "reason": "No space left on device"}]
+    write_json(tmp_path / "result.json", data)
+    assert read_result(tmp_path) == RESULTS["hosted"]
 
 
 @pytest.mark.parametrize("name", RESULTS)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import gzip
+import html
 import io
+import json
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from written import in_json, percent
 
 from harness.model import packing
 from harness.report import search as module
@@ -58,6 +62,39 @@ def test_a_file_with_a_secret_is_deleted_and_named(tmp_path: Path, content: byte
     told = render_proof(proof, folder="test-results")
     assert "1 file is deleted" in told
     assert VALUE not in told
+
+
+# Every kind of file that a run writes, with a secret as that kind of file would hold it.
+ARTIFACTS = {
+    "bundle/timeline.jsonl": json.dumps({"seq": 1, "kind": "ConsoleMessage", "text": f"got {VALUE}"}).encode(),
+    "bundle/result.json": json.dumps({"explanation": f"asked {percent(VALUE)}"}).encode(),
+    "bundle/network.har": json.dumps({"text": json.dumps({"key": VALUE})}).encode(),
+    "bundle/dom.html": f"<p title='{html.escape(VALUE)}'>".encode(),
+    "bundle/console.log": f"      1.0 log      {in_json(VALUE)}\n".encode(),
+    "bundle/error-context.md": f"# NOT MOUNTED ({VALUE})\n".encode(),
+    "bundle/screenshot-page.png": b"\x89PNG\r\n\x1a\n\x00\x00tEXtcomment\x00" + VALUE.encode() + b"\xff",
+    "bundle/trace.zip": archive_of(**{"resources/a.br": b"\xff\xfe" + VALUE.encode()}),
+    "bundle/nested.zip": archive_of(**{"trace.zip": archive_of(**{"trace.network": gzip.compress(VALUE.encode())})}),
+    "junit.xml": f"<failure message='{html.escape(VALUE)}'/>".encode(),
+    "tests.jsonl": json.dumps({"message": f"assert '{VALUE}' == 'x'"}).encode(),
+    "pytest.log": f"E   assert {VALUE!r} == 'x'\n".encode(),
+    "web-server.log": base64.b64encode(f"key={VALUE}".encode()),
+    "report.html": f'<script type="application/json">{json.dumps({"a": json.dumps(VALUE)})}</script>'.encode(),
+}
+
+
+@pytest.mark.parametrize("name", ARTIFACTS)
+def test_a_secret_that_redaction_missed_is_found_in_every_kind_of_file(tmp_path: Path, name: str) -> None:
+    """The same files without it are left alone."""
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(ARTIFACTS[name].replace(VALUE.encode(), b"nothing of that kind"))
+    if not name.endswith(".zip"):
+        prove(tmp_path, [replace(KNOWN, value="another-4711-one")])
+        assert path.exists()
+    path.write_bytes(ARTIFACTS[name])
+    assert prove(tmp_path, [KNOWN]).hits
+    assert not path.exists()
 
 
 def test_a_secret_at_the_border_of_two_chunks_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

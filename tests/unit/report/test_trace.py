@@ -8,14 +8,18 @@ import hashlib
 import json
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import secret_text
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from written import CHARACTERS, sure_base64
 
 from harness.errors import BundleError
-from harness.model.redaction import Redactor
+from harness.model.redaction import Redactor, unfit
 from harness.report import trace as module
 from harness.report.trace import Evidence, is_trace, learn_from_trace, rewrite_trace
 
@@ -202,3 +206,76 @@ def test_a_rewritten_trace_is_known_as_such(tmp_path: Path) -> None:
     assert is_trace(source)
     rewritten(source)
     assert not is_trace(tmp_path / "trace.zip")
+
+
+# --- any trace ----------------------------------------------------------------------------------------------------
+
+VALUES = st.text(st.characters(codec="utf-8", exclude_characters="<>"), min_size=12, max_size=40)
+WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Nd"], exclude_characters="_"), max_size=12)
+ENCODE = [*CHARACTERS.values(), lambda s: base64.b64encode(f"user:{s}".encode()).decode()]
+PACK: list[Callable[[bytes], bytes]] = [bytes, gzip.compress, zlib.compress, lambda content: b"\xff\xfe" + content]
+
+
+@st.composite
+def traces(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> tuple[list[Any], list[Any], dict[str, bytes]]:
+    """Events, network and files of a trace, with these texts anywhere: in values, in names, in headers, in bodies."""
+    values = st.recursive(
+        st.none() | st.booleans() | st.integers() | texts,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+        max_leaves=8,
+    )
+    headers = st.lists(st.fixed_dictionaries({"name": WORDS, "value": texts}), max_size=2)
+    event = st.fixed_dictionaries({"type": st.sampled_from(["console", "event", "before", "log"]), "params": values})
+    events = [OPTIONS, *draw(st.lists(event, max_size=4)), snapshot(draw(texts), ["A", {draw(WORDS): draw(texts)}])]
+    bodies = [draw(st.sampled_from(PACK))(draw(texts).encode()) for _ in range(draw(st.integers(0, 3)))]
+    files = {name_of(body, ".txt"): body for body in bodies}
+    network = [exchange(name, headers=draw(headers)) for name in files]
+    for entry in network:
+        entry["snapshot"]["request"]["url"] = f"https://app.test/{draw(texts)}"
+    return events, network, files
+
+
+@settings(max_examples=60)
+@given(data=st.data(), secret=VALUES)
+def test_no_secret_survives_in_any_trace(
+    data: st.DataObject, secret: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """In any place and encoding, compressed or not; and every line is still JSON, every reference leads somewhere."""
+    assume(not unfit(secret))
+    written = st.tuples(WORDS, st.sampled_from(ENCODE), WORDS).map(lambda t: f"{t[0]} {t[1](secret)} {t[2]}")
+    events, network, files = data.draw(traces(written | WORDS))
+    source = write(tmp_path_factory.mktemp("trace") / "raw.zip", events, network, **files)
+    redactor = Redactor([("token", secret)])
+    target = source.with_name("trace.zip")
+    learn_from_trace(source, redactor)
+    rewrite_trace(source, target, redactor)
+    with zipfile.ZipFile(target) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    forms = [*(write_it(secret) for write_it in CHARACTERS.values()), sure_base64(b"user:", secret.encode())]
+    for name, content in members.items():
+        for reading in (name.encode(), content, *unpacked(content)):
+            assert not [form for form in forms if form.encode() in reading]
+    for name in ("trace.trace", "trace.network"):
+        for line in members[name].splitlines():
+            json.loads(line)
+    for line in members["trace.network"].splitlines():
+        assert json.loads(line)["snapshot"]["response"]["content"]["_file"] in members
+
+
+@settings(max_examples=40)
+@given(data=st.data(), secret=VALUES)
+def test_any_trace_without_secrets_is_the_same(
+    data: st.DataObject, secret: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Names and bytes of files, and every line as a value."""
+    events, network, files = data.draw(traces(WORDS))
+    redactor = Redactor([("token", secret)])
+    raw = json.dumps([events, network], ensure_ascii=False).encode() + b"".join(files.values())
+    assume(not any(value.encode() in raw for value in redactor.secrets))
+    source = write(tmp_path_factory.mktemp("trace") / "raw.zip", events, network, **files)
+    learn_from_trace(source, redactor)
+    rewrite_trace(source, source.with_name("trace.zip"), redactor)
+    with zipfile.ZipFile(source.with_name("trace.zip")) as archive:
+        assert {name: archive.read(name) for name in files} == files
+        for name, lines in (("trace.trace", events), ("trace.network", network)):
+            assert [json.loads(line) for line in archive.read(name).splitlines()] == lines

@@ -1,0 +1,40 @@
+"""The name of a test's folder: readable, short, safe on every file system, and no other test's.
+
+In: pytest's node ids. Out: names. The usual one is pytest-playwright's own; tests whose names come to the same there are told apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from slugify import slugify
+
+LONGEST_CHARS = 140  # 143 bytes are the least that a common file system takes
+KEPT_CHARS = 110
+ATTEMPT = re.compile(r"-(?:retry|again)\d+$")
+
+
+def shared_names(nodeids: Iterable[str]) -> frozenset[str]:
+    """Return the node ids whose usual folder is another test's too: they differ only in case, in punctuation, in an emoji."""
+    usual = {nodeid: slugify(nodeid) for nodeid in dict.fromkeys(nodeids)}
+    counts = Counter(usual.values())
+    return frozenset(nodeid for nodeid, name in usual.items() if counts[name] > 1)
+
+
+def folder_of(nodeid: str, *, retry: int = 0, is_shared: bool = False) -> str:
+    """Return the name of a test's folder; a retry has one of its own, as in Playwright Test."""
+    name = slugify(nodeid)
+    if is_shared or not name or len(name) > LONGEST_CHARS or ATTEMPT.search(name):
+        digest = hashlib.sha256(nodeid.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+        name = f"{name[:KEPT_CHARS]}-{digest}".lstrip("-")
+    return f"{name}-retry{retry}" if retry else name
+
+
+def is_folder_of(bundle: str, nodeid: str) -> bool:
+    """Whether a bundle, named by its folder below the run's, is one of this test's, whichever attempt it was."""
+    name = ATTEMPT.sub("", PurePosixPath(bundle).parts[0])
+    return name in (folder_of(nodeid), folder_of(nodeid, is_shared=True))
