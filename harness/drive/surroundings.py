@@ -71,10 +71,7 @@ def storage_of(context: BrowserContext, redactor: Redactor) -> dict[str, Any]:
         state: Any = context.storage_state()
     except Error:
         return {}
-    cookies = [
-        {**cookie, "value": redactor.header("cookie", f"={cookie['value']}") if cookie["value"] else ""}
-        for cookie in state["cookies"][:MOST_STORED]
-    ]
+    cookies = [{**cookie, "value": redactor.cookie(cookie["value"])} for cookie in state["cookies"][:MOST_STORED]]
     origins = [
         {
             "origin": origin["origin"],

@@ -142,6 +142,12 @@ class Redactor:
                 self.learn("cookie", cookie)
         return self._placeholder("cookie", value)
 
+    def cookie(self, value: str) -> str:
+        """Return the placeholder of a cookie's value, which is looked for elsewhere only when it looks like a token."""
+        if not value or value.startswith("<redacted:"):
+            return value
+        return self.learn("cookie", value) if TOKEN.fullmatch(value) else self._placeholder("cookie", value)
+
     def cut(self, text: str, limit: int) -> str:
         """Return the redacted text, no longer than the limit, and without half a secret at its end."""
         part = text[: limit + LONGEST_SECRET_CHARS]

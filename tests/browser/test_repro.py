@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +118,15 @@ def test_the_smallest_cause_is_found_by_experiment(
 def test_a_request_that_nobody_recorded_goes_nowhere(
     browser: Browser, bundles: Path, config: Config, tmp_path: Path
 ) -> None:
-    """It is in the timeline with what is nearest; nothing leaves the machine."""
-    [recording] = recording_in(bundles / "healthy")
+    """It is in the timeline with what is nearest; nothing leaves the machine. The page's clock is that of the recording."""
+    [recording] = recording_in(bundles / "session-401")
+    recording = replace(recording, started_at="2020-06-01T08:00:00+00:00")
 
     def ask(visit: Any) -> None:
+        now, given, kind = visit.page.evaluate(
+            "[new Date().toISOString(), new Date(0).getTime(), new Date() instanceof Date]"
+        )
+        assert (now[:13], given, kind) == ("2020-06-01T08", 0, True)
         asked = visit.page.evaluate("fetch('https://example.com/api').then((answer) => answer.status, () => 'refused')")
         assert asked == 502
 
