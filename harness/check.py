@@ -17,6 +17,7 @@ from rich.markup import escape
 
 from harness.config import Config
 from harness.drive.interrupts import interrupts
+from harness.launch import launched_browser, opened
 from harness.model.redaction import Redactor
 from harness.model.results import Loss, VisitResult
 from harness.model.texts import in_json, one_line
@@ -25,8 +26,8 @@ from harness.report.context import render_failure, render_prefetch
 from harness.report.losses import render_losses
 from harness.report.run_folder import publish, run_folder_for, shown
 from harness.report.terminal import milestones
-from harness.run import Keep, Visit, target_of
-from harness.visiting import PLAIN, launched_browser, opened_visit, search_for_secrets
+from harness.run import Visit, target_of
+from harness.visiting import PLAIN, search_for_secrets
 
 MOST_CONSOLE_LINES = 5
 
@@ -62,8 +63,7 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
         if not options.as_json:
             resources.enter_context(console.status(f"opening {escape(url)}"))
         browser = resources.enter_context(launched_browser(config))
-        keep = Keep(trace=config.use.trace, screenshot=config.use.screenshot)
-        visit = resources.enter_context(opened_visit(browser, config, target, run / "check", redactor, keep))
+        visit = resources.enter_context(opened(browser, config, target, run / "check", redactor))
         visits.append(visit)
         visit.open()
         for name in options.clicks:

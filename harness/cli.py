@@ -24,11 +24,11 @@ EXIT_CODES = """
 \b
 Exit codes:
    0  passed              5  no test ran             12  preflight failed
-   1  failed              7  passed after a retry    13  broken environment: no browser, a server
-   2  interrupted        10  secret in artifacts         that does not start, a browser that died
-   3  internal error     11  stale or unreadable     14  the page cannot be visited: nothing listens,
-   4  wrong usage or         recording                   no web page, no such button
-      configuration
+   1  failed              7  passed after a retry,   13  broken environment: no browser, no network, a
+   2  interrupted            or degraded                 server that does not start, a browser that died
+   3  internal error     10  secret in artifacts     14  the page cannot be visited: nothing listens,
+   4  wrong usage or     11  stale or unreadable         no web page, no such button
+      configuration          recording
 """
 INTERRUPTED = 2
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -75,6 +75,8 @@ def cli() -> None:
       chatkit-harness check https://staging.example.com/chat --click "Open chat"
       chatkit-harness gate             does this change break the mount? (CI)
       chatkit-harness repro BUNDLE     does a recorded failure happen here too, and why?
+      chatkit-harness preflight        is each hop of a real deployment as it has to be?
+      chatkit-harness smoke            does the real thing work tonight; if not, whose fault is it?
       chatkit-harness serve            a page with a working widget, to look at
       chatkit-harness explain RULE     what a finding's name means, and what to do
       chatkit-harness doctor           what works on this machine
@@ -286,6 +288,32 @@ def gate(
         pytest_args=pytest_args,
     )
     return run_gate(_stdout(), config, chosen)
+
+
+@cli.command(epilog=EXIT_CODES, short_help="Is every hop to a working chat as it has to be? Without a browser.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
+@_config_options
+def preflight(as_json: bool, **options: Any) -> int:
+    """Ask each hop of the project by itself: page, CDN, OpenAI's API with the key, allowlist, the app's own endpoints.
+
+    Sessions that it makes are cancelled again. A key is never shown: its kind and its last four characters are.
+    """
+    from harness.preflight import run_preflight
+
+    return run_preflight(_stdout(), _config(options), os.environ, as_json=as_json)
+
+
+@cli.command(epilog=EXIT_CODES, short_help="Does the real thing work tonight, and if not, whose fault is it?")
+@click.option("--all", "is_all", is_flag=True, help='Every project with network = "live", not only the selected one.')
+@_config_options
+def smoke(is_all: bool, **options: Any) -> int:
+    """Preflight, then real visits; tell people what is new: degraded, failing, recovered, and nothing else.
+
+    The history file knows what was before. Exit code 7 means that it works, but was slow, retried, or has findings.
+    """
+    from harness.smoke import Surroundings, run_smoke
+
+    return run_smoke(_stdout(), _config(options), Surroundings(environ=os.environ), is_all=is_all)
 
 
 @cli.command(short_help="Serve the test page, working or broken, for a browser tab.")

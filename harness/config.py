@@ -17,10 +17,12 @@ from dotenv import dotenv_values
 from harness.config_schema import (
     FILE_NAME,
     GLOBAL_KEYS,
+    KEYS,
     Baseline,
     Chatkit,
     Entry,
     Preflight,
+    Smoke,
     Use,
     Viewport,
     WebServer,
@@ -53,6 +55,7 @@ __all__ = [
     "Preflight",
     "Project",
     "Setting",
+    "Smoke",
     "Use",
     "Viewport",
     "WebServer",
@@ -99,6 +102,7 @@ class Project:
     chatkit: Chatkit  # with this project's own settings
     web_server: WebServer | None = None
     preflight: Preflight | None = None
+    smoke: Smoke = field(default_factory=Smoke)
 
     @property
     def is_embedded(self) -> bool:
@@ -148,7 +152,8 @@ class Config:
         if name not in self.tables:
             raise _unknown_project(name, self.project_names, self.where, "correct the name, or add [projects.…]")
         try:
-            resolved = _resolved(self.tables[name], self.variables, ("projects", name), self.where)
+            given = _without_unset(self.tables[name], self.variables, "projects.*")
+            resolved = _resolved(given, self.variables, ("projects", name), self.where)
             table = checked({"projects": {name: resolved}}, self.where)["projects"][name]
         except ConfigError as error:  # what a variable holds may be a secret that went to the wrong key
             raise ConfigError(masked(str(error), self.secrets)) from None
@@ -317,6 +322,21 @@ def _resolved(value: Any, variables: Mapping[str, Setting], path: tuple[str, ...
     return REFERENCE.sub(lambda match: str(variables[match[1]].value), value)
 
 
+def _without_unset(table: Mapping[str, Any], variables: Mapping[str, Setting], pattern: str) -> dict[str, Any]:
+    """Return a project's table without the keys that may do without their variable, and have to."""
+    left: dict[str, Any] = {}
+    for name, value in table.items():
+        key = KEYS.get(f"{pattern}.{name}")
+        if key is not None and key.may_be_unset and isinstance(value, str):
+            if all(variable in variables for variable in REFERENCE.findall(value)):
+                left[name] = value
+        elif key is None and isinstance(value, Mapping):
+            left[name] = _without_unset(value, variables, f"{pattern}.{name}")
+        else:
+            left[name] = value
+    return left
+
+
 def _project_of(name: str, table: Mapping[str, Any], config: Config) -> Project:
     network, _, recording = str(table.get("network") or "").partition(":")
     is_embedded = "base_url" not in table and "web_server" not in table and network != "replay"
@@ -336,6 +356,7 @@ def _project_of(name: str, table: Mapping[str, Any], config: Config) -> Project:
         chatkit=Chatkit(**{item.name: _chatkit_setting(item.name, table, config).value for item in fields(Chatkit)}),
         web_server=WebServer(**table["web_server"]) if "web_server" in table else None,
         preflight=Preflight(**table["preflight"]) if "preflight" in table else None,
+        smoke=Smoke(**table.get("smoke", {})),
     )
 
 
@@ -394,8 +415,8 @@ def _project_lines(name: str, config: Config) -> list[str]:
         values["network"] = table["network"]
         values |= {key: table[key] for key in ("record", "max_age_days") if key in table}
     values["entries"] = {entry.name: {"click": entry.click} if entry.click else {} for entry in project.entries}
-    for key in ("web_server", "preflight"):
-        part = getattr(project, key)
+    for key in ("web_server", "preflight", "smoke"):
+        part = getattr(project, key) if key in table else None
         values[key] = {item.name: getattr(part, item.name) for item in fields(part)} if part else ""
     values |= {key: getattr(project.chatkit, key) for key in PROJECT_CHATKIT_KEYS if key in table}
     sources = {key: _project_source(key, table, config) for key in values}
@@ -410,7 +431,7 @@ def _project_source(key: str, table: Mapping[str, Any], config: Config) -> str:
     if key in PROJECT_CHATKIT_KEYS:
         return _chatkit_setting(key, table, config).source
     names = dict.fromkeys(name for _, text in texts_of(table[key]) for name in REFERENCE.findall(text))
-    return ", ".join([config.path.name, *(config.variables[name].source for name in names)])
+    return ", ".join([config.path.name, *(config.variables[name].source for name in names if name in config.variables)])
 
 
 def _line(key: str, setting: Setting, config: Config) -> str:

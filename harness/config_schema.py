@@ -38,6 +38,7 @@ class Key:
     kind: Kind
     default: Any = ""
     variable: str = ""
+    may_be_unset: bool = False  # a reference to a variable that is not set leaves the key out, in place of an error
 
 
 def choice(*names: str) -> Kind:
@@ -91,6 +92,15 @@ def is_web_url(value: Any) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
+def is_json(value: Any) -> bool:
+    """Whether the value is a text that holds JSON."""
+    try:
+        json.loads(value)
+    except (TypeError, ValueError):
+        return False
+    return isinstance(value, str)
+
+
 TEXT = Kind(expects="a text", accepts=lambda value: isinstance(value, str))
 FILLED = Kind(expects="a text that is not empty", accepts=lambda value: isinstance(value, str) and bool(value.strip()))
 PATH = Kind(expects="a path that starts with /", accepts=lambda value: isinstance(value, str) and value.startswith("/"))
@@ -107,6 +117,15 @@ NETWORK = Kind(
     accepts=lambda value: isinstance(value, str) and bool(re.fullmatch(r"hermetic|live|replay:.*\S.*", value)),
 )
 RECORD = choice("none", "once", "new_episodes", "all")
+ADDRESS = Kind(
+    expects="a URL, or a path of the page's own origin that starts with /",
+    accepts=lambda value: is_web_url(value) or PATH.accepts(value),
+)
+JSON_TEXT = Kind(expects="JSON in a text", accepts=lambda value: is_json(value))
+REPO = Kind(
+    expects="a repository, owner/name",
+    accepts=lambda value: isinstance(value, str) and re.fullmatch(r"[\w.-]+/[\w.-]+", value) is not None,
+)
 BROWSER = choice("chromium", "firefox", "webkit")
 TRACE = choice("off", "on", "retain-on-failure")
 SCREENSHOT = choice("off", "on", "only-on-failure")
@@ -153,11 +172,35 @@ KEYS: Mapping[str, Key] = {
     "projects.*.web_server.url": Key(kind=WEB_URL),
     "projects.*.web_server.log_ready": Key(kind=TEXT),
     "projects.*.web_server.timeout_ms": Key(kind=whole(1), default=60_000),
-    "projects.*.preflight.api_key": Key(kind=FILLED),
+    "projects.*.preflight.api_key": Key(kind=FILLED, may_be_unset=True),
     "projects.*.preflight.organization": Key(kind=TEXT),
     "projects.*.preflight.project": Key(kind=TEXT),
     "projects.*.preflight.workflows": Key(kind=TEXTS, default=()),
     "projects.*.preflight.domains": Key(kind=TEXTS, default=()),
+    "projects.*.preflight.domain_key": Key(kind=FILLED, may_be_unset=True),
+    "projects.*.preflight.session_url": Key(kind=ADDRESS),
+    "projects.*.preflight.session_body": Key(kind=JSON_TEXT),
+    "projects.*.preflight.session_token": Key(kind=FILLED, may_be_unset=True),
+    "projects.*.preflight.backend_url": Key(kind=ADDRESS),
+    "projects.*.preflight.backend_token": Key(kind=FILLED, may_be_unset=True),
+    "projects.*.preflight.user": Key(kind=FILLED, default="chatkit-harness-preflight"),
+    "projects.*.preflight.api_base": Key(kind=WEB_URL, default="https://api.openai.com"),
+    "projects.*.preflight.cdn_base": Key(kind=WEB_URL, default="https://cdn.platform.openai.com"),
+    "projects.*.preflight.timeout_ms": Key(kind=whole(1), default=10_000),
+    "projects.*.smoke.attempts": Key(kind=whole(1), default=3),
+    "projects.*.smoke.backoff_ms": Key(kind=whole(0), default=5_000),
+    "projects.*.smoke.message": Key(kind=TEXT),
+    "projects.*.smoke.first_token_ms": Key(kind=whole(1), default=10_000),
+    "projects.*.smoke.slow_mount_ms": Key(kind=whole(1), default=8_000),
+    "projects.*.smoke.history": Key(kind=FILLED, default="smoke-history.jsonl"),
+    "projects.*.smoke.webhook": Key(kind=WEB_URL, may_be_unset=True),
+    "projects.*.smoke.github_repo": Key(kind=REPO, may_be_unset=True),
+    "projects.*.smoke.github_token": Key(kind=FILLED, may_be_unset=True),
+    "projects.*.smoke.github_api": Key(kind=WEB_URL, default="https://api.github.com"),
+    "projects.*.smoke.notify_timeout_ms": Key(kind=whole(1), default=10_000),
+    "projects.*.smoke.escalate_after_runs": Key(kind=whole(0), default=3),
+    "projects.*.smoke.escalate_after_minutes": Key(kind=whole(0), default=0),
+    "projects.*.smoke.metrics_file": Key(kind=TEXT),
 }
 GLOBAL_KEYS: Mapping[str, Key] = {name: key for name, key in KEYS.items() if "*" not in name}
 
@@ -224,13 +267,43 @@ class WebServer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preflight:
-    """What is asked of the OpenAI API before a live run."""
+    """What is asked of each hop before a live run, `preflight` of a project."""
 
     api_key: str = field(default="", repr=False)
-    organization: str = ""
-    project: str = ""
+    organization: str = ""  # expected of the key
+    project: str = ""  # expected of the key
     workflows: tuple[str, ...] = ()
-    domains: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()  # to be on the allowlist; empty: the page's own
+    domain_key: str = ""  # of the custom mode
+    session_url: str = ""  # of the app; empty: from `session_endpoint` where that names one address
+    session_body: str = ""  # JSON; empty: the first workflow and the user
+    session_token: str = field(default="", repr=False)  # sent as a bearer
+    backend_url: str = ""  # of the custom mode
+    backend_token: str = field(default="", repr=False)
+    user: str = "chatkit-harness-preflight"
+    api_base: str = "https://api.openai.com"
+    cdn_base: str = "https://cdn.platform.openai.com"
+    timeout_ms: int = 10_000  # for each hop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smoke:
+    """How often a live page is tried, what is slow, and who is told, `smoke` of a project."""
+
+    attempts: int = 3
+    backoff_ms: int = 5_000  # before the second attempt; twice as long before each further one
+    message: str = ""  # sent to the widget; empty: none
+    first_token_ms: int = 10_000
+    slow_mount_ms: int = 8_000
+    history: str = "smoke-history.jsonl"
+    webhook: str = field(default="", repr=False)
+    github_repo: str = ""
+    github_token: str = field(default="", repr=False)
+    github_api: str = "https://api.github.com"
+    notify_timeout_ms: int = 10_000
+    escalate_after_runs: int = 3  # 0: never
+    escalate_after_minutes: int = 0  # 0: never
+    metrics_file: str = ""
 
 
 def problem(what: str, *, where: str, key: str, expected: str, found: str, fix: str) -> ConfigError:
@@ -242,6 +315,8 @@ def problem(what: str, *, where: str, key: str, expected: str, found: str, fix: 
 def wrong_value(key: Key, name: str, value: Any, where: str, fix: str = "") -> ConfigError:
     """Return the error for a value that its key does not accept."""
     example = f"write {name.rsplit('.', 1)[-1]} = {literal(key.default)}" if key.default else "correct the value"
+    if key.kind is WEB_URL and isinstance(value, str) and re.fullmatch(r"[\w.-]+\.?\w+(:\d+)?(/\S*)?", value):
+        example = f"write the scheme too: https://{value}"
     return problem(
         f"{name} is not {key.kind.expects}",
         where=where,

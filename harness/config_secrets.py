@@ -17,7 +17,7 @@ REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 # Shapes that are a secret wherever they stand; a text after "Bearer " may also be an ordinary word.
 SECRET_SHAPES = tuple((kind, shape) for kind, shape in SHAPES if kind != "bearer")
-SECRET_KEY = re.compile(r"(^|[_-])(api_?key|password|passwd|token|secret)s?$", re.IGNORECASE)
+SECRET_KEY = re.compile(r"(^|[_-])(api_?key|password|passwd|token|secret|webhook)s?$", re.IGNORECASE)
 
 # The first one that a variable's name contains is the kind of what it holds.
 VARIABLE_KINDS = {

@@ -14,12 +14,13 @@ from rich.console import Console
 from harness.config import Config
 from harness.drive.interrupts import interrupts
 from harness.errors import BundleError, EmbedError
+from harness.launch import launched_browser, opened
 from harness.model.redaction import Redactor
 from harness.report.context import render_verdict
 from harness.report.recordings import MANIFEST, opened_recording, pack
 from harness.report.run_folder import publish, run_folder_for, shown
-from harness.run import Keep, target_of
-from harness.visiting import PLAIN, launched_browser, opened_visit, search_for_secrets
+from harness.run import target_of
+from harness.visiting import PLAIN, search_for_secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +43,7 @@ def run_record(console: Console, config: Config, url: str, options: RecordOption
         resources.enter_context(interrupts())
         resources.callback(publish, run)
         browser = resources.enter_context(launched_browser(config))
-        keep = Keep(trace=config.use.trace, screenshot=config.use.screenshot, bodies="on")
-        with opened_visit(browser, config, target, run / "record", redactor, keep) as visit:
+        with opened(browser, config, target, run / "record", redactor, bodies="on") as visit:
             visit.open()
             for name in options.clicks:
                 visit.embed.click(name)

@@ -23,6 +23,7 @@ from harness.analysis.suspects import FACTS
 from harness.config import Config
 from harness.drive.interrupts import interrupts
 from harness.errors import ConfigError, RecordingError
+from harness.launch import launched_browser
 from harness.model.recording import Action, Recording
 from harness.model.redaction import Redactor
 from harness.replaying import Cause, Replayed, Smaller, cause_of, change_of, minimised, replayed
@@ -35,7 +36,7 @@ from harness.run import Keep, Visit
 from harness.servers.live import LiveSdk
 from harness.servers.named_faults import fixtures_dir
 from harness.servers.replay import RECORDED
-from harness.visiting import PLAIN, launched_browser, search_for_secrets
+from harness.visiting import PLAIN, search_for_secrets
 
 DIFFERS = 1
 SDK_CHOICES = "recorded, stand-in, live or snapshot:<folder>"
@@ -82,7 +83,7 @@ def run_repro(console: Console, config: Config, path: Path, options: ReproOption
             launched_browser(
                 config,
                 engine or recording.environment.browser or config.use.browser,
-                headless=False if options.is_headed or options.is_paused else None,
+                is_shown=options.is_headed or options.is_paused,
             )
         )
         if options.is_cause:

@@ -274,7 +274,7 @@ class NetworkObserver:
                 secret_format=format_of(secret.value) if secret else "",
                 is_mock=isinstance(parsed, dict) and bool(parsed.get("_mock") or parsed.get("mock")),
                 is_verified=parsed.get("verified") if isinstance(parsed, dict) and "verified" in parsed else None,
-                error_text=_error_text(parsed, text) if answer.status >= 400 else "",
+                error_text=error_text_of(parsed, text) if answer.status >= 400 else "",
                 string_digests=string_digests(text, parsed, self._salt) if answer.media_type in JUDGED_TYPES else (),
                 unread_reason=reason,
             )
@@ -350,7 +350,7 @@ def _span(start: float, end: float) -> float:
     return round(end - start, 3) if start >= 0 and end >= start else -1
 
 
-def _error_text(parsed: object, text: str) -> str:
+def error_text_of(parsed: object, text: str) -> str:
     """The message of an error answer in the shapes APIs use: {error: {message}}, {error}, {message}, {detail}; or of a page."""
     if not isinstance(parsed, dict):
         return _first_words(text) if parsed is None else ""

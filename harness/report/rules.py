@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby
 
+from harness.analysis.rules.hop_rule import HopRule
 from harness.analysis.rules.rule import Rule
 
 HEAD = """# Rules
@@ -18,6 +19,13 @@ Every failing state that chatkit-harness knows by name. This page is generated f
 *certain*: the evidence excludes the alternatives. *likely*: it fits best, and another cause is possible. *possible*: a hint.
 A finding can be less sure than its rule, when the evidence is thinner. Rules that *do not stop the mount* are reported for widgets that
 stand, too.
+"""
+
+
+PREFLIGHT_HEAD = """## Preflight
+
+What only `chatkit-harness preflight` and `smoke` find: they ask each hop by itself, without a browser. Most of what they find
+has one of the names above. *Warning*: the preflight passes with it.
 """
 
 
@@ -42,28 +50,54 @@ def render_rule(rule: Rule) -> str:
     return "\n".join(lines)
 
 
-def first_sentence(rule: Rule) -> str:
+def render_hop_rule(rule: HopRule) -> str:
+    """Return the long form of a rule of the preflight, for a terminal."""
+    lines = [
+        f"{rule.id}: {rule.title}",
+        "",
+        f"  layer:       {rule.layer.value} (preflight)",
+        f"  confidence:  {rule.confidence.value}",
+        f"  found when:  {first_sentence(rule)}",
+        f"  why:         {rule.cause}",
+        f"  to fix:      {rule.remedy}",
+    ]
+    lines += [] if rule.is_fatal else ["  the preflight: passes, with a warning"]
+    lines += [f"  see:         {rule.doc}"] if rule.doc else []
+    return "\n".join(lines)
+
+
+def first_sentence(rule: Rule | HopRule) -> str:
     """Return what the rule looks for: the first line of its function's docstring."""
     told = getattr(rule.finds, "func", rule.finds).__doc__ or ""
     return " ".join(told.strip().splitlines()[:1])
 
 
-def render_list(rules: Iterable[Rule]) -> str:
-    """Return all rules, one a line, by layer."""
+def render_list(rules: Iterable[Rule], hop_rules: Iterable[HopRule]) -> str:
+    """Return all rules, one a line, by layer; those of the preflight at the end."""
     lines = []
     for layer, members in groupby(rules, key=lambda rule: rule.layer):
         lines += ["", f"{layer.value}:"]
         lines += [f"  {rule.id:34} {rule.title}" for rule in members]
+    lines += ["", "preflight:", *(f"  {rule.id:34} {rule.title}" for rule in hop_rules)]
     return "\n".join(lines[1:])
 
 
-def render_rules(rules: Iterable[Rule]) -> str:
+def render_rules(rules: Iterable[Rule], hop_rules: Iterable[HopRule]) -> str:
     """Return the page of all rules, as Markdown."""
     parts = [HEAD]
     for layer, members in groupby(rules, key=lambda rule: rule.layer):
         parts.append(f"## {layer.value[0].upper()}{layer.value[1:]}\n")
         parts += [_entry(rule) for rule in members]
+    parts += [PREFLIGHT_HEAD, *(_hop_entry(rule) for rule in hop_rules)]
     return "\n".join(parts)
+
+
+def _hop_entry(rule: HopRule) -> str:
+    lines = [f"### {rule.id}", "", f"**{rule.title}.** {rule.cause}", "", f"- Found when: {first_sentence(rule)}"]
+    lines.append(f"- To fix: {rule.remedy}")
+    lines.append(f"- Confidence: {rule.confidence.value}" + ("" if rule.is_fatal else "; a warning"))
+    lines += [f"- See: <{rule.doc}>"] if rule.doc else []
+    return "\n".join(lines) + "\n"
 
 
 def _entry(rule: Rule) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.config import Config, Entry, Overrides, WebServer, read_config, render_config
+from harness.config import Config, Entry, Overrides, Preflight, Smoke, WebServer, read_config, render_config
+from harness.config_schema import KEYS
 from harness.errors import ConfigError
 
 # Put together here, so that no file of the project holds anything in the shape of a secret.
@@ -288,6 +289,51 @@ def test_a_wrong_value_from_a_variable_is_found_when_it_is_resolved(tmp_path: Pa
     environ = {"STAGING_URL": "staging", "OPENAI_API_KEY": API_KEY, "STAGING_HOST": "x"}
     message = refusal(tmp_path, STAGING, project="staging", environ=environ)
     assert 'found:    "staging"' in message
+    assert "write the scheme too: https://staging" in message
+
+
+PAGE_OF_STAGING = Path(__file__).parents[2] / "docs" / "staging.md"
+
+
+def test_secrets_of_preflight_and_smoke_may_be_unset(tmp_path: Path) -> None:
+    """The project of docs/staging.md works without its secrets, and with them; nothing else may be missing."""
+    toml = PAGE_OF_STAGING.read_text(encoding="utf-8").partition("```toml")[2].partition("```")[0]
+    environ = {"STAGING_URL": "https://staging.example.com"}
+    project = configured(tmp_path, toml, environ=environ).project("staging")
+    assert project.preflight is not None
+    assert (project.preflight.api_key, project.smoke.webhook, project.smoke.github_token) == ("", "", "")
+    assert (project.preflight.workflows, project.smoke.github_repo) == (("wf_0123",), "acme/chat")
+    secrets = {"OPENAI_API_KEY": API_KEY, "SMOKE_WEBHOOK": "https://hooks.example.com/T0/B0/0123456789abcdef"}
+    config = configured(tmp_path, toml, environ=environ | secrets)
+    assert config.project("staging").smoke.webhook == secrets["SMOKE_WEBHOOK"]
+    assert not [text for text in secrets.values() if text in render_config(config)]
+    assert secrets["SMOKE_WEBHOOK"] in [value for _, value in config.secrets]
+
+
+def test_every_key_of_preflight_and_smoke_is_documented() -> None:
+    """With the default that is in force."""
+    page = PAGE_OF_STAGING.read_text(encoding="utf-8")
+    for dotted, key in KEYS.items():
+        if dotted.startswith(("projects.*.preflight.", "projects.*.smoke.")):
+            name = dotted.rpartition(".")[2]
+            rows = [line for line in page.splitlines() if line.startswith("| `") and f"`{name}`" in line]
+            assert rows, name
+            is_shown = type(key.default) is int or name in ("history", "user")
+            assert not is_shown or str(key.default) in rows[-1], name
+
+
+def test_the_defaults_of_preflight_and_smoke_are_those_of_their_keys() -> None:
+    """They stand in two places: where a file is checked, and where a project has no such table."""
+    for table, made in (("preflight", Preflight()), ("smoke", Smoke())):
+        for dotted, key in KEYS.items():
+            if dotted.startswith(f"projects.*.{table}."):
+                assert getattr(made, dotted.rpartition(".")[2]) == key.default, dotted
+
+
+def test_a_webhook_in_the_file_is_refused(tmp_path: Path) -> None:
+    """Its address is a secret."""
+    message = refusal(tmp_path, '[projects.a.smoke]\nwebhook = "https://hooks.example.com/T0/B0/0123456789abcdef"\n')
+    assert "projects.a.smoke.webhook holds a secret" in message
 
 
 @pytest.mark.parametrize(

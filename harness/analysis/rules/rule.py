@@ -24,6 +24,7 @@ LOAD_IT = f'Put <script src="{LOADER_URL}" async></script> into the document\'s 
 class Layer(StrEnum):
     """Where the chain of a mount breaks, in the order in which it has to hold."""
 
+    NETWORK = "network"  # of the machine that asks; no visit tells, see `hops`
     PAGE = "page"
     SCRIPT = "loader script"
     ELEMENT = "custom element"

@@ -9,6 +9,8 @@ from rich.console import Console
 
 from harness.analysis.diagnosis import GENERAL
 from harness.analysis.rules import BY_ID, RULES
+from harness.analysis.rules.hops import HOP_RULES, HOP_RULES_BY_ID
+from harness.analysis.smoke_states import STATES
 from harness.errors import ConfigError
 from harness.explain import run_explain
 from harness.report.rules import first_sentence, render_list, render_rule, render_rules
@@ -26,10 +28,10 @@ def explained(name: str) -> str:
 
 def test_the_page_of_all_rules_is_up_to_date() -> None:
     """`make rules` writes it anew."""
-    assert PAGE.read_text(encoding="utf-8") == render_rules(RULES)
+    assert PAGE.read_text(encoding="utf-8") == render_rules(RULES, HOP_RULES)
 
 
-@pytest.mark.parametrize("name", [*BY_ID, *GENERAL])
+@pytest.mark.parametrize("name", [*BY_ID, *HOP_RULES_BY_ID, *GENERAL, *STATES])
 def test_every_name_is_explained(name: str) -> None:
     """What it is, why it happens, what to do."""
     text = explained(name)
@@ -40,9 +42,9 @@ def test_every_name_is_explained(name: str) -> None:
 
 def test_without_a_name_all_are_listed() -> None:
     """By layer, one a line."""
-    text = render_list(RULES)
+    text = render_list(RULES, HOP_RULES)
     assert text == explained("").rstrip("\n")
-    assert all(f"  {name} " in text for name in BY_ID)
+    assert all(f"  {name} " in text for name in (*BY_ID, *HOP_RULES_BY_ID))
     assert "loader script:" in text.splitlines()
 
 
@@ -58,5 +60,5 @@ def test_a_mistyped_name_is_answered_with_the_nearest() -> None:
 
 def test_what_a_rule_looks_for_is_a_sentence() -> None:
     """The first line of its function, or of what it is made from."""
-    assert all(first_sentence(rule).endswith(".") for rule in RULES)
+    assert all(first_sentence(rule).endswith(".") for rule in (*RULES, *HOP_RULES))
     assert "None" not in render_rule(RULES[0])

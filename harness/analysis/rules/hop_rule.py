@@ -1,0 +1,85 @@
+"""What the rules of hops have in common: their shape, and what they ask of a preflight.
+
+In: nothing. Out: the types that `hops`, `api_hops` and `ahead` fill in, and small questions about hops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from harness.analysis.rules.rule import Confidence, Found, Layer
+from harness.model.addresses import split_url
+from harness.model.hops import Failure, Hop, Kind, Preflight
+
+STATUS_PAGE = "https://status.openai.com"
+KEYS_PAGE = "https://platform.openai.com/api-keys"
+UNREACHED = (Failure.NAME, Failure.REFUSED, Failure.UNREACHABLE, Failure.SLOW_CONNECT, Failure.TLS, Failure.BROKEN)
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+API_KINDS = (Kind.MODELS, Kind.API_SESSION)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HopRule:
+    """A failing state that only a preflight knows."""
+
+    id: str
+    layer: Layer
+    title: str
+    cause: str
+    remedy: str
+    finds: Callable[[Preflight], Iterator[Found]]
+    confidence: Confidence = Confidence.CERTAIN
+    is_fatal: bool = True  # the preflight fails with it; else it is a warning
+    hides: tuple[str, ...] = ()  # what the same hops mean besides, when this one is found
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """A visit's rule that headers give away before a browser meets it."""
+
+    rule: str
+    finds: Callable[[Preflight], Iterator[Found]]
+
+
+def numbers_of(*hops: Hop) -> tuple[int, ...]:
+    """Return the numbers of hops, as evidence."""
+    return tuple(dict.fromkeys(hop.number for hop in hops))
+
+
+def is_here(hop: Hop) -> bool:
+    """Whether a hop asks this machine."""
+    return (split_url(hop.url).hostname or "") in LOOPBACK
+
+
+def waited(hop: Hop) -> str:
+    """Return how long a hop was waited for, as a clause."""
+    begun = "began to answer and did not end" if hop.status else "has had no answer"
+    return f"{begun} within {hop.limit_ms / 1000:g} s"
+
+
+def skipped_of(preflight: Preflight, *kinds: Kind) -> list[Hop]:
+    """Return the hops of these kinds that were not asked."""
+    return [hop for hop in preflight.hops if hop.kind in kinds and hop.skipped]
+
+
+def page_of(preflight: Preflight) -> Hop | None:
+    """Return the page, when it was answered."""
+    return next((hop for hop in preflight.of(Kind.PAGE) if hop.is_answered), None)
+
+
+def owner_of(preflight: Preflight) -> Hop | None:
+    """Return the first answer that names the key's organisation and project; not every answer does."""
+    return next((hop for hop in preflight.of(*API_KINDS) if hop.project or hop.organization), None)
+
+
+def workflow_404s(preflight: Preflight) -> list[Hop]:
+    """Return the hops whose workflow was not found."""
+    return [h for h in preflight.of(Kind.API_SESSION) if h.status == 404 and "Workflow" in h.error_text]
+
+
+def origin_of(url: str) -> str:
+    """Return the origin of an address."""
+    parts = split_url(url)
+    return f"{parts.scheme}://{parts.netloc}"
