@@ -320,7 +320,7 @@ class Visit:
             self._take_screenshots()
         is_there = not page.is_closed() and not self.embed.is_crashed and bounds.dom_chars > 0
         dom = dom_html(page, self._recorder.timeline.redactor, bounds) if is_there else ""
-        self._environment = environment_of(page)
+        self._environment = environment_of(page, is_whole=self._wants(self._keep.bodies, before))
         self._stop_trace(before)
         return dom
 

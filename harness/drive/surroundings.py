@@ -16,11 +16,11 @@ from harness.model.redaction import Redactor
 ANSWER_TIMEOUT_S = 2
 MOST_STORED = 200  # cookies, and values of an origin's storage
 LONGEST_STORED_CHARS = 20_000
-LOOK = """() => {
-  const options = Intl.DateTimeFormat().resolvedOptions(), isDark = matchMedia('(prefers-color-scheme: dark)').matches;
-  return { user_agent: navigator.userAgent, locale: navigator.language, timezone: options.timeZone, scale: devicePixelRatio,
-    color_scheme: isDark ? 'dark' : 'light' };
-}"""
+LOOK = """(isWhole) => ({
+  user_agent: navigator.userAgent, locale: navigator.language, scale: devicePixelRatio,
+  color_scheme: matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light',
+  timezone: isWhole ? Intl.DateTimeFormat().resolvedOptions().timeZone : '',
+})"""
 SHIFT = """(() => {
   const Native = Date, offset = OFFSET, clock = Native.now.bind(Native);
   const now = { now() { return clock() + offset; } }.now;
@@ -36,8 +36,11 @@ SHIFT = """(() => {
 """
 
 
-def environment_of(page: Page) -> Environment:
-    """Return what the page sees; only what Playwright knows by itself where the page does not answer."""
+def environment_of(page: Page, *, is_whole: bool = True) -> Environment:
+    """Return what the page sees; only what Playwright knows by itself where the page does not answer.
+
+    `is_whole`: with the time zone, whose name costs a page as much time as many a mount.
+    """
     browser, size = page.context.browser, page.viewport_size
     known = Environment(
         browser=browser.browser_type.name if browser else "",
@@ -45,7 +48,7 @@ def environment_of(page: Page) -> Environment:
         width=size["width"] if size else 0,
         height=size["height"] if size else 0,
     )
-    seen = {} if page.is_closed() else page._sync(_seen(page))
+    seen = {} if page.is_closed() else page._sync(_seen(page, is_whole))
     texts = {name: str(seen.get(name, "")) for name in ("user_agent", "locale", "timezone", "color_scheme")}
     return Environment(
         browser=known.browser,
@@ -57,9 +60,9 @@ def environment_of(page: Page) -> Environment:
     )
 
 
-async def _seen(page: Page) -> dict[str, Any]:
+async def _seen(page: Page, is_whole: bool) -> dict[str, Any]:
     try:
-        answer = await asyncio.wait_for(page.main_frame._impl_obj.evaluate(LOOK), ANSWER_TIMEOUT_S)
+        answer = await asyncio.wait_for(page.main_frame._impl_obj.evaluate(LOOK, is_whole), ANSWER_TIMEOUT_S)
     except (Error, TimeoutError):  # a page that is busy, or gone
         return {}
     return answer if isinstance(answer, dict) else {}

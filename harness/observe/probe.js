@@ -252,9 +252,8 @@
   // --- streams: the pieces of an answer, and when they are read ---
   const streams = new WeakMap(), readers = new WeakMap(), STREAM_MS = 250, STREAM_LIMIT = 500000;
   const told = (/** @type {any} */ s) => {
-    s.isPlanned = false;
     const { at, texts, url, number } = s;
-    s.at = []; s.texts = [];
+    Object.assign(s, { isPlanned: false, at: [], texts: [] });
     if (at.length) send({ kind: 'stream-read', url, number, at_ms: at, texts });
   };
   const piece = (/** @type {any} */ s, /** @type {any} */ { done, value }) => {
@@ -287,7 +286,7 @@
         return result;
       },
     });
-    Object.defineProperty(Response.prototype, 'body', { ...body, get: /** @type {any} */ (Object.getOwnPropertyDescriptor(known, 'body')).get });
+    Object.defineProperty(Response.prototype, 'body', { ...body, get: Object.getOwnPropertyDescriptor(known, 'body')?.get });
     Object.assign(source, { getReader: natives.getReader, pipeThrough: natives.pipeThrough });
     reading.read = natives.read;
   } catch { /* one missing fact */ }
