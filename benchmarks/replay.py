@@ -1,6 +1,6 @@
 """How faithful replays are: some scenarios recorded once and had again many times, and the gaps of a streamed reply.
 
-    python benchmarks/replay.py [--times 100] [--only session-401 frame-400 zero-height]
+    python -m benchmarks.replay [--times 100] [--only session-401 frame-400 zero-height]
 
 Every replay has to come to the recorded verdict and cause, with every server down. The gaps between the pieces of a stream are measured
 where the page reads them, once recorded and in each replay of it.
