@@ -14,11 +14,18 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Error
 
-from harness.config import Config
-from harness.errors import EnvironmentFailure, HarnessError
+from harness.config import Config, Project
+from harness.drive.replaying import replay_options
+from harness.episodes import episode_of, keep_episode
+from harness.errors import ConfigError, EnvironmentFailure, HarnessError
 from harness.model.bounds import Allowance
+from harness.model.recording import Recording
 from harness.model.redaction import Redactor
+from harness.replaying import change_of, elsewhere_of, opened_replay, target_of_recording
+from harness.report.recordings import opened_recording
 from harness.run import Keep, Target, Visit, context_options, open_visit, target_of
+from harness.servers.live import LiveRest
+from harness.servers.replay import serve_replay
 from harness.servers.server import Stack
 
 NewContext = Callable[..., BrowserContext]
@@ -76,16 +83,26 @@ class Chatkit:
         scenario: str = "",
         fault: str = "",
         project: str = "",
+        recording: str | Path = "",
         **context_args: Any,
     ) -> Visit:
         """Open an entry of the project, or a URL, and return the visit; its mount is not awaited.
 
         `click` names a button to press instead of the entry's own. `scenario` belongs to the embedded default.
         `fault` is the name of a fault, or an expression such as "delay:session=8s", to bring in at the network of any page.
+        `recording`: a bundle that answers every request in place of the network, with the clicks that were made when it was recorded.
         `context_args` go to Playwright's `new_context`. Raises ConfigError for an unknown name, PageError when the page
         cannot be visited or has no such button.
         """
+        if recording:
+            return self._open_recording(self.config.root / recording, fault, context_args)
+        found = self.config.project(project)
+        if found.network == "replay" and not what.startswith(("http://", "https://")):
+            return self._open_episode(found, what, click, fault, context_args)
         target = self._target(what, click=click, scenario=scenario or self._scenario, fault=fault, project=project)
+        return self._open_target(target, context_args)
+
+    def _open_target(self, target: Target, context_args: dict[str, Any], *, bodies: str = "only-on-failure") -> Visit:
         needs_servers = target.network == "hermetic"
         context = self._fresh_context(
             context_options(self.config, target.network, has_faults=bool(target.faults)) | context_args
@@ -97,13 +114,66 @@ class Chatkit:
                 target=target,
                 folder=self._next_folder(),
                 redactor=self.redactor,
-                keep=Keep(trace=self.config.use.trace, screenshot=self.config.use.screenshot),
+                keep=Keep(trace=self.config.use.trace, screenshot=self.config.use.screenshot, bodies=bodies),
                 stack=self._stack() if needs_servers else None,
                 allowance=self._allowance,
             )
         )
         self.visits.append(visit)
         visit.open()
+        return visit
+
+    def _open_recording(self, path: Path, fault: str, context_args: dict[str, Any]) -> Visit:
+        recording, _ = self._open.enter_context(opened_recording(path))
+        visit = self._replayed(recording, target_of_recording(recording), fault, context_args, is_open=False)
+        visit.open()
+        for action in recording.actions:
+            if action.action == "click":
+                visit.embed.click(action.target)
+        return visit
+
+    def _open_episode(
+        self, project: Project, entry: str, click: str, fault: str, context_args: dict[str, Any]
+    ) -> Visit:
+        """Open an entry of a project that has recordings, as its record mode says."""
+        episode = self._open.enter_context(episode_of(project, entry))
+        folder = self._next_folder()
+        if episode.is_kept:
+            self._open.callback(keep_episode, folder, episode.path, self.redactor)
+        network = "hermetic" if project.web_server else "live"
+        is_elsewhere = bool(project.base_url or project.web_server)
+        if episode.recording is None and not is_elsewhere:
+            raise ConfigError(f"project {project.name!r} has nothing to record: give it a base_url or a web_server")
+        if is_elsewhere:
+            target = target_of(project, entry=entry, click=click, fault="" if episode.recording else fault)
+        else:
+            assert episode.recording is not None
+            target = replace(target_of_recording(episode.recording), project=project.name, click=click)
+        if episode.recording is None:
+            return self._open_target(replace(target, network=network), context_args, bodies="on")
+        target = replace(target, network="replay", entry=entry)
+        visit = self._replayed(episode.recording, target, fault, context_args, is_open=episode.is_open)
+        visit.open()
+        if not is_elsewhere and not click:
+            for action in episode.recording.actions:
+                if action.action == "click":
+                    visit.embed.click(action.target)
+        return visit
+
+    def _replayed(
+        self, recording: Recording, target: Target, fault: str, context_args: dict[str, Any], *, is_open: bool
+    ) -> Visit:
+        change = change_of([fault] if fault else [])
+        elsewhere = elsewhere_of(recording, change) or (LiveRest() if is_open else None)
+        server = self._open.enter_context(serve_replay(recording, faults=change.faults, elsewhere=elsewhere))
+        context = self._fresh_context(
+            replay_options(recording, server.url, browser=self.config.use.browser) | context_args
+        )
+        keep = Keep(trace=self.config.use.trace, screenshot=self.config.use.screenshot, bodies="on")
+        visit = self._open.enter_context(
+            opened_replay(context, recording, target, self._next_folder(), server, self.config, keep, self.redactor)
+        )
+        self.visits.append(visit)
         return visit
 
     def _fresh_context(self, options: dict[str, Any]) -> BrowserContext:

@@ -13,14 +13,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
 from harness.config import Config
 from harness.drive.interrupts import interrupts
-from harness.errors import HarnessError, SecretFound
+from harness.errors import HarnessError
 from harness.launch import launched_browser, opened
 from harness.model.redaction import Redactor
 from harness.model.results import Loss, VisitResult
@@ -30,13 +29,12 @@ from harness.report.context import render_failure, render_prefetch
 from harness.report.losses import render_losses
 from harness.report.run_folder import publish, run_folder_for, shown
 from harness.report.run_report import REPORT_NAME
-from harness.report.search import NOT_SEARCHED, Secret, prove, render_proof
 from harness.report.terminal import milestones
 from harness.run import Visit, target_of
 from harness.run_files import RunFiles, record_of
+from harness.visiting import PLAIN, search_for_secrets
 
 MOST_CONSOLE_LINES = 5
-PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}  # text as it is, for any terminal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,17 +127,7 @@ class _Ending:
         losses = self.files.end(exit_code=code, problems=problems)
         if losses:
             plain.print(render_losses(losses, folder=shown(self.run)), style="bold red", **PLAIN)
-        for kind, why in self.redactor.refused:
-            plain.print(f"not redacted: a secret of the kind {kind}, because {why}", **PLAIN)
-        if not self.options.is_searched:
-            plain.print(NOT_SEARCHED, style="bold yellow", **PLAIN)
-            return
-        proof = prove(self.run, (Secret(kind=kind, value=value) for kind, value in self.redactor.learned))
-        found = render_proof(proof, folder=shown(self.run))
-        if proof.hits:
-            raise SecretFound(found)
-        if found:
-            plain.print(found, **PLAIN)
+        search_for_secrets(plain, self.run, self.redactor, is_searched=self.options.is_searched)
 
 
 @contextmanager

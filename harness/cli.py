@@ -74,6 +74,7 @@ def cli() -> None:
     Begin with one of these:
       chatkit-harness check https://staging.example.com/chat --click "Open chat"
       chatkit-harness gate             does this change break the mount? (CI)
+      chatkit-harness repro BUNDLE     does a recorded failure happen here too, and why?
       chatkit-harness preflight        is each hop of a real deployment as it has to be?
       chatkit-harness smoke            does the real thing work tonight; if not, whose fault is it?
       chatkit-harness serve            a page with a working widget, to look at
@@ -144,6 +145,104 @@ def check(
         ci="" if as_json else ci_system(ci, os.environ),
     )
     return run_check(_stdout(), _config(options), url, chosen)
+
+
+@cli.command(epilog=EXIT_CODES, short_help="Does a recorded visit fail here too, and why?")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option(
+    "--timing",
+    type=click.Choice(["recorded", "fast"]),
+    default="recorded",
+    show_default=True,
+    help="How soon to answer.",
+)
+@click.option("--click", "clicks", multiple=True, metavar="NAME", help="A button, link or text to click besides.")
+@click.option("--what-if", multiple=True, metavar="CHANGE", help="Change one thing: session=healthy, delay:session=8s.")
+@click.option("--cause", is_flag=True, help="Find by experiment the smallest thing whose healing lets it mount.")
+@click.option(
+    "--sdk", default="recorded", show_default=True, metavar="SOURCE", help="stand-in, live, snapshot:<folder>."
+)
+@click.option(
+    "--minimise", type=click.Path(path_type=Path), metavar="PATH", help="Write a smaller bundle: folder or zip."
+)
+@click.option("--to-scenario", default="", metavar="NAME", help="Make a test of your own suite of it.")
+@click.option("--pause", is_flag=True, help="Show the browser, and keep the page open after the verdict.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
+@click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
+@_config_options
+def repro(
+    bundle: Path,
+    timing: str,
+    clicks: tuple[str, ...],
+    what_if: tuple[str, ...],
+    cause: bool,
+    minimise: Path | None,
+    to_scenario: str,
+    sdk: str,
+    pause: bool,
+    as_json: bool,
+    no_secret_scan: bool,
+    **options: Any,
+) -> int:
+    """Replay BUNDLE, the folder of a visit or one zip of it, in a real browser: every request is answered from it, none leaves.
+
+    \b
+    Exit codes of its own:
+       0  the same verdict for the same cause; with --what-if or --sdk: the widget mounts; with --cause: one was found
+       1  something else
+      11  the recording cannot be read
+    """
+    from harness.repro import ReproOptions, run_repro
+
+    chosen = ReproOptions(
+        timing=timing,
+        clicks=clicks,
+        what_if=what_if,
+        is_cause=cause,
+        minimise=minimise,
+        to_scenario=to_scenario,
+        sdk=sdk,
+        is_headed=options["headed"],
+        is_paused=pause,
+        as_json=as_json,
+        is_searched=not no_secret_scan,
+    )
+    return run_repro(_stdout(), _config(options), bundle, chosen)
+
+
+@cli.command(epilog=EXIT_CODES, short_help="Record a visit, so that it can be replayed.")
+@click.argument("url")
+@click.option("--click", "clicks", multiple=True, metavar="NAME", help="A button, link or text to click first.")
+@click.option("--send", "messages", multiple=True, metavar="TEXT", help="A message to send when the widget is mounted.")
+@click.option("--fault", default="", metavar="NAME", help="Break something on purpose; `faults` lists what there is.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the bundle as this zip, too.")
+@click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
+@_config_options
+def record(
+    url: str,
+    clicks: tuple[str, ...],
+    messages: tuple[str, ...],
+    fault: str,
+    out: Path | None,
+    no_secret_scan: bool,
+    **options: Any,
+) -> int:
+    """Open URL, do what is named, and keep everything that `repro` needs. Ends with 0 whatever the verdict."""
+    from harness.record import RecordOptions, run_record
+
+    chosen = RecordOptions(clicks=clicks, messages=messages, fault=fault, out=out, is_searched=not no_secret_scan)
+    return run_record(_stdout(), _config(options), url, chosen)
+
+
+@cli.command(short_help="Make one zip of a visit's folder.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="The zip; beside the folder by default.")
+@click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
+def pack(folder: Path, out: Path | None, **_debug: Any) -> int:
+    """Make one zip of FOLDER, the bundle of a visit, to send to somebody."""
+    from harness.record import run_pack
+
+    return run_pack(_stdout(), folder, out)
 
 
 @cli.command(epilog=EXIT_CODES, short_help="Does this change break the mount? For CI.")

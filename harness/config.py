@@ -93,7 +93,10 @@ class Project:
     page: str  # a path below the base URL
     base_url: str = ""  # empty: the URL of `web_server`, or the embedded default
     scenario: str = ""  # of the embedded default; empty for everything else
-    network: str  # "hermetic" | "live"
+    network: str  # "hermetic" | "live" | "replay"
+    recording: Path | None = None  # what is replayed; `{entry}` in it stands for the entry's name
+    record: str = "none"  # "none" | "once" | "new_episodes" | "all": when the recording is made, or made anew
+    max_age_days: int | None = None  # an older recording is refused
     session_endpoint: str = ""  # a glob; empty: found by itself
     entries: tuple[Entry, ...]
     chatkit: Chatkit  # with this project's own settings
@@ -104,7 +107,7 @@ class Project:
     @property
     def is_embedded(self) -> bool:
         """Whether our own page is tested."""
-        return not self.base_url and self.web_server is None
+        return not self.base_url and self.web_server is None and self.network != "replay"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,7 +338,8 @@ def _without_unset(table: Mapping[str, Any], variables: Mapping[str, Setting], p
 
 
 def _project_of(name: str, table: Mapping[str, Any], config: Config) -> Project:
-    is_embedded = "base_url" not in table and "web_server" not in table
+    network, _, recording = str(table.get("network") or "").partition(":")
+    is_embedded = "base_url" not in table and "web_server" not in table and network != "replay"
     page = table.get("page") or (EMBEDDED_PAGE if is_embedded else "/")
     entries = table.get("entries") or (EMBEDDED_ENTRIES if is_embedded and page == EMBEDDED_PAGE else {"page": {}})
     return Project(
@@ -343,7 +347,10 @@ def _project_of(name: str, table: Mapping[str, Any], config: Config) -> Project:
         page=page,
         base_url=table.get("base_url", ""),
         scenario=table.get("scenario") or (EMBEDDED_SCENARIO if is_embedded else ""),
-        network=table.get("network") or ("live" if "base_url" in table and "web_server" not in table else "hermetic"),
+        network=network or ("live" if "base_url" in table and "web_server" not in table else "hermetic"),
+        recording=config.root / recording if recording else None,
+        record=table.get("record") or "none",
+        max_age_days=table.get("max_age_days"),
         session_endpoint=table.get("session_endpoint", ""),
         entries=tuple(Entry(name=entry, **options) for entry, options in entries.items()),
         chatkit=Chatkit(**{item.name: _chatkit_setting(item.name, table, config).value for item in fields(Chatkit)}),
@@ -404,6 +411,9 @@ def _project_lines(name: str, config: Config) -> list[str]:
     values: dict[str, Any] = {
         key: getattr(project, key) for key in ("page", "base_url", "scenario", "network", "session_endpoint")
     }
+    if project.recording is not None:
+        values["network"] = table["network"]
+        values |= {key: table[key] for key in ("record", "max_age_days") if key in table}
     values["entries"] = {entry.name: {"click": entry.click} if entry.click else {} for entry in project.entries}
     for key in ("web_server", "preflight", "smoke"):
         part = getattr(project, key) if key in table else None

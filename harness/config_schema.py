@@ -112,6 +112,11 @@ TEXTS = Kind(
     accepts=lambda value: isinstance(value, list | tuple) and all(isinstance(item, str) for item in value),
     is_text=False,
 )
+NETWORK = Kind(
+    expects='"hermetic", "live" or "replay:<recording>", such as "replay:recordings/happy.zip"',
+    accepts=lambda value: isinstance(value, str) and bool(re.fullmatch(r"hermetic|live|replay:.*\S.*", value)),
+)
+RECORD = choice("none", "once", "new_episodes", "all")
 ADDRESS = Kind(
     expects="a URL, or a path of the page's own origin that starts with /",
     accepts=lambda value: is_web_url(value) or PATH.accepts(value),
@@ -155,7 +160,9 @@ KEYS: Mapping[str, Key] = {
     "projects.*.page": Key(kind=PATH, default=None),
     "projects.*.base_url": Key(kind=WEB_URL),
     "projects.*.scenario": Key(kind=FILLED, default=None),
-    "projects.*.network": Key(kind=choice("hermetic", "live"), default=None),
+    "projects.*.network": Key(kind=NETWORK, default=None),
+    "projects.*.record": Key(kind=RECORD, default=None),
+    "projects.*.max_age_days": Key(kind=whole(1), default=None),
     "projects.*.session_endpoint": Key(kind=FILLED),
     "projects.*.prefetch": Key(kind=PREFETCH, default=None),
     "projects.*.mount_timeout_ms": Key(kind=whole(1), default=None),

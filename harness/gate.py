@@ -42,6 +42,7 @@ SENTENCES = {
     5: "failed: no test ran, and a gate that ran nothing is not green",
     PASSED_AFTER_RETRY: "passed, but only after a retry: {flaky} of {all} tests",
     10: "failed: a secret was found in what the run wrote",
+    11: "failed: a recording is stale, or cannot be read",
     13: "broken environment: the page was not judged",
 }
 

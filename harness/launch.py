@@ -22,15 +22,17 @@ from harness.run import Keep, Target, Visit, context_options, open_visit
 
 
 @contextmanager
-def launched_browser(config: Config) -> Iterator[Browser]:
-    """Yield the configured browser. Raises EnvironmentFailure when it is not there, or does not start."""
+def launched_browser(config: Config, engine: str = "", *, is_shown: bool = False) -> Iterator[Browser]:
+    """Yield the configured browser, or another engine. Raises EnvironmentFailure when it is not there, or does not start."""
     use = config.use
-    options = find_browser(use.browser, use.executable_path, os.environ, headless=use.headless).launch_options()
+    engine, is_headless = engine or use.browser, use.headless and not is_shown
+    path = use.executable_path if engine == use.browser else ""
+    options = find_browser(engine, path, os.environ, headless=is_headless).launch_options()
     with ExitStack() as resources:
         with driver_in_a_group_of_its_own():
             playwright = resources.enter_context(sync_playwright())
         try:
-            browser: Browser = getattr(playwright, use.browser).launch(headless=use.headless, **options)
+            browser: Browser = getattr(playwright, engine).launch(headless=is_headless, **options)
         except Error as error:
             raise launch_failure(error.message, options) from error
         try:
@@ -40,11 +42,19 @@ def launched_browser(config: Config) -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(browser: Browser, config: Config, target: Target, folder: Path, redactor: Redactor) -> Iterator[Visit]:
+def opened(
+    browser: Browser,
+    config: Config,
+    target: Target,
+    folder: Path,
+    redactor: Redactor,
+    *,
+    bodies: str = "only-on-failure",
+) -> Iterator[Visit]:
     """Yield a visit in a context of its own. Raises EnvironmentFailure when the browser dies."""
     options: dict[str, Any] = context_options(config, target.network, has_faults=bool(target.faults))
     context = browser.new_context(**options)
-    keep = Keep(trace=config.use.trace, screenshot=config.use.screenshot)
+    keep = Keep(trace=config.use.trace, screenshot=config.use.screenshot, bodies=bodies)
     with open_visit(
         context=context,
         page=context.new_page(),

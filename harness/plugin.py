@@ -18,7 +18,7 @@ from harness import pytest_fixtures
 from harness.chatkit import Chatkit
 from harness.config import Config, Overrides, Project, read_config
 from harness.drive.interrupts import driver_in_a_group_of_its_own, interrupts
-from harness.errors import EmbedError, EnvironmentFailure, HarnessError, SecretFound
+from harness.errors import EmbedError, EnvironmentFailure, HarnessError, RecordingError, SecretFound
 from harness.files import reason_of
 from harness.model.bounds import Allowance
 from harness.model.redaction import Redactor
@@ -307,7 +307,7 @@ class Controller:
         try:
             project = self._ours.project()
             self.files.begin(self._record(project, session.config))
-            if project.web_server is None:
+            if project.web_server is None or (project.network == "replay" and project.record == "none"):
                 return
             environ: dict[str, str] = {}
             if project.network == "hermetic":
@@ -379,7 +379,7 @@ class Controller:
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
-        """Stop the servers; exit with 13 when the environment was at fault. A report that finds no room costs nothing else."""
+        """Stop the servers; exit with 13 or 11 when environment or recording was at fault. A report without room costs nothing else."""
         free_room(self.folder)
         try:
             yield
@@ -396,8 +396,10 @@ class Controller:
         shard = shard_of(session.config.option.chatkit_shard)
         if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and shard is not None and shard[0] > 1:
             session.exitstatus = pytest.ExitCode.OK  # a shard beyond the last test has nothing to run
-        if any(outcome.exit_code == EnvironmentFailure.exit_code for outcome in self.outcomes.finished):
-            session.exitstatus = EnvironmentFailure.exit_code
+        codes = {outcome.exit_code for outcome in self.outcomes.finished}
+        for code in (RecordingError.exit_code, EnvironmentFailure.exit_code):
+            if code in codes:
+                session.exitstatus = code
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:

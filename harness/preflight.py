@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -18,7 +17,7 @@ from harness.analysis.preflight import judged
 from harness.config import Config, Project
 from harness.config_schema import Preflight as Settings
 from harness.drive.interrupts import interrupts
-from harness.errors import BundleError, ConfigError, EnvironmentFailure, SecretFound
+from harness.errors import BundleError, ConfigError, EnvironmentFailure
 from harness.hops import Plan, asker_of, plan_of, walk
 from harness.model.hops import PreflightResult
 from harness.model.redaction import Redactor
@@ -32,15 +31,14 @@ from harness.report.preflight import (
     render_proxies,
 )
 from harness.report.run_folder import publish, run_folder_for, shown
-from harness.report.search import Secret, prove, render_proof
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import serve_stack
 from harness.servers.web_server import WebServerCommand, WebServerProcess
+from harness.visiting import PLAIN, search_for_secrets
 
 PREFLIGHT_FILE = "preflight.json"
 FAILED = 12
 EXIT_CODES = {"passed": 0, "failed": FAILED, "environment": EnvironmentFailure.exit_code}
-PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
 
 
 def run_preflight(console: Console, config: Config, environ: Mapping[str, str], *, as_json: bool = False) -> int:
@@ -134,15 +132,3 @@ def _embedded(project: Project) -> Iterator[Project]:
             cdn_base=stack.cdn_url,
         )
         yield replace(project, base_url=stack.app_url, scenario="", network="live", preflight=settings)
-
-
-def search_for_secrets(console: Console, run: Path, redactor: Redactor) -> None:
-    """Search what was written for every secret. Raises SecretFound."""
-    for kind, why in redactor.refused:
-        console.print(f"not redacted: a secret of the kind {kind}, because {why}", **PLAIN)
-    proof = prove(run, (Secret(kind=kind, value=value) for kind, value in redactor.learned))
-    told = render_proof(proof, folder=shown(run))
-    if proof.hits:
-        raise SecretFound(told)
-    if told:
-        console.print(told, **PLAIN)

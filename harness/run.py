@@ -5,9 +5,11 @@ In: configuration, and a browser context of the caller's. Out: a `Visit` while i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,8 +17,11 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Error, FrameLocator, Locator, Page
 
 from harness import __version__
+from harness.analysis.cors import cors_headers_of
 from harness.analysis.exchanges import exchanges_of
 from harness.analysis.har import har_of
+from harness.analysis.matching import Miss
+from harness.analysis.recording import actions_of, recording_of
 from harness.analysis.result import result_of
 from harness.analysis.verdict import Limits
 from harness.config import Config, Project
@@ -24,24 +29,38 @@ from harness.drive import talk
 from harness.drive.capture import dom_html, element_screenshot, page_screenshot, secret_elements
 from harness.drive.embed import Embed
 from harness.drive.faults import cookie_keeper, install_aborts, install_forwarding
+from harness.drive.replaying import install_replay
 from harness.drive.routes import LEAVES_LOOPBACK, Destinations, destination_of, install_routes
+from harness.drive.surroundings import environment_of, storage_of
 from harness.drive.talk import Reply
 from harness.drive.waiting import is_driver_gone
 from harness.errors import BundleError, ConfigError, ConversationFailed, MountFailed
 from harness.files import reason_of
 from harness.model.bounds import Allowance
-from harness.model.events import FaultInjected, Omitted, PageCrashed, RequestBlocked, VisitEnded, VisitStarted
-from harness.model.faults import Asked, Fault, combined, render_fault
+from harness.model.events import (
+    FaultInjected,
+    Omitted,
+    PageCrashed,
+    ReplayMissed,
+    RequestBlocked,
+    VisitEnded,
+    VisitStarted,
+)
+from harness.model.faults import ABORT, Asked, Fault, combined, render_fault
 from harness.model.injection import Injector
+from harness.model.manifest import Manifest, saved_manifest
+from harness.model.recording import Environment, Judged
 from harness.model.redaction import Redactor, in_markup
 from harness.model.results import Loss, VisitResult
 from harness.model.texts import with_texts
 from harness.observe.recorder import TIMELINE_NAME, Recorder
 from harness.report.bundle import Bundle, json_bytes, saved_result, text_bytes
 from harness.report.context import omissions_of, render_console, render_error_context, render_failure, render_verdict
+from harness.report.recordings import HAR, MANIFEST, sealed, shapes_in
 from harness.report.trace import Evidence, learn_from_trace, rewrite_trace
 from harness.servers.forwarder import serve_forwarder
 from harness.servers.named_faults import faults_of
+from harness.servers.replay import ReplayServer, is_broken_off
 from harness.servers.scenarios import Scenario, scenario_named
 from harness.servers.server import Stack
 
@@ -59,7 +78,7 @@ class Target:
     entry: str = ""
     click: str = ""
     scenario: Scenario | None = None
-    network: str = "live"  # "hermetic" | "live"
+    network: str = "live"  # "hermetic" | "live" | "replay"
     faults: tuple[Fault, ...] = ()  # injected on a page of somebody else; an embedded one's are its scenario's
     limits: Limits
     prefetch: str = "required"
@@ -73,6 +92,7 @@ class Keep:
 
     trace: str = "off"
     screenshot: str = "on"
+    bodies: str = "only-on-failure"  # of scripts and styles: what a replay needs
 
 
 def limits_of(project: Project) -> Limits:
@@ -131,7 +151,16 @@ def target_of(
 class Visit:
     """One page visit: its embed, its result, its bundle."""
 
-    def __init__(self, *, context: BrowserContext, page: Page, target: Target, recorder: Recorder, keep: Keep) -> None:
+    def __init__(
+        self,
+        *,
+        context: BrowserContext,
+        page: Page,
+        target: Target,
+        recorder: Recorder,
+        keep: Keep,
+        replayed_network: str = "",
+    ) -> None:
         self.target = target
         self.folder = recorder.folder
         self.bundle = Bundle(recorder.folder)
@@ -147,6 +176,10 @@ class Visit:
         self._keep = keep
         self._screenshots: dict[str, bytes] = {}
         self._is_traced = False
+        self._storage: dict[str, Any] = {}
+        self._environment = Environment()
+        self._said: list[tuple[str, str]] = []  # messages sent, and how
+        self._recorded_network = replayed_network  # of the recording that answers this visit
         self._final: VisitResult | None = None
 
     @property
@@ -192,6 +225,7 @@ class Visit:
                 network=target.network,
             )
         )
+        self._storage = storage_of(self._context, timeline.redactor)
         if self._recorder.bounds.trace_bytes and self._keep.trace != "off":
             self._start_trace()
         self.embed.goto(target.url, timeout_ms=NAVIGATION_TIMEOUT_MS)
@@ -209,6 +243,7 @@ class Visit:
         `via`: "composer" types as a person does, "method" calls `sendUserMessage`. Raises MountFailed, ConversationFailed.
         """
         self._require_mount()
+        self._said.append((via, text))
         try:
             return talk.send(self.embed, text, via=via, timeout_ms=timeout_ms)
         except ConversationFailed as failure:
@@ -267,6 +302,7 @@ class Visit:
             fault = error
             if is_driver_gone(self.embed.page):
                 timeline.append(PageCrashed(what="browser"))
+        self._recorder.end_streams()
         self._recorder.leave_bodies("the page was gone")
         timeline.append(VisitEnded(reason="finished"))
         self._final = self._written(self.result(), dom)
@@ -281,7 +317,7 @@ class Visit:
         if not page.is_closed():
             self._recorder.read_bodies()
         before = self.result()
-        if not page.is_closed() and not before.is_good:
+        if not page.is_closed() and self._wants(self._keep.bodies, before):
             self._recorder.read_all_bodies()
         if before.is_good:
             self._recorder.leave_bodies("the visit passed")
@@ -289,6 +325,7 @@ class Visit:
             self._take_screenshots()
         is_there = not page.is_closed() and not self.embed.is_crashed and bounds.dom_chars > 0
         dom = dom_html(page, self._recorder.timeline.redactor, bounds) if is_there else ""
+        self._environment = environment_of(page, is_whole=self._wants(self._keep.bodies, before))
         self._stop_trace(before)
         return dom
 
@@ -299,18 +336,23 @@ class Visit:
         if cut:
             bundle.lose(TIMELINE_NAME, cut)
         entries, redactor = recorder.timeline.entries, recorder.timeline.redactor
+        exchanges = exchanges_of(entries)
+        is_whole = self._wants(self._keep.bodies, result)
         har = har_of(
-            exchanges_of(entries),
+            exchanges,
             text_of=recorder.bodies.text,
             started_at=recorder.started_at,
             page_title=result.url,
             browser=result.browser,
             version=__version__,
             most_chars=recorder.bounds.har_chars,
+            longest_chars=recorder.bounds.body_chars if is_whole else recorder.bounds.passed_body_chars,
             omitted=omissions_of(entries),
+            cors=cors_headers_of(entries),
         )
+        saved_har = redactor.value(har)
         bundle.write("console.log", text_bytes(redactor.text(render_console(entries))))
-        bundle.write("network.har", json_bytes(redactor.value(har)))
+        bundle.write(HAR, json_bytes(saved_har))
         if dom:
             bundle.write("dom.html", text_bytes(in_markup(redactor.text(dom))))
         for name, image in self._screenshots.items():
@@ -320,7 +362,45 @@ class Visit:
         bundle.write_above_all(
             "result.json", lambda: json_bytes(redactor.value(saved_result(self._with_losses(result))))
         )
+        manifest = sealed(self._manifest(result, saved_har), self.folder)
+        bundle.write(MANIFEST, json_bytes(saved_manifest(manifest)))
         return self._with_losses(result)
+
+    def _manifest(self, result: VisitResult, har: dict[str, Any]) -> Manifest:
+        """Return what the visit needs to be had again, beyond its network."""
+        target, limits, timeline = self.target, self.target.limits, self._recorder.timeline
+        storage = timeline.redactor.value(self._storage)
+        texts = [json.dumps(value, ensure_ascii=False) for value in (har, storage)]
+        recording = recording_of(har, name=HAR)
+        return Manifest(
+            written_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            harness=__version__,
+            url=timeline.redactor.text(result.url),
+            started_at=result.started_at,
+            network=self._recorded_network or result.network,
+            project=result.project,
+            entry=result.entry,
+            environment=self._environment,
+            actions=actions_of(timeline.entries, [(via, timeline.redactor.text(text)) for via, text in self._said]),
+            storage=storage,
+            judged=Judged(
+                outcome=result.outcome,
+                reason=result.reason,
+                cause=result.cause.rule if result.cause else "",
+                findings=tuple(f.rule for f in (*([result.cause] if result.cause else []), *result.also)),
+                prefetch=result.prefetch,
+                mount_timeout_ms=limits.mount_timeout_ms,
+                stable_for_ms=limits.stable_for_ms,
+                settled_stable_for_ms=limits.settled_stable_for_ms,
+                quiet_ms=limits.quiet_ms,
+                idle_ms=limits.idle_ms,
+                prefetch_expected=target.prefetch,
+                console_allow=target.console_allow,
+                session_endpoint=target.session_endpoint,
+            ),
+            shapes=shapes_in(texts, timeline.redactor.placeholders),
+            missing=recording.missing,
+        )
 
     def _with_losses(self, result: VisitResult) -> VisitResult:
         return replace(result, missing=self.bundle.missing)
@@ -407,15 +487,19 @@ def open_visit(
     redactor: Redactor,
     keep: Keep,
     stack: Stack | None,
+    replay: ReplayServer | None = None,
     allowance: Allowance | None = None,
 ) -> Iterator[Visit]:
     """Observe a page from before its first navigation until the block ends; then write the bundle.
 
-    `allowance`: what this process may still write in its run; without one, the visit is the only one.
+    `replay` answers a visit whose target's network is "replay"; the context has it as its proxy. `allowance`: what this process
+    may still write in its run; without one, the visit is the only one.
     """
     allowance = allowance or Allowance()
     recorder = Recorder(folder=folder, redactor=redactor, bounds=allowance.bounds)
     recorder.attach(context, page)
+    if replay is not None:
+        _replay(context, replay, recorder)
     to = _destinations(stack) if target.network == "hermetic" else None
     if to is not None:
         _route(context, to, recorder)
@@ -426,7 +510,14 @@ def open_visit(
     forwarding = ExitStack()
     if target.faults:
         forwarding.enter_context(_faults_on_the_way(context, target.faults, to, recorder))
-    visit = Visit(context=context, page=page, target=target, recorder=recorder, keep=keep)
+    visit = Visit(
+        context=context,
+        page=page,
+        target=target,
+        recorder=recorder,
+        keep=keep,
+        replayed_network=replay.replay.recording.network if replay else "",
+    )
     if allowance.reason:
         recorder.timeline.append(Omitted(what=SPARED, limit=allowance.reason))
     try:
@@ -439,13 +530,41 @@ def open_visit(
                 allowance.spend(sum(path.stat().st_size for path in folder.iterdir() if path.is_file()))
             if stack is not None:
                 stack.on_answer = ignore_answer
+            if replay is not None:
+                replay.replay.on_miss = replay.on_fault = ignore_answer
             forwarding.close()
             with suppress(Exception) if is_driver_gone(page) else nullcontext():  # nothing is left to listen to
                 recorder.detach(context, page)
             recorder.close()
 
 
-def ignore_answer(_answer: object) -> None:
+def _replay(context: BrowserContext, server: ReplayServer, recorder: Recorder) -> None:
+    """Have a recording answer, and write down what it does not answer."""
+    timeline, replay = recorder.timeline, server.replay
+
+    def on_miss(miss: Miss) -> None:
+        timeline.append(
+            ReplayMissed(method=miss.method, url=miss.url, nearest=miss.nearest, difference=miss.difference)
+        )
+
+    def on_blocked(method: str, url: str) -> None:
+        timeline.append(RequestBlocked(method=method, url=url))
+
+    replay.on_miss, server.on_fault = on_miss, _on_fault(recorder)
+    recording = replay.recording
+    install_replay(
+        context,
+        recording,
+        broken_off=replay.broken_off,
+        is_intercepted=recording.network == "hermetic" or any(map(is_broken_off, recording.exchanges)),
+        on_blocked=on_blocked,
+        on_broken_off=recorder.tell_failure,
+    )
+    if any(fault.verb == ABORT for fault in server.injector.faults):
+        install_aborts(context, server.injector, server.on_fault)
+
+
+def ignore_answer(*_answer: object) -> None:
     """The listener between visits."""
 
 

@@ -28,7 +28,7 @@ from harness.launch import launched_browser, opened
 from harness.model.history import Attempt, Record
 from harness.model.hops import Kind, PreflightResult
 from harness.model.redaction import Redactor
-from harness.preflight import fly, folder_for, reachable, saved, search_for_secrets
+from harness.preflight import fly, folder_for, reachable, saved
 from harness.report.bundle import write_json, write_text
 from harness.report.context import render_cause, render_verdict
 from harness.report.losses import render_losses
@@ -42,8 +42,8 @@ from harness.report.trend import Night, read_nights
 from harness.run import target_of
 from harness.run_files import RunFiles, record_of
 from harness.telling import Teller
+from harness.visiting import PLAIN, search_for_secrets
 
-PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
 LONGEST_ANSWER = 3  # times the limit for the first word
 STYLES = {"ok": "bold green", "degraded": "bold yellow", "failing": "bold red", "environment": "bold yellow"}
 # Of several projects the worst is the run's: what fails, then what nobody can tell, then what is not quite well.

@@ -359,6 +359,17 @@ def body_read(request_id: str = "r1", **changes: Any) -> events.BodyRead:
     return events.BodyRead(request_id=request_id, **defaults | changes)
 
 
+def stream_timed(request_id: str = "r1", **changes: Any) -> events.StreamTimed:
+    """Return a stream that came in two pieces."""
+    return events.StreamTimed(request_id=request_id, **{"offsets_ms": (5.0, 40.5), "sizes": (10, 20)} | changes)
+
+
+def replay_missed(method: str = "POST", url: str = SESSION, **changes: Any) -> events.ReplayMissed:
+    """Return a request that no recording answers."""
+    defaults = {"nearest": f"GET {SESSION}", "difference": "method differs"}
+    return events.ReplayMissed(method=method, url=url, **defaults | changes)
+
+
 def request_failed(request_id: str = "r1", error_text: str = "net::ERR_CONNECTION_REFUSED") -> events.RequestFailed:
     """Return the end of a request without an answer."""
     return events.RequestFailed(request_id=request_id, error_text=error_text)
@@ -444,6 +455,8 @@ ONE_OF_EACH: tuple[Event, ...] = (
     response_received(),
     request_finished(),
     body_read(is_verified=True),
+    stream_timed(),
+    replay_missed(),
     request_failed(),
     request_blocked(),
     fault_injected(),

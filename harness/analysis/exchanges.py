@@ -17,6 +17,7 @@ from harness.model.events import (
     RequestFinished,
     RequestStarted,
     ResponseReceived,
+    StreamTimed,
 )
 from harness.model.timeline import Entry
 
@@ -35,6 +36,7 @@ class Exchange:
     ended_at_ms: float | None = None
     finished: RequestFinished | None = None
     body: BodyRead | None = None
+    stream: StreamTimed | None = None
     failure: str = ""
     failure_seq: int = 0
     answer_seq: int = 0
@@ -125,6 +127,8 @@ def _changed(exchanges: dict[str, Exchange], entry: Entry) -> Exchange | None:
             )
         case BodyRead() if event.request_id in exchanges:
             return replace(exchanges[event.request_id], body=event, body_seq=entry.seq)
+        case StreamTimed() if event.request_id in exchanges:
+            return replace(exchanges[event.request_id], stream=event)
         case _:
             return None
 

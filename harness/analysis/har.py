@@ -5,7 +5,7 @@ In: exchanges and the kept bodies. Out: a plain value for `json.dumps`; everythi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,6 +13,9 @@ from urllib.parse import parse_qsl
 from harness.analysis.exchanges import Exchange, split_url
 from harness.model.bounds import FULL
 from harness.model.events import Body, Headers
+
+SHORTEST_SHARED_CHARS = 1_000
+CUT = "cut"
 
 
 def har_of(
@@ -24,15 +27,23 @@ def har_of(
     browser: str,
     version: str,
     most_chars: int = FULL.har_chars,
+    longest_chars: int = FULL.body_chars,
     omitted: Iterable[str] = (),
+    cors: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the HAR of a visit. `started_at` is the ISO 8601 instant of the timeline's zero.
 
-    Bodies stand in it up to a number of characters; `omitted` is what the visit left out, and becomes the log's comment.
+    Bodies stand in it up to a number of characters, each and all together; `omitted` is what the visit left out, and becomes the
+    log's comment. `cors`: URLs whose answers were kept from the page, with the Access-Control-Allow-Origin header that they had.
     """
     origin = datetime.fromisoformat(started_at)
-    texts = _Texts(text_of, most_chars)
-    entries = [_har_entry(exchange, texts, origin) for exchange in exchanges]
+    texts = _Texts(text_of, most_chars, longest_chars)
+    entries = []
+    for exchange in exchanges:
+        entry = _har_entry(exchange, texts, origin)
+        if cors and exchange.failure and exchange.response is None and exchange.url in cors:
+            entry["_corsHeader"] = cors[exchange.url]
+        entries.append(entry)
     comment = "; ".join(omitted)
     return {
         "log": {
@@ -47,19 +58,28 @@ def har_of(
 
 
 class _Texts:
-    """The texts of bodies, until there are enough of them: one that came a thousand times would stand there as often."""
+    """The texts of bodies, until there are enough of them; one that came before is only referred to, by its entry's `_seq`."""
 
-    def __init__(self, text_of: Callable[[Body], str], most_chars: int) -> None:
+    def __init__(self, text_of: Callable[[Body], str], most_chars: int, longest_chars: int) -> None:
         self._text_of = text_of
         self._left_chars = most_chars
+        self._longest_chars = longest_chars
+        self._first: dict[str, int] = {}
 
-    def content(self, body: Body) -> dict[str, Any]:
-        """The text and what is to be said of it, as fields of HAR's `content` and `postData`."""
-        text = self._text_of(body)
+    def content(self, body: Body, seq: int = 0) -> dict[str, Any]:
+        """The text and what is to be said of it, as fields of HAR's `content` and `postData`; `seq`: of an answer's entry."""
+        whole = self._text_of(body)
+        text = whole[: self._longest_chars]
+        is_cut = body.is_truncated or len(text) < len(whole)
+        cut = {"comment": f"{CUT}; the whole body had {body.size_bytes} bytes"} if is_cut else {}
+        if seq and len(text) >= SHORTEST_SHARED_CHARS:
+            if body.sha256 in self._first:
+                return {"_sameAs": self._first[body.sha256], **cut}
+            self._first[body.sha256] = seq
         self._left_chars -= len(text)
         if self._left_chars < 0:
+            self._first.pop(body.sha256, None)
             return {"comment": f"left out: the bodies of this file are too large; it had {body.size_bytes} bytes"}
-        cut = {"comment": f"cut; the whole body had {body.size_bytes} bytes"} if body.is_truncated else {}
         return {"text": text, **cut}
 
 
@@ -75,7 +95,18 @@ def _har_entry(exchange: Exchange, texts: _Texts, origin: datetime) -> dict[str,
         "timings": timings,
         "_resourceType": exchange.request.resource_type,
         "_seq": exchange.seq,
+        "_times": _times(exchange),
     }
+
+
+def _times(exchange: Exchange) -> dict[str, float]:
+    """What a replay goes by: milliseconds since the visit began, and after the request; without what did not happen."""
+    times = {"started_ms": round(exchange.started_at_ms, 1)}
+    if exchange.response_at_ms is not None:
+        times["answered_ms"] = round(exchange.response_at_ms - exchange.started_at_ms, 1)
+    if exchange.ended_at_ms is not None:
+        times["ended_ms"] = round(exchange.ended_at_ms - exchange.started_at_ms, 1)
+    return times
 
 
 def _request(exchange: Exchange, texts: _Texts) -> dict[str, Any]:
@@ -107,7 +138,11 @@ def _response(exchange: Exchange, texts: _Texts) -> dict[str, Any]:
         }  # fmt: skip
     content: dict[str, Any] = {"size": 0, "mimeType": response.media_type or "x-unknown"}
     if read is not None and read.body is not None:
-        content |= {"size": read.body.size_bytes, **texts.content(read.body)}
+        content |= {"size": read.body.size_bytes, **texts.content(read.body, exchange.seq)}
+        if exchange.stream is not None and exchange.stream.sizes:
+            content["_chunks"] = [
+                list(chunk) for chunk in zip(exchange.stream.offsets_ms, exchange.stream.sizes, strict=True)
+            ]
     elif read is not None and read.unread_reason:
         content["comment"] = f"not kept: {read.unread_reason}"
     return {

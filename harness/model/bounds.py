@@ -24,9 +24,10 @@ class Bounds:
     body_bytes: int = 2_000_000
     packed_body_bytes: int = 200_000  # of a compressed body, whose real size is known only when it is there
     read_bytes: int = 50_000_000  # of all bodies together
-    body_chars: int = 64_000  # kept of one
-    bodies_chars: int = 4_000_000
-    har_chars: int = 12_000_000  # of bodies in the HAR, where one that came twice stands twice
+    body_chars: int = 2_000_000  # kept of one: a replay needs scripts whole
+    passed_body_chars: int = 64_000  # of one in the HAR of a visit that passed
+    bodies_chars: int = 12_000_000
+    har_chars: int = 12_000_000  # of bodies in the HAR
     message_chars: int = 4_000
     console_chars: int = 1_000_000
     dom_chars: int = 400_000  # of each frame

@@ -35,7 +35,7 @@ class VisitStarted:
     browser: str
     browser_version: str
     viewport: str  # "1280x720"
-    network: str  # "hermetic" | "live"
+    network: str  # "hermetic" | "live" | "replay"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -334,6 +334,25 @@ class BodyRead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StreamTimed:
+    """When the pieces of a stream came, as the document that read them saw it; told once, with the body."""
+
+    request_id: str
+    offsets_ms: tuple[float, ...]  # of each piece, after the stream was opened
+    sizes: tuple[int, ...]  # characters of each piece in the kept, redacted body; empty when they do not fit it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayMissed:
+    """A replayed visit asked for something that its recording does not answer."""
+
+    method: str
+    url: str
+    nearest: str  # the recorded request that is most like it; "" when there is none
+    difference: str  # what is different about it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFailed:
     """The browser gave up on a request (Playwright's `requestfailed`)."""
 
@@ -449,6 +468,8 @@ Event = (
     | ResponseReceived
     | RequestFinished
     | BodyRead
+    | StreamTimed
+    | ReplayMissed
     | RequestFailed
     | RequestBlocked
     | FrameNavigated

@@ -142,6 +142,12 @@ class Redactor:
                 self.learn("cookie", cookie)
         return self._placeholder("cookie", value)
 
+    def cookie(self, value: str) -> str:
+        """Return the placeholder of a cookie's value, which is looked for elsewhere only when it looks like a token."""
+        if not value or value.startswith("<redacted:"):
+            return value
+        return self.learn("cookie", value) if TOKEN.fullmatch(value) else self._placeholder("cookie", value)
+
     def cut(self, text: str, limit: int) -> str:
         """Return the redacted text, no longer than the limit, and without half a secret at its end."""
         part = text[: limit + LONGEST_SECRET_CHARS]
@@ -216,6 +222,11 @@ class Redactor:
             if SECRET_FIELD.fullmatch(name) and TOKEN.fullmatch(item):
                 return self.learn("secret", item)
         return self.value(item)
+
+    @property
+    def placeholders(self) -> tuple[tuple[str, str], ...]:
+        """Placeholder and value of everything that was replaced."""
+        return tuple((placeholder, value) for value, placeholder in self._placeholders.items())
 
     @property
     def learned(self) -> tuple[tuple[str, str], ...]:

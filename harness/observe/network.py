@@ -22,10 +22,13 @@ from harness.model.events import (
     RequestFinished,
     RequestStarted,
     ResponseReceived,
+    StreamTimed,
 )
 from harness.model.timeline import Timeline
 from harness.observe.bodies import BodyStore
+from harness.observe.probe import StreamRead
 from harness.observe.secrets import digest_of, format_of, found_secret, parsed_json, string_digests, url_digests
+from harness.observe.streams import kept_sizes
 
 TEXT_TYPES = (
     "text/",
@@ -36,6 +39,7 @@ TEXT_TYPES = (
     "application/x-ndjson",
 )
 JUDGED_TYPES = ("text/html", "application/json", "text/plain")
+STREAM_TYPE = "text/event-stream"
 BODIES_AT_ONCE = 32
 ALL_REQUESTS = ""  # the key of all requests together
 BODY_TIMEOUT_S = 3
@@ -71,6 +75,18 @@ class NetworkObserver:
         self._context: BrowserContext | None = None
         self._read_bodies = 0
         self._read_bytes = 0
+        self._failures: dict[Request, str] = {}
+        self._urls: dict[Request, str] = {}  # the page's own: a request that is routed elsewhere changes its later
+        self._told_streams: set[Request] = set()
+        self._streams: dict[tuple[str, str, int], list[StreamRead]] = {}  # by URL, document and number in it
+
+    def tell_failure(self, request: Request, failure: str) -> None:
+        """Take this for a request's failure when it comes."""
+        self._failures[request] = failure
+
+    def on_stream(self, read: StreamRead) -> None:
+        """Keep what a document says of a stream, until its body is there."""
+        self._streams.setdefault((read.url, read.document, read.number), []).append(read)
 
     def attach(self, context: BrowserContext, page: Page) -> None:
         """Start listening. Only a navigation of this page is one of the top frame, not that of a pop-up."""
@@ -110,7 +126,36 @@ class NetworkObserver:
             self._read_bodies += len(asked)
             self._read_bytes += sum(len(text) for text, _ in bodies.values())
             for request in part:
-                self._append_body(self._answers[request][1], *bodies.get(request, ("", self._unread_reason(request))))
+                text, reason = bodies.get(request, ("", self._unread_reason(request)))
+                self._append_body(self._answers[request][1], text, reason)
+                self._append_stream(request, text)
+
+    def end_streams(self) -> None:
+        """Keep what came of the streams that have no end, or were broken off: no browser hands over the bodies of those."""
+        told = set(self._unread) | self._told_streams
+        for request, (_, answer) in self._answers.items():
+            if request not in told and answer.media_type == STREAM_TYPE:
+                self._append_stream(request, None)
+
+    def _append_stream(self, request: Request, text: str | None) -> None:
+        """Append when the pieces of a stream came, and how long they are in its kept body; without a body, they are it."""
+        answer = self._answers[request][1]
+        if answer.media_type != STREAM_TYPE:
+            return
+        self._told_streams.add(request)
+        url = self._urls[request]
+        same = [r for r, (_, a) in self._answers.items() if a.media_type == STREAM_TYPE and self._urls[r] == url]
+        reads = [reads for (read_url, _, _), reads in self._streams.items() if read_url == url]
+        number = same.index(request)
+        if number >= len(reads):
+            return
+        at_ms = tuple(at for read in reads[number] for at in read.at_ms)
+        pieces = tuple(piece for read in reads[number] for piece in read.texts)
+        if text is None:
+            self._append_body(answer, "".join(pieces), "")
+        is_whole = text is None or "".join(pieces) == text
+        sizes = kept_sizes(pieces, self._timeline.redactor) if is_whole else ()
+        self._timeline.append(StreamTimed(request_id=answer.request_id, offsets_ms=at_ms, sizes=sizes))
 
     def leave_bodies(self, reason: str) -> None:
         """Say of the bodies that are not read yet why they are left out."""
@@ -125,6 +170,7 @@ class NetworkObserver:
         if request.url.startswith(("data:", "blob:")) or self._is_too_many(request):
             return
         request_id = self._ids[request] = f"r{len(self._ids) + 1}"
+        self._urls[request] = request.url.split("#")[0]  # the hash never travels, and ChatKit's holds the options
         frame_url, is_top = _frame_of(request, self._page)
         headers = tuple(request.headers.items())
         body = _post_text(request)
@@ -136,7 +182,7 @@ class NetworkObserver:
             RequestStarted(
                 request_id=request_id,
                 method=request.method,
-                url=request.url.split("#")[0],  # the hash never travels, and ChatKit's holds the options
+                url=self._urls[request],
                 resource_type=request.resource_type,
                 frame_url=frame_url,
                 is_top_frame=is_top,
@@ -207,7 +253,8 @@ class NetworkObserver:
 
     def _on_failed(self, request: Request) -> None:
         if request in self._ids:
-            self._timeline.append(RequestFailed(request_id=self._ids[request], error_text=request.failure or ""))
+            failure = self._failures.pop(request, "") or request.failure or ""
+            self._timeline.append(RequestFailed(request_id=self._ids[request], error_text=failure))
 
     def _append_body(self, answer: ResponseReceived, text: str, reason: str) -> None:
         parsed = (

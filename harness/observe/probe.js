@@ -249,6 +249,48 @@
   };
   if (window.customElements) customElements.whenDefined(TAG).then(() => { send({ kind: 'element-defined' }); soon(look); }, () => {});
 
+  // --- streams: the pieces of an answer, and when they are read ---
+  const streams = new WeakMap(), readers = new WeakMap(), STREAM_MS = 250, STREAM_LIMIT = 500000;
+  const told = (/** @type {any} */ s) => {
+    const { at, texts, url, number } = s;
+    Object.assign(s, { isPlanned: false, at: [], texts: [] });
+    if (at.length) send({ kind: 'stream-read', url, number, at_ms: at, texts });
+  };
+  const piece = (/** @type {any} */ s, /** @type {any} */ { done, value }) => {
+    if (done) return told(s);
+    const text = typeof value === 'string' ? value : ArrayBuffer.isView(value) ? (s.decoder = s.decoder || new TextDecoder()).decode(value, { stream: true }) : '';
+    if ((s.size += text.length) > STREAM_LIMIT) return;
+    s.at.push(Math.round((now() - s.opened) * 10) / 10); s.texts.push(text);
+    if (!s.isPlanned) { s.isPlanned = true; later(guarded(() => told(s)), STREAM_MS); }
+  };
+  try {
+    let opened = 0;
+    const body = /** @type {any} */ (Object.getOwnPropertyDescriptor(Response.prototype, 'body'));
+    const source = ReadableStream.prototype, reading = ReadableStreamDefaultReader.prototype, { getReader, pipeThrough } = source, { read } = reading;
+    const known = { get body() {
+      const stream = body.get.call(this), self = /** @type {any} */ (this);
+      try {
+        if (stream && !streams.has(stream) && /event-stream/.test(self.headers.get('content-type'))) {
+          streams.set(stream, { url: bare(self.url), number: ++opened, opened: now(), size: 0, at: [], texts: [] });
+        }
+      } catch { /* as above */ }
+      return stream;
+    } };
+    const passed = (/** @type {any} */ to, /** @type {any} */ from, /** @type {any} */ out) => { if (streams.has(from)) to.set(out, streams.get(from)); return out; };
+    const natives = /** @type {any} */ ({
+      getReader() { return passed(readers, this, getReader.apply(this, arguments)); },
+      pipeThrough(/** @type {any} */ _transform) { return passed(streams, this, pipeThrough.apply(this, arguments)); },
+      read() {
+        const result = read.apply(this, arguments), s = readers.get(this);
+        if (s) result.then(guarded((/** @type {any} */ got) => piece(s, got)), () => {});
+        return result;
+      },
+    });
+    Object.defineProperty(Response.prototype, 'body', { ...body, get: Object.getOwnPropertyDescriptor(known, 'body')?.get });
+    Object.assign(source, { getReader: natives.getReader, pipeThrough: natives.pipeThrough });
+    reading.read = natives.read;
+  } catch { /* one missing fact */ }
+
   // --- the protocol ---
   const format = (/** @type {any} */ secret) => {
     try {

@@ -6,7 +6,8 @@ In: versioned JSON from `probe.js`. Out: events. A message that does not fit bec
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -44,12 +45,26 @@ def probe_source() -> str:
     return Path(__file__).with_name("probe.js").read_text(encoding="utf-8")
 
 
-class Probe:
-    """Appends what the in-page script reports."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamRead:
+    """Some pieces of a stream that a document read, not redacted yet. `number` counts the streams of the document from 1."""
 
-    def __init__(self, timeline: Timeline, salt: str) -> None:
+    document: str
+    url: str
+    number: int
+    at_ms: tuple[float, ...]  # after the stream was opened
+    texts: tuple[str, ...]
+
+
+class Probe:
+    """Appends what the in-page script reports; what it says of streams goes to those who have their bodies."""
+
+    def __init__(
+        self, timeline: Timeline, salt: str, on_stream: Callable[[StreamRead], None] = lambda _read: None
+    ) -> None:
         self._timeline = timeline
         self._salt = salt
+        self._on_stream = on_stream
 
     def install(self, context: BrowserContext, page: Page) -> None:
         """Put the probe into every document that starts from now on; listen to those of one page, not to its pop-ups."""
@@ -68,9 +83,30 @@ class Probe:
             if message["v"] != VERSION:
                 raise ValueError(f"probe version {message['v']}, expected {VERSION}")
             for fact in message["facts"]:
-                self._timeline.append(event_of(fact))
+                if isinstance(fact, dict) and fact.get("kind") == "stream-read":
+                    self._on_stream(stream_of(fact))
+                else:
+                    self._timeline.append(event_of(fact))
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             self._timeline.append(HarnessFault(where="probe", message=f"unusable message: {error!r}"))
+
+
+def stream_of(fact: dict[str, Any]) -> StreamRead:
+    """Return what a fact says of a stream. Raises KeyError or TypeError when it does not fit."""
+    at_ms, texts = fact["at_ms"], fact["texts"]
+    if not all(isinstance(fact[name], str) for name in ("document", "url")) or type(fact["number"]) is not int:
+        raise TypeError("a stream has a document, a URL and a number")
+    if not (isinstance(at_ms, list) and isinstance(texts, list) and len(at_ms) == len(texts)):
+        raise TypeError("a stream has as many times as pieces")
+    if not all(isinstance(text, str) and type(at) in (int, float) for text, at in zip(texts, at_ms, strict=True)):
+        raise TypeError("a stream's times are numbers, and its pieces texts")
+    return StreamRead(
+        document=fact["document"],
+        url=fact["url"],
+        number=fact["number"],
+        at_ms=tuple(map(float, at_ms)),
+        texts=tuple(texts),
+    )
 
 
 def event_of(fact: Any) -> Event:

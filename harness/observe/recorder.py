@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, Request
 
 from harness.files import Appender, reason_of, write_whole
 from harness.model.bounds import FULL, Bounds
@@ -40,8 +40,8 @@ class Recorder:
         )
         self.bodies = BodyStore(redactor, bounds)
         salt = secrets.token_hex(16)
-        self._probe = Probe(self.timeline, salt)
         self._network = NetworkObserver(self.timeline, self.bodies, salt, bounds)
+        self._probe = Probe(self.timeline, salt, self._network.on_stream)
         self._pages = PageObserver(self.timeline, bounds)
 
     def attach(self, context: BrowserContext, page: Page) -> None:
@@ -67,6 +67,14 @@ class Recorder:
     def leave_bodies(self, reason: str) -> None:
         """Leave out the bodies that were not fetched, and say why."""
         self._network.leave_bodies(reason)
+
+    def tell_failure(self, request: Request, failure: str) -> None:
+        """Write down this failure of a request that is broken off in a recording's name, and not the browser's nearest one."""
+        self._network.tell_failure(request, failure)
+
+    def end_streams(self) -> None:
+        """Write down when the pieces of unfinished streams came."""
+        self._network.end_streams()
 
     def settle(self) -> str:
         """Close the timeline's file, and return "" or why lines are missing in it.

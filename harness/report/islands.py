@@ -19,6 +19,7 @@ from harness.model.results import Finding, VisitResult
 from harness.model.run_record import RunRecord
 from harness.report.context import render_prefetch
 from harness.report.page_model import TestRow, VisitRow
+from harness.report.recordings import MANIFEST
 from harness.report.run_on_disk import read_entries
 from harness.report.side_by_side import Comparison
 from harness.report.visit_view import VisitView, view_of
@@ -144,7 +145,7 @@ class Islands:
             findings=result.findings if result else (),
             about=about(result) if result else (),
             pictures=pictures,
-            commands=commands(self._record, test, result),
+            commands=(*commands(self._record, test, result), *_replay(visit)),
             green=beside.comparison if beside else None,
             green_picture=green_picture if green_picture and green_picture.id else None,
         )
@@ -189,6 +190,12 @@ def about(result: VisitResult) -> tuple[tuple[str, str], ...]:
         ("Started", result.started_at),
     )
     return tuple((name, value) for name, value in rows if value)
+
+
+def _replay(visit: VisitRow) -> tuple[str, ...]:
+    if not (visit.on_disk.folder / MANIFEST).is_file():
+        return ()
+    return (f"chatkit-harness repro {shlex.quote(visit.bundle)}  # in the folder of this report",)
 
 
 def commands(record: RunRecord, test: TestRow, result: VisitResult | None) -> tuple[str, ...]:

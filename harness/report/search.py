@@ -22,6 +22,7 @@ from harness.model import packing
 from harness.model.redaction import SHAPES, Redactor, encodings_of, in_markup
 from harness.model.texts import visible
 from harness.report.bundle import write_bytes
+from harness.report.recordings import reseal
 from harness.report.trace import learn_from_trace, rewrite_trace
 
 CHUNK_BYTES = 8_000_000
@@ -82,6 +83,7 @@ def prove(folder: Path, secrets: Iterable[Secret], paths: Iterable[Path] | None 
                 with contextlib.suppress(BundleError):  # the second search finds it, and it is deleted
                     redact_file(path, redactor)
                 late.append(place)
+                reseal(path.parent)
                 found = [replace(hit, rule="not replaced when it was redacted late") for hit in search.found_in(path)]
         except OSError as error:
             unread.append(f"{place}: {error.strerror}")

@@ -40,6 +40,8 @@ def sentence_of(event: Event) -> Sentence:
             return _of_exchange(event)
         case events.RequestFailed() | events.RequestBlocked() | events.ServerAnswered() | events.ResourceTimed():
             return _of_network(event)
+        case events.StreamTimed() | events.ReplayMissed():
+            return _of_recording(event)
         case events.ConsoleMessage() | events.PageErrorRaised() | events.PolicyViolated() | events.DialogOpened():
             return _of_console(event)
         case events.FrameMessage() | events.FrameNavigated() | events.FrameDetached():
@@ -96,6 +98,16 @@ def _of_network(
             )
         case events.ResourceTimed(url=url):
             return Sentence(lane=NETWORK, text=f"the page timed {url}", weight=LISTED)
+
+
+def _of_recording(event: events.StreamTimed | events.ReplayMissed) -> Sentence:
+    match event:
+        case events.StreamTimed(offsets_ms=offsets):
+            last = f" in {offsets[-1]:.0f} ms" if offsets else ""
+            return Sentence(lane=NETWORK, text=f"a stream came in {len(offsets)} pieces{last}", weight=LISTED)
+        case events.ReplayMissed(method=method, url=url, nearest=nearest, difference=difference):
+            near = f"; nearest: {nearest} ({difference})" if nearest else ""
+            return Sentence(lane=NETWORK, text=f"not in the recording: {method} {url}{near}", weight=ERROR)
 
 
 def _of_console(

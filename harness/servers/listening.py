@@ -74,11 +74,49 @@ class _Protocol(H11Protocol):
         self.app_state = {**self.app_state, TRANSPORT: transport}
 
 
+class _ProxyProtocol(_Protocol):
+    """A proxy's end of a connection: what is to be tunnelled elsewhere is answered here, in TLS."""
+
+    tls: ssl.SSLContext
+    _securing: asyncio.Future[None] | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Begin TLS where a tunnel is asked for; everything else is a request."""
+        if self._securing is not None and not self._securing.done():
+            self._early.append(data)  # the first request, before the handshake has been told to be over
+        elif data.startswith(b"CONNECT "):
+            self.transport.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            self._early: list[bytes] = []
+            self._securing = asyncio.ensure_future(self._secure(self.transport))
+        else:
+            super().data_received(data)
+
+    async def _secure(self, transport: asyncio.Transport) -> None:
+        try:
+            secured = await asyncio.get_running_loop().start_tls(transport, self, self.tls, server_side=True)
+        except (OSError, ssl.SSLError):  # the browser changed its mind
+            transport.abort()
+            return
+        if secured is not None:
+            self.connection_made(secured)
+            for data in self._early:
+                super().data_received(data)
+
+
+def make_proxy(app: ASGIApp) -> _Server:
+    """Return a proxy, not running yet, that answers by itself for every host, on http and https."""
+    return _make(app, None, type("Proxy", (_ProxyProtocol,), {"tls": tls_context()}))
+
+
 def make_server(app: ASGIApp, tls: ssl.SSLContext | None) -> _Server:
     """Return a server that is not running yet; `running` runs it."""
+    return _make(app, tls, _Protocol)
+
+
+def _make(app: ASGIApp, tls: ssl.SSLContext | None, protocol: type[H11Protocol]) -> _Server:
     config = uvicorn.Config(
         app,
-        http=_Protocol,
+        http=protocol,
         ws="none",
         lifespan="off",
         log_config=None,

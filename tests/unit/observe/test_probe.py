@@ -133,6 +133,37 @@ class Context:
         self.script = script
 
 
+def stream(**changes: Any) -> dict[str, Any]:
+    """Return what the probe says of a stream."""
+    fact = {"kind": "stream-read", "page_ms": 9, "document": "d2", "url": "https://a.test/s", "number": 1}
+    return fact | {"at_ms": [5, 40.5], "texts": ["data: a", "data: b"]} | changes
+
+
+def test_a_stream_goes_to_who_has_its_body_and_not_into_the_timeline() -> None:
+    """Its pieces are not redacted yet."""
+    timeline, heard = Timeline(clock_ms=lambda: 0.0, redactor=Redactor()), []
+    Probe(timeline, "salt", heard.append).receive(json.dumps({"v": 1, "facts": [stream()]}))
+    assert timeline.entries == ()
+    assert [(read.number, read.at_ms, read.texts) for read in heard] == [(1, (5.0, 40.5), ("data: a", "data: b"))]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"url": 7},
+        {"number": "1"},
+        {"at_ms": [5]},
+        {"at_ms": 5},
+        {"texts": [1, 2]},
+        {"texts": None},
+        {"at_ms": ["a", "b"]},
+    ],
+)
+def test_a_stream_that_does_not_fit_is_a_fault_of_ours(change: dict[str, Any]) -> None:
+    """As any other fact."""
+    assert [type(event) for event in received({"v": 1, "facts": [stream(**change)]})] == [HarnessFault]
+
+
 def test_only_the_page_of_the_visit_is_listened_to() -> None:
     """A pop-up has the probe too, and its documents are not the page's."""
     timeline, context, page, pop_up = Timeline(clock_ms=lambda: 0.0, redactor=Redactor()), Context(), object(), object()

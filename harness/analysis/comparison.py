@@ -1,0 +1,55 @@
+"""A replay beside what was recorded: the same verdict for the same cause, or what differs.
+
+In: the recorded verdict, the replay's result, what the recording could not answer. Out: a `Comparison` in sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.model.recording import Judged
+from harness.model.results import VisitResult
+
+MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Whether a replay came to what was recorded; `is_same` is None where nothing was recorded."""
+
+    is_same: bool | None
+    sentence: str
+    differences: tuple[str, ...] = ()
+
+
+def compared(
+    judged: Judged, result: VisitResult, *, misses: Iterable[str] = (), missing: Iterable[str] = ()
+) -> Comparison:
+    """Return how a result stands to the recorded verdict: by outcome and cause."""
+    if not judged.outcome:
+        return Comparison(is_same=None, sentence="replayed; the recording holds no verdict to compare with")
+    recorded, replayed = (judged.outcome, judged.cause), (result.outcome, result.cause.rule if result.cause else "")
+    if recorded == replayed:
+        sentence = "same verdict, same cause" if result.cause else "same verdict"
+        return Comparison(is_same=True, sentence=f"reproduced: {sentence}")
+    differences = [f"recorded {_told(*recorded)}; replayed {_told(*replayed)}"]
+    if judged.reason != result.reason:
+        differences.append(f"the reason was {judged.reason}, and is {result.reason}")
+    differences += _cut([f"nothing recorded answers {miss}" for miss in misses])
+    differences += _cut([f"not in the recording: {what}" for what in missing])
+    return Comparison(is_same=False, sentence="NOT reproduced", differences=tuple(differences))
+
+
+def verdict_told(outcome: str, cause: str) -> str:
+    """Return a verdict in a word or two, with its cause."""
+    return _told(outcome, cause)
+
+
+def _told(outcome: str, cause: str) -> str:
+    words = {"mounted": "mounted", "failed": "NOT MOUNTED", "timeout": "NOT MOUNTED in time"}
+    return words.get(outcome, outcome or "nothing") + (f" ({cause})" if cause else "")
+
+
+def _cut(lines: list[str]) -> list[str]:
+    return lines if len(lines) <= MOST_NAMED else [*lines[:MOST_NAMED], f"and {len(lines) - MOST_NAMED} more of these"]

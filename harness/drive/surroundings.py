@@ -1,0 +1,96 @@
+"""What a page can see of its browser, and what was stored for it before it opened: read once, for those who want the visit again.
+
+In: a page, a context. Out: an `Environment`, and Playwright's storage state with its values redacted. Never raises for the page's sake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Error, Page
+
+from harness.model.recording import Environment
+from harness.model.redaction import Redactor
+
+ANSWER_TIMEOUT_S = 2
+MOST_STORED = 200  # cookies, and values of an origin's storage
+LONGEST_STORED_CHARS = 20_000
+LOOK = """(isWhole) => ({
+  user_agent: navigator.userAgent, locale: navigator.language, scale: devicePixelRatio,
+  color_scheme: matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light',
+  timezone: isWhole ? Intl.DateTimeFormat().resolvedOptions().timeZone : '',
+})"""
+SHIFT = """(() => {
+  const Native = Date, offset = OFFSET, clock = Native.now.bind(Native);
+  const now = { now() { return clock() + offset; } }.now;
+  const shifted = function Date(...given) {
+    if (!new.target) return new Native(now()).toString();
+    return Reflect.construct(Native, given.length ? given : [now()], new.target);
+  };
+  Object.defineProperties(shifted, Object.getOwnPropertyDescriptors(Native));
+  Object.defineProperty(shifted, 'now', { value: now, writable: true, configurable: true });
+  shifted.prototype.constructor = shifted;
+  window.Date = shifted;
+})();
+"""
+
+
+def environment_of(page: Page, *, is_whole: bool = True) -> Environment:
+    """Return what the page sees; only what Playwright knows by itself where the page does not answer.
+
+    `is_whole`: with the time zone, whose name costs a page as much time as many a mount.
+    """
+    browser, size = page.context.browser, page.viewport_size
+    known = Environment(
+        browser=browser.browser_type.name if browser else "",
+        browser_version=browser.version if browser else "",
+        width=size["width"] if size else 0,
+        height=size["height"] if size else 0,
+    )
+    seen = {} if page.is_closed() else page._sync(_seen(page, is_whole))
+    texts = {name: str(seen.get(name, "")) for name in ("user_agent", "locale", "timezone", "color_scheme")}
+    return Environment(
+        browser=known.browser,
+        browser_version=known.browser_version,
+        width=known.width,
+        height=known.height,
+        scale=float(seen.get("scale", 1)),
+        **texts,
+    )
+
+
+async def _seen(page: Page, is_whole: bool) -> dict[str, Any]:
+    try:
+        answer = await asyncio.wait_for(page.main_frame._impl_obj.evaluate(LOOK, is_whole), ANSWER_TIMEOUT_S)
+    except (Error, TimeoutError):  # a page that is busy, or gone
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def storage_of(context: BrowserContext, redactor: Redactor) -> dict[str, Any]:
+    """Return the cookies and the local storage that a context begins with, their values as placeholders."""
+    try:
+        state: Any = context.storage_state()
+    except Error:
+        return {}
+    cookies = [{**cookie, "value": redactor.cookie(cookie["value"])} for cookie in state["cookies"][:MOST_STORED]]
+    origins = [
+        {
+            "origin": origin["origin"],
+            "localStorage": [
+                {"name": redactor.text(item["name"]), "value": redactor.cut(item["value"], LONGEST_STORED_CHARS)}
+                for item in origin["localStorage"][:MOST_STORED]
+            ],
+        }
+        for origin in state["origins"][:MOST_STORED]
+    ]
+    return {"cookies": cookies, "origins": origins} if cookies or origins else {}
+
+
+def clock_script(recorded_ms: float, now_ms: float) -> str:
+    """Return a script that sets a page's `Date` to the time of a recording; it goes on from there as fast as ever.
+
+    Both are Unix times. Timers and `performance.now()` are left alone.
+    """
+    return SHIFT.replace("OFFSET", str(round(recorded_ms - now_ms)))

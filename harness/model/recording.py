@@ -1,0 +1,117 @@
+"""What a recording holds: the exchanges of one visit in order, and the conditions it took place under.
+
+In: nothing. Out: frozen values, made by `analysis.recording` from a bundle and served by `servers.replay`. Redacted secrets are made
+up again in them, so that they can be served as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.model.shapes import MadeUp
+
+NEVER = -1.0  # a time that did not come
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A piece of a body, and when it came, in milliseconds after the first byte of the answer."""
+
+    at_ms: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedExchange:
+    """One request of a recorded visit and what became of it. Times are milliseconds; `started_ms` counts from the visit's start."""
+
+    number: int  # its place in the recording, from 1
+    method: str
+    url: str
+    resource_type: str  # in Playwright's words
+    request_body: str = ""
+    operation: str = ""  # of a backend call
+    started_ms: float = 0
+    answered_ms: float = NEVER  # after the start
+    ended_ms: float = NEVER  # after the start
+    status: int = 0  # 0: no answer
+    status_text: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    media_type: str = ""
+    chunks: tuple[Chunk, ...] = ()
+    failure: str = ""  # the browser's words, e.g. "net::ERR_CONNECTION_REFUSED"
+    cors_header: str | None = (
+        None  # the page was not allowed to read it: the Access-Control-Allow-Origin it had, "" for none
+    )
+    missing: str = ""  # why its body is not in the recording
+    seq: int = 0  # the line of the recorded timeline
+
+    @property
+    def text(self) -> str:
+        """The whole body."""
+        return "".join(chunk.text for chunk in self.chunks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What the page could see of its browser."""
+
+    browser: str = ""
+    browser_version: str = ""
+    width: int = 0
+    height: int = 0
+    user_agent: str = ""
+    locale: str = ""
+    timezone: str = ""
+    scale: float = 1
+    color_scheme: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """What was done on the page: a click on what is named so, a reload, a message that was sent."""
+
+    action: str  # "click" | "send" | "reload"
+    target: str  # the name, or how the message was sent
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """How the visit was judged, and what it came to."""
+
+    outcome: str = ""
+    reason: str = ""
+    cause: str = ""  # the rule; "" without one
+    findings: tuple[str, ...] = ()  # the rules that found something which follows from nothing else, the cause first
+    prefetch: str = ""
+    mount_timeout_ms: float = 15_000
+    stable_for_ms: float = 2_000
+    settled_stable_for_ms: float = 300
+    quiet_ms: float = 750
+    idle_ms: float = 2_000
+    prefetch_expected: str = "required"
+    console_allow: tuple[str, ...] = ()
+    session_endpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """A visit that can be had again."""
+
+    name: str  # where it was read, for messages
+    url: str
+    started_at: str  # ISO 8601
+    network: str = "live"
+    project: str = ""
+    entry: str = ""
+    exchanges: tuple[RecordedExchange, ...]
+    environment: Environment = field(default_factory=Environment)
+    actions: tuple[Action, ...] = ()
+    storage: dict[str, Any] = field(default_factory=dict)  # as Playwright's `storage_state`
+    judged: Judged = field(default_factory=Judged)
+    made_up: MadeUp = field(default_factory=lambda: MadeUp({}))
+    left_out: int = 0  # exchanges that are not needed, and are answered with nothing
+    missing: tuple[str, ...] = ()  # what a replay would need and does not have, as sentences
+    warnings: tuple[str, ...] = ()  # what is strange about the files
