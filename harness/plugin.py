@@ -5,6 +5,7 @@ In: pytest's configuration. Out: one folder for the run, made by the controller,
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, nullcontext, suppress
@@ -393,6 +394,9 @@ class Controller:
             self._write_line(f"while the run was ended: {type(error).__name__}: {error}")  # a browser that is gone, too
         finally:
             self._resources.close()
+            if self._is_interrupted:
+                # What hangs on Playwright's broken-off greenlets goes now: inside of a compile, CPython 3.11 takes it for a fault.
+                gc.collect()
         shard = shard_of(session.config.option.chatkit_shard)
         if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and shard is not None and shard[0] > 1:
             session.exitstatus = pytest.ExitCode.OK  # a shard beyond the last test has nothing to run
