@@ -2,7 +2,7 @@
 
     python benchmarks/soak.py [--mounts 1000] [--workers 2] [--load 2]
 
-Prints progress, and each false alarm with its bundle. Exit code 1 when there was one.
+Prints progress, and each false alarm, a finding on a healthy page included, with its bundle. Exit code 1 when there was one.
 """
 
 from __future__ import annotations
@@ -107,14 +107,16 @@ def main() -> None:
             scenario, result, bundle = results.get(timeout=120)
             times.append(result.decided_at_ms - result.opened_at_ms)
             is_expected = result.prefetch == ("on demand" if scenario == "on-demand" else "pre-fetched")
-            if not (result.is_mounted and result.is_console_clean and is_expected):
+            if not (result.is_mounted and result.is_console_clean and is_expected) or result.findings:
                 alarms += 1
-                print(f"FALSE ALARM in {scenario}: {result.outcome}, {result.reason}, {result.prefetch}: {bundle}")
+                found = ", ".join(finding.rule for finding in result.findings) or "no finding"
+                told = f"{result.outcome}, {result.reason}, {result.prefetch}, {found}"
+                print(f"FALSE ALARM in {scenario}: {told}: {bundle}")
             if number % 50 == 0:
                 print(f"{number} mounts, {alarms} false alarms, median {statistics.median(times):.0f} ms", flush=True)
         for worker in workers:
             worker.join()
-    print(f"{len(times)} mounts with {options.workers} workers under load: {alarms} false alarms")
+    print(f"{len(times)} mounts with {options.workers} workers under load: {alarms} false alarms and findings")
     sys.exit(1 if alarms else 0)
 
 
