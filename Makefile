@@ -28,7 +28,7 @@ test: setup $(STAMPS)/test-packages ## Run every check, as CI does: format, lint
 	@echo "== import contracts (lint-imports)"
 	@$(BIN)/lint-imports --no-logo > .venv/lint-imports.log 2>&1 || { cat .venv/lint-imports.log; exit 1; }
 	@echo "== tests (pytest)"
-	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -q -n 3 $(ARGS)
 
 format: setup $(STAMPS)/test-packages ## Format the code, and correct what lint can correct.
 	@$(BIN)/ruff format .

@@ -6,17 +6,21 @@ In: a URL and what to click. Out: the verdict on the console or as JSON, a bundl
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
 from harness.config import Config
 from harness.drive.interrupts import interrupts
+from harness.errors import HarnessError, SecretFound
 from harness.launch import launched_browser, opened
 from harness.model.redaction import Redactor
 from harness.model.results import Loss, VisitResult
@@ -25,11 +29,14 @@ from harness.report.bundle import result_dict
 from harness.report.context import render_failure, render_prefetch
 from harness.report.losses import render_losses
 from harness.report.run_folder import publish, run_folder_for, shown
+from harness.report.run_report import REPORT_NAME
+from harness.report.search import NOT_SEARCHED, Secret, prove, render_proof
 from harness.report.terminal import milestones
 from harness.run import Visit, target_of
-from harness.visiting import PLAIN, search_for_secrets
+from harness.run_files import RunFiles, record_of
 
 MOST_CONSOLE_LINES = 5
+PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}  # text as it is, for any terminal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +47,7 @@ class CheckOptions:
     fault: str = ""
     as_json: bool = False
     is_searched: bool = True  # for secrets, afterwards
+    ci: str = ""  # "github" | "gitlab"
 
 
 def run_check(console: Console, config: Config, url: str, options: CheckOptions) -> int:
@@ -55,10 +63,23 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
         plain.print(found.problem, style="bold red", **PLAIN)
     with ExitStack() as resources:
         redactor = Redactor(config.secrets)
+        files = RunFiles(run, redactor, ci=options.ci, environ=os.environ)
+        files.mask(value for _, value in redactor.learned)
+        files.begin(
+            record_of(
+                "check",
+                project=target.project,
+                network=target.network,
+                browser=config.use.browser,
+                environ=os.environ,
+                clean=redactor,
+            )
+        )
+        ending = _Ending(console=console, run=run, redactor=redactor, options=options, files=files)
         resources.enter_context(interrupts())
         resources.enter_context(_telling_an_interruption(console, run, options))
         resources.callback(publish, run)
-        resources.callback(search_for_secrets, plain, run, redactor, is_searched=options.is_searched)
+        resources.push(ending.close)
         resources.callback(_tell_losses, plain, run, visits)
         if not options.as_json:
             resources.enter_context(console.status(f"opening {escape(url)}"))
@@ -69,13 +90,56 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
         for name in options.clicks:
             visit.embed.click(name)
         result = visit.wait_until_decided()
+        ending.exit_code = 0 if result.is_mounted else 1
         bundle = visit.folder_shown
     result = replace(result, missing=visit.finish().missing)
     if options.as_json:
         print(in_json(json.dumps({"bundle": bundle, **result_dict(result)}, ensure_ascii=False, indent=1)))
     else:
         _print(console, result, bundle)
+        if (run / REPORT_NAME).is_file():
+            console.print(f"  report:    {shown(run / REPORT_NAME)}", **PLAIN)
     return 0 if result.is_mounted else 1
+
+
+@dataclass(slots=True, kw_only=True)
+class _Ending:
+    """What is done when the visit is over, however it ended: report, then the search for secrets."""
+
+    console: Console
+    run: Path
+    redactor: Redactor
+    options: CheckOptions
+    files: RunFiles
+    exit_code: int = -1
+
+    def close(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Write the report, and search what the check wrote for every secret. Raises SecretFound."""
+        plain = Console(stderr=True) if self.options.as_json else self.console
+        self.files.mask(value for _, value in self.redactor.learned)
+        code = self.exit_code
+        problems: tuple[str, ...] = ()
+        if error is not None:
+            code = (
+                error.exit_code if isinstance(error, HarnessError) else 2 if isinstance(error, KeyboardInterrupt) else 3
+            )
+            problems = (f"{type(error).__name__}: {error}",)
+        losses = self.files.end(exit_code=code, problems=problems)
+        if losses:
+            plain.print(render_losses(losses, folder=shown(self.run)), style="bold red", **PLAIN)
+        for kind, why in self.redactor.refused:
+            plain.print(f"not redacted: a secret of the kind {kind}, because {why}", **PLAIN)
+        if not self.options.is_searched:
+            plain.print(NOT_SEARCHED, style="bold yellow", **PLAIN)
+            return
+        proof = prove(self.run, (Secret(kind=kind, value=value) for kind, value in self.redactor.learned))
+        found = render_proof(proof, folder=shown(self.run))
+        if proof.hits:
+            raise SecretFound(found)
+        if found:
+            plain.print(found, **PLAIN)
 
 
 @contextmanager

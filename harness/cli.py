@@ -104,6 +104,13 @@ def _config_options(command: Command) -> Command:
     return command
 
 
+def _ci_option(command: Command) -> Command:
+    """Add the option that chooses the CI system to write for."""
+    choices = click.Choice(["auto", "github", "gitlab", "off"])
+    told = "The CI system to write for: annotations and a job summary, or a code quality report."
+    return click.option("--ci", type=choices, default="auto", show_default=True, help=told)(command)
+
+
 def _config(options: dict[str, Any], **more: Any) -> Config:
     """Return the configuration for a command's options; what the command does not offer is left alone."""
     named = ("project", "browser", "executable_path", "output_dir", "mount_timeout_ms", "trace")
@@ -118,15 +125,25 @@ def _config(options: dict[str, Any], **more: Any) -> Config:
 @click.option("--fault", default="", metavar="NAME", help="Break something on purpose; `faults` lists what there is.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
 @click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
+@_ci_option
 @_config_options
-def check(url: str, clicks: tuple[str, ...], fault: str, as_json: bool, no_secret_scan: bool, **options: Any) -> int:
+def check(
+    url: str, clicks: tuple[str, ...], fault: str, as_json: bool, no_secret_scan: bool, ci: str, **options: Any
+) -> int:
     """Open URL, click what is named, and say whether a ChatKit widget mounts.
 
     Nothing has to be configured: the call that fetches the client secret is found by its answer.
     """
     from harness.check import CheckOptions, run_check
+    from harness.run_files import ci_system
 
-    chosen = CheckOptions(clicks=clicks, fault=fault, as_json=as_json, is_searched=not no_secret_scan)
+    chosen = CheckOptions(
+        clicks=clicks,
+        fault=fault,
+        as_json=as_json,
+        is_searched=not no_secret_scan,
+        ci="" if as_json else ci_system(ci, os.environ),
+    )
     return run_check(_stdout(), _config(options), url, chosen)
 
 
@@ -234,6 +251,7 @@ def pack(folder: Path, out: Path | None, **_debug: Any) -> int:
 @click.option("--prefetch", type=click.Choice(["required", "allowed"]), help="What the client secret must be.")
 @click.option("-k", "only", default="", metavar="EXPRESSION", help="Run only tests whose names match, as in pytest.")
 @click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
+@click.option("--shard", default="", metavar="K/N", help="Run only the K-th of N parts; `report --merge` joins them.")
 @click.option(
     "--baseline",
     is_flag=False,
@@ -250,6 +268,7 @@ def pack(folder: Path, out: Path | None, **_debug: Any) -> int:
 )
 @click.option("--force", is_flag=True, help="With --update-baseline: also when tests fail.")
 @click.option("--no-baseline", is_flag=True, help="Compare with no baseline, whatever the configuration says.")
+@_ci_option
 @click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
 @_config_options
 def gate(
@@ -258,6 +277,8 @@ def gate(
     prefetch: str | None,
     only: str,
     no_secret_scan: bool,
+    shard: str,
+    ci: str,
     baseline: str | None,
     update_baseline: str | None,
     force: bool,
@@ -278,16 +299,54 @@ def gate(
         is_debug=options["debug"],
         only=only,
         is_searched=not no_secret_scan,
+        shard=shard,
+        ci=ci,
         baseline=BaselineOptions(
             compared=baseline,
             updated=update_baseline,
             is_forced=force,
             is_left_out=no_baseline,
-            is_partial=bool(only or pytest_args),
+            is_partial=bool(only or shard or pytest_args),
         ),
         pytest_args=pytest_args,
     )
     return run_gate(_stdout(), config, chosen)
+
+
+@cli.command(epilog=EXIT_CODES, short_help="Write report.html anew, or join the reports of shards.")
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR]...")
+@click.option("--merge", "is_merged", is_flag=True, help="Join the runs in these folders into a new one.")
+@click.option("--open", "is_opened", is_flag=True, help="Open the report in the browser of this machine.")
+@click.option(
+    "--history", type=click.Path(path_type=Path), metavar="FILE", help="A history of smoke runs, for the trend."
+)
+@_ci_option
+@_config_options
+def report(
+    folders: tuple[Path, ...], is_merged: bool, is_opened: bool, history: Path | None, ci: str, **options: Any
+) -> int:
+    """Write report.html anew from what runs left on disk, also after a kill.
+
+    DIR is a run's folder, or one with runs in it, of which the newest is taken; without any it is the newest run here.
+    """
+    from harness.rebuild import ReportOptions, run_report
+    from harness.run_files import ci_system
+
+    chosen = ReportOptions(
+        folders=folders, is_merged=is_merged, is_opened=is_opened, history=history, ci=ci_system(ci, os.environ)
+    )
+    return run_report(_stdout(), _config(options), chosen)
+
+
+@cli.command(short_help="Write into a repository what it needs to use this: configuration, a test, workflows.")
+@click.argument("folder", type=click.Path(path_type=Path), default=Path(), metavar="[DIR]")
+@click.option("--force", "is_forced", is_flag=True, help="Overwrite what is there.")
+@click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
+def init(folder: Path, is_forced: bool, **_debug: Any) -> int:
+    """Write configuration, an example test, .env.example and GitHub workflows into DIR, the current folder by default."""
+    from harness.starter import run_init
+
+    return run_init(_stdout(), folder, is_forced=is_forced)
 
 
 @cli.command(epilog=EXIT_CODES, short_help="Is every hop to a working chat as it has to be? Without a browser.")

@@ -21,16 +21,17 @@ from harness.drive.browsers import BrowserChoice, find_browser
 from harness.errors import BundleError, SecretFound
 from harness.files import Appender
 from harness.model.results import Loss, TestOutcome, VisitResult
+from harness.outcomes import PASSED_AFTER_RETRY
 from harness.plugin import CHECKS, Controller
 from harness.regressions import BaselineOptions, Judged, Plan, judge_run, plan_of
 from harness.report.bundle import read_result, write_text
 from harness.report.run_folder import LATEST, runs_in, shown
+from harness.report.run_report import REPORT_NAME
 from harness.report.saved_run import rows_of
 from harness.report.terminal import failure_text, run_table, test_line
 
 FAILED = 1
 NO_TEST_RAN = 5
-PASSED_AFTER_RETRY = 7
 PYTEST_LOG = "pytest.log"
 SENTENCES = {
     0: "passed",
@@ -57,6 +58,8 @@ class GateOptions:
     is_debug: bool = False
     only: str = ""  # pytest's -k
     is_searched: bool = True  # for secrets, after the run
+    shard: str = ""  # "2/5": only the second of five parts of the tests
+    ci: str = "auto"
     baseline: BaselineOptions = field(default_factory=BaselineOptions)
     pytest_args: tuple[str, ...] = ()
 
@@ -79,6 +82,8 @@ def run_gate(console: Console, config: Config, options: GateOptions) -> int:
     judged = _judged(console, config, options, plan, reporter, code) if plan is not None else Judged()
     if code in (0, PASSED_AFTER_RETRY) and (judged.regressions or judged.is_refused):
         code = FAILED
+        if reporter.controller is not None:
+            reporter.controller.amend(code, judged.words)
     reporter.close(code, judged)
     return code
 
@@ -109,7 +114,7 @@ def _repeat(arguments: list[str], paths: list[str], tests: list[str], folder: Pa
     """
     asked = folder / "tests.txt"
     write_text(asked, "".join(f"{test}\n" for test in tests))
-    own = [f"--output={folder}", f"--junitxml={folder / 'junit.xml'}", f"--chatkit-only={asked}"]
+    own = [f"--output={folder}", f"--junitxml={folder / 'junit.xml'}", f"--chatkit-only={asked}", "--chatkit-ci=off"]
     with (folder / PYTEST_LOG).open("wb") as log:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *arguments, *own, *paths],
@@ -140,6 +145,8 @@ def _arguments(config: Config, options: GateOptions, *, is_controlled: bool) -> 
     arguments += [f"--ignore-glob={config.root / glob}" for glob in config.test_ignore]
     arguments += ["-k", options.only] if options.only else []
     arguments += [] if options.is_searched else ["--chatkit-no-secret-scan"]
+    arguments += [f"--chatkit-shard={options.shard}"] if options.shard else []
+    arguments += [f"--chatkit-ci={options.ci}"]
     arguments += ["--chatkit-debug"] if options.is_debug else []
     arguments += ["--chatkit-control"] if is_controlled else []
     return [*arguments, *options.pytest_args]
@@ -175,6 +182,7 @@ class GateReporter:
         if not isinstance(controller, Controller):
             return
         self.controller, self._folder = controller, controller.folder
+        controller.kind = "gate"
         controller.on_outcome = self._on_outcome
         controller.on_loss = self._on_loss
         terminal: Any = session.config.pluginmanager.get_plugin("terminalreporter")
@@ -226,6 +234,9 @@ class GateReporter:
             self._console.print(run_table(rows, folder=shown(self._folder)), highlight=False, soft_wrap=True)
             self._console.print()
             self._console.print(f"results: {shown(self._folder)} (also as {LATEST})", markup=False, highlight=False)
+            if (self._folder / REPORT_NAME).is_file():
+                report = shown(self._folder.parent / REPORT_NAME)
+                self._console.print(f"report:  {report}", markup=False, highlight=False, soft_wrap=True)
         if self.controller is not None:
             for told in filter(None, (self.controller.told_losses, self.controller.proof)):
                 self._console.print(told, style="bold red", markup=False, highlight=False, soft_wrap=True)

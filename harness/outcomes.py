@@ -21,6 +21,7 @@ from harness.report.saved_run import visits_in
 EXIT_CODE = "chatkit_exit_code"  # user property of a report: the exit code of a HarnessError
 BUNDLE = "chatkit_bundle"  # user property of a report: the folder of one visit
 MISSING = "chatkit_missing"  # user property of a report: a file that could not be written, and why
+PASSED_AFTER_RETRY = 7  # the exit code of a gate that is green only because of a retry
 
 
 class Outcomes:

@@ -16,22 +16,26 @@ import pytest
 
 from harness import pytest_fixtures
 from harness.chatkit import Chatkit
-from harness.config import Config, Overrides, read_config
+from harness.config import Config, Overrides, Project, read_config
 from harness.drive.interrupts import driver_in_a_group_of_its_own, interrupts
 from harness.errors import EmbedError, EnvironmentFailure, HarnessError, RecordingError, SecretFound
 from harness.files import reason_of
 from harness.model.bounds import Allowance
 from harness.model.redaction import Redactor
 from harness.model.results import Loss, TestOutcome
-from harness.outcomes import BUNDLE, EXIT_CODE, MISSING, Outcomes, told_loss
+from harness.model.run_record import RunRecord
+from harness.outcomes import BUNDLE, EXIT_CODE, MISSING, PASSED_AFTER_RETRY, Outcomes, told_loss
 from harness.pytest_fixtures import ALLOWANCE, CONFIG, REDACTOR, SHARED_NAMES, STACK
 from harness.report.bundle import write_text
 from harness.report.folders import shared_names
 from harness.report.losses import render_first_loss, render_losses
 from harness.report.run_folder import TESTS_NAME, free_room, publish, run_folder_for, shown
+from harness.report.run_report import REPORT_NAME
 from harness.report.search import NOT_SEARCHED, Secret, prove, redact_file, render_proof
+from harness.report.terminal import verdict_of
 from harness.report.trace import is_trace, learn_from_trace, rewrite_trace
 from harness.reports import attach_learned, redact_report, take_learned
+from harness.run_files import CI_CHOICES, WRITTEN_LAST, RunFiles, ci_system, record_of
 from harness.servers.scenarios import FOREIGN_BACKEND
 from harness.servers.server import Stack, serve_stack, stack_at
 from harness.servers.web_server import WebServerCommand, WebServerProcess, openai_environ
@@ -56,6 +60,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--chatkit-no-secret-scan", action="store_true", help="do not search what the run wrote for secrets afterwards"
     )
+    group.addoption("--chatkit-shard", metavar="K/N", default="", help="run only the K-th of N parts of the tests")
+    group.addoption(
+        "--chatkit-ci",
+        choices=CI_CHOICES,
+        default="auto",
+        help="the CI system to write for (default: the one that this is)",
+    )
     group.addoption("--chatkit-debug", action="store_true", help="show tracebacks of our own errors")
     group.addoption(
         "--chatkit-control",
@@ -72,6 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the configuration; on the controller, take charge of the run."""
     # Registered here, when every plugin found by entry point is there: our fixtures extend pytest-playwright's.
     config.pluginmanager.register(pytest_fixtures, "chatkit-harness-fixtures")
+    shard_of(config.option.chatkit_shard)
     config.stash[CONFIG] = ours = _read(config)
     config.stash[REDACTOR] = Redactor(ours.secrets)
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
@@ -125,13 +137,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("chatkit_entry", names)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Find the tests whose folders would be the same; then leave out those that are not asked for by their node ids."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
+    """Find the tests whose folders would be the same; then leave out those that are not asked for, by node id or by shard."""
     # Before any is deselected: a folder's name depends on no option.
     config.stash[SHARED_NAMES] = shared_names(item.nodeid for item in items)
+    if config.option.chatkit_only is not None:
+        _keep_named(config, items)
+    yield
     if config.option.chatkit_only is None:
-        return
+        keep_shard(config, items)
+
+
+def _keep_named(config: pytest.Config, items: list[pytest.Item]) -> None:
     try:
         asked = set(Path(config.option.chatkit_only).read_text(encoding="utf-8").splitlines())
     except (OSError, UnicodeDecodeError) as error:
@@ -149,6 +167,29 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None
     return shown.encode("unicode_escape").decode("ascii") if shown != val else None
 
 
+def keep_shard(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of this shard: every N-th of them in the order of their ids, the same ones on every machine."""
+    shard = shard_of(config.option.chatkit_shard)
+    if shard is None:
+        return
+    number, of = shard
+    mine = set(sorted(item.nodeid for item in items)[number - 1 :: of])
+    left = [item for item in items if item.nodeid not in mine]
+    items[:] = [item for item in items if item.nodeid in mine]
+    if left:
+        config.hook.pytest_deselected(items=left)
+
+
+def shard_of(text: str) -> tuple[int, int] | None:
+    """Return "2/5" as (2, 5); None for an empty text. Raises UsageError for anything else."""
+    if not text:
+        return None
+    number, _, of = text.partition("/")
+    if number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of):
+        return int(number), int(of)
+    raise pytest.UsageError(f"ConfigError: a shard is K/N with K from 1 to N, such as 2/5, not {text!r}")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -162,12 +203,23 @@ def pytest_runtest_makereport(
     opened = found if isinstance(found, Chatkit) else None  # a user's own fixture may have that name
     if report.when == "teardown" and opened is not None:
         report.user_properties += [(BUNDLE, str(visit.folder)) for visit in opened.visits]
+        report.user_properties += _told(opened)
         report.user_properties += [(MISSING, told_loss(loss)) for visit in opened.visits for loss in visit.losses]
+    if report.when == "teardown":
+        report.user_properties.append(("chatkit_attempts", getattr(item, "execution_count", 1)))
     is_telling = isinstance(error, HarnessError) or (isinstance(error, EmbedError) and item.path == CHECKS)
     if is_telling and not item.config.option.chatkit_debug:
         report.longrepr = f"{type(error).__name__}: {error}"
     _without_secrets(report, item.config, opened)
     return report
+
+
+def _told(opened: Chatkit) -> list[tuple[str, str]]:
+    """What JUnit is told of each visit of a test: its verdict, the cause, what else is wrong."""
+    results = [visit.final for visit in opened.visits if visit.final is not None]
+    told = [("chatkit_verdict", verdict_of(result)) for result in results]
+    told += [("chatkit_cause", result.cause.rule) for result in results if result.cause]
+    return told + [("chatkit_finding", finding.rule) for result in results for finding in result.also]
 
 
 def _without_secrets(report: pytest.TestReport, config: pytest.Config, opened: Chatkit | None) -> None:
@@ -215,6 +267,7 @@ class Controller:
         self._secrets = {Secret(kind=kind, value=value): None for kind, value in self._redactor.learned}
         self._is_interrupted = False
         self._is_searched = not config.option.chatkit_no_secret_scan
+        self.kind = "pytest"  # or "gate", which says so
         self.told_losses = ""  # what is missing in the results, at the end
         self.proof = ""  # what the search for secrets says at the end, when it says something
         self.on_outcome: Callable[[TestOutcome], None] = lambda _outcome: None
@@ -226,6 +279,12 @@ class Controller:
         self.folder, self.problem = run.path, run.problem
         self._config = config
         self.outcomes = Outcomes(self.folder)
+        self.files = RunFiles(
+            self.folder, self._redactor, ci=ci_system(config.option.chatkit_ci, os.environ), environ=os.environ
+        )
+        self.files.mask(value for _, value in self._redactor.learned)
+        self._problems: list[str] = []
+        self._masked: set[str] = set()
         config.option.output = str(self.folder)  # pytest-playwright's `output_path` is below it
         config.option.xmlpath = config.option.xmlpath or str(self.folder / "junit.xml")
 
@@ -247,6 +306,7 @@ class Controller:
             self.on_loss(self.problem)
         try:
             project = self._ours.project()
+            self.files.begin(self._record(project, session.config))
             if project.web_server is None or (project.network == "replay" and project.record == "none"):
                 return
             environ: dict[str, str] = {}
@@ -259,7 +319,24 @@ class Controller:
             server = WebServerProcess.start(command, log=log, environ=environ, clean=Redactor(self._ours.secrets).text)
             self._resources.callback(self._stop, server)
         except HarnessError as error:
+            self._problems.append(f"{type(error).__name__}: {error}")
             pytest.exit(f"{type(error).__name__}: {error}", returncode=error.exit_code)
+
+    def _record(self, project: Project, config: pytest.Config) -> RunRecord:
+        return record_of(
+            self.kind,
+            project=project.name,
+            network=project.network,
+            browser=config.option.browser[0],
+            environ=os.environ,
+            clean=self._redactor,
+            shard=config.option.chatkit_shard,
+        )
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remember what could not be collected: a test that does not run fails no less."""
+        if report.failed:
+            self._problems.append(f"{report.nodeid} cannot be collected:\n{report.longrepr}")
 
     def _stop(self, server: WebServerProcess) -> None:
         server.stop()
@@ -272,11 +349,17 @@ class Controller:
         for secret in take_learned(report):
             self._secrets.setdefault(secret)
             self._redactor.learn(secret.kind, secret.value)
+            self._mask(secret.value)
         outcome = self.outcomes.add(report)
         if outcome is not None:
             self.on_outcome(outcome)
             for loss in outcome.missing:
                 self.lose(loss)
+
+    def _mask(self, value: str) -> None:
+        if value not in self._masked:
+            self._masked.add(value)
+            self.files.mask([value])
 
     def lose(self, loss: Loss) -> None:
         """Note a file that could not be written; the first one is told at once, all of them at the end."""
@@ -310,6 +393,9 @@ class Controller:
             self._write_line(f"while the run was ended: {type(error).__name__}: {error}")  # a browser that is gone, too
         finally:
             self._resources.close()
+        shard = shard_of(session.config.option.chatkit_shard)
+        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and shard is not None and shard[0] > 1:
+            session.exitstatus = pytest.ExitCode.OK  # a shard beyond the last test has nothing to run
         codes = {outcome.exit_code for outcome in self.outcomes.finished}
         for code in (RecordingError.exit_code, EnvironmentFailure.exit_code):
             if code in codes:
@@ -327,12 +413,43 @@ class Controller:
         if self.proof:
             with suppress(HarnessError):
                 write_text(self.folder / SCAN_NAME, self.proof + "\n")
+        self._report(self._exit_code(), problems=[self.proof] if code else [])
         publish(self.folder)
         self.told_losses = "\n".join(
             filter(None, (self.problem, render_losses(self.losses, folder=shown(self.folder))))
         )
         for told in filter(None, (self.told_losses, self.proof)):
             self._write_line(told)
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None and self._has_visits():
+            terminal.write_line(f"report: {shown(self.folder / REPORT_NAME)}")
+
+    def amend(self, exit_code: int, problem: str) -> None:
+        """Write the run's own files again: what was found out after the run has changed how it ended."""
+        self._report(exit_code, problems=[problem])
+        publish(self.folder)
+
+    def _exit_code(self) -> int:
+        """What the run ends with, as far as it is known here."""
+        code = int(self._session.exitstatus) if self._session is not None else 0
+        is_flaky = any(outcome.is_flaky for outcome in self.outcomes.finished)
+        return PASSED_AFTER_RETRY if code == 0 and self.kind == "gate" and is_flaky else code
+
+    def _has_visits(self) -> bool:
+        is_written = (self.folder / REPORT_NAME).is_file()
+        return is_written and any(outcome.bundles for outcome in self.outcomes.finished)
+
+    def _report(self, exit_code: int, *, problems: list[str]) -> None:
+        """Write the run's own files from what is on disk now, and search them too. Whatever fails is said, and changes nothing."""
+        for loss in self.files.end(exit_code=exit_code, problems=(*self._problems, *problems)):
+            self.lose(loss)
+        if not self._is_searched:
+            return
+        written = [self.folder / name for name in WRITTEN_LAST if (self.folder / name).is_file()]
+        proof = prove(self.folder, self._secrets, written)
+        self.proof = "\n".join(filter(None, [self.proof, render_proof(proof, folder=shown(self.folder))]))
+        if proof.hits and self._session is not None:
+            self._session.exitstatus = SecretFound.exit_code
 
     def _proved(self) -> tuple[str, int]:
         """What is to be said about secrets in the run's folder, and the exit code it asks for."""

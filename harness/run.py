@@ -183,6 +183,11 @@ class Visit:
         self._final: VisitResult | None = None
 
     @property
+    def final(self) -> VisitResult | None:
+        """The result that the bundle was written with; None until then."""
+        return self._final
+
+    @property
     def page(self) -> Page:
         """Playwright's page."""
         return self.embed.page

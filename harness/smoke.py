@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,13 +31,16 @@ from harness.model.redaction import Redactor
 from harness.preflight import fly, folder_for, reachable, saved, search_for_secrets
 from harness.report.bundle import write_json, write_text
 from harness.report.context import render_cause, render_verdict
+from harness.report.losses import render_losses
 from harness.report.notice import (
     render_metrics,
     render_smoke,
 )
 from harness.report.otlp import endpoint_of, headers_of, trace_json
-from harness.report.run_folder import publish
+from harness.report.run_folder import publish, shown
+from harness.report.trend import Night, read_nights
 from harness.run import target_of
+from harness.run_files import RunFiles, record_of
 from harness.telling import Teller
 
 PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
@@ -60,16 +63,44 @@ def run_smoke(console: Console, config: Config, around: Surroundings, *, is_all:
     """Return the worst exit code of the projects: 0 ok, 7 degraded, 12, 1 or 14 failing, 13 no statement. Raises SecretFound."""
     run = folder_for(console, config)
     redactor = Redactor(config.secrets)
-    codes = []
+    codes: list[int] = []
+    problems: list[str] = []
+    files = RunFiles(run, redactor)
+    names = _projects(config, is_all=is_all)
+    files.begin(
+        record_of(
+            "smoke",
+            project=", ".join(names),
+            network="live",
+            browser=config.use.browser,
+            environ=around.environ,
+            clean=redactor,
+        )
+    )
     with ExitStack() as resources:
         resources.enter_context(interrupts())
         resources.callback(publish, run)
         resources.callback(search_for_secrets, console, run, redactor)
-        for name in _projects(config, is_all=is_all):
+        for name in names:
             place = run / name
             project = resources.enter_context(reachable(config.project(name), folder=place, redactor=redactor))
-            codes.append(_Smoke(console, config, project, redactor, run, around).run())
+            smoke = _Smoke(console, config, project, redactor, run, around)
+            codes.append(smoke.run())
+            problems += [f"{name}: {smoke.told}"] if codes[-1] else []
+        code = min(codes, key=WORST_FIRST.index)
+        losses = files.end(exit_code=code, problems=tuple(problems), nights=_nights(config, names))
+        if losses:
+            console.print(render_losses(losses, folder=shown(run)), style="bold red", **PLAIN)
     return min(codes, key=WORST_FIRST.index)
+
+
+def _nights(config: Config, names: tuple[str, ...]) -> tuple[Night, ...]:
+    """The history of these projects, for the report's trend; what cannot be read is left out."""
+    nights: dict[Night, None] = {}
+    for path in dict.fromkeys(config.root / config.project(name).smoke.history for name in names):
+        with suppress(OSError):
+            nights |= dict.fromkeys(read_nights(path)[0])
+    return tuple(nights)
 
 
 def _projects(config: Config, *, is_all: bool) -> tuple[str, ...]:
@@ -101,6 +132,7 @@ class _Smoke:
         self._redactor = redactor
         self._run = run
         self._around = around
+        self.told = ""  # what came of it, in the words of the console
 
     def run(self) -> int:
         folder = self._run / self._project.name
@@ -119,7 +151,8 @@ class _Smoke:
         )
         path = self._config.root / self._settings.history
         record = Teller(self._console, self._settings, path, self._redactor).remember(verdict)
-        self._say(render_smoke(record), style=STYLES[verdict.outcome])
+        self.told = render_smoke(record)
+        self._say(self.told, style=STYLES[verdict.outcome])
         kept = self._redactor.value(_saved(record, attempts))
         self._save(lambda: write_json(folder / "smoke.json", kept))
         if self._settings.metrics_file:

@@ -31,7 +31,10 @@ RUN_NAME = re.compile(r"run-\d{8}-\d{6}-[0-9a-f]{4}")
 HALF_MADE = re.compile(rf"\.(?:{RUN_NAME.pattern}|{LATEST}-[0-9a-f]{{8}})")
 HALF_MADE_S = 60.0
 FOREIGN_S = 86_400.0
-COPIED_UP = ("junit.xml", "report.html", "ctrf-report.json")
+HEAD_BYTES = 4096
+BUNDLES_HERE = b'<meta name="bundles" content="">'
+BUNDLES_IN = b'<meta name="bundles" content="%s/">'
+COPIED_UP = ("junit.xml", "report.html", "ctrf-report.json", "gl-code-quality-report.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +155,7 @@ def publish(folder: Path) -> None:
         with contextlib.suppress(OSError):  # the originals are in the run's folder
             if (folder / name).is_file():
                 with replacing(folder.parent / name) as partial:
-                    shutil.copyfile(folder / name, partial)
+                    _copy_up(folder / name, partial)
     free_room(folder)
     with contextlib.suppress(OSError):
         delete_partials(folder)
@@ -164,6 +167,14 @@ def delete_partials(folder: Path) -> None:
     for path in filter(is_partial, folder.rglob(".*")):
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+def _copy_up(source: Path, target: Path) -> None:
+    """Copy a file; the links of a report are relative to its folder, and say so once, near its beginning."""
+    with source.open("rb") as old, target.open("wb") as new:
+        head = old.read(HEAD_BYTES)
+        new.write(head.replace(BUNDLES_HERE, BUNDLES_IN % source.parent.name.encode(), 1))
+        shutil.copyfileobj(old, new)
 
 
 def _point_latest(output_dir: Path, folder: Path) -> None:

@@ -65,8 +65,8 @@ class Proof:
     searched_files: int = 0
 
 
-def prove(folder: Path, secrets: Iterable[Secret]) -> Proof:
-    """Search every file below the folder; delete those with a secret that should have been replaced when they were written."""
+def prove(folder: Path, secrets: Iterable[Secret], paths: Iterable[Path] | None = None) -> Proof:
+    """Search every file below the folder, or only these; delete those with a secret that should have been replaced."""
     secrets = tuple(secrets)
     redactor = Redactor((secret.kind, secret.value) for secret in secrets)
     search = _Search(folder, secrets)
@@ -74,7 +74,7 @@ def prove(folder: Path, secrets: Iterable[Secret]) -> Proof:
     late: list[str] = []
     unread: list[str] = []
     number = 0
-    for path in _paths(folder):
+    for path in _paths(folder) if paths is None else paths:
         place = visible(redactor.text(path.relative_to(folder).as_posix()))
         try:
             found = search.found_in(path)

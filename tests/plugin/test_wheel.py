@@ -67,6 +67,8 @@ def test_gate_works_with_a_config_of_five_lines(
     assert done.returncode == 0, done.stdout + done.stderr
     assert "built-in::embed[topics]" in done.stdout
     assert "gate: passed" in done.stdout
+    assert "The test passed" in (tmp_path / "test-results" / "report.html").read_text(encoding="utf-8")
+    assert command("init").returncode == 0
 
 
 def test_doctor_and_config_work_without_a_file(command: Callable[..., subprocess.CompletedProcess[str]]) -> None:

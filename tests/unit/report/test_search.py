@@ -184,3 +184,14 @@ def test_what_cannot_be_searched_is_not_kept(tmp_path: Path, monkeypatch: pytest
     assert {hit.place.split("!")[0] for hit in proof.hits} == {"bomb.gz", "bomb.zip", "nested.zip"}
     assert {hit.rule for hit in proof.hits} == {"cannot be searched"}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_files_that_are_named_are_searched(tmp_path: Path) -> None:
+    """The report is written after the search, and searched by itself; a secret in it deletes it, and nothing else."""
+    report, bundle = tmp_path / "report.html", tmp_path / "console.log"
+    for path in (report, bundle):
+        path.write_text(f"<p>{VALUE}</p>", encoding="utf-8")
+    proof = prove(tmp_path, [KNOWN], [report])
+    assert [hit.place for hit in proof.hits] == ["report.html"]
+    assert not report.exists()
+    assert bundle.exists()

@@ -1,0 +1,84 @@
+"""What the documentation shows that can be wrong: commands, Python, configuration, names of rules.
+
+In: Markdown. Out: its code, by kind, each with the line it begins on.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from harness.cli import cli
+
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INDENTED = re.compile(r"(?:^ {4}.*\n)+", re.MULTILINE)
+INLINE = re.compile(r"`(chatkit-harness [^`\n]+)`")
+# Commands that come with parts of the tool which are described before they are there.
+PLANNED = frozenset({"repro"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One piece of code in a page."""
+
+    page: str
+    line: int
+    language: str  # "python", "toml", "yaml", …; "" for commands and output; "inline" for a command in a sentence
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+def blocks() -> Iterator[Block]:
+    """Yield the code of all pages."""
+    for path in PAGES:
+        text = path.read_text(encoding="utf-8")
+        for match in FENCE.finditer(text):
+            yield _block(path, text, match.start(), match[1], match[2])
+        plain = FENCE.sub(lambda match: "\n" * match[0].count("\n"), text)
+        for match in INDENTED.finditer(plain):
+            yield _block(path, plain, match.start(), "", re.sub("^ {4}", "", match[0], flags=re.MULTILINE))
+        for match in INLINE.finditer(plain):
+            yield _block(path, plain, match.start(), "inline", match[1])
+
+
+def _block(path: Path, text: str, start: int, language: str, code: str) -> Block:
+    line = text.count("\n", 0, start) + 1
+    return Block(page=path.relative_to(ROOT).as_posix(), line=line, language=language, text=code)
+
+
+def commands_in(text: str) -> Iterator[str]:
+    """Yield the lines that a person would type: one command each, without what follows a number sign."""
+    for line in text.splitlines():
+        command = re.split(r"\s+(?:#|\|\|) ?", line.strip().removeprefix("- run: "))[0]
+        if command.split(" ")[0] in (
+            "chatkit-harness",
+            ".venv/bin/chatkit-harness",
+            "make",
+            "git",
+            "cd",
+            "pip",
+            "docker",
+        ):
+            yield command
+
+
+def check_command(command: str) -> None:
+    """Raise click's error, or AssertionError, for a command that would not be understood."""
+    program, *arguments = shlex.split(command)
+    if program == "make":
+        targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+        assert {word for word in arguments if "=" not in word} <= targets, command
+    elif program.endswith("chatkit-harness"):
+        name, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
+        if name not in PLANNED:
+            assert name in cli.commands, f"{command}: there is no command {name!r}"
+            cli.commands[name].make_context(name, rest, parent=click.Context(cli))
