@@ -103,9 +103,10 @@ class Chatkit:
         return self._open_target(target, context_args)
 
     def _open_target(self, target: Target, context_args: dict[str, Any], *, bodies: str = "only-on-failure") -> Visit:
-        needs_servers = target.network == "hermetic"
+        needs_servers = target.network == "hermetic" or (target.network == "live" and self.config.is_sdk_chosen)
         context = self._fresh_context(
-            context_options(self.config, target.network, has_faults=bool(target.faults)) | context_args
+            context_options(self.config, target.network, has_faults=bool(target.faults), has_servers=needs_servers)
+            | context_args
         )
         visit = self._open.enter_context(
             open_visit(

@@ -9,7 +9,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.markup import escape
 
-from harness.config import Config
+from harness.config import EMBEDDED_SCENARIO, Config
 from harness.drive.interrupts import interrupts
 from harness.errors import HarnessError
 from harness.launch import launched_browser, opened
@@ -32,6 +32,9 @@ from harness.report.run_report import REPORT_NAME
 from harness.report.terminal import milestones
 from harness.run import Visit, target_of
 from harness.run_files import RunFiles, record_of
+from harness.sdk_source import STAND_IN, SdkSource
+from harness.servers.scenarios import scenario_named
+from harness.servers.server import Stack, serve_stack
 from harness.visiting import PLAIN, search_for_secrets
 
 MOST_CONSOLE_LINES = 5
@@ -54,11 +57,14 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
     Raises PageError when the page cannot be visited, SecretFound when the bundle held a secret.
     """
     target = target_of(config.project_at(url), entry="page", fault=options.fault)
+    sdk = config.sdk() if config.is_sdk_chosen else STAND_IN
     found = run_folder_for(config.output_dir, keep_runs=config.keep_runs)
     run, visits = found.path, list[Visit]()
     plain = Console(stderr=True) if options.as_json else console
     if found.problem:
         plain.print(found.problem, style="bold red", **PLAIN)
+    if sdk.warning:
+        plain.print(f"sdk: {sdk.warning}", style="yellow", **PLAIN)
     with ExitStack() as resources:
         redactor = Redactor(config.secrets)
         files = RunFiles(run, redactor, ci=options.ci, environ=os.environ)
@@ -82,7 +88,8 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
         if not options.as_json:
             resources.enter_context(console.status(f"opening {escape(url)}"))
         browser = resources.enter_context(launched_browser(config))
-        visit = resources.enter_context(opened(browser, config, target, run / "check", redactor))
+        stack = resources.enter_context(_sdk_servers(sdk)) if config.is_sdk_chosen else None
+        visit = resources.enter_context(opened(browser, config, target, run / "check", redactor, stack=stack))
         visits.append(visit)
         visit.open()
         for name in options.clicks:
@@ -98,6 +105,11 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
         if (run / REPORT_NAME).is_file():
             console.print(f"  report:    {shown(run / REPORT_NAME)}", **PLAIN)
     return 0 if result.is_mounted else 1
+
+
+def _sdk_servers(sdk: SdkSource) -> AbstractContextManager[Stack]:
+    """The embedded servers, of which a page on the network sees the CDN."""
+    return serve_stack(scenario=scenario_named(EMBEDDED_SCENARIO), sdk_dir=sdk.folder)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -17,7 +17,9 @@ from rich.markup import escape
 
 from harness import __version__
 from harness.config import Config, Overrides, read_config, render_config
+from harness.config_schema import is_web_url, problem, shown
 from harness.errors import ConfigError, HarnessError
+from harness.model.addresses import CDN_ORIGIN
 from harness.model.texts import for_terminal
 
 EXIT_CODES = """
@@ -111,6 +113,12 @@ def _ci_option(command: Command) -> Command:
     return click.option("--ci", type=choices, default="auto", show_default=True, help=told)(command)
 
 
+def _sdk_option(command: Command) -> Command:
+    """Add the option that chooses the SDK."""
+    told = "Where ChatKit's SDK comes from: stand-in, live, snapshot:<folder>."
+    return click.option("--sdk", metavar="SOURCE", help=told)(command)
+
+
 def _config(options: dict[str, Any], **more: Any) -> Config:
     """Return the configuration for a command's options; what the command does not offer is left alone."""
     named = ("project", "browser", "executable_path", "output_dir", "mount_timeout_ms", "trace")
@@ -125,10 +133,18 @@ def _config(options: dict[str, Any], **more: Any) -> Config:
 @click.option("--fault", default="", metavar="NAME", help="Break something on purpose; `faults` lists what there is.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
 @click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
+@_sdk_option
 @_ci_option
 @_config_options
 def check(
-    url: str, clicks: tuple[str, ...], fault: str, as_json: bool, no_secret_scan: bool, ci: str, **options: Any
+    url: str,
+    clicks: tuple[str, ...],
+    fault: str,
+    as_json: bool,
+    no_secret_scan: bool,
+    ci: str,
+    sdk: str | None,
+    **options: Any,
 ) -> int:
     """Open URL, click what is named, and say whether a ChatKit widget mounts.
 
@@ -144,7 +160,7 @@ def check(
         is_searched=not no_secret_scan,
         ci="" if as_json else ci_system(ci, os.environ),
     )
-    return run_check(_stdout(), _config(options), url, chosen)
+    return run_check(_stdout(), _config(options, sdk=sdk), url, chosen)
 
 
 @cli.command(epilog=EXIT_CODES, short_help="Does a recorded visit fail here too, and why?")
@@ -268,6 +284,7 @@ def pack(folder: Path, out: Path | None, **_debug: Any) -> int:
 )
 @click.option("--force", is_flag=True, help="With --update-baseline: also when tests fail.")
 @click.option("--no-baseline", is_flag=True, help="Compare with no baseline, whatever the configuration says.")
+@_sdk_option
 @_ci_option
 @click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
 @_config_options
@@ -283,6 +300,7 @@ def gate(
     update_baseline: str | None,
     force: bool,
     no_baseline: bool,
+    sdk: str | None,
     pytest_args: tuple[str, ...],
     **options: Any,
 ) -> int:
@@ -293,7 +311,7 @@ def gate(
     from harness.gate import GateOptions, run_gate
     from harness.regressions import BaselineOptions
 
-    config = _config(options, workers=workers, retries=retries, prefetch=prefetch)
+    config = _config(options, workers=workers, retries=retries, prefetch=prefetch, sdk=sdk)
     chosen = GateOptions(
         config_file=options["config_file"],
         is_debug=options["debug"],
@@ -378,13 +396,100 @@ def smoke(is_all: bool, **options: Any) -> int:
 @cli.command(short_help="Serve the test page, working or broken, for a browser tab.")
 @click.option("--scenario", default="healthy", show_default=True, metavar="NAME", help="What is broken, if anything.")
 @click.option("--port", type=int, default=0, metavar="PORT", help="The page's port; 0 takes any that is free.")
+@_sdk_option
 @click.option("--list", "is_list", is_flag=True, help="List the scenarios.")
 @click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
-def serve(scenario: str, port: int, is_list: bool, **_debug: Any) -> int:
+def serve(scenario: str, port: int, sdk: str | None, is_list: bool, **_debug: Any) -> int:
     """Serve the test page with a stand-in ChatKit for a normal browser tab, until Ctrl-C."""
+    from harness.sdk_source import sdk_source_of
     from harness.serve import list_scenarios, run_serve
 
-    return list_scenarios(_stdout()) if is_list else run_serve(_stdout(), scenario, port)
+    if is_list:
+        return list_scenarios(_stdout())
+    source = sdk_source_of(sdk or "stand-in", root=Path.cwd(), where="--sdk")
+    return run_serve(_stdout(), scenario, port, source)
+
+
+@cli.group(short_help="Keep what ChatKit's CDN serves, and compare it.")
+def sdk() -> None:
+    """Keep what ChatKit's CDN serves now as a folder that runs can be had on, and say what has changed since."""
+
+
+def _from_option(command: Command) -> Command:
+    told = "The CDN's base URL."
+    return click.option("--from", "base_url", default=CDN_ORIGIN, show_default=True, metavar="URL", help=told)(command)
+
+
+@sdk.command("pull", epilog=EXIT_CODES, short_help="Store what the CDN serves now.")
+@_from_option
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to; your cache folder by default."
+)
+@click.option("--mount/--no-mount", default=True, show_default=True, help="Watch one mount, for what it asks besides.")
+@_config_options
+def sdk_pull(base_url: str, out: Path | None, mount: bool, **options: Any) -> int:
+    """Store loader, frame and assets in the CDN's own layout, with hashes and date. What is there is never overwritten.
+
+    The widget is mounted once from what was downloaded, on this machine: files that it asks for besides are stored too.
+    """
+    from harness.sdk import PullOptions, run_pull
+
+    chosen = PullOptions(base_url=_base(base_url), out=out.expanduser() if out else None, is_mounted=mount)
+    return run_pull(_stdout(), _config(options), chosen)
+
+
+@sdk.command("show", short_help="Say what is in a snapshot, and which SDK is in force.")
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@_config_options
+def sdk_show(folder: Path | None, **options: Any) -> int:
+    """Say which SDK is in force, and what is in FOLDER, the newest snapshot by default: date, sizes, hashes."""
+    from harness.sdk import run_show
+
+    return run_show(_stdout(), _config(options), folder)
+
+
+@sdk.command("diff", short_help="Say what changed between two snapshots, or since one.")
+@click.argument("before", required=False, metavar="[A]")
+@click.argument("after", required=False, metavar="[B]")
+@_from_option
+@click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
+def sdk_diff(before: str | None, after: str | None, base_url: str, **_debug: Any) -> int:
+    """Say which files are new, gone and changed from A, the newest snapshot by default, to B, by default `live`: what the CDN serves.
+
+    A and B are folders, `stand-in` or `live`.
+
+    \b
+    Exit codes of its own:
+       0  the same files
+       1  different files
+      11  a snapshot, or what the CDN serves, cannot be read
+    """
+    from harness.sdk import run_diff
+
+    return run_diff(_stdout(), before or "", after or "", _base(base_url))
+
+
+@sdk.command("verify", short_help="Is a snapshot what its listing says?")
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
+def sdk_verify(folder: Path | None, **_debug: Any) -> int:
+    """Hold the files of FOLDER, the newest snapshot by default, against the hashes in its snapshot.json; 11 when damaged."""
+    from harness.sdk import run_verify
+
+    return run_verify(_stdout(), folder)
+
+
+def _base(url: str) -> str:
+    if not is_web_url(url):
+        raise problem(
+            f"{shown(url)} is not a URL",
+            where="--from",
+            key="",
+            expected="a URL that starts with http:// or https://",
+            found=shown(url),
+            fix="write it in full, such as https://cdn.platform.openai.com",
+        )
+    return url.rstrip("/")
 
 
 @cli.command(short_help="List the faults that can be brought into any page.")

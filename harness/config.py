@@ -18,6 +18,7 @@ from harness.config_schema import (
     FILE_NAME,
     GLOBAL_KEYS,
     KEYS,
+    SDK_NAME,
     Baseline,
     Chatkit,
     Entry,
@@ -37,6 +38,7 @@ from harness.config_schema import (
 )
 from harness.config_secrets import REFERENCE, masked, secrets_of, texts_of
 from harness.errors import ConfigError
+from harness.sdk_source import SdkSource, sdk_source_of
 
 EMBEDDED_PAGE = "/test-chatkit"
 EMBEDDED_SCENARIO = "healthy"
@@ -83,6 +85,7 @@ class Overrides:
     headless: bool | None = None
     trace: str | None = None
     screenshot: str | None = None
+    sdk: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +149,18 @@ class Config:
         """The file as messages name it."""
         return str(self.path) if self.path else "the defaults (no playwright.config.toml)"
 
+    @property
+    def is_sdk_chosen(self) -> bool:
+        """Whether this run was told where the SDK comes from, so that a page on the network gets that one too."""
+        return self.settings[SDK_NAME].source == COMMAND_LINE and self.chatkit.sdk != "live"
+
+    def sdk(self) -> SdkSource:
+        """Return where the SDK comes from. Raises ConfigError, RecordingError when it is in no usable state."""
+        source = self.settings[SDK_NAME].source
+        is_from_file = self.path is not None and source == self.path.name
+        root = self.root if is_from_file else Path.cwd()
+        return sdk_source_of(self.chatkit.sdk, root=root, where=str(self.path) if is_from_file else source)
+
     def project(self, name: str = "") -> Project:
         """Return a project, the selected one by default. Raises ConfigError when it or a variable of it is missing."""
         name = name or self.project_name
@@ -158,6 +173,10 @@ class Config:
         except ConfigError as error:  # what a variable holds may be a secret that went to the wrong key
             raise ConfigError(masked(str(error), self.secrets)) from None
         return _project_of(name, table, self)
+
+    def embedded_project(self) -> Project:
+        """Return the embedded default, whatever the projects are."""
+        return _project_of(DEFAULT_PROJECT, {}, self)
 
     def project_at(self, url: str, *, click: str = "") -> Project:
         """Return a project for one URL and no set-up at all: live, one entry. Raises ConfigError for no URL."""

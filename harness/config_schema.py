@@ -126,6 +126,11 @@ REPO = Kind(
     expects="a repository, owner/name",
     accepts=lambda value: isinstance(value, str) and re.fullmatch(r"[\w.-]+/[\w.-]+", value) is not None,
 )
+SDK = Kind(
+    expects='"stand-in", "live" or "snapshot:<folder>"',
+    accepts=lambda value: isinstance(value, str) and bool(re.fullmatch(r"stand-in|live|snapshot:\s*\S.*", value)),
+)
+SDK_NAME = "chatkit.sdk"
 BROWSER = choice("chromium", "firefox", "webkit")
 TRACE = choice("off", "on", "retain-on-failure")
 SCREENSHOT = choice("off", "on", "only-on-failure")
@@ -154,6 +159,7 @@ KEYS: Mapping[str, Key] = {
     "chatkit.quiet_ms": Key(kind=whole(0), default=750),
     "chatkit.idle_ms": Key(kind=whole(0), default=2_000),
     "chatkit.console_allow": Key(kind=TEXTS, default=()),
+    SDK_NAME: Key(kind=SDK, default="stand-in", variable="CHATKIT_HARNESS_SDK"),
     "baseline.file": Key(kind=FILLED, default="chatkit-baseline.json"),
     "baseline.slower_ratio": Key(kind=number(1), default=1.5),
     "baseline.slower_by_ms": Key(kind=whole(0), default=500),
@@ -236,6 +242,7 @@ class Chatkit:
     quiet_ms: int  # without a relevant request in flight, before a failure is final
     idle_ms: int
     console_allow: tuple[str, ...]  # console messages that contain one of these are clean
+    sdk: str = "stand-in"  # "stand-in" | "live" | "snapshot:<folder>": what a hermetic page gets from the CDN's URLs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

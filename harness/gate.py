@@ -29,6 +29,7 @@ from harness.report.run_folder import LATEST, runs_in, shown
 from harness.report.run_report import REPORT_NAME
 from harness.report.saved_run import rows_of
 from harness.report.terminal import failure_text, run_table, test_line
+from harness.sdk_source import STAND_IN
 
 FAILED = 1
 NO_TEST_RAN = 5
@@ -66,11 +67,13 @@ class GateOptions:
 
 def run_gate(console: Console, config: Config, options: GateOptions) -> int:
     """Return the exit code of the gate. Raises EnvironmentFailure when there is no browser to start with."""
-    project = config.project()
+    project, sdk = config.project(), config.sdk()
     plan = plan_of(config, options.baseline)
     choice = find_browser(config.use.browser, config.use.executable_path, os.environ, headless=config.use.headless)
     sentence = f"gate: project {project.name}, {project.network} network, {_told(choice)}"
     console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    if sdk.name != STAND_IN.name and (project.network == "hermetic" or config.is_sdk_chosen):
+        console.print(f"sdk: {sdk.name}", markup=False, highlight=False, soft_wrap=True)
     reporter = GateReporter(console)
     arguments = _arguments(config, options, is_controlled=plan is not None)
     code = int(pytest.main([*arguments, *_paths(config)], plugins=[reporter]))
@@ -139,6 +142,7 @@ def _arguments(config: Config, options: GateOptions, *, is_controlled: bool) -> 
     arguments += [f"--output={config.output_dir}", f"--chatkit-trace={use.trace}", "-p", "no:cacheprovider"]
     arguments += [f"--chatkit-mount-timeout-ms={config.chatkit.mount_timeout_ms}"]
     arguments += [f"--chatkit-prefetch={config.chatkit.prefetch}"] if _is_given(config, "chatkit.prefetch") else []
+    arguments += [f"--chatkit-sdk={config.chatkit.sdk}"] if _is_given(config, "chatkit.sdk") else []
     arguments += [] if use.headless else ["--headed"]
     arguments += [f"--reruns={config.retries}"] if config.retries else []
     arguments += ["-n", str(config.workers)] if config.workers > 1 else []

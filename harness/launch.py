@@ -19,6 +19,7 @@ from harness.drive.interrupts import driver_in_a_group_of_its_own
 from harness.errors import EnvironmentFailure
 from harness.model.redaction import Redactor
 from harness.run import Keep, Target, Visit, context_options, open_visit
+from harness.servers.server import Stack
 
 
 @contextmanager
@@ -50,9 +51,12 @@ def opened(
     redactor: Redactor,
     *,
     bodies: str = "only-on-failure",
+    stack: Stack | None = None,
 ) -> Iterator[Visit]:
-    """Yield a visit in a context of its own. Raises EnvironmentFailure when the browser dies."""
-    options: dict[str, Any] = context_options(config, target.network, has_faults=bool(target.faults))
+    """Yield a visit in a context of its own; `stack` as `open_visit` has it. Raises EnvironmentFailure when the browser dies."""
+    options: dict[str, Any] = context_options(
+        config, target.network, has_faults=bool(target.faults), has_servers=stack is not None
+    )
     context = browser.new_context(**options)
     keep = Keep(trace=config.use.trace, screenshot=config.use.screenshot, bodies=bodies)
     with open_visit(
@@ -62,7 +66,7 @@ def opened(
         folder=folder,
         redactor=redactor,
         keep=keep,
-        stack=None,
+        stack=stack,
     ) as visit:
         try:
             yield visit

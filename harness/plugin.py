@@ -26,7 +26,7 @@ from harness.model.redaction import Redactor
 from harness.model.results import Loss, TestOutcome
 from harness.model.run_record import RunRecord
 from harness.outcomes import BUNDLE, EXIT_CODE, MISSING, PASSED_AFTER_RETRY, Outcomes, told_loss
-from harness.pytest_fixtures import ALLOWANCE, CONFIG, REDACTOR, SHARED_NAMES, STACK
+from harness.pytest_fixtures import ALLOWANCE, CONFIG, REDACTOR, SDK_SOURCE, SHARED_NAMES, STACK
 from harness.report.bundle import write_text
 from harness.report.folders import shared_names
 from harness.report.losses import render_first_loss, render_losses
@@ -37,6 +37,7 @@ from harness.report.terminal import verdict_of
 from harness.report.trace import is_trace, learn_from_trace, rewrite_trace
 from harness.reports import attach_learned, redact_report, take_learned
 from harness.run_files import CI_CHOICES, WRITTEN_LAST, RunFiles, ci_system, record_of
+from harness.sdk_source import SdkSource
 from harness.servers.scenarios import FOREIGN_BACKEND
 from harness.servers.server import Stack, serve_stack, stack_at
 from harness.servers.web_server import WebServerCommand, WebServerProcess, openai_environ
@@ -58,6 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--chatkit-prefetch", choices=("required", "allowed"), help="what the client secret must be")
     group.addoption("--chatkit-mount-timeout-ms", type=int, metavar="MS", help="how long an undecided mount is awaited")
     group.addoption("--chatkit-trace", choices=("off", "on", "retain-on-failure"), help="when trace.zip is kept")
+    group.addoption("--chatkit-sdk", metavar="SOURCE", help="stand-in, live or snapshot:<folder>")
     group.addoption(
         "--chatkit-no-secret-scan", action="store_true", help="do not search what the run wrote for secrets afterwards"
     )
@@ -86,6 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(pytest_fixtures, "chatkit-harness-fixtures")
     shard_of(config.option.chatkit_shard)
     config.stash[CONFIG] = ours = _read(config)
+    config.stash[SDK_SOURCE] = _sdk(ours)
     config.stash[REDACTOR] = Redactor(ours.secrets)
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     config.stash[ALLOWANCE] = Allowance(ours.run_megabytes * 1_000_000, processes=workers)
@@ -97,7 +100,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         config.option.output = config.workerinput[OUTPUT]
         if config.workerinput[SERVERS]:
-            config.stash[STACK] = stack_at(config.workerinput[SERVERS], scenario=FOREIGN_BACKEND)
+            sdk = config.stash[SDK_SOURCE]
+            config.stash[STACK] = stack_at(config.workerinput[SERVERS], scenario=FOREIGN_BACKEND, sdk_url=sdk.url)
     elif not config.option.collectonly:
         config.pluginmanager.register(Controller(config, ours), "chatkit-harness-controller")
 
@@ -112,9 +116,17 @@ def _read(config: pytest.Config) -> Config:
         mount_timeout_ms=option.chatkit_mount_timeout_ms,
         prefetch=option.chatkit_prefetch,
         trace=option.chatkit_trace,
+        sdk=option.chatkit_sdk,
     )
     try:
         return read_config(given, environ=os.environ, overrides=overrides, root=None if given else config.rootpath)
+    except HarnessError as error:
+        raise pytest.UsageError(f"{type(error).__name__}: {error}") from None
+
+
+def _sdk(ours: Config) -> SdkSource:
+    try:
+        return ours.sdk()
     except HarnessError as error:
         raise pytest.UsageError(f"{type(error).__name__}: {error}") from None
 
@@ -305,6 +317,8 @@ class Controller:
         self._session = session
         if self.problem:
             self.on_loss(self.problem)
+        if session.config.stash[SDK_SOURCE].warning:
+            self.on_loss(session.config.stash[SDK_SOURCE].warning)
         try:
             project = self._ours.project()
             self.files.begin(self._record(project, session.config))
@@ -312,7 +326,10 @@ class Controller:
                 return
             environ: dict[str, str] = {}
             if project.network == "hermetic":
-                stack = self._resources.enter_context(serve_stack(scenario=FOREIGN_BACKEND))
+                sdk = session.config.stash[SDK_SOURCE]
+                stack = self._resources.enter_context(
+                    serve_stack(scenario=FOREIGN_BACKEND, sdk_dir=sdk.folder, sdk_url=sdk.url)
+                )
                 session.config.stash[STACK] = self._stack = stack
                 environ = openai_environ(stack.api_url, os.environ)
             command = WebServerCommand(**asdict(project.web_server))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from harness.drive.browsers import find_browser, launch_failure
 from harness.model.bounds import Allowance
 from harness.model.redaction import Redactor
 from harness.report.folders import folder_of
+from harness.sdk_source import SdkSource
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
 
@@ -28,6 +29,7 @@ CONFIG = pytest.StashKey[Config]()
 REDACTOR = pytest.StashKey[Redactor]()  # of this process: knows what the configuration and every visit so far taught
 ALLOWANCE = pytest.StashKey[Allowance]()  # what this process may still write in the run
 SHARED_NAMES = pytest.StashKey[frozenset[str]]()  # the tests whose usual folder is another test's too
+SDK_SOURCE = pytest.StashKey[SdkSource]()
 STACK = pytest.StashKey[Stack]()  # servers that run for the whole run, because the page's own backend talks to them
 
 
@@ -78,10 +80,15 @@ def chatkit_stack(pytestconfig: pytest.Config) -> Iterator[Callable[[], Stack]]:
 
         def stack() -> Stack:
             if not started:
-                started.append(resources.enter_context(serve_stack(scenario=scenario_named("healthy"))))
+                started.append(resources.enter_context(_serve(pytestconfig)))
             return started[0]
 
         yield stack
+
+
+def _serve(pytestconfig: pytest.Config) -> AbstractContextManager[Stack]:
+    sdk = pytestconfig.stash[SDK_SOURCE]
+    return serve_stack(scenario=scenario_named("healthy"), sdk_dir=sdk.folder, sdk_url=sdk.url)
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +104,7 @@ def chatkit_control(
             if STACK not in pytestconfig.stash:
                 return chatkit_stack()
             if not own:
-                own.append(resources.enter_context(serve_stack(scenario=scenario_named("healthy"))))
+                own.append(resources.enter_context(_serve(pytestconfig)))
             return own[0]
 
         own: list[Stack] = []

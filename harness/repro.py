@@ -33,13 +33,13 @@ from harness.report.recordings import opened_recording, pack, write_smaller
 from harness.report.run_folder import publish, run_folder_for, shown
 from harness.report.scenario_test import render_scenario_test, scenario_name
 from harness.run import Keep, Visit
+from harness.sdk_source import sdk_source_of
 from harness.servers.live import LiveSdk
 from harness.servers.named_faults import fixtures_dir
 from harness.servers.replay import RECORDED
 from harness.visiting import PLAIN, search_for_secrets
 
 DIFFERS = 1
-SDK_CHOICES = "recorded, stand-in, live or snapshot:<folder>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,18 +109,11 @@ def run_repro(console: Console, config: Config, path: Path, options: ReproOption
 
 
 def _sdk_of(text: str) -> Path | LiveSdk | None:
-    """Return where the SDK comes from; None for the recording. Raises ConfigError."""
+    """Return where the SDK comes from; None for the recording. Raises ConfigError, RecordingError."""
     if text in ("", "recorded"):
         return None
-    if text == "stand-in":
-        return fixtures_dir() / "sdk"
-    if text == "live":
-        return LiveSdk()
-    kind, _, folder = text.partition(":")
-    if kind == "snapshot" and Path(folder).is_dir():
-        return Path(folder)
-    what = f"there is no folder {folder!r}" if kind == "snapshot" else f"{text!r} is no source of the SDK"
-    raise ConfigError(f"--sdk: {what}\n  expected: {SDK_CHOICES}")
+    source = sdk_source_of(text, root=Path.cwd(), where="--sdk")
+    return LiveSdk() if source.is_live else source.folder or fixtures_dir() / "sdk"
 
 
 # --- words --------------------------------------------------------------------------------------------------------

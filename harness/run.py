@@ -30,7 +30,14 @@ from harness.drive.capture import dom_html, element_screenshot, page_screenshot,
 from harness.drive.embed import Embed
 from harness.drive.faults import cookie_keeper, install_aborts, install_forwarding
 from harness.drive.replaying import install_replay
-from harness.drive.routes import LEAVES_LOOPBACK, Destinations, destination_of, install_routes
+from harness.drive.routes import (
+    LEAVES_LOOPBACK,
+    Destinations,
+    destination_of,
+    install_routes,
+    install_sdk_route,
+    sdk_destination_of,
+)
 from harness.drive.surroundings import environment_of, storage_of
 from harness.drive.talk import Reply
 from harness.drive.waiting import is_driver_gone
@@ -492,7 +499,8 @@ def open_visit(
 ) -> Iterator[Visit]:
     """Observe a page from before its first navigation until the block ends; then write the bundle.
 
-    `replay` answers a visit whose target's network is "replay"; the context has it as its proxy. `allowance`: what this process
+    `replay` answers a visit whose target's network is "replay"; the context has it as its proxy. `stack`: answers a hermetic visit, and
+    the CDN's URLs of a live one. `allowance`: what this process
     may still write in its run; without one, the visit is the only one.
     """
     allowance = allowance or Allowance()
@@ -503,13 +511,16 @@ def open_visit(
     to = _destinations(stack) if target.network == "hermetic" else None
     if to is not None:
         _route(context, to, recorder)
+    elif target.network == "live" and stack is not None:
+        install_sdk_route(context, stack.sdk_url)
     if stack is not None and target.scenario is not None:
         stack.use(target.scenario)
         stack.on_answer = recorder.timeline.append
         install_aborts(context, stack.injector, _on_fault(recorder))
     forwarding = ExitStack()
     if target.faults:
-        forwarding.enter_context(_faults_on_the_way(context, target.faults, to, recorder))
+        sdk_url = stack.sdk_url if stack is not None else ""
+        forwarding.enter_context(_faults_on_the_way(context, target.faults, to, recorder, sdk_url))
     visit = Visit(
         context=context,
         page=page,
@@ -570,7 +581,7 @@ def ignore_answer(*_answer: object) -> None:
 
 def _destinations(stack: Stack | None) -> Destinations:
     assert stack is not None, "a hermetic visit needs the embedded servers"
-    return Destinations(cdn=stack.cdn_tls_url, api=stack.api_tls_url, app=stack.app_tls_url, app_http=stack.app_url)
+    return Destinations(cdn=stack.sdk_url, api=stack.api_tls_url, app=stack.app_tls_url, app_http=stack.app_url)
 
 
 def _route(context: BrowserContext, to: Destinations, recorder: Recorder) -> None:
@@ -592,28 +603,32 @@ def _on_fault(recorder: Recorder) -> Callable[[Asked, tuple[Fault, ...]], None]:
 
 @contextmanager
 def _faults_on_the_way(
-    context: BrowserContext, faults: tuple[Fault, ...], to: Destinations | None, recorder: Recorder
+    context: BrowserContext, faults: tuple[Fault, ...], to: Destinations | None, recorder: Recorder, sdk_url: str
 ) -> Iterator[None]:
     """Do what the faults say to the requests between the page and its servers, until the block ends."""
     injector, on_fault = Injector(faults), _on_fault(recorder)
     with serve_forwarder(
-        injector, on_fault=on_fault, keep_cookies=cookie_keeper(context), is_trusting=to is not None
+        injector, on_fault=on_fault, keep_cookies=cookie_keeper(context), is_trusting=to is not None or bool(sdk_url)
     ) as forwarder:
 
         def address_of(asked: Asked, cookie: str) -> str | None:
             leaves = to is not None and LEAVES_LOOPBACK.match(asked.url)
             upstream = destination_of(asked.url, to) if to is not None and leaves else asked.url
+            if to is None and sdk_url:
+                upstream = sdk_destination_of(asked.url, sdk_url) or asked.url
             return forwarder.address_of(asked, upstream=upstream, cookie=cookie) if upstream else None
 
         install_forwarding(context, injector, address_of, on_fault)
         yield
 
 
-def context_options(config: Config, network: str, *, has_faults: bool = False) -> dict[str, Any]:
-    """Return what a browser context needs for a project's visits."""
+def context_options(
+    config: Config, network: str, *, has_faults: bool = False, has_servers: bool = False
+) -> dict[str, Any]:
+    """Return what a browser context needs for a project's visits; `has_servers`: ours answer a part of a live one."""
     viewport = config.use.viewport
     options: dict[str, Any] = {"viewport": {"width": viewport.width, "height": viewport.height}}
-    if network == "hermetic" or has_faults:
+    if network == "hermetic" or has_faults or has_servers:
         options["ignore_https_errors"] = True  # our own servers sign their own certificates
         # A page that is not on loopback itself may otherwise not reach the loopback servers it is routed to.
         if config.use.browser == "chromium":

@@ -15,6 +15,7 @@ from rich.table import Table
 from harness.model.events import ServerAnswered
 from harness.model.faults import ALL_EXCHANGES, ALL_VERBS, render_fault
 from harness.model.texts import visible
+from harness.sdk_source import STAND_IN, SdkSource
 from harness.servers.named_faults import named_faults
 from harness.servers.scenarios import read_scenarios, scenario_named
 from harness.servers.server import serve_stack
@@ -22,7 +23,7 @@ from harness.servers.server import serve_stack
 PAGE = "/test-chatkit"
 
 
-def run_serve(console: Console, scenario: str, port: int) -> int:
+def run_serve(console: Console, scenario: str, port: int, sdk: SdkSource = STAND_IN) -> int:
     """Serve until interrupted, and return 0. Raises ConfigError for an unknown scenario, ServerError for a taken port."""
     chosen = scenario_named(scenario)
     stop = threading.Event()
@@ -40,10 +41,19 @@ def run_serve(console: Console, scenario: str, port: int) -> int:
 
     previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with serve_stack(scenario=chosen, on_answer=on_answer, is_for_people=True, app_port=port) as stack:
+        with serve_stack(
+            scenario=chosen,
+            on_answer=on_answer,
+            is_for_people=True,
+            app_port=port,
+            sdk_dir=sdk.folder,
+            sdk_url=sdk.url,
+        ) as stack:
             console.print(f"scenario {chosen.name}: {chosen.about}", markup=False, highlight=False)
             console.print(f"page:     {stack.app_url}{PAGE}", style="bold", markup=False, highlight=False)
             console.print(f"expected: {_expected(chosen.verdict, chosen.milestone)}", markup=False, highlight=False)
+            if sdk.name != STAND_IN.name:
+                _tell_sdk(console, sdk)
             console.print("Ctrl-C stops. Other scenarios: chatkit-harness serve --list", highlight=False)
             if chosen.mock_mode:
                 console.print("MOCK MODE: a missing workflow gets a secret that no widget can use", style="bold yellow")
@@ -53,6 +63,14 @@ def run_serve(console: Console, scenario: str, port: int) -> int:
             signal.signal(number, handler)
     console.print("stopped", highlight=False)
     return 0
+
+
+def _tell_sdk(console: Console, sdk: SdkSource) -> None:
+    if sdk.warning:
+        console.print(f"sdk:      {sdk.warning}", style="yellow", markup=False, highlight=False)
+    console.print(f"sdk:      {sdk.name}", markup=False, highlight=False)
+    told = "in a normal tab OpenAI's SDK talks to OpenAI's API, which does not know the client secret of this page"
+    console.print(f"          {told}", style="yellow", markup=False, highlight=False)
 
 
 def _expected(verdict: str, milestone: str) -> str:

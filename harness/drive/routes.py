@@ -43,6 +43,21 @@ def install_routes(context: BrowserContext, to: Destinations, *, on_blocked: Cal
     context.route(LEAVES_LOOPBACK, handle)
 
 
+def install_sdk_route(context: BrowserContext, sdk_url: str) -> None:
+    """Have a server on this machine answer for ChatKit's CDN; nothing else about the context's requests is changed."""
+    context.route(
+        f"https://{CDN_HOST}/**", lambda route: route.continue_(url=sdk_destination_of(route.request.url, sdk_url))
+    )
+
+
+def sdk_destination_of(url: str, sdk_url: str) -> str | None:
+    """Return the URL that answers in place of one of the CDN's, None for any other."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" or parts.hostname != CDN_HOST:
+        return None
+    return sdk_url + (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
 def destination_of(url: str, to: Destinations) -> str | None:
     """Return the loopback URL that answers in place of this one, path and query unchanged; None when nothing does."""
     parts = urlsplit(url)

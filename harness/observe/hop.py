@@ -21,7 +21,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 
 from harness import __version__
-from harness.model.addresses import split_url
+from harness.model.addresses import FRAME_FILE, split_url
 from harness.model.hops import Failure, Hop, Kind
 from harness.model.redaction import Redactor
 from harness.model.waiting import within
@@ -33,7 +33,6 @@ LARGEST_BODY_BYTES = 4_000_000
 GRACE_S = 0.5  # after the limit, for a question that notices by itself
 MOST_REDIRECTS = 8
 LOOPBACK = re.compile(r"(localhost|.*\.localhost|127(\.\d+){3}|::1)")
-FRAME_FILE = re.compile(r"index-[\w-]+\.html")
 ASSET = re.compile(r"/assets/ck\d*/index-[\w-]+\.(?:js|css)")
 Clock = Callable[[], float]  # seconds
 Resolve = Callable[[str, int], object]  # raises OSError

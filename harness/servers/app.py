@@ -15,14 +15,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from harness.model.addresses import CDN_ORIGIN, LOADER_PATH
 from harness.servers.custom import custom_routes
 from harness.servers.scenarios import fixtures_dir
 from harness.servers.session import access_token_of, create_session, find_workflows, new_secret, wrong_method
 from harness.servers.stack import Stack, file_answer, file_below
 from harness.servers.world import Workflow
 
-CDN_ORIGIN = "https://cdn.platform.openai.com"
-LOADER_PATH = "/deployments/chatkit/chatkit.js"
 WRONG_LOADER = "https://cdn.openai.com/chatkit/v1/chatkit.js"  # an address that people make up
 PAGE_PATH = "/test-chatkit"
 BROUGHT_BY_SCRIPT = ("late", "import", "pasted")
@@ -108,7 +107,7 @@ def _loader_url(stack: Stack) -> str:
         return "/vendor/chatkit.js"
     if stack.scenario.script == "wrong-url":
         return f"{stack.api_url}/chatkit/v1/chatkit.js" if stack.is_for_people else WRONG_LOADER
-    return (stack.cdn_url if stack.is_for_people else CDN_ORIGIN) + LOADER_PATH
+    return (stack.sdk_url if stack.is_for_people else CDN_ORIGIN) + LOADER_PATH
 
 
 def _island(stack: Stack) -> str:

@@ -20,12 +20,21 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harness.analysis.exchanges import ABORTED
-from harness.model.addresses import API, CONVERSATION, SENTINEL, VERIFY, is_loader, names_a_session, split_url
+from harness.model.addresses import (
+    API,
+    CONVERSATION,
+    LOADER_PATH,
+    SENTINEL,
+    VERIFY,
+    is_loader,
+    names_a_session,
+    split_url,
+)
 from harness.model.faults import EXCHANGES, HEALTHY, Asked, Fault
 from harness.model.injection import Injector
 from harness.model.recording import RecordedExchange, Recording
 from harness.model.shapes import Packed, shape_of
-from harness.servers.app import LOADER_PATH, make_app
+from harness.servers.app import make_app
 from harness.servers.custom import CHAT_PATH
 from harness.servers.openai_api import make_openai_api
 from harness.servers.openai_api.access import EU_HOST, PLAIN_HOST

@@ -11,10 +11,9 @@ import httpx
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from harness.model.addresses import ASSETS, split_url
+from harness.model.addresses import ASSETS, CDN_ORIGIN, split_url
 from harness.model.faults import EXCHANGES, Asked
 from harness.model.recording import RecordedExchange
-from harness.servers.app import CDN_ORIGIN
 
 CONNECT_TIMEOUT_S = 30.0
 SDK_TARGETS = ("script", "frame", "entry", "assets")

@@ -14,9 +14,10 @@ from pathlib import Path
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Scope
 
+from harness.model.addresses import CDN_ORIGIN
 from harness.model.events import ServerAnswered
 from harness.model.faults import Asked, Fault
-from harness.servers.app import CDN_ORIGIN, PAGE_PATH, make_app
+from harness.servers.app import PAGE_PATH, make_app
 from harness.servers.cdn import make_cdn
 from harness.servers.faulty import Faulty, describe
 from harness.servers.listening import HOST, listening, make_server, running, tls_context
@@ -36,12 +37,14 @@ def serve_stack(
     is_for_people: bool = False,
     app_port: int = 0,
     sdk_dir: Path | None = None,
+    sdk_url: str = "",
     now: Clock = time.time,
 ) -> Iterator[Stack]:
     """Yield the running stack, and stop it afterwards. Raises ServerError when a port is taken or nothing starts.
 
     `is_for_people`: for a browser that routes nothing, so the page and the frame refer to loopback addresses.
-    `sdk_dir`: a folder in the layout of ChatKit's CDN; the stand-in when not given. `now`: the servers' clock.
+    `sdk_dir`: a folder in the layout of ChatKit's CDN; the stand-in when not given. `sdk_url`: a CDN that pages get the
+    SDK from in place of that folder, such as the real one. `now`: the servers' clock.
     """
     with ExitStack() as resources:
         ports = {"app": app_port, "app_tls": 0, "cdn": 0, "cdn_tls": 0, "api": 0, "api_tls": 0}
@@ -54,6 +57,7 @@ def serve_stack(
             addresses=addresses,
             world=read_world(),
             sdk_dir=sdk_dir or fixtures_dir() / "sdk",
+            sdk_url=sdk_url,
             scenario=scenario,
             is_for_people=is_for_people,
             now=now,
@@ -74,12 +78,13 @@ def serve_stack(
     stack.raise_listener_fault()
 
 
-def stack_at(addresses: dict[str, str], *, scenario: Scenario) -> Stack:
+def stack_at(addresses: dict[str, str], *, scenario: Scenario, sdk_url: str = "") -> Stack:
     """Return the stack that another process runs: its addresses; what is asked of it is not heard here."""
     return Stack(
         addresses=addresses,
         world=read_world(),
         sdk_dir=fixtures_dir() / "sdk",
+        sdk_url=sdk_url,
         scenario=scenario,
         is_for_people=False,
     )

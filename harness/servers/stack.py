@@ -55,6 +55,7 @@ class Stack:
         sdk_dir: Path,
         scenario: Scenario,
         is_for_people: bool,
+        sdk_url: str = "",
         now: Clock = time.time,
     ) -> None:
         self.addresses = addresses
@@ -67,6 +68,7 @@ class Stack:
         self.world = world
         self.sdk_dir = sdk_dir
         self.is_for_people = is_for_people
+        self.sdk_url = sdk_url or (self.cdn_url if is_for_people else self.cdn_tls_url)  # what answers for the CDN
         self.now = now
         self.on_answer: Listener = ignore
         self.visit = Visit(scenario=scenario)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.conftest import Sdk, browser_context_args, host, host_server, sdk, secret, server, stack
+from conformance.conftest import browser_context_args, host, host_server, sdk, secret, server, stack
+from harness.sdk_source import SdkSource
 
 __all__ = ["browser_context_args", "host", "host_server", "sdk", "secret", "server", "stack"]
 
 
 @pytest.fixture(autouse=True)
-def stand_in_only(sdk: Sdk) -> None:
+def stand_in_only(sdk: SdkSource) -> None:
     """Skip when another SDK is judged."""
     if sdk.name != "stand-in":
         pytest.skip(f"tests the stand-in, not {sdk.name}")
