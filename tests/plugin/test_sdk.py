@@ -1,0 +1,245 @@
+"""`sdk pull`, `diff` and `verify` against CDNs on loopback: the embedded one, and ones that answer badly."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from rich.console import Console
+
+from harness.config import Config, read_config
+from harness.drive.pulling import Limits, pull
+from harness.errors import ConfigError, EnvironmentFailure, HarnessError, RecordingError
+from harness.sdk import PullOptions, run_diff, run_pull, run_show, run_verify
+from harness.servers.scenarios import fixtures_dir, scenario_named
+from harness.servers.server import serve_stack
+from tests.site import Answer, serve_site
+
+STAND_IN = fixtures_dir() / "sdk"
+LOADER = Answer(body=b'new URL("index-1.html", document.currentScript.src)', media_type="text/javascript")
+FRAME = Answer(body=b'<script type=module src="/assets/ck1/index-1.js"></script>')
+ENTRY = Answer(body=b'import"./a.js";const d=["assets/ck1/gone.js"]', media_type="text/javascript")
+CHUNK = Answer(body=b"export {}", media_type="text/javascript")
+SITE = {
+    "/deployments/chatkit/chatkit.js": LOADER,
+    "/deployments/chatkit/index-1.html": FRAME,
+    "/assets/ck1/index-1.js": ENTRY,
+    "/assets/ck1/a.js": CHUNK,
+}
+
+
+@pytest.fixture(scope="module")
+def cdn() -> Iterator[str]:
+    """The embedded CDN's address."""
+    with serve_stack(scenario=scenario_named("healthy")) as stack:
+        yield stack.cdn_url
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """An environment with a cache folder of its own."""
+    return {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+
+class Said:
+    """A console that remembers."""
+
+    def __init__(self, root: Path, environ: dict[str, str]) -> None:
+        self.config: Config = read_config(None, environ={}, root=root)
+        self.environ = environ
+        self._file = io.StringIO()
+        self.console = Console(file=self._file, width=300)
+
+    @property
+    def text(self) -> str:
+        """What was said since the last time."""
+        said = self._file.getvalue()
+        self._file.seek(0)
+        self._file.truncate()
+        return said
+
+    def pull(self, base_url: str, out: Path | None = None) -> int:
+        """Pull without a mount."""
+        options = PullOptions(base_url=base_url, out=out, is_mounted=False)
+        return run_pull(self.console, self.config, options, self.environ)
+
+
+@pytest.fixture
+def said(tmp_path: Path, environ: dict[str, str]) -> Said:
+    """The commands' console."""
+    return Said(tmp_path, environ)
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    """Return every file but the listing."""
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    found.pop("snapshot.json", None)
+    return found
+
+
+def test_the_whole_sdk_is_stored_in_the_layout_of_the_cdn(cdn: str, said: Said, tmp_path: Path) -> None:
+    """Every file of the stand-in, byte for byte; the second time it is there already; then a change is named everywhere."""
+    assert said.pull(cdn) == 0
+    [folder] = (tmp_path / "cache/chatkit-harness/sdk").iterdir()
+    assert files_below(folder) == files_below(STAND_IN)
+    listing = json.loads((folder / "snapshot.json").read_text())
+    assert (listing["base_url"], listing["missing"], len(listing["files"])) == (cdn, [], len(files_below(STAND_IN)))
+    assert {file["media_type"] for file in listing["files"]} == {"text/javascript", "text/css", "text/html"}
+    assert said.text.count(f"stored: {folder}") == 1
+
+    assert said.pull(cdn) == 0
+    assert f"unchanged, stored already: {folder}" in said.text
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    assert run_verify(said.console, None, said.environ) == 0
+    assert run_diff(said.console, "", "", cdn, said.environ) == 0
+    assert run_diff(said.console, str(folder), "stand-in", cdn, said.environ) == 0
+    said.text  # noqa: B018 (forgets it)
+
+    chunk = folder / "assets/ck1/sse-standin01.js"
+    chunk.write_bytes(chunk.read_bytes() + b"//")
+    (folder / "assets/ck1/menu-standin01.js").unlink()
+    (folder / "more.js").write_bytes(b"x")
+    assert run_diff(said.console, "stand-in", str(folder), cdn, said.environ) == 1
+    told = said.text
+    assert "changed  assets/ck1/sse-standin01.js  1,913 → 1,915 bytes (+2)" in told
+    assert "gone     assets/ck1/menu-standin01.js" in told
+    assert "new      more.js  1 bytes" in told
+    assert run_diff(said.console, str(folder), "live", cdn, said.environ) == 1
+    assert "changed  assets/ck1/sse-standin01.js  1,915 → 1,913 bytes (-2)" in said.text
+    assert run_verify(said.console, folder, said.environ) == 11
+    assert "damaged" in said.text
+    assert run_show(said.console, said.config, None, said.environ) == 0
+    assert "it is not what its snapshot.json says" in said.text
+
+
+def test_a_file_that_only_a_mount_asks_for_is_no_difference(cdn: str, said: Said, tmp_path: Path) -> None:
+    """What the CDN serves is asked for by the snapshot's own list, too; one that the CDN has no more is gone."""
+    said.pull(cdn, tmp_path / "sdk")
+    with serve_site(SITE | {"/assets/ck1/hidden.js": CHUNK}) as site:
+        said.pull(site, tmp_path / "other")
+        (tmp_path / "other/assets/ck1/hidden.js").write_bytes(CHUNK.body)
+        assert run_diff(said.console, str(tmp_path / "other"), "live", site, said.environ) == 0
+    with serve_site(SITE) as site:
+        assert run_diff(said.console, str(tmp_path / "other"), "live", site, said.environ) == 1
+        assert "gone     assets/ck1/hidden.js" in said.text
+
+
+def test_what_is_only_named_may_be_missing(said: Said, tmp_path: Path) -> None:
+    """It is said, and stands in the listing; so does nothing that answers with a web page."""
+    start_page = Answer(body=b"<!doctype html>")
+    for answers in (SITE, SITE | {"/assets/ck1/gone.js": start_page}):
+        with serve_site(answers) as site:
+            shutil.rmtree(tmp_path / "sdk", ignore_errors=True)
+            said.pull(site, tmp_path / "sdk")
+        assert "missing:   assets/ck1/gone.js" in said.text
+        assert json.loads((tmp_path / "sdk/snapshot.json").read_text())["missing"] == ["assets/ck1/gone.js"]
+
+
+ENDLESS = Answer(body=b"x" * 1_000, media_type="text/javascript", times=100)
+CUT = replace(CHUNK, headers=(("content-length", "50"),), times=2)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "sentence"),
+    [
+        ({"/assets/ck1/a.js": None}, RecordingError, r"a\.js is not there: it answers 404\n +needed by: assets/ck1/index-1\.js"),
+        ({"/assets/ck1/a.js": Answer(body=b"<html>")}, RecordingError, r"a\.js is not there: it answers a web page"),
+        ({"/assets/ck1/a.js": Answer(status=503)}, RecordingError, r"it answers 503"),
+        ({"/assets/ck1/a.js": CUT}, RecordingError, r"ended before it was complete, after 18 bytes"),
+        ({"/assets/ck1/a.js": ENDLESS}, RecordingError, r"a\.js is larger than 10,000 bytes"),
+        ({"/deployments/chatkit/chatkit.js": None}, RecordingError, r"chatkit\.js is not there: it answers 404"),
+        ({"/deployments/chatkit/chatkit.js": Answer(status=302, headers=(("location", "/x.js"),))}, RecordingError, "302"),
+        ({"/deployments/chatkit/chatkit.js": CHUNK}, RecordingError, r"names no frame.*\n.*'export \{\}'"),
+        ({"/deployments/chatkit/index-1.html": None}, RecordingError, r"index-1\.html is not there"),
+        ({"/deployments/chatkit/index-1.html": Answer(body=b'<img src="/..%2f..%2fx.png">')}, RecordingError, "leads out"),
+    ],
+)  # fmt: skip
+def test_what_is_no_whole_sdk_is_not_stored(
+    said: Said,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, Answer | None],
+    error: type[HarnessError],
+    sentence: str,
+) -> None:
+    """A sentence says which file, and why; nothing is left behind."""
+    monkeypatch.setattr("harness.sdk.pull", lambda base_url: pull(base_url, limits=Limits(file_bytes=10_000)))
+    answers = {path: answer for path, answer in (SITE | change).items() if answer is not None}
+    with serve_site(answers) as site, pytest.raises(error, match=sentence):
+        said.pull(site, tmp_path / "sdk")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "sentence"),
+    [(Limits(files=3), "over 3 files"), (Limits(total_bytes=120), "serves more than 120 bytes")],
+)
+def test_there_is_an_end_to_what_is_downloaded(limits: Limits, sentence: str) -> None:
+    """In number and in size."""
+    with serve_site(SITE) as site, pytest.raises(RecordingError, match=sentence):
+        pull(site, limits=limits)
+    assert len(SITE) == 4
+
+
+def test_a_cdn_that_cannot_be_reached_is_no_fault_of_the_sdk(said: Said, tmp_path: Path) -> None:
+    """It is this machine's; nothing is left behind."""
+    with serve_site(SITE) as site:
+        pass
+    with pytest.raises(EnvironmentFailure, match="cannot be downloaded"):
+        said.pull(site, tmp_path / "sdk")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_base_is_asked(said: Said, tmp_path: Path) -> None:
+    """A file elsewhere is named and not fetched; no path is asked twice."""
+    asked: list[str] = []
+    elsewhere: list[str] = []
+    with serve_site({"/f.woff2": CHUNK}, elsewhere) as other:
+        style = Answer(body=f"a{{b:url({other}/f.woff2)}}".encode(), media_type="text/css")
+        frame = Answer(body=FRAME.body + b'<link rel=stylesheet href="/a.css">')
+        with serve_site(SITE | {"/a.css": style, "/deployments/chatkit/index-1.html": frame}, asked) as site:
+            said.pull(site, tmp_path / "sdk")
+        assert f"elsewhere: {other}/f.woff2 (not stored)" in said.text
+    assert elsewhere == []
+    assert len(asked) == len(set(asked)) == 6
+
+
+def test_another_snapshot_is_not_overwritten(cdn: str, said: Said, tmp_path: Path) -> None:
+    """It stays as it is."""
+    with serve_site(SITE) as site:
+        said.pull(site, tmp_path / "sdk")
+    before = files_below(tmp_path / "sdk")
+    with pytest.raises(RecordingError, match="never overwritten"):
+        said.pull(cdn, tmp_path / "sdk")
+    assert files_below(tmp_path / "sdk") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["sdk"]
+
+
+def test_without_a_snapshot_there_is_nothing_to_compare(said: Said, tmp_path: Path) -> None:
+    """`show` says so, the others end with what to do."""
+    assert run_show(said.console, said.config, None, said.environ) == 0
+    assert "in force:  stand-in (default)\nno snapshot in" in said.text
+    with pytest.raises(ConfigError, match="sdk pull"):
+        run_verify(said.console, None, said.environ)
+    with pytest.raises(RecordingError, match="nothing to verify it against"):
+        run_verify(said.console, STAND_IN, said.environ)
+    with pytest.raises(RecordingError, match="there is no folder"):
+        run_diff(said.console, str(tmp_path / "none"), "stand-in", "http://127.0.0.1:9", said.environ)
+
+
+def test_a_folder_is_served_at_the_addresses_of_the_cdn(tmp_path: Path) -> None:
+    """Its own files in place of the stand-in's, and a CDN by its address where one is named."""
+    with serve_site(SITE) as site:
+        for path, answer in SITE.items():
+            (tmp_path / path[1:]).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path[1:]).write_bytes(answer.body)
+        healthy = scenario_named("healthy")
+        with serve_stack(scenario=healthy, sdk_dir=tmp_path, sdk_url=site) as stack:
+            served = httpx.get(f"{stack.cdn_url}/assets/ck1/index-1.js", trust_env=False)
+            assert (served.content, stack.sdk_url) == (ENTRY.body, site)
