@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -88,14 +88,17 @@ def _place_for(store: Path, snapshot: Snapshot) -> Path:
 
 def _watched(config: Config, pulled: Pulled, staging: Path) -> VisitResult:
     """Mount a widget from what was downloaded, download what it asks for besides, until it asks for nothing more."""
+    plain = replace(config, use=replace(config.use, trace="off", screenshot="off"))
     with (
         TemporaryDirectory(prefix="chatkit-sdk-") as place,
         serve_stack(scenario=scenario_named(EMBEDDED_SCENARIO), sdk_dir=staging) as stack,
-        launched_browser(config) as browser,
+        launched_browser(plain) as browser,
     ):
         for number in range(MOST_ROUNDS):
-            target = target_of(config.embedded_project(), entry=ENTRY, stack=stack)
-            with opened(browser, config, target, Path(place) / str(number), Redactor(), stack=stack) as visit:
+            target = target_of(plain.embedded_project(), entry=ENTRY, stack=stack)
+            with opened(
+                browser, plain, target, Path(place) / str(number), Redactor(), bodies="off", stack=stack
+            ) as visit:
                 visit.open()
                 result = visit.wait_until_decided()
             asked = {path_of(answer.path) for answer in stack.answers("cdn") if answer.status == 404}
