@@ -5,12 +5,11 @@ In: a `PreflightResult` and attempts. Out: a `Verdict`. It knows nothing of the 
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import dataclass
 
 from harness.analysis.blame import Party, party_of
 from harness.analysis.diagnosis import GENERAL
+from harness.analysis.fingerprint import digest_of
 from harness.analysis.smoke_states import (
     BROWSER_MISSING,
     CONVERSATION_FAILED,
@@ -28,7 +27,6 @@ MOST_REASONS = 12
 PASSED_AFTER_RETRY = 7
 EXIT_CODES = {"preflight": 12, "visit": 1, "environment": 13, "page": 14}
 SEEN_BY_VISITS = (Kind.PAGE, Kind.LOADER, Kind.FRAME, Kind.APP_SESSION, Kind.BACKEND)
-VARYING = re.compile(r"\d+|[0-9a-f]{8,}|<redacted:[^>]*>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +95,8 @@ def _exit_code(outcome: str, cause: Cause | None) -> int:
 
 def fingerprint_of(rule: str, summary: str) -> str:
     """Return what is the same for the same cause: a rule is a cause, and what no rule knows is told apart by its words."""
-    words = VARYING.sub("#", summary) if rule in GENERAL or rule in (PAGE_NOT_VISITED, CONVERSATION_FAILED) else ""
-    return hashlib.sha256(f"{rule}\n{words}".encode()).hexdigest()[:12]
+    is_told_by_words = rule in GENERAL or rule in (PAGE_NOT_VISITED, CONVERSATION_FAILED)
+    return digest_of(rule, summary if is_told_by_words else "")
 
 
 # --- causes -------------------------------------------------------------------------------------------------------

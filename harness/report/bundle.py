@@ -75,6 +75,7 @@ class Bundle:
             if reason not in FULL:
                 return
             if self._give_up(victim, reason):
+                self._missing.pop(name, None)  # what it says of itself is true if it can be written now
                 reason = self.write(name, content())
 
     def _give_up(self, name: str, reason: str) -> bool:

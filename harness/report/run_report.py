@@ -38,6 +38,7 @@ def write_report(
         ):
             for piece in render_page(page, islands.of(page.tests)):
                 file.write(piece)
+            file.write("\n")
     except OSError as error:
         raise BundleError(f"cannot write {path}: {reason_of(error)}") from error
     return path

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from harness.analysis.exchanges import Exchange
-from harness.analysis.fingerprint import normalised
 from harness.analysis.roles import is_loader
-from harness.model.addresses import split_url
+from harness.analysis.wording import place_of
 from harness.model.results import VisitResult
 
 MOST_REQUESTS = 20
@@ -112,8 +111,6 @@ def _answers(exchanges: tuple[Exchange, ...]) -> dict[str, str]:
     answers: dict[str, str] = {}
     for exchange in exchanges:
         if exchange.is_relevant:
-            parts = split_url(exchange.url)
-            host = "" if parts.hostname in ("127.0.0.1", "localhost") else parts.hostname or ""
-            key = f"{exchange.request.method} {normalised(host + parts.path)}"
+            key = f"{exchange.request.method} {place_of(exchange.url)}"
             answers[key] = exchange.failure or (str(exchange.status) if exchange.response else "not answered")
     return answers

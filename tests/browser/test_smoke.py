@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -49,7 +50,10 @@ def smoke(tmp_path: Path, stack: Stack, receiver: Receiver, key: str, pauses: li
     config = read_config(tmp_path / "playwright.config.toml", environ=environ, overrides=Overrides())
     said = StringIO()
     console = Console(file=said, width=300, color_system=None)
-    return run_smoke(console, config, Surroundings(environ=environ, sleep=pauses.append)), said.getvalue()
+    around = Surroundings(environ=environ, sleep=pauses.append)
+    with ThreadPoolExecutor(1) as apart:  # pytest-playwright's event loop runs in this thread, once a test has used it
+        code = apart.submit(run_smoke, console, config, around).result()
+    return code, said.getvalue()
 
 
 def test_three_nights(tmp_path: Path) -> None:

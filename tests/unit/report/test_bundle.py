@@ -85,7 +85,14 @@ def test_the_verdict_is_worth_more_than_pictures(tmp_path: Path) -> None:
         bundle.write("screenshot-page.png", b"x" * 20_000)
         (small / "rest").write_bytes(b"x" * 4_000)
         result = json.dumps({"verdict": "y" * 22_000}).encode()
-        bundle.write_above_all("result.json", lambda: result)
+        said: list[list[str]] = []
+
+        def content() -> bytes:
+            said.append([loss.file for loss in bundle.missing])
+            return result
+
+        bundle.write_above_all("result.json", content)
+        assert said[-1] == ["screenshot-page.png", "dom.html"]  # and not itself
         assert (small / "result.json").read_bytes() == result
         assert [loss.file for loss in bundle.missing] == ["screenshot-page.png", "dom.html"]
         bundle.write_above_all("error-context.md", lambda: b"x" * 8_000)
