@@ -6,7 +6,6 @@ judges nothing, and it always comes back: what has not ended by the limit is lef
 
 from __future__ import annotations
 
-import hashlib
 import re
 import socket
 import ssl
@@ -24,6 +23,7 @@ from harness import __version__
 from harness.model.addresses import FRAME_FILE, split_url
 from harness.model.hops import Failure, Hop, Kind
 from harness.model.redaction import Redactor
+from harness.model.snapshot import digest_of
 from harness.model.waiting import within
 from harness.observe.network import error_text_of, media_type_of
 from harness.observe.secrets import format_of, found_secret, parsed_json
@@ -196,7 +196,7 @@ class _Attempt:
                 raise httpx.ReadTimeout("the answer had begun, and did not end")
             if len(content) > LARGEST_BODY_BYTES:
                 break
-        self._hop = replace(self._timed(), size_bytes=len(content), digest=hashlib.sha256(content).hexdigest())
+        self._hop = replace(self._timed(), size_bytes=len(content), digest=digest_of(content))
         return _read(self._hop, content.decode("utf-8", "replace"))
 
     def _mark(self, name: str, _info: Mapping[str, Any]) -> None:
