@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.commands import TIMEOUT_S, clean_environ
 
 BACKEND = '''
@@ -75,18 +73,15 @@ def test_it_mounts_again(chatkit):
 """
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["alone", "in parallel"])
-def test_own_page_with_own_backend_mounts_hermetically(
-    tmp_path: Path, free_tcp_port: int, arguments: tuple[str, ...]
-) -> None:
-    """The page's SDK and the backend's API calls are answered on this machine, with any key and any workflow."""
+def test_own_page_with_own_backend_mounts_hermetically(tmp_path: Path, free_tcp_port: int) -> None:
+    """The page's SDK and the backend's API calls are answered on this machine, with any key and any workflow; in parallel, too."""
     tmp_path.joinpath("backend.py").write_text(BACKEND, encoding="utf-8")
     tmp_path.joinpath("test_it.py").write_text(TEST, encoding="utf-8")
     command = f"{sys.executable} backend.py {free_tcp_port}"
     config = f'[projects.app]\nweb_server = {{ command = "{command}", url = "http://127.0.0.1:{free_tcp_port}" }}\n'
     tmp_path.joinpath("playwright.config.toml").write_text(config, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2"],
         cwd=tmp_path,
         env=clean_environ() | {"OPENAI_API_KEY": "sk-test-of-my-own"},
         capture_output=True,

@@ -89,8 +89,11 @@ def test_keyboard(host: Host, server: HostServer) -> None:
     host.widget.get_by_text("First thread").wait_for()
     press("Escape")
     expect(host.editor).to_be_visible()
+    host.widget.get_by_text("First thread").evaluate("(text) => text.setAttribute('data-old', '')")
     press("Enter")
     expect(host.button("Back to chat")).to_be_focused()
+    expect(host.widget.locator("[data-old]")).to_have_count(0)  # the list is asked for again, and drawn anew
+    host.widget.get_by_text("First thread").wait_for()
     press("Tab")
     press("Tab")
     expect(host.button("More for First thread")).to_be_focused()
