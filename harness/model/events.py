@@ -59,7 +59,7 @@ class Navigated:
 class CaughtUp:
     """The page answered the harness, or did not in time: all that the browser had to say stands above this line.
 
-    Silence is told from a machine that is too busy to be heard by this: nothing is decided without such a line.
+    Silence is told from a machine that is too busy to be heard by this: before the visit ends, nothing is decided without such a line.
     """
 
     is_answered: bool
