@@ -35,7 +35,7 @@ from rich.console import Console
 from harness.files import is_partial
 from harness.model.timeline import read_timeline
 from harness.report.run_folder import LATEST, RESERVE, RUNNING
-from harness.report.saved_run import outcomes_in, rows_of, visits_in
+from harness.report.run_on_disk import read_outcomes, read_run, visits_below
 from harness.report.terminal import run_table
 
 VICTIMS = ("worker", "browser", "controller", "driver")
@@ -273,7 +273,7 @@ def look_at(folder: Path, killed: Killed) -> None:
     if killed.victim != "controller" or not killed.was_hit:
         killed.wrong += [f"left over: {path}" for path in run.rglob(".*") if is_partial(path)]
         killed.wrong += [f"left over: {name}" for name in (RUNNING, RESERVE) if (run / name).exists()]
-    saved = {outcome.nodeid: outcome for outcome in outcomes_in(run)}
+    saved = {outcome.nodeid: outcome for outcome in read_outcomes(run)}
     for nodeid in finished:
         if nodeid not in saved:
             killed.wrong.append(f"{nodeid} finished, and is not in tests.jsonl")
@@ -288,10 +288,10 @@ def look_at(folder: Path, killed: Killed) -> None:
 
 def _look_at_report(run: Path, killed: Killed) -> None:
     """The report of what is there can be made, and names each visit that did not come to its end."""
-    rows = rows_of(run)
+    rows = [(test.outcome, test.results) for test in read_run(run).tests]
     told = io.StringIO()
     Console(file=told, width=400).print(run_table(rows, folder="."))
-    unfinished = [visit for visit in visits_in(run) if not visit.is_finished]
+    unfinished = [visit for visit in visits_below(run) if not visit.is_finished]
     killed.unfinished = len(unfinished)
     for visit in unfinished:
         own = [outcome for outcome, _ in rows if visit.bundle in outcome.bundles]
@@ -307,7 +307,10 @@ def fault_of(path: Path) -> str:
                 text = path.read_text(encoding="utf-8", errors="replace")
                 read_timeline(text.splitlines()) if text else None
             case ".jsonl":
-                outcomes_in(path.parent)
+                *whole, _ = path.read_text(encoding="utf-8").split(
+                    "\n"
+                )  # what stands after the last line's end was cut
+                list(map(json.loads, whole))
             case ".json" | ".har":
                 json.loads(path.read_text(encoding="utf-8"))
             case ".zip":

@@ -26,8 +26,8 @@ from harness.plugin import CHECKS, Controller
 from harness.regressions import BaselineOptions, Judged, Plan, judge_run, plan_of
 from harness.report.bundle import read_result, write_text
 from harness.report.run_folder import LATEST, runs_in, shown
+from harness.report.run_on_disk import UNFINISHED, read_run
 from harness.report.run_report import REPORT_NAME
-from harness.report.saved_run import rows_of
 from harness.report.terminal import failure_text, run_table, test_line
 from harness.sdk_source import STAND_IN
 
@@ -226,9 +226,10 @@ class GateReporter:
     def _unfinished(self) -> list[Row]:
         """What was under way when the run was interrupted, as its bundles tell it."""
         try:
-            return [row for row in rows_of(self._folder) if row[0].outcome == "unfinished"] if self._folder else []
+            tests = read_run(self._folder).tests if self._folder else ()
         except BundleError:
             return []
+        return [(test.outcome, test.results) for test in tests if test.outcome.outcome == UNFINISHED]
 
     def print_table(self, code: int) -> None:
         """Print the table, and where everything is; after a run that failed, with what never finished."""

@@ -16,7 +16,7 @@ from harness.model.results import Loss, TestOutcome
 from harness.model.texts import in_json
 from harness.report.folders import is_folder_of
 from harness.report.run_folder import TESTS_NAME
-from harness.report.saved_run import visits_in
+from harness.report.run_on_disk import visits_below
 
 EXIT_CODE = "chatkit_exit_code"  # user property of a report: the exit code of a HarnessError
 BUNDLE = "chatkit_bundle"  # user property of a report: the folder of one visit
@@ -54,7 +54,7 @@ class Outcomes:
         reports = self._reports.pop(report.nodeid)
         if _is_rerun(report):
             return None
-        visits = visits_in(self._folder)
+        visits = visits_below(self._folder)
         bundles = [visit.bundle for visit in visits if is_folder_of(visit.bundle, report.nodeid) and not visit.is_whole]
         outcome = _outcome_of(reports, self._attempts.get(report.nodeid, 0) + 1, self._folder)
         return self._finish(replace(outcome, outcome="error", message=str(report.longrepr), bundles=tuple(bundles)))

@@ -19,12 +19,13 @@ from harness.config import Config
 from harness.errors import BundleError, SecretFound
 from harness.model.redaction import Redactor
 from harness.report.ctrf import CTRF_NAME
+from harness.report.history import read_history
 from harness.report.merge import merge_runs, runs_named
 from harness.report.run_folder import new_run_folder, publish, runs_in, shown
 from harness.report.run_on_disk import read_run
 from harness.report.run_report import write_report
 from harness.report.search import Secret, prove, render_proof
-from harness.report.trend import Night, read_nights
+from harness.report.trend import Night, nights_of
 from harness.run_files import tell_ci, typed_command, write_ctrf
 
 PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
@@ -66,13 +67,14 @@ def run_report(console: Console, config: Config, options: ReportOptions) -> int:
 def _nights(console: Console, history: Path | None) -> tuple[Night, ...]:
     if history is None:
         return ()
-    try:
-        nights, passed_over = read_nights(history)
-    except OSError as error:
-        raise BundleError(f"cannot read the history {history}: {error.strerror or error}") from error
-    if passed_over:
-        console.print(f"{history}: {passed_over} lines cannot be read, and are left out", **PLAIN)
-    return nights
+    if not history.exists():
+        raise BundleError(f"cannot read the history {history}: there is no such file")
+    lines = read_history(history)
+    if lines.unreadable:
+        console.print(f"{history}: {lines.unreadable} lines cannot be read, and are left out", **PLAIN)
+    if lines.newer:
+        console.print(f"{history}: {lines.newer} lines are of a newer format, and are left out", **PLAIN)
+    return nights_of(lines)
 
 
 def _written(console: Console, folder: Path, redactor: Redactor, nights: tuple[Night, ...]) -> Path:

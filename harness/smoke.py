@@ -22,7 +22,7 @@ from harness.analysis.smoke_states import Patience
 from harness.config import Config, Project, Smoke
 from harness.drive.interrupts import interrupts
 from harness.drive.notify import post_json
-from harness.errors import ConfigError, ConversationFailed, EnvironmentFailure, MountFailed, PageError
+from harness.errors import BundleError, ConfigError, ConversationFailed, EnvironmentFailure, MountFailed, PageError
 from harness.hops import Plan, plan_of
 from harness.launch import launched_browser, opened
 from harness.model.history import Attempt, Record
@@ -31,6 +31,7 @@ from harness.model.redaction import Redactor
 from harness.preflight import fly, folder_for, reachable, saved
 from harness.report.bundle import write_json, write_text
 from harness.report.context import render_cause, render_verdict
+from harness.report.history import read_history
 from harness.report.losses import render_losses
 from harness.report.notice import (
     render_metrics,
@@ -38,7 +39,7 @@ from harness.report.notice import (
 )
 from harness.report.otlp import endpoint_of, headers_of, trace_json
 from harness.report.run_folder import publish, shown
-from harness.report.trend import Night, read_nights
+from harness.report.trend import Night, nights_of
 from harness.run import target_of
 from harness.run_files import RunFiles, record_of
 from harness.telling import Teller
@@ -98,8 +99,8 @@ def _nights(config: Config, names: tuple[str, ...]) -> tuple[Night, ...]:
     """The history of these projects, for the report's trend; what cannot be read is left out."""
     nights: dict[Night, None] = {}
     for path in dict.fromkeys(config.root / config.project(name).smoke.history for name in names):
-        with suppress(OSError):
-            nights |= dict.fromkeys(read_nights(path)[0])
+        with suppress(BundleError):
+            nights |= dict.fromkeys(nights_of(read_history(path)))
     return tuple(nights)
 
 

@@ -69,7 +69,7 @@ def render_ctrf(run: RunOnDisk, *, version: str) -> dict[str, Any]:
 
 def _test(test: TestOnDisk) -> dict[str, Any]:
     outcome = test.outcome
-    results = [visit.result for visit in test.visits if visit.result is not None]
+    results = test.results
     path, _, rest = outcome.nodeid.partition("::")
     value: dict[str, Any] = {
         "name": outcome.nodeid or "visit",
@@ -89,7 +89,7 @@ def _test(test: TestOnDisk) -> dict[str, Any]:
     return value
 
 
-def _message(outcome: TestOutcome, results: list[VisitResult]) -> dict[str, str]:
+def _message(outcome: TestOutcome, results: tuple[VisitResult, ...]) -> dict[str, str]:
     """The cause first, then the test's own words; nothing of a test that is good."""
     if outcome.is_good and outcome.outcome != "skipped":
         return {}

@@ -130,7 +130,7 @@ class Islands:
         green_picture: Picture | None,
     ) -> Island:
         result, folder = visit.on_disk.result, visit.on_disk.folder
-        view, trouble = None, visit.on_disk.trouble
+        view, trouble = None, visit.on_disk.trouble if result is None else ""
         try:
             if result is not None:
                 view = view_of(result, read_entries(folder)[0])

@@ -396,8 +396,10 @@ def _visit_row(identity: str, label: str, visit: VisitOnDisk) -> VisitRow:
     else:
         headline = f"{render_verdict(result)}."
         explanation = result.explanation if not result.is_mounted else _mounted(result)
-        if not visit.is_whole:
+        if not visit.is_finished:
             explanation = f"{explanation} The visit was cut short: this is what its timeline says up to there."
+        elif not visit.is_whole:
+            explanation = f"{explanation} The bundle is not whole: {visit.trouble}."
     return VisitRow(
         id=identity, label=label, headline=headline, explanation=explanation, bundle=visit.bundle, on_disk=visit
     )

@@ -15,6 +15,7 @@ from typing import Any
 from harness.analysis.result import result_of
 from harness.analysis.verdict import Limits
 from harness.errors import BundleError, HarnessError
+from harness.model.events import VisitEnded
 from harness.model.results import Loss, TestOutcome, VisitResult
 from harness.model.run_record import RunRecord
 from harness.model.timeline import Entry, read_timeline
@@ -28,6 +29,9 @@ RECORD_VERSION = 1
 CONTROL = "control"  # visits of our own page, by which a gate tells how fast the machine is
 WITHOUT_TESTS = ("check", "smoke")  # commands that make visits and run no tests
 UNFINISHED = "unfinished"  # the outcome of a visit whose test never ended
+RESULT_NAME = "result.json"
+NEVER_ENDED = "unfinished: it was killed, or is still going on"
+NO_RESULT = f"its {RESULT_NAME} is missing; this is what its timeline says"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +41,13 @@ class VisitOnDisk:
     folder: Path
     bundle: str  # its path below the run's folder
     result: VisitResult | None  # None: there is nothing that can be read
-    is_whole: bool  # False: the visit was cut short, and judged by its timeline
-    trouble: str = ""  # why it cannot be read
+    is_finished: bool  # whether the visit came to its end
+    trouble: str = ""  # why the bundle is not whole; "" when it is
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has all that was written at its end; otherwise it was judged by its timeline, where that can be read."""
+        return not self.trouble
 
     @property
     def is_good(self) -> bool:
@@ -54,6 +63,11 @@ class TestOnDisk:
 
     outcome: TestOutcome
     visits: tuple[VisitOnDisk, ...]
+
+    @property
+    def results(self) -> tuple[VisitResult, ...]:
+        """The results of its visits, of those that can be read."""
+        return tuple(visit.result for visit in self.visits if visit.result is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +87,7 @@ def read_run(folder: Path) -> RunOnDisk:
     outcomes = read_outcomes(folder)
     tests = [_test(folder, outcome) for outcome in outcomes]
     owned = {visit.bundle for test in tests for visit in test.visits}
-    for visit in _visits_below(folder):
+    for visit in visits_below(folder):
         if visit.bundle not in owned and not _is_earlier_attempt(visit, outcomes):
             tests.append(_ownerless(record, visit))
     if record is None and not tests:
@@ -114,7 +128,7 @@ def read_record(folder: Path) -> RunRecord | None:
 
 def _guessed(tests: list[TestOnDisk]) -> RunRecord:
     """What the visits tell of a run without a record."""
-    results = [visit.result for test in tests for visit in test.visits if visit.result is not None]
+    results = [result for test in tests for result in test.results]
     first = min(results, key=lambda result: result.started_at, default=None)
     return RunRecord(
         kind="pytest",
@@ -130,7 +144,7 @@ def _guessed(tests: list[TestOnDisk]) -> RunRecord:
 
 
 def read_outcomes(folder: Path) -> list[TestOutcome]:
-    """Return the finished tests; a last line that was cut short is none. Of a test that ran twice, the last word counts."""
+    """Return the finished tests; a line that cannot be read is none. Of a test that ran twice, the last word counts."""
     try:
         lines = (folder / TESTS_NAME).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -157,14 +171,14 @@ def _test(folder: Path, outcome: TestOutcome) -> TestOnDisk:
 
 def _ownerless(record: RunRecord | None, visit: VisitOnDisk) -> TestOnDisk:
     """A visit of a command that runs no tests, or of a test that never ended."""
-    is_free = record is not None and record.kind in WITHOUT_TESTS
+    is_judged = record is not None and record.kind in WITHOUT_TESTS and visit.is_whole
     verdict = "passed" if visit.result is not None and visit.result.is_mounted else "failed"
     outcome = TestOutcome(
-        nodeid=visit.bundle,
-        outcome=verdict if is_free and visit.is_whole else UNFINISHED,
+        nodeid=visit.bundle,  # its test's name was not written yet
+        outcome=verdict if is_judged else UNFINISHED,
         attempts=1,
         duration_s=0.0,
-        message="",
+        message="" if is_judged else visit.trouble or "its test did not finish",
         exit_code=0,
         bundles=(visit.bundle,),
     )
@@ -176,28 +190,33 @@ def _is_earlier_attempt(visit: VisitOnDisk, outcomes: list[TestOutcome]) -> bool
     return visit.is_whole and any(is_folder_of(visit.bundle, outcome.nodeid) for outcome in outcomes)
 
 
-def _visits_below(folder: Path) -> Iterator[VisitOnDisk]:
-    """The bundles of the run itself: not those of its controls, nor of tests that were run again to be measured."""
-    for timeline in sorted(folder.glob(f"**/{TIMELINE_NAME}")):
-        parts = timeline.relative_to(folder).parts
-        if parts[0] != CONTROL and not any(map(RUN_NAME.fullmatch, parts)):
-            yield read_visit(folder, timeline.parent)
+def visits_below(folder: Path) -> Iterator[VisitOnDisk]:
+    """Yield the bundles of the run itself: not those of its controls, nor of tests that were run again to be measured."""
+    found = {path.parent for name in (TIMELINE_NAME, RESULT_NAME) for path in folder.glob(f"**/{name}")}
+    for bundle in sorted(found):
+        parts = bundle.relative_to(folder).parts
+        if CONTROL not in parts[:1] and not any(map(RUN_NAME.fullmatch, parts)):
+            yield read_visit(folder, bundle)
 
 
 def read_visit(run: Path, folder: Path) -> VisitOnDisk:
-    """Return a bundle's result: the written one, or what its timeline comes to when the visit was cut short."""
+    """Return a bundle's result: the written one, or what its timeline comes to when there is none that can be read."""
     bundle = folder.relative_to(run).as_posix() if folder.is_relative_to(run) else folder.as_posix()
-    visit = VisitOnDisk(folder=folder, bundle=bundle, result=None, is_whole=False)
-    if (folder / "result.json").is_file():
+    visit = VisitOnDisk(folder=folder, bundle=bundle, result=None, is_finished=True)
+    trouble = ""
+    if (folder / RESULT_NAME).is_file():
         try:
-            return replace(visit, result=read_result(folder), is_whole=True)
+            return replace(visit, result=read_result(folder))
         except BundleError as error:
-            visit = replace(visit, trouble=str(error))
+            trouble = str(error)
     try:
         entries, started_at = read_entries(folder)
-        return replace(visit, result=result_of(entries, limits=Limits(), started_at=started_at))
-    except (HarnessError, ValueError) as error:
-        return replace(visit, trouble=visit.trouble or str(error))
+        result = result_of(entries, limits=Limits(), started_at=started_at)
+    except (HarnessError, ValueError) as error:  # killed before its first fact, or damaged
+        return replace(visit, is_finished=bool(trouble), trouble=trouble or f"{NEVER_ENDED}; {error}")
+    is_finished = bool(trouble) or any(isinstance(entry.event, VisitEnded) for entry in entries)
+    trouble = trouble or (NO_RESULT if is_finished else NEVER_ENDED)
+    return replace(visit, result=result, is_finished=is_finished, trouble=trouble)
 
 
 def read_entries(folder: Path) -> tuple[tuple[Entry, ...], str]:

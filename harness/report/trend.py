@@ -1,15 +1,14 @@
 """How a page fared over time: the history of runs as points, and where they stand in a picture.
 
-In: the lines of a history file. Out: `Trend`, drawn by the report. A line that cannot be read is passed over and counted: two jobs may
-have written at once.
+In: the history of `smoke`. Out: `Trend`, drawn by the report.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+
+from harness.model.history import Record, Verdict
+from harness.report.history import History
 
 MOST_POINTS = 120
 LEFT, RIGHT, TOP, BOTTOM = 50.0, 990.0, 20.0, 190.0
@@ -162,36 +161,17 @@ def _sentence(nights: tuple[Night, ...], changes: int) -> str:
     return ", ".join(parts) + "."
 
 
-HISTORY_FORMAT = "chatkit-harness/history"
+def nights_of(history: History) -> tuple[Night, ...]:
+    """Return the runs that a history tells of."""
+    return tuple(_night(line.verdict) for line in history.lines if isinstance(line, Record))
 
 
-def read_nights(path: Path) -> tuple[tuple[Night, ...], int]:
-    """Return the runs that a history file tells of, and how many of its lines cannot be read. Raises OSError."""
-    nights: list[Night] = []
-    passed_over = 0
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
-        if line.strip():
-            try:
-                night = _night(json.loads(line))
-                nights += [night] if night else []
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                passed_over += 1
-    return tuple(nights), passed_over
-
-
-def _night(data: dict[str, Any]) -> Night | None:
-    """One line: {"format", "kind": "run", "verdict": {"at", "outcome", "cause", "title", "mount_ms", "sdk": {name: digest}}}."""
-    if data["format"] != HISTORY_FORMAT:
-        raise ValueError(data["format"])
-    if data["kind"] != "run":
-        return None
-    verdict = data["verdict"]
-    sdk = verdict.get("sdk") or {}
+def _night(verdict: Verdict) -> Night:
     return Night(
-        at=str(verdict["at"]),
-        outcome=str(verdict["outcome"]),
-        project=str(verdict.get("project", "")),
-        mount_ms=float(verdict.get("mount_ms", -1)),
-        cause=str(verdict.get("title") or verdict.get("cause") or ""),
-        sdk=" ".join(str(sdk[name]) for name in sorted(sdk)),
+        at=verdict.at,
+        outcome=verdict.outcome,
+        project=verdict.project,
+        mount_ms=verdict.mount_ms,
+        cause=verdict.title or verdict.cause,
+        sdk=" ".join(digest for _, digest in sorted(verdict.sdk)),
     )

@@ -120,7 +120,7 @@ def test_tests_can_be_found_and_the_console_filtered(report: Page) -> None:
     assert 0 < bad < len(TRANSCRIPTS)
     report.locator(".test", has_text="mock-secret").locator("summary").first.click()
     rows = report.locator(".test[open] .console tbody tr")
-    assert rows.count() > 0
+    expect(rows.first).to_be_visible()
     report.locator(".test[open] .cfilter").get_by_role("checkbox").first.uncheck()
     expect(rows.locator("visible=true")).to_have_count(0)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.report.saved_run import rows_of, visits_in
+from harness.report.run_on_disk import read_run, visits_below
 from tests.commands import TIMEOUT_S, clean_environ
 
 TEST = """
@@ -62,11 +62,11 @@ def test_an_interrupted_run_keeps_what_it_saw(
     assert run.returncode == 2, told
     assert "Traceback" not in told
     folder = (tmp_path / "test-results" / "latest").resolve()
-    (visit,) = visits_in(folder)
+    (visit,) = visits_below(folder)
     assert visit.is_whole
     assert {path.name for path in (folder / visit.bundle).iterdir()} >= WHOLE
-    ((outcome, _),) = rows_of(folder)
-    assert outcome.outcome == "unfinished"
+    (test,) = read_run(folder).tests
+    assert test.outcome.outcome == "unfinished"
     assert list(folder.rglob(".*")) == []
     if "gate" in command:
         assert told.splitlines()[-1] == "gate: interrupted"

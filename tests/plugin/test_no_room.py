@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
-from harness.report.saved_run import outcomes_in, visits_in
+from harness.report.run_on_disk import read_outcomes, visits_below
 from tests.commands import run_command
 from tests.disks import disk, make_read_only
 from tests.site import Answer, serve_site
@@ -24,7 +24,7 @@ def test_a_gate_on_a_full_disk_judges_and_says_what_is_missing(tmp_path: Path) -
         assert "to fix: free space on its disk" in told
         assert told.splitlines()[-1].startswith("gate: passed; its results are not")
         run = (small / "latest").resolve()
-        outcomes = outcomes_in(run)
+        outcomes = read_outcomes(run)
         assert [outcome.outcome for outcome in outcomes] == ["passed", "passed"]
         missing = {loss.file for outcome in outcomes for loss in outcome.missing}
         assert missing
@@ -32,7 +32,7 @@ def test_a_gate_on_a_full_disk_judges_and_says_what_is_missing(tmp_path: Path) -
         assert all(Path(file).name in told for file in missing)
         properties = ElementTree.parse(run / "junit.xml").iter("property")
         assert len([one for one in properties if one.get("name") == "chatkit_missing"]) == len(missing)
-        first, *others = visits_in(run)  # the first one took the room; it has its verdict, and says what it lacks
+        first, *others = visits_below(run)  # the first one took the room; it has its verdict, and says what it lacks
         assert others == []
         assert first.is_whole
         assert first.result is not None

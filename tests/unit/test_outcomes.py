@@ -11,7 +11,7 @@ from disks import largest_file
 from harness.model.results import Loss
 from harness.outcomes import BUNDLE, MISSING, Outcomes, told_loss
 from harness.report.run_folder import TESTS_NAME
-from harness.report.saved_run import outcomes_in
+from harness.report.run_on_disk import read_outcomes
 
 NODEID = "test_it.py::test_a[A]"
 
@@ -48,7 +48,7 @@ def test_a_test_that_finished_is_on_disk(tmp_path: Path) -> None:
     outcomes = Outcomes(tmp_path)
     loss = told_loss(Loss(file=f"{tmp_path}/test-a/dom.html", reason="No space left on device"))
     passed(outcomes, NODEID, **{BUNDLE: f"{tmp_path}/test-a", MISSING: loss})
-    (saved,) = outcomes_in(tmp_path)
+    (saved,) = read_outcomes(tmp_path)
     assert saved.bundles == ("test-a",)
     assert saved.missing == (Loss(file="test-a/dom.html", reason="No space left on device"),)
     assert outcomes.close() == ""
@@ -64,7 +64,7 @@ def test_a_test_whose_worker_died_is_an_error_with_what_it_left(tmp_path: Path) 
     assert died is not None
     assert (died.outcome, died.bundles) == ("error", ("test-it-py-test-a-a",))
     assert "crashed while running" in died.message
-    assert outcomes_in(tmp_path) == (died,)
+    assert read_outcomes(tmp_path) == [died]
 
 
 def test_a_test_that_is_tried_again_after_its_worker_died_is_told_once(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_test_that_is_tried_again_after_its_worker_died_is_told_once(tmp_path:
     outcomes = Outcomes(tmp_path)
     assert outcomes.add(report("???", "rerun")) is None
     passed(outcomes, NODEID)
-    (saved,) = outcomes_in(tmp_path)
+    (saved,) = read_outcomes(tmp_path)
     assert (saved.outcome, saved.attempts) == ("passed", 2)
 
 
@@ -83,9 +83,9 @@ def test_outcomes_that_found_no_room_are_saved_at_the_end(tmp_path: Path) -> Non
         for number in range(5):
             passed(outcomes, f"test_it.py::test_{number}")
         assert outcomes.close() == "File too large"
-    some = outcomes_in(tmp_path)
+    some = read_outcomes(tmp_path)
     assert 0 < len(some) < 5
-    assert list(some) == outcomes.finished[: len(some)]
+    assert some == outcomes.finished[: len(some)]
     assert outcomes.close() == ""
-    assert list(outcomes_in(tmp_path)) == outcomes.finished
+    assert read_outcomes(tmp_path) == outcomes.finished
     assert [path.name for path in tmp_path.iterdir()] == [TESTS_NAME]

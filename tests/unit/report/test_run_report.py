@@ -14,15 +14,17 @@ from builders import TRANSCRIPTS, hosted, mock_secret
 from runs import bundle_of, outcome, record, write_bundle, write_outcomes, write_run
 
 from harness.errors import BundleError
+from harness.model.history import Delivery, Record, Verdict
 from harness.report.bundle import write_text
 from harness.report.ci import MOST_ANNOTATIONS, code_quality, mask_commands, render_annotations, render_summary
 from harness.report.ctrf import render_ctrf
+from harness.report.history import History
 from harness.report.islands import LARGEST_PICTURE_BYTES
 from harness.report.merge import merge_runs, runs_named
 from harness.report.page_model import Page, page_of
 from harness.report.run_on_disk import read_run, write_record
 from harness.report.run_report import write_report
-from harness.report.trend import Night, read_nights, trend_of
+from harness.report.trend import Night, nights_of, trend_of
 
 RUN = "run-20261124-080000-abcd"
 SEVERAL = {name: TRANSCRIPTS[name] for name in ("hosted", "mock-secret", "frame-refused", "hidden", "custom")}
@@ -98,7 +100,7 @@ def test_what_is_damaged_is_said_and_costs_nothing_else(tmp_path: Path) -> None:
     write_report(folder, version="0.1.0")
     text = (folder / "report.html").read_text(encoding="utf-8")
     assert "This visit cannot be read." in text
-    assert "The visit was cut short" in text
+    assert "The bundle is not whole" in text
     assert len(page(folder).tests) == len(SEVERAL)
 
 
@@ -301,22 +303,26 @@ def test_gitlab_gets_an_issue_for_each_place(tmp_path: Path) -> None:
 # --- the trend ----------------------------------------------------------------------------------------------------
 
 
-def test_the_trend_counts_marks_changes_and_passes_over_cut_lines(tmp_path: Path) -> None:
-    """Shapes tell outcomes apart; the SDK's change stands between the two runs; a torn line is counted."""
+def test_the_trend_counts_and_marks_changes() -> None:
+    """Shapes tell outcomes apart; the SDK's change stands between the two runs; what was delivered is no run."""
     rows = [("ok", 900, "a"), ("degraded", 4_000, "a"), ("failing", -1, ""), ("ok", 1_000, "b")]
-    lines = [
-        json.dumps(
-            {"format": "chatkit-harness/history", "version": 1, "kind": "run",
-             "verdict": {"at": f"2026-11-0{n}T03:00:00+00:00", "outcome": word, "project": "p", "mount_ms": ms,
-                         "sdk": {"loader": sdk} if sdk else {}}}
+    lines = tuple(
+        Record(
+            verdict=Verdict(
+                at=f"2026-11-0{n}T03:00:00+00:00",
+                run=f"run-{n}",
+                project="p",
+                outcome=word,
+                mount_ms=ms,
+                sdk=(("loader", sdk),) if sdk else (),
+            ),
+            since="2026-11-01T03:00:00+00:00",
+            runs=1,
         )
         for n, (word, ms, sdk) in enumerate(rows, start=1)
-    ]  # fmt: skip
-    path = tmp_path / "history.jsonl"
-    delivery = json.dumps({"format": "chatkit-harness/history", "version": 1, "kind": "delivery"})
-    write_text(path, "\n".join([*lines[:3], lines[3], delivery, lines[0][:40]]))
-    nights, passed_over = read_nights(path)
-    assert (len(nights), passed_over) == (4, 1)
+    )
+    nights = nights_of(History(lines=(*lines, Delivery(run="run-3", project="p", alert="failing"))))
+    assert len(nights) == 4
     trend = trend_of(nights, "p")
     assert trend is not None
     assert [point.shape for point in trend.points] == ["circle", "triangle", "cross", "circle"]
