@@ -26,6 +26,6 @@ def run_command(
 
 
 def clean_environ() -> dict[str, str]:
-    """Return the environment without the variables of the harness, of pytest, and of CI systems."""
-    ours = ("CHATKIT_", "PYTEST_", "GITHUB_", "GITLAB_", "CI_")
+    """Return the environment without the variables of the harness, of pytest, and of CI systems; bytecode is kept."""
+    ours = ("CHATKIT_", "PYTEST_", "GITHUB_", "GITLAB_", "CI_", "PYTHONDONTWRITEBYTECODE")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
