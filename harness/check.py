@@ -12,14 +12,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 
 from rich.console import Console
 from rich.markup import escape
 
 from harness.config import EMBEDDED_SCENARIO, Config
 from harness.drive.interrupts import interrupts
-from harness.errors import HarnessError
 from harness.launch import launched_browser, opened
 from harness.model.redaction import Redactor
 from harness.model.results import Loss, VisitResult
@@ -28,14 +26,13 @@ from harness.report.bundle import result_dict
 from harness.report.context import render_failure, render_prefetch
 from harness.report.losses import render_losses
 from harness.report.run_folder import publish, run_folder_for, shown
-from harness.report.run_report import REPORT_NAME
 from harness.report.terminal import milestones
 from harness.run import Visit, target_of
 from harness.run_files import RunFiles, record_of
 from harness.sdk_source import STAND_IN, SdkSource
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
-from harness.visiting import PLAIN, search_for_secrets
+from harness.visiting import PLAIN, Ending, tell_report
 
 MOST_CONSOLE_LINES = 5
 
@@ -79,7 +76,7 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
                 clean=redactor,
             )
         )
-        ending = _Ending(console=console, run=run, redactor=redactor, options=options, files=files)
+        ending = Ending(console=plain, redactor=redactor, files=files, is_searched=options.is_searched)
         resources.enter_context(interrupts())
         resources.enter_context(_telling_an_interruption(console, run, options))
         resources.callback(publish, run)
@@ -102,44 +99,13 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
         print(in_json(json.dumps({"bundle": bundle, **result_dict(result)}, ensure_ascii=False, indent=1)))
     else:
         _print(console, result, bundle)
-        if (run / REPORT_NAME).is_file():
-            console.print(f"  report:    {shown(run / REPORT_NAME)}", **PLAIN)
+        tell_report(console, run)
     return 0 if result.is_mounted else 1
 
 
 def _sdk_servers(sdk: SdkSource) -> AbstractContextManager[Stack]:
     """The embedded servers, of which a page on the network sees the CDN."""
     return serve_stack(scenario=scenario_named(EMBEDDED_SCENARIO), sdk_dir=sdk.folder)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Ending:
-    """What is done when the visit is over, however it ended: report, then the search for secrets."""
-
-    console: Console
-    run: Path
-    redactor: Redactor
-    options: CheckOptions
-    files: RunFiles
-    exit_code: int = -1
-
-    def close(
-        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        """Write the report, and search what the check wrote for every secret. Raises SecretFound."""
-        plain = Console(stderr=True) if self.options.as_json else self.console
-        self.files.mask(value for _, value in self.redactor.learned)
-        code = self.exit_code
-        problems: tuple[str, ...] = ()
-        if error is not None:
-            code = (
-                error.exit_code if isinstance(error, HarnessError) else 2 if isinstance(error, KeyboardInterrupt) else 3
-            )
-            problems = (f"{type(error).__name__}: {error}",)
-        losses = self.files.end(exit_code=code, problems=problems)
-        if losses:
-            plain.print(render_losses(losses, folder=shown(self.run)), style="bold red", **PLAIN)
-        search_for_secrets(plain, self.run, self.redactor, is_searched=self.options.is_searched)
 
 
 @contextmanager

@@ -382,15 +382,18 @@ def preflight(as_json: bool, **options: Any) -> int:
 
 @cli.command(epilog=EXIT_CODES, short_help="Does the real thing work tonight, and if not, whose fault is it?")
 @click.option("--all", "is_all", is_flag=True, help='Every project with network = "live", not only the selected one.')
+@_ci_option
 @_config_options
-def smoke(is_all: bool, **options: Any) -> int:
+def smoke(is_all: bool, ci: str, **options: Any) -> int:
     """Preflight, then real visits; tell people what is new: degraded, failing, recovered, and nothing else.
 
     The history file knows what was before. Exit code 7 means that it works, but was slow, retried, or has findings.
     """
+    from harness.run_files import ci_system
     from harness.smoke import Surroundings, run_smoke
 
-    return run_smoke(_stdout(), _config(options), Surroundings(environ=os.environ), is_all=is_all)
+    around = Surroundings(environ=os.environ, ci=ci_system(ci, os.environ))
+    return run_smoke(_stdout(), _config(options), around, is_all=is_all)
 
 
 @cli.command(short_help="Serve the test page, working or broken, for a browser tab.")

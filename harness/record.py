@@ -5,6 +5,7 @@ In: a URL and what to do there. Out: the verdict in a line, the bundle, an exit 
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,8 @@ from harness.report.context import render_verdict
 from harness.report.recordings import MANIFEST, opened_recording, pack
 from harness.report.run_folder import publish, run_folder_for, shown
 from harness.run import target_of
-from harness.visiting import PLAIN, search_for_secrets
+from harness.run_files import RunFiles, record_of
+from harness.visiting import PLAIN, Ending, tell_report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +42,21 @@ def run_record(console: Console, config: Config, url: str, options: RecordOption
     run = run_folder_for(config.output_dir, keep_runs=config.keep_runs).path
     with ExitStack() as resources:
         redactor = Redactor(config.secrets)
+        files = RunFiles(run, redactor)
+        files.begin(
+            record_of(
+                "record",
+                project=target.project,
+                network=target.network,
+                browser=config.use.browser,
+                environ=os.environ,
+                clean=redactor,
+            )
+        )
+        ending = Ending(console=console, redactor=redactor, files=files, is_searched=options.is_searched)
         resources.enter_context(interrupts())
         resources.callback(publish, run)
+        resources.push(ending.close)
         browser = resources.enter_context(launched_browser(config))
         with opened(browser, config, target, run / "record", redactor, bodies="on") as visit:
             visit.open()
@@ -52,9 +67,10 @@ def run_record(console: Console, config: Config, url: str, options: RecordOption
                 for text in options.messages:
                     visit.send(text)
             result = visit.finish()
-        search_for_secrets(console, run, redactor, is_searched=options.is_searched)
+        ending.exit_code = 0
     console.print(f"recorded: {render_verdict(result)}", style="bold", **PLAIN)
     _tell_bundle(console, run / "record", options.out)
+    tell_report(console, run)
     return 0
 
 

@@ -6,6 +6,7 @@ In: a bundle, a zip or a HAR, and what to change. Out: words on the console or J
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -33,11 +34,12 @@ from harness.report.recordings import opened_recording, pack, write_smaller
 from harness.report.run_folder import publish, run_folder_for, shown
 from harness.report.scenario_test import render_scenario_test, scenario_name
 from harness.run import Keep, Visit
+from harness.run_files import RunFiles, record_of
 from harness.sdk_source import sdk_source_of
 from harness.servers.live import LiveSdk
 from harness.servers.named_faults import fixtures_dir
 from harness.servers.replay import RECORDED
-from harness.visiting import PLAIN, search_for_secrets
+from harness.visiting import PLAIN, Ending, tell_report
 
 DIFFERS = 1
 
@@ -74,18 +76,22 @@ def run_repro(console: Console, config: Config, path: Path, options: ReproOption
             return _write_scenario(console, config, recording, folder, options.to_scenario)
         run = run_folder_for(config.output_dir, keep_runs=config.keep_runs).path
         redactor = Redactor(config.secrets)
+        files = RunFiles(run, redactor)
+        engine = config.use.browser if config.settings["use.browser"].source == "command line" else ""
+        engine = engine or recording.environment.browser or config.use.browser
+        is_one_visit = not options.is_cause and options.minimise is None
+        if is_one_visit:
+            project, environ = recording.project, os.environ
+            files.begin(
+                record_of("repro", project=project, network="replay", browser=engine, environ=environ, clean=redactor)
+            )
+        ending = Ending(console=plain, redactor=redactor, files=files, is_searched=options.is_searched)
         resources.enter_context(interrupts())
         resources.callback(publish, run)
-        resources.callback(search_for_secrets, plain, run, redactor, is_searched=options.is_searched)
+        resources.push(ending.close)
         _introduce(plain, recording)
-        engine = config.use.browser if config.settings["use.browser"].source == "command line" else ""
-        browser = resources.enter_context(
-            launched_browser(
-                config,
-                engine or recording.environment.browser or config.use.browser,
-                is_shown=options.is_headed or options.is_paused,
-            )
-        )
+        is_shown = options.is_headed or options.is_paused
+        browser = resources.enter_context(launched_browser(config, engine, is_shown=is_shown))
         if options.is_cause:
             cause = cause_of(browser, recording, run / "experiments", config=config, on_experiment=_teller(plain))
             return _tell_cause(console, cause, options)
@@ -103,9 +109,11 @@ def run_repro(console: Console, config: Config, path: Path, options: ReproOption
             keep=Keep(trace=config.use.trace, screenshot=config.use.screenshot, bodies="on"),
             on_end=_pause(plain) if options.is_paused else None,
         )
-        if change.is_nothing and sdk is None:
-            return _tell_replay(console, recording, again, options)
-        return _tell_change(console, recording, again, options)
+        tell = _tell_replay if change.is_nothing and sdk is None else _tell_change
+        ending.exit_code = tell(console, recording, again, options)
+    if not options.as_json:
+        tell_report(console, run)
+    return ending.exit_code
 
 
 def _sdk_of(text: str) -> Path | LiveSdk | None:

@@ -32,18 +32,17 @@ from harness.preflight import fly, folder_for, reachable, saved
 from harness.report.bundle import write_json, write_text
 from harness.report.context import render_cause, render_verdict
 from harness.report.history import read_history
-from harness.report.losses import render_losses
 from harness.report.notice import (
     render_metrics,
     render_smoke,
 )
 from harness.report.otlp import endpoint_of, headers_of, trace_json
-from harness.report.run_folder import publish, shown
+from harness.report.run_folder import publish
 from harness.report.trend import Night, nights_of
 from harness.run import target_of
 from harness.run_files import RunFiles, record_of
 from harness.telling import Teller
-from harness.visiting import PLAIN, search_for_secrets
+from harness.visiting import PLAIN, Ending
 
 LONGEST_ANSWER = 3  # times the limit for the first word
 STYLES = {"ok": "bold green", "degraded": "bold yellow", "failing": "bold red", "environment": "bold yellow"}
@@ -58,6 +57,7 @@ class Surroundings:
     environ: Mapping[str, str]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], None] = time.sleep
+    ci: str = ""  # "github" | "gitlab"
 
 
 def run_smoke(console: Console, config: Config, around: Surroundings, *, is_all: bool = False) -> int:
@@ -65,8 +65,8 @@ def run_smoke(console: Console, config: Config, around: Surroundings, *, is_all:
     run = folder_for(console, config)
     redactor = Redactor(config.secrets)
     codes: list[int] = []
-    problems: list[str] = []
-    files = RunFiles(run, redactor)
+    files = RunFiles(run, redactor, ci=around.ci, environ=around.environ)
+    files.mask(value for _, value in redactor.learned)
     names = _projects(config, is_all=is_all)
     files.begin(
         record_of(
@@ -81,18 +81,17 @@ def run_smoke(console: Console, config: Config, around: Surroundings, *, is_all:
     with ExitStack() as resources:
         resources.enter_context(interrupts())
         resources.callback(publish, run)
-        resources.callback(search_for_secrets, console, run, redactor)
+        ending = Ending(console=console, redactor=redactor, files=files, is_searched=True)
+        resources.push(ending.close)
         for name in names:
             place = run / name
             project = resources.enter_context(reachable(config.project(name), folder=place, redactor=redactor))
             smoke = _Smoke(console, config, project, redactor, run, around)
             codes.append(smoke.run())
-            problems += [f"{name}: {smoke.told}"] if codes[-1] else []
-        code = min(codes, key=WORST_FIRST.index)
-        losses = files.end(exit_code=code, problems=tuple(problems), nights=_nights(config, names))
-        if losses:
-            console.print(render_losses(losses, folder=shown(run)), style="bold red", **PLAIN)
-    return min(codes, key=WORST_FIRST.index)
+            ending.problems += [f"{name}: {smoke.told}"] if codes[-1] else []
+        ending.exit_code = min(codes, key=WORST_FIRST.index)
+        ending.nights = _nights(config, names)
+    return ending.exit_code
 
 
 def _nights(config: Config, names: tuple[str, ...]) -> tuple[Night, ...]:

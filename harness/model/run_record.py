@@ -12,13 +12,13 @@ from dataclasses import dataclass
 class RunRecord:
     """One run. Without `ended_at` it goes on, or was killed."""
 
-    kind: str  # "gate" | "check" | "pytest" | "merge"
+    kind: str  # "gate" | "check" | "record" | "repro" | "smoke" | "pytest" | "merge"
     command: str  # as a person would type it again, without secrets
     started_at: str  # ISO 8601 in UTC
     ended_at: str = ""
     exit_code: int = -1  # -1: it has not ended
     project: str = ""
-    network: str = ""  # "hermetic" | "live"
+    network: str = ""  # "hermetic" | "live" | "replay"
     browser: str = ""
     shard: str = ""  # "2/5": only this part of the tests
     shards: int = 0  # of a merge: how many runs it joins

@@ -32,11 +32,14 @@ def mask_commands(values: Iterable[str]) -> Iterator[str]:
 
 
 def render_annotations(page: Page) -> tuple[str, ...]:
-    """Return an error for each cause, and a warning for each flaky test, within what GitHub shows of a step."""
-    errors = [*(_annotation("error", "Run", problem) for problem in page.problems), *map(_of_cause, page.causes)]
+    """Return an error for each cause, a warning for each flaky test and for a smoke test that is degraded, within GitHub's limits."""
+    kind = "warning" if page.word == "flaky" else "error"
+    problems = [_annotation(kind, "Run", problem) for problem in page.problems]
+    errors = [*(problems if kind == "error" else ()), *map(_of_cause, page.causes)]
     flaky = [row for row in page.tests if row.word == "flaky"]
     warnings = [_annotation("warning", "Flaky test", f"{row.name} passed only after a retry", row) for row in flaky]
-    return (*_bounded("error", errors, "causes"), *_bounded("warning", warnings, "flaky tests"))
+    warnings = [*(problems if kind == "warning" else ()), *warnings]
+    return (*_bounded("error", errors, "causes"), *_bounded("warning", warnings, "warnings"))
 
 
 def _of_cause(cause: Cause) -> str:

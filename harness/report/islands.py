@@ -20,7 +20,7 @@ from harness.model.run_record import RunRecord
 from harness.report.context import render_prefetch
 from harness.report.page_model import TestRow, VisitRow
 from harness.report.recordings import MANIFEST
-from harness.report.run_on_disk import read_entries
+from harness.report.run_on_disk import WITHOUT_TESTS, read_entries
 from harness.report.side_by_side import Comparison
 from harness.report.visit_view import VisitView, view_of
 
@@ -200,7 +200,7 @@ def _replay(visit: VisitRow) -> tuple[str, ...]:
 
 def commands(record: RunRecord, test: TestRow, result: VisitResult | None) -> tuple[str, ...]:
     """Return the commands that do the same again, to be copied."""
-    if record.kind == "check":
+    if record.kind in WITHOUT_TESTS:
         return (record.command,) if record.command else ()
     project = f" -p {shlex.quote(result.project)}" if result is not None and result.project else ""
     if record.kind in ("gate", "merge"):

@@ -24,6 +24,7 @@ MOST_PLACES = 12
 LONGEST_MESSAGE = 6_000
 LONGEST_TITLE = 160
 OURS = re.compile(r"^(?:EmbedError|MountFailed|MountTimeout|ConversationFailed): ")  # the sentence behind it says more
+ONE_VISIT = ("check", "record", "repro")  # commands that make one
 WORDS = ("failed", "error", UNFINISHED, "flaky", "passed", "skipped")  # worst first
 
 
@@ -139,7 +140,7 @@ def page_of(run: RunOnDisk, *, version: str, trend: Trend | None = None) -> Page
         causes=causes,
         causes_heading=_causes_heading(causes, record, rows),
         tests=rows,
-        tests_heading={"check": "Visit", "smoke": "Visits"}.get(record.kind, "Tests"),
+        tests_heading="Visit" if record.kind in ONE_VISIT else "Visits" if record.kind == "smoke" else "Tests",
         trend=trend,
         environment=_environment(record, run.folder.name, rows),
         command=record.command,
@@ -168,7 +169,8 @@ def _word(record: RunRecord, rows: tuple[TestRow, ...]) -> str:
         return {0: "passed", 7: "flaky", 13: "error"}.get(record.exit_code, "failed")
     if not record.is_finished and record.kind != "merge":
         return UNFINISHED if not any(row.word == "failed" for row in rows) else "failed"
-    if record.exit_code == 1 and all(row.word in ("passed", "skipped", "flaky") for row in rows):
+    is_worse = record.exit_code == 1 and record.kind not in ONE_VISIT  # than its tests: a baseline says so
+    if is_worse and all(row.word in ("passed", "skipped", "flaky") for row in rows):
         return "failed"
     if record.exit_code in (0, 1, -1):
         words = {row.word for row in rows}
@@ -198,7 +200,7 @@ SMOKE_HEADLINES = {
 def _headline(record: RunRecord, rows: tuple[TestRow, ...], word: str) -> str:
     if record.kind == "smoke" and record.is_finished:
         return SMOKE_HEADLINES.get(record.exit_code, "It does not work")
-    if record.kind == "check" and rows:
+    if record.kind in ONE_VISIT and rows:
         return "The widget mounts" if rows[0].word == "passed" else "The widget does not mount"
     if record.exit_code in HEADLINES:
         return HEADLINES[record.exit_code]
@@ -250,6 +252,8 @@ def _kicker(record: RunRecord) -> str:
     what = {
         "gate": "regression gate",
         "check": "check",
+        "record": "recording",
+        "repro": "replay of a recording",
         "pytest": "pytest",
         "merge": "merged report",
         "smoke": "smoke test",
@@ -365,7 +369,7 @@ def _test_row(identity: str, test: TestOnDisk, visits: tuple[VisitRow, ...], rec
     outcome = test.outcome
     results = [visit.on_disk.result for visit in visits if visit.on_disk.result is not None]
     said = "; ".join(dict.fromkeys(verdict_of(result) for result in results))
-    name = results[0].url if record.kind == "check" and results else short_name(outcome.nodeid)
+    name = results[0].url if record.kind in ONE_VISIT and results else short_name(outcome.nodeid)
     return TestRow(
         id=identity,
         name=name,

@@ -18,6 +18,7 @@ from harness.model.recording import Recording
 from harness.model.timeline import read_timeline
 from harness.replaying import Replayed, cause_of, change_of, replayed
 from harness.report.recordings import opened_recording, pack
+from harness.report.run_on_disk import read_run
 from harness.run import Keep
 from harness.servers.replay import FAST
 from harness.servers.scenarios import scenario_named
@@ -72,8 +73,26 @@ def test_a_failure_is_reproduced_elsewhere_in_another_process(bundles: Path, tmp
     assert told["comparison"]["sentence"] == "reproduced: same verdict, same cause"
     assert told["replayed"]["findings"][0]["rule"] == "session-unauthorized"
     assert (told["misses"], told["missing"], told["warnings"]) == ([], [], [])
+    assert read_run((tmp_path / "test-results" / "latest").resolve()).record.kind == "repro"
+    report = (tmp_path / "test-results" / "report.html").read_text(encoding="utf-8")
+    assert "The widget does not mount" in report
+    assert "session-unauthorized" in report
     with zipfile.ZipFile(archive) as packed:
         assert not any(b"ek_" in packed.read(name) for name in packed.namelist())
+
+
+def test_a_bundle_is_made_on_purpose_with_a_report(tmp_path: Path) -> None:
+    """The visit of a page that mounts, as a folder and as a zip, and what a person looks at."""
+    with serve_stack(scenario=scenario_named("healthy"), is_for_people=True) as stack:
+        url = f"{stack.app_url}/test-chatkit"
+        done = run_command("record", url, "--click", "Topic Generation", "--out", "sent.zip", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("recorded: mounted")
+    assert "  report:    test-results/run-" in done.stdout
+    (test,) = read_run((tmp_path / "test-results" / "latest").resolve()).tests
+    assert test.outcome.outcome == "passed"
+    assert "The widget mounts" in (tmp_path / "test-results" / "report.html").read_text(encoding="utf-8")
+    assert (tmp_path / "sent.zip").is_file()
 
 
 def chunks(folder: Path) -> list[list[int]]:

@@ -46,17 +46,25 @@ def smoke(tmp_path: Path, stack: Stack, receiver: Receiver, key: str, pauses: li
         "OPENAI_API_KEY": key,
         "SMOKE_WEBHOOK": receiver.webhook,
         "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
     }
     config = read_config(tmp_path / "playwright.config.toml", environ=environ, overrides=Overrides())
     said = StringIO()
     console = Console(file=said, width=300, color_system=None)
-    around = Surroundings(environ=environ, sleep=pauses.append)
+    around = Surroundings(environ=environ, sleep=pauses.append, ci="github")
     with ThreadPoolExecutor(1) as apart:  # pytest-playwright's event loop runs in this thread, once a test has used it
         code = apart.submit(run_smoke, console, config, around).result()
     return code, said.getvalue()
 
 
-def test_three_nights(tmp_path: Path) -> None:
+def annotations(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What GitHub was told since the last call, without what it is to hide."""
+    lines = capsys.readouterr().out.splitlines()
+    assert f"::add-mask::{KEY}" in lines
+    return [line for line in lines if line.startswith("::") and not line.startswith("::add-mask::")]
+
+
+def test_three_nights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A good one with a message, one that needs a second attempt, one without a page."""
     pauses: list[float] = []
     healthy = scenario_named("healthy")
@@ -66,6 +74,7 @@ def test_three_nights(tmp_path: Path) -> None:
         assert "smoke: staging is ok" in said
         assert "first words after" in said
         assert pauses == []
+        assert annotations(capsys) == []
 
         # The preflight is the first to ask for a session, the first visit the second.
         stack.use(replace(healthy, faults=faults_of(["status:session#2=500"])))
@@ -74,6 +83,8 @@ def test_three_nights(tmp_path: Path) -> None:
         assert "smoke: staging is DEGRADED" in said
         assert "topic passed at attempt 2, before it: session-server-error" in said
         assert pauses == [1.0]
+        (told,) = annotations(capsys)
+        assert told.startswith("::warning title=Run::staging: smoke: staging is DEGRADED")
 
         stack.use(replace(healthy, faults=faults_of(["abort:page"])))
         code, said = smoke(tmp_path, stack, receiver, KEY, pauses)
@@ -82,6 +93,14 @@ def test_three_nights(tmp_path: Path) -> None:
         assert "visits:    none, there is no page to visit" in said
         assert "whose fault: our app" in said
         assert pauses == [1.0, 1.0]  # the preflight was made again
+        (told,) = annotations(capsys)
+        assert told.startswith("::error title=Run::staging: smoke: staging is FAILING")
+    summary = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert [line[3:] for line in summary.splitlines() if line.startswith("## ")] == [
+        "✅ It works",
+        "⚠️ It works, but not as well as it should",
+        "❌ It does not work",
+    ]
     lines = read_history(tmp_path / "smoke-history.jsonl").lines
     records = [line for line in lines if isinstance(line, Record)]
     assert [record.verdict.outcome for record in records] == ["ok", "degraded", "failing"]
