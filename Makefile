@@ -16,7 +16,7 @@ BIN := .venv/bin
 STAMPS := .venv/.stamps
 ARGS ?=
 
-.PHONY: gate test setup format rules soak clean help
+.PHONY: gate test setup format rules sdk soak clean help
 
 gate: setup ## Run the gate on the embedded default: does the widget mount, and if not, why?
 	@$(BIN)/chatkit-harness gate $(ARGS)
@@ -31,7 +31,7 @@ test: setup $(STAMPS)/test-packages ## Run every check, as CI does: format, lint
 	@echo "== import contracts (lint-imports)"
 	@$(BIN)/lint-imports --no-logo > .venv/lint-imports.log 2>&1 || { cat .venv/lint-imports.log; exit 1; }
 	@echo "== tests (pytest)"
-	@$(BIN)/python -m pytest -q -n 3 $(ARGS)
+	@$(BIN)/python -m pytest -q -n 3 --chatkit-trace=off $(ARGS)
 
 format: setup $(STAMPS)/test-packages ## Format the code, and correct what lint can correct.
 	@$(BIN)/ruff format .
@@ -39,6 +39,9 @@ format: setup $(STAMPS)/test-packages ## Format the code, and correct what lint 
 
 rules: setup ## Write docs/rules.md anew from the rules.
 	@$(BIN)/python -m harness.explain docs/rules.md
+
+sdk: ## Join the modules of the stand-in's frame anew.
+	@"$(PYTHON)" fixtures/sdk_modules/join.py
 
 soak: setup $(STAMPS)/test-packages ## What takes longer: pages that are too much, fifty killed runs, a thousand healthy mounts under load.
 	@$(BIN)/python -m pytest -q tests/soak

@@ -33,21 +33,24 @@ def mask_commands(values: Iterable[str]) -> Iterator[str]:
 
 def render_annotations(page: Page) -> tuple[str, ...]:
     """Return an error for each cause, a warning for each flaky test and for a smoke test that is degraded, within GitHub's limits."""
-    kind = "warning" if page.word == "flaky" else "error"
-    problems = [_annotation(kind, "Run", problem) for problem in page.problems]
-    errors = [*(problems if kind == "error" else ()), *map(_of_cause, page.causes)]
+    kind = (
+        "warning" if page.word == "flaky" else "error"
+    )  # a smoke test that passed at its second attempt has causes, too
+    told = [*(_annotation(kind, "Run", problem) for problem in page.problems)]
+    told += [_of_cause(kind, cause) for cause in page.causes]
     flaky = [row for row in page.tests if row.word == "flaky"]
     warnings = [_annotation("warning", "Flaky test", f"{row.name} passed only after a retry", row) for row in flaky]
-    warnings = [*(problems if kind == "warning" else ()), *warnings]
-    return (*_bounded("error", errors, "causes"), *_bounded("warning", warnings, "warnings"))
+    if kind == "warning":
+        return _bounded("warning", [*told, *warnings], "warnings")
+    return (*_bounded("error", told, "causes"), *_bounded("warning", warnings, "flaky tests"))
 
 
-def _of_cause(cause: Cause) -> str:
+def _of_cause(kind: str, cause: Cause) -> str:
     lines = [cause.seen, f"Why: {cause.why}" if cause.why else "", f"To fix: {cause.remedy}" if cause.remedy else ""]
     where = ", ".join(place.name for place in cause.places[:5])
     lines += [f"Where: {where}" + (f" and {len(cause.places) + cause.more - 5} more" if len(cause.places) > 5 else "")]
     title = f"{cause.title} ({cause.rule})" if cause.rule else cause.title
-    return _annotation("error", title, "\n".join(filter(None, lines)), cause.places[0] if cause.places else None)
+    return _annotation(kind, title, "\n".join(filter(None, lines)), cause.places[0] if cause.places else None)
 
 
 def _annotation(kind: str, title: str, message: str, place: Any = None) -> str:
@@ -57,11 +60,11 @@ def _annotation(kind: str, title: str, message: str, place: Any = None) -> str:
     return f"::{kind} {file}title={_property(title)}::{_data(message)}"
 
 
-def _bounded(kind: str, commands: list[str], what: str) -> list[str]:
+def _bounded(kind: str, commands: list[str], what: str) -> tuple[str, ...]:
     if len(commands) <= MOST_ANNOTATIONS:
-        return commands
+        return tuple(commands)
     kept = commands[: MOST_ANNOTATIONS - 1]
-    return [*kept, f"::{kind} title=More::{len(commands) - len(kept)} more {what}, see report.html"]
+    return (*kept, f"::{kind} title=More::{len(commands) - len(kept)} more {what}, see report.html")
 
 
 def _data(text: str) -> str:

@@ -83,8 +83,9 @@ def test_three_nights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         assert "smoke: staging is DEGRADED" in said
         assert "topic passed at attempt 2, before it: session-server-error" in said
         assert pauses == [1.0]
-        (told,) = annotations(capsys)
+        told, attempt = annotations(capsys)
         assert told.startswith("::warning title=Run::staging: smoke: staging is DEGRADED")
+        assert attempt.startswith("::warning title=The session endpoint")
 
         stack.use(replace(healthy, faults=faults_of(["abort:page"])))
         code, said = smoke(tmp_path, stack, receiver, KEY, pauses)

@@ -122,7 +122,7 @@ def test_headers_are_set_once_and_taken_away(stack: Stack) -> None:
     assert page.headers["content-security-policy"] == "script-src 'self'"
     assert page.headers.get_list("content-type") == ["text/plain"]
     assert "access-control-allow-origin" not in WEB.get(stack.cdn_url + ENTRY).headers
-    assert WEB.get(f"{stack.cdn_url}/assets/ck1/dom-standin01.js").headers["access-control-allow-origin"] == "*"
+    assert WEB.get(f"{stack.cdn_url}/assets/ck1/app-standin01.js").headers["access-control-allow-origin"] == "*"
 
 
 def test_redirect_names_the_place(stack: Stack) -> None:

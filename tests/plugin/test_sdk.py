@@ -107,11 +107,11 @@ def test_the_whole_sdk_is_stored_in_the_layout_of_the_cdn(cdn: str, said: Said, 
     (folder / "more.js").write_bytes(b"x")
     assert run_diff(said.console, "stand-in", str(folder), cdn, said.environ) == 1
     told = said.text
-    assert "changed  assets/ck1/sse-standin01.js  1,913 → 1,915 bytes (+2)" in told
+    assert "changed  assets/ck1/sse-standin01.js  1,909 → 1,911 bytes (+2)" in told
     assert "gone     assets/ck1/menu-standin01.js" in told
     assert "new      more.js  1 bytes" in told
     assert run_diff(said.console, str(folder), "live", cdn, said.environ) == 1
-    assert "changed  assets/ck1/sse-standin01.js  1,915 → 1,913 bytes (-2)" in said.text
+    assert "changed  assets/ck1/sse-standin01.js  1,911 → 1,909 bytes (-2)" in said.text
     assert run_verify(said.console, folder, said.environ) == 11
     assert "damaged" in said.text
     assert run_show(said.console, said.config, None, said.environ) == 0
