@@ -6,6 +6,7 @@ In: configuration, and a browser context of the caller's. Out: a `Visit` while i
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from harness.analysis.result import result_of
 from harness.analysis.verdict import Limits
 from harness.config import Config, Project
 from harness.drive import talk
+from harness.drive.browsers import require_rerouting
 from harness.drive.capture import dom_html, element_screenshot, page_screenshot, secret_elements
 from harness.drive.embed import Embed
 from harness.drive.faults import cookie_keeper, install_aborts, install_forwarding
@@ -625,10 +627,14 @@ def _faults_on_the_way(
 def context_options(
     config: Config, network: str, *, has_faults: bool = False, has_servers: bool = False
 ) -> dict[str, Any]:
-    """Return what a browser context needs for a project's visits; `has_servers`: ours answer a part of a live one."""
+    """Return what a browser context needs for a project's visits; `has_servers`: ours answer a part of a live one.
+
+    Raises EnvironmentFailure for a browser that cannot be sent to other servers where the visit needs that.
+    """
     viewport = config.use.viewport
     options: dict[str, Any] = {"viewport": {"width": viewport.width, "height": viewport.height}}
     if network == "hermetic" or has_faults or has_servers:
+        require_rerouting(config.use.browser, config.use.executable_path, os.environ)
         options["ignore_https_errors"] = True  # our own servers sign their own certificates
         # A page that is not on loopback itself may otherwise not reach the loopback servers it is routed to.
         if config.use.browser == "chromium":

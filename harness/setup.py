@@ -35,7 +35,7 @@ APT_DEADLINE_S = 600
 APT_OPTIONS = ("-o", "Acquire::http::Timeout=15", "-o", "Acquire::Retries=1", "-o", "DPkg::Lock::Timeout=60", "-qq")
 # What Debian calls an engine. Ubuntu has these names as snap stubs or not at all.
 DEBIAN_PACKAGES: Mapping[str, str] = {"chromium": "chromium-headless-shell", "firefox": "firefox-esr"}
-BIDI_HINT = "a distribution's Firefox works with playwright 1.60 to 1.64 (1.65 fails)"
+BIDI_HINT = "a distribution's Firefox is for live pages and repro, with playwright 1.60 to 1.64 (1.65 fails)"
 FREE_BYTES = 500_000_000
 LINE_BREAK = "\n"
 

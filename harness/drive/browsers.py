@@ -174,12 +174,27 @@ def _is_playwrights(executable: Path) -> bool:
     return any((parent / "INSTALLATION_COMPLETE").is_file() for parent in executable.parents)
 
 
+def require_rerouting(name: str, executable_path: str, environ: Mapping[str, str]) -> None:
+    """Raise EnvironmentFailure for a browser whose requests cannot be answered by other servers than those it asks.
+
+    Firefox over BiDi takes such an answer, and neither runs the script nor shows the frame that came with it; bodies of its requests
+    cannot be read either, so nobody can ask for it. (Firefox ESR 153, Playwright 1.64)
+    """
+    if name == "firefox" and find_browser(name, executable_path, environ).channel == BIDI_FIREFOX:
+        raise EnvironmentFailure(
+            "an installed Firefox cannot be sent to other servers: hermetic projects, faults and a chosen SDK need another browser\n"
+            "  to fix: --browser chromium, or Playwright's own Firefox (chatkit-harness install --browser firefox);\n"
+            "          live pages, and repro, work in this one"
+        )
+
+
 def launch_failure(message: str, options: Mapping[str, Any]) -> EnvironmentFailure:
     """Return the error for a browser that did not start, in a sentence. `message` is Playwright's."""
     browser = options.get("executable_path") or "Playwright's own browser"
-    return EnvironmentFailure(
-        f"{browser} did not start: {cause_of(message)}\n  to fix: chatkit-harness doctor says what works here"
-    )
+    fix = "chatkit-harness doctor says what works here"
+    if "DISPLAY" in message or "XServer" in message:
+        fix = "there is no screen here: leave out --headed and --pause, or run it with a virtual one (xvfb-run)"
+    return EnvironmentFailure(f"{browser} did not start: {cause_of(message)}\n  to fix: {fix}")
 
 
 def cause_of(message: str) -> str:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.drive.browsers import browsers_dir, find_browser, revisions
+from harness.config import Overrides, read_config
+from harness.drive.browsers import browsers_dir, find_browser, launch_failure, require_rerouting, revisions
 from harness.errors import EnvironmentFailure
+from harness.run import context_options
 
 
 def executable(path: Path) -> Path:
@@ -124,6 +126,26 @@ def test_a_distributions_firefox_is_driven_over_bidi(tmp_path: Path) -> None:
     assert find_browser("firefox", "", environ_of(tmp_path)).channel is None
     own = executable(next((tmp_path / "ms-playwright").iterdir()) / "firefox" / "firefox")
     assert find_browser("firefox", str(own), environ_of(tmp_path)).channel is None
+
+
+def test_a_distributions_firefox_cannot_be_sent_to_other_servers(tmp_path: Path) -> None:
+    """It would be told that the loader defines nothing, of a page that is whole: it is refused instead."""
+    executable(tmp_path / "bin" / "firefox-esr")
+    with pytest.raises(EnvironmentFailure, match=r"hermetic projects, .*\n  to fix: --browser chromium"):
+        require_rerouting("firefox", "", environ_of(tmp_path))
+    config = read_config(None, environ=environ_of(tmp_path), overrides=Overrides(browser="firefox"), root=tmp_path)
+    assert "permissions" not in context_options(config, "live")
+    downloaded(tmp_path, "firefox")
+    require_rerouting("firefox", "", environ_of(tmp_path))
+    require_rerouting("chromium", "/nowhere", environ_of(tmp_path))
+
+
+def test_a_window_without_a_screen_is_said() -> None:
+    """Playwright says so in a frame of its own; a user is told what to leave out."""
+    message = (
+        "Target closed\nBrowser logs:\n║ Looks like you launched a headed browser without having a XServer running. ║"
+    )
+    assert "there is no screen here: leave out --headed" in str(launch_failure(message, {"executable_path": "/bin/c"}))
 
 
 @pytest.mark.parametrize(("user", "args"), [(0, ["--no-sandbox"]), (1000, None)])
