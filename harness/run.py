@@ -185,6 +185,7 @@ class Visit:
         self._keep = keep
         self._screenshots: dict[str, bytes] = {}
         self._is_traced = False
+        self._has_begun = False
         self._storage: dict[str, Any] = {}
         self._environment = Environment()
         self._said: list[tuple[str, str]] = []  # messages sent, and how
@@ -219,10 +220,20 @@ class Visit:
 
     def open(self) -> None:
         """Open the page and click the entry. Raises PageError when that is not possible."""
-        target, timeline = self.target, self._recorder.timeline
-        browser = self._context.browser
+        target = self.target
+        self._begin()
+        self._storage = storage_of(self._context, self._recorder.timeline.redactor)
+        if self._recorder.bounds.trace_bytes and self._keep.trace != "off":
+            self._start_trace()
+        self.embed.goto(target.url, timeout_ms=NAVIGATION_TIMEOUT_MS)
+        if target.click:
+            self.embed.click(target.click)
+
+    def _begin(self) -> None:
+        self._has_begun = True
+        target, browser = self.target, self._context.browser
         size = self.embed.page.viewport_size
-        timeline.append(
+        self._recorder.timeline.append(
             VisitStarted(
                 url=target.url,
                 project=target.project,
@@ -234,12 +245,6 @@ class Visit:
                 network=target.network,
             )
         )
-        self._storage = storage_of(self._context, timeline.redactor)
-        if self._recorder.bounds.trace_bytes and self._keep.trace != "off":
-            self._start_trace()
-        self.embed.goto(target.url, timeout_ms=NAVIGATION_TIMEOUT_MS)
-        if target.click:
-            self.embed.click(target.click)
 
     @property
     def frame(self) -> FrameLocator:
@@ -305,6 +310,8 @@ class Visit:
         if self._final is not None:
             return self._final
         timeline, dom, fault = self._recorder.timeline, "", None
+        if not self._has_begun:  # interrupted before it was opened
+            self._begin()
         try:
             dom = self._last_look()
         except Exception as error:  # whatever it is, what was seen so far is written
@@ -380,7 +387,8 @@ class Visit:
         target, limits, timeline = self.target, self.target.limits, self._recorder.timeline
         storage = timeline.redactor.value(self._storage)
         texts = [json.dumps(value, ensure_ascii=False) for value in (har, storage)]
-        recording = recording_of(har, name=HAR)
+        has_asked = bool(har["log"]["entries"])
+        missing = recording_of(har, name=HAR).missing if has_asked else ("every request: the page asked for nothing",)
         return Manifest(
             written_at=datetime.now(UTC).isoformat(timespec="seconds"),
             harness=__version__,
@@ -408,7 +416,7 @@ class Visit:
                 session_endpoint=target.session_endpoint,
             ),
             shapes=shapes_in(texts, timeline.redactor.placeholders),
-            missing=recording.missing,
+            missing=missing,
         )
 
     def _with_losses(self, result: VisitResult) -> VisitResult:

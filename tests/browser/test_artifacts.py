@@ -8,18 +8,32 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
 from harness import Chatkit, expect
+from harness.config import Config
 from harness.drive.capture import page_screenshot, secret_elements
+from harness.errors import RecordingError
 from harness.model.redaction import Redactor
 from harness.model.timeline import read_timeline
 from harness.report.bundle import read_result
+from harness.report.recordings import opened_recording
+from harness.run import Keep, open_visit, target_of
+from harness.servers.server import Stack
 
 PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(scope="session")
+def chatkit_config(chatkit_config: Config) -> Config:
+    """The usual configuration with traces, whatever the command line says."""
+    return replace(chatkit_config, use=replace(chatkit_config.use, trace="retain-on-failure"))
 
 
 def test_bundle_of_a_mounted_visit_is_complete(chatkit: Chatkit) -> None:
@@ -153,3 +167,28 @@ def _trace_command(folder: Path, *arguments: str) -> str:
 
 def _text_files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.suffix in (".jsonl", ".json", ".log", ".har", ".html", ".md")]
+
+
+def test_a_visit_that_never_asked_for_anything_has_its_bundle_too(
+    new_context: Callable[..., Any], chatkit_config: Config, chatkit_stack: Callable[[], Stack], output_path: str
+) -> None:
+    """It was interrupted before its page was opened, or the browser refused the address: what it lacks is said."""
+    stack, folder = chatkit_stack(), Path(output_path)
+    target = target_of(chatkit_config.project("local"), entry="topic-generation", stack=stack)
+    context = new_context()
+    with open_visit(
+        context=context,
+        page=context.new_page(),
+        target=target,
+        folder=folder,
+        redactor=Redactor(),
+        keep=Keep(),
+        stack=stack,
+    ) as visit:
+        pass
+    assert visit.losses == ()
+    assert read_result(folder).outcome == "undecided"
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["missing"] == ["every request: the page asked for nothing"]
+    with pytest.raises(RecordingError, match="holds no request"), opened_recording(folder):
+        pass
