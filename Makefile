@@ -73,7 +73,7 @@ $(STAMPS)/packages: requirements.txt $(STAMPS)/venv
 
 $(STAMPS)/test-packages: requirements-test.txt $(STAMPS)/packages
 	@echo "== set-up: packages for the checks (requirements-test.txt)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-test.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt -r requirements-test.txt
 	@touch $@
 
 $(STAMPS)/harness: pyproject.toml $(STAMPS)/packages

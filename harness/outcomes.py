@@ -14,7 +14,7 @@ import pytest
 from harness.files import Appender, reason_of, write_whole
 from harness.model.results import Loss, TestOutcome
 from harness.model.texts import in_json
-from harness.report.folders import is_folder_of
+from harness.report.folders import is_folder_of, names_of
 from harness.report.run_folder import TESTS_NAME
 from harness.report.run_on_disk import visits_below
 
@@ -54,8 +54,8 @@ class Outcomes:
         reports = self._reports.pop(report.nodeid)
         if _is_rerun(report):
             return None
-        visits = visits_below(self._folder)
-        bundles = [visit.bundle for visit in visits if is_folder_of(visit.bundle, report.nodeid) and not visit.is_whole]
+        visits, names = visits_below(self._folder), names_of([report.nodeid])
+        bundles = [visit.bundle for visit in visits if is_folder_of(visit.bundle, names) and not visit.is_whole]
         outcome = _outcome_of(reports, self._attempts.get(report.nodeid, 0) + 1, self._folder)
         return self._finish(replace(outcome, outcome="error", message=str(report.longrepr), bundles=tuple(bundles)))
 

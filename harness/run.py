@@ -375,12 +375,17 @@ class Visit:
             bundle.write(name, image)
         if not result.is_good:
             bundle.write_above_all("error-context.md", lambda: text_bytes(redactor.text(self._told(result))))
-        bundle.write_above_all(
+        self._write_result(result)
+        manifest = sealed(self._manifest(result, saved_har), self.folder)
+        if bundle.write(MANIFEST, json_bytes(saved_manifest(manifest))):
+            self._write_result(result)  # once more: it says what is missing
+        return self._with_losses(result)
+
+    def _write_result(self, result: VisitResult) -> None:
+        redactor = self._recorder.timeline.redactor
+        self.bundle.write_above_all(
             "result.json", lambda: json_bytes(redactor.value(saved_result(self._with_losses(result))))
         )
-        manifest = sealed(self._manifest(result, saved_har), self.folder)
-        bundle.write(MANIFEST, json_bytes(saved_manifest(manifest)))
-        return self._with_losses(result)
 
     def _manifest(self, result: VisitResult, har: dict[str, Any]) -> Manifest:
         """Return what the visit needs to be had again, beyond its network."""

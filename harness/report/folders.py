@@ -34,7 +34,11 @@ def folder_of(nodeid: str, *, retry: int = 0, is_shared: bool = False) -> str:
     return f"{name}-retry{retry}" if retry else name
 
 
-def is_folder_of(bundle: str, nodeid: str) -> bool:
-    """Whether a bundle, named by its folder below the run's, is one of this test's, whichever attempt it was."""
-    name = ATTEMPT.sub("", PurePosixPath(bundle).parts[0])
-    return name in (folder_of(nodeid), folder_of(nodeid, is_shared=True))
+def names_of(nodeids: Iterable[str]) -> frozenset[str]:
+    """Return the names that the folders of these tests may have, whichever attempt it was."""
+    return frozenset(folder_of(nodeid, is_shared=is_shared) for nodeid in nodeids for is_shared in (False, True))
+
+
+def is_folder_of(bundle: str, names: frozenset[str]) -> bool:
+    """Whether a bundle, named by its folder below the run's, is one of the tests with these names."""
+    return ATTEMPT.sub("", PurePosixPath(bundle).parts[0]) in names

@@ -20,7 +20,7 @@ from harness.model.results import Loss, TestOutcome, VisitResult
 from harness.model.run_record import RunRecord
 from harness.model.timeline import Entry, read_timeline
 from harness.report.bundle import TIMELINE_NAME, read_result, write_json
-from harness.report.folders import is_folder_of
+from harness.report.folders import is_folder_of, names_of
 from harness.report.run_folder import RUN_NAME, TESTS_NAME
 
 RECORD_NAME = "run.json"
@@ -87,8 +87,13 @@ def read_run(folder: Path) -> RunOnDisk:
     outcomes = read_outcomes(folder)
     tests = [_test(folder, outcome) for outcome in outcomes]
     owned = {visit.bundle for test in tests for visit in test.visits}
-    for visit in visits_below(folder):
-        if visit.bundle not in owned and not _is_earlier_attempt(visit, outcomes):
+    names = names_of(outcome.nodeid for outcome in outcomes)
+    for bundle in _bundles_below(folder):
+        if bundle.relative_to(folder).as_posix() in owned:
+            continue
+        visit = read_visit(folder, bundle)
+        is_earlier_attempt = visit.is_whole and is_folder_of(visit.bundle, names)
+        if not is_earlier_attempt:
             tests.append(_ownerless(record, visit))
     if record is None and not tests:
         raise BundleError(f"{folder} holds no run: no {RECORD_NAME}, no {TESTS_NAME}, no {TIMELINE_NAME} below it")
@@ -185,18 +190,17 @@ def _ownerless(record: RunRecord | None, visit: VisitOnDisk) -> TestOnDisk:
     return TestOnDisk(outcome=outcome, visits=(visit,))
 
 
-def _is_earlier_attempt(visit: VisitOnDisk, outcomes: list[TestOutcome]) -> bool:
-    """Whether it is a whole visit of a test that was tried again, and that its last attempt speaks for."""
-    return visit.is_whole and any(is_folder_of(visit.bundle, outcome.nodeid) for outcome in outcomes)
-
-
 def visits_below(folder: Path) -> Iterator[VisitOnDisk]:
-    """Yield the bundles of the run itself: not those of its controls, nor of tests that were run again to be measured."""
+    """Yield the visits of the run itself: not those of its controls, nor of tests that were run again to be measured."""
+    return (read_visit(folder, bundle) for bundle in _bundles_below(folder))
+
+
+def _bundles_below(folder: Path) -> Iterator[Path]:
     found = {path.parent for name in (TIMELINE_NAME, RESULT_NAME) for path in folder.glob(f"**/{name}")}
     for bundle in sorted(found):
         parts = bundle.relative_to(folder).parts
         if CONTROL not in parts[:1] and not any(map(RUN_NAME.fullmatch, parts)):
-            yield read_visit(folder, bundle)
+            yield bundle
 
 
 def read_visit(run: Path, folder: Path) -> VisitOnDisk:

@@ -12,13 +12,8 @@ from harness.servers.server import serve_stack
 from tests.commands import run_command
 from tests.site import Answer, serve_site
 
-# One for each track; `test_scenarios` has all of them, without a process for each.
-VARIANTS = [
-    ("session-401", "session-refused"),
-    ("mock-secret", "secret-rejected"),
-    ("script-missing", "element-not-defined"),
-    ("frame-400", "frame-failed"),
-]
+# `test_scenarios` has all of them, without a process for each.
+VARIANTS = [("session-401", "session-refused"), ("frame-400", "frame-failed")]
 
 
 def test_check_says_that_the_served_page_mounts(tmp_path: Path) -> None:

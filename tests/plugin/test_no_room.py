@@ -14,7 +14,7 @@ from tests.site import Answer, serve_site
 
 def test_a_gate_on_a_full_disk_judges_and_says_what_is_missing(tmp_path: Path) -> None:
     """There is room for some of it: the verdict is there, the reports parse, and each missing file is named in all of them."""
-    with disk(tmp_path / "disk", size="216k") as small:
+    with disk(tmp_path / "disk", size="192k") as small:
         done = run_command("gate", "--output-dir", str(small), cwd=tmp_path)
         told = done.stdout
         assert done.returncode == 0, told + done.stderr

@@ -56,10 +56,9 @@ def outcomes_of(folder: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in lines]
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n", "2", "--output", "test-results")], ids=["alone", "in parallel"])
-def test_healthy_suite_passes_and_leaves_a_bundle_for_each_visit(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    """Nothing is configured, and each test has a complete bundle, also with two workers."""
-    done = run_pytest(tmp_path, *arguments, test_it__py=HEALTHY_TEST)
+def test_healthy_suite_passes_and_leaves_a_bundle_for_each_visit(tmp_path: Path) -> None:
+    """Nothing is configured, there are two workers, and each test has a complete bundle."""
+    done = run_pytest(tmp_path, "-n", "2", "--output", "test-results", test_it__py=HEALTHY_TEST)
     assert done.returncode == 0, done.stdout + done.stderr
     tests = outcomes_of(tmp_path)
     assert sorted(test["outcome"] for test in tests) == ["passed", "passed"]
@@ -218,10 +217,9 @@ def test_key(key):
 """
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["alone", "in parallel"])
-def test_a_secret_among_parameters_stands_in_no_report(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    """The tests keep different names, and the search at the end finds nothing."""
-    done = run_pytest(tmp_path, *arguments, test_it__py=PARAMETRISED_TEST)
+def test_a_secret_among_parameters_stands_in_no_report(tmp_path: Path) -> None:
+    """The tests of two workers keep different names, and the search at the end finds nothing."""
+    done = run_pytest(tmp_path, "-n", "2", test_it__py=PARAMETRISED_TEST)
     assert done.returncode == 0, done.stdout + done.stderr
     names = {str(test["nodeid"]) for test in outcomes_of(tmp_path)}
     assert names == {f"test_it.py::test_key[<redacted:api_key:{number}>]" for number in (1, 2)}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.report.folders import LONGEST_CHARS, folder_of, is_folder_of, shared_names
+from harness.report.folders import LONGEST_CHARS, folder_of, is_folder_of, names_of, shared_names
 
 BASE = "tests/test_it.py::test_it"
 ODD = (
@@ -58,8 +58,9 @@ def test_usual_names_stay_as_they_are() -> None:
 @pytest.mark.parametrize("inner", ["", "/visit-2"])
 def test_a_bundle_is_found_to_be_a_tests(suffix: str, inner: str) -> None:
     """Any attempt, any visit; and no other test's."""
+    names = names_of([f"{BASE}[A-b]"])
     for is_shared in (False, True):
         name = folder_of(f"{BASE}[A-b]", is_shared=is_shared)
-        assert is_folder_of(f"{name}{suffix}{inner}", f"{BASE}[A-b]")
-    assert not is_folder_of(folder_of(f"{BASE}[a-b]", is_shared=True), f"{BASE}[A-b]")
-    assert not is_folder_of(f"tests-test-it-py-test-other{suffix}{inner}", f"{BASE}[A-b]")
+        assert is_folder_of(f"{name}{suffix}{inner}", names)
+    assert not is_folder_of(folder_of(f"{BASE}[a-b]", is_shared=True), names)
+    assert not is_folder_of(f"tests-test-it-py-test-other{suffix}{inner}", names)
