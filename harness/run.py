@@ -63,7 +63,7 @@ from harness.model.redaction import Redactor, in_markup
 from harness.model.results import Loss, VisitResult
 from harness.model.texts import with_texts
 from harness.observe.recorder import TIMELINE_NAME, Recorder
-from harness.report.bundle import Bundle, json_bytes, saved_result, text_bytes
+from harness.report.bundle import RESULT_NAME, Bundle, json_bytes, saved_result, text_bytes
 from harness.report.context import omissions_of, render_console, render_error_context, render_failure, render_verdict
 from harness.report.recordings import HAR, MANIFEST, sealed, shapes_in
 from harness.report.trace import Evidence, learn_from_trace, rewrite_trace
@@ -375,17 +375,14 @@ class Visit:
             bundle.write(name, image)
         if not result.is_good:
             bundle.write_above_all("error-context.md", lambda: text_bytes(redactor.text(self._told(result))))
-        self._write_result(result)
+        bundle.write_above_all(RESULT_NAME, lambda: self._saved(result))
         manifest = sealed(self._manifest(result, saved_har), self.folder)
         if bundle.write(MANIFEST, json_bytes(saved_manifest(manifest))):
-            self._write_result(result)  # once more: it says what is missing
+            bundle.replace(RESULT_NAME, self._saved(result))
         return self._with_losses(result)
 
-    def _write_result(self, result: VisitResult) -> None:
-        redactor = self._recorder.timeline.redactor
-        self.bundle.write_above_all(
-            "result.json", lambda: json_bytes(redactor.value(saved_result(self._with_losses(result))))
-        )
+    def _saved(self, result: VisitResult) -> bytes:
+        return json_bytes(self._recorder.timeline.redactor.value(saved_result(self._with_losses(result))))
 
     def _manifest(self, result: VisitResult, har: dict[str, Any]) -> Manifest:
         """Return what the visit needs to be had again, beyond its network."""
@@ -428,7 +425,7 @@ class Visit:
         return replace(result, missing=self.bundle.missing)
 
     def _told(self, result: VisitResult) -> str:
-        files = sorted({"error-context.md", "result.json", *self.bundle.files})
+        files = sorted({"error-context.md", RESULT_NAME, *self.bundle.files})
         timeline = self._recorder.timeline
         # Redacted before it is marked up: that would hide what was learned late.
         known = with_texts(self._with_losses(result), timeline.redactor.text)

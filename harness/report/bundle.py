@@ -9,6 +9,7 @@ import errno
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from harness.model.texts import in_json
 RESULT_FORMAT = "chatkit-harness/result"
 RESULT_VERSION = 1
 TIMELINE_NAME = "timeline.jsonl"
+RESULT_NAME = "result.json"
 FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
 # What is given up, the first first, when the disk is too full for the verdict.
 DISPENSABLE = (
@@ -67,6 +69,11 @@ class Bundle:
             return reason_of(error)
         self._missing.pop(name, None)
         return ""
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Write a file that is there once more, where there is room for it; otherwise it stays as it is."""
+        with suppress(OSError):
+            write_whole(self.folder / name, (content,))
 
     def write_above_all(self, name: str, content: Callable[[], bytes]) -> None:
         """Write what matters most; on a full disk other files of the visit make room. `content` is asked each time."""
@@ -135,7 +142,7 @@ def result_dict(result: VisitResult) -> dict[str, Any]:
 
 def read_result(folder: Path) -> VisitResult:
     """Return the result that a bundle holds. Raises BundleError when there is none, or it is damaged or newer."""
-    path = folder / "result.json"
+    path = folder / RESULT_NAME
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data.pop("format") != RESULT_FORMAT:

@@ -19,7 +19,7 @@ from harness.model.events import VisitEnded
 from harness.model.results import Loss, TestOutcome, VisitResult
 from harness.model.run_record import RunRecord
 from harness.model.timeline import Entry, read_timeline
-from harness.report.bundle import TIMELINE_NAME, read_result, write_json
+from harness.report.bundle import RESULT_NAME, TIMELINE_NAME, read_result, write_json
 from harness.report.folders import is_folder_of, names_of
 from harness.report.run_folder import RUN_NAME, TESTS_NAME
 
@@ -29,7 +29,6 @@ RECORD_VERSION = 1
 CONTROL = "control"  # visits of our own page, by which a gate tells how fast the machine is
 WITHOUT_TESTS = ("check", "record", "repro", "smoke")  # commands that make visits and run no tests
 UNFINISHED = "unfinished"  # the outcome of a visit whose test never ended
-RESULT_NAME = "result.json"
 NEVER_ENDED = "unfinished: it was killed, or is still going on"
 NO_RESULT = f"its {RESULT_NAME} is missing; this is what its timeline says"
 
