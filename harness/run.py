@@ -28,7 +28,7 @@ from harness.analysis.verdict import Limits
 from harness.config import Config, Project
 from harness.drive import talk
 from harness.drive.browsers import require_rerouting
-from harness.drive.capture import dom_html, element_screenshot, page_screenshot, secret_elements
+from harness.drive.capture import NO_DOM, dom_html, element_screenshot, page_screenshot, secret_elements
 from harness.drive.embed import Embed
 from harness.drive.faults import cookie_keeper, install_aborts, install_forwarding
 from harness.drive.replaying import install_replay
@@ -185,6 +185,7 @@ class Visit:
         self._keep = keep
         self._screenshots: dict[str, bytes] = {}
         self._is_traced = False
+        self._is_deaf = False  # the page answered nothing when it was last asked
         self._has_begun = False
         self._storage: dict[str, Any] = {}
         self._environment = Environment()
@@ -330,6 +331,7 @@ class Visit:
     def _last_look(self) -> str:
         """Ask the page for what a bundle still needs, and return its DOM; "" when there is none any more."""
         page, bounds = self.embed.page, self._recorder.bounds
+        self._is_deaf = False
         if not page.is_closed():
             self._recorder.read_bodies()
         before = self.result()
@@ -340,8 +342,11 @@ class Visit:
         if not self._screenshots and self._wants(self._keep.screenshot, before):
             self._take_screenshots()
         is_there = not page.is_closed() and not self.embed.is_crashed and bounds.dom_chars > 0
-        dom = dom_html(page, self._recorder.timeline.redactor, bounds) if is_there else ""
-        self._environment = environment_of(page, is_whole=self._wants(self._keep.bodies, before))
+        dom = ""
+        if is_there:
+            dom = NO_DOM if self._is_deaf else dom_html(page, self._recorder.timeline.redactor, bounds)
+        is_whole = self._wants(self._keep.bodies, before)
+        self._environment = environment_of(page, is_whole=is_whole, is_asked=not self._is_deaf)
         self._stop_trace(before)
         return dom
 
@@ -438,6 +443,9 @@ class Visit:
         if page.is_closed() or self.embed.is_crashed or not most_px:
             return
         mask = secret_elements(page, self._recorder.timeline.redactor)
+        self._is_deaf = mask is None
+        if mask is None:  # nor would it be painted; and nobody knows which secrets it shows
+            return
         for name, image in (
             ("screenshot-page.png", page_screenshot(page, mask)),
             ("screenshot-element.png", element_screenshot(page, mask, most_px)),

@@ -63,11 +63,20 @@ REFRESH = re.compile(r"http-equiv(?=[\s/]*=)", re.IGNORECASE)
 LINK = re.compile(r"<link(?=[\s/>])", re.IGNORECASE)
 
 
-def secret_elements(page: Page, redactor: Redactor) -> list[Locator]:
-    """Return locators of what shows a secret, in every frame: texts that hold one, and the fields of a frame where a field does."""
+NO_DOM = f"<!doctype html>{POLICY}\n<!-- this document did not answer: time-out -->\n"  # of a page that answers nothing
+
+
+def secret_elements(page: Page, redactor: Redactor) -> list[Locator] | None:
+    """Return locators of what shows a secret, in every frame: texts that hold one, and the fields of a frame where a field does.
+
+    None when the page itself does not answer: it is busy, or was never there.
+    """
     masks: list[Locator] = []
     frames = page.frames
-    for frame, answer in zip(frames, page._sync(_evaluated(frames, SHOWN)), strict=True):
+    answers = page._sync(_evaluated(frames, SHOWN))
+    if isinstance(answers[0], _Silence):
+        return None
+    for frame, answer in zip(frames, answers, strict=True):
         if not isinstance(answer, dict):
             continue
         texts, fields = str(answer["texts"]), str(answer["fields"])

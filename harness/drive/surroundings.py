@@ -36,8 +36,8 @@ SHIFT = """(() => {
 """
 
 
-def environment_of(page: Page, *, is_whole: bool = True) -> Environment:
-    """Return what the page sees; only what Playwright knows by itself where the page does not answer.
+def environment_of(page: Page, *, is_whole: bool = True, is_asked: bool = True) -> Environment:
+    """Return what the page sees; only what Playwright knows by itself where the page does not answer, or is not asked.
 
     `is_whole`: with the time zone, whose name costs a page as much time as many a mount.
     """
@@ -48,7 +48,7 @@ def environment_of(page: Page, *, is_whole: bool = True) -> Environment:
         width=size["width"] if size else 0,
         height=size["height"] if size else 0,
     )
-    seen = {} if page.is_closed() else page._sync(_seen(page, is_whole))
+    seen = {} if page.is_closed() or not is_asked else page._sync(_seen(page, is_whole))
     texts = {name: str(seen.get(name, "")) for name in ("user_agent", "locale", "timezone", "color_scheme")}
     return Environment(
         browser=known.browser,
