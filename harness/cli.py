@@ -5,6 +5,7 @@ In: arguments. Out: words for people on the terminal, JSON where it is asked for
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -83,6 +84,8 @@ def cli() -> None:
       chatkit-harness explain RULE     what a finding's name means, and what to do
       chatkit-harness doctor           what works on this machine
     """
+    if "--debug" not in sys.argv:  # what Playwright has under way when its loop ends is told there, after our last word
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 
 def _config_options(command: Command) -> Command:
