@@ -33,10 +33,9 @@ def mask_commands(values: Iterable[str]) -> Iterator[str]:
 
 def render_annotations(page: Page) -> tuple[str, ...]:
     """Return an error for each cause, a warning for each flaky test and for a smoke test that is degraded, within GitHub's limits."""
-    kind = (
-        "warning" if page.word == "flaky" else "error"
-    )  # a smoke test that passed at its second attempt has causes, too
-    told = [*(_annotation(kind, "Run", problem) for problem in page.problems)]
+    # A smoke test that passed at its second attempt has causes, too.
+    kind = "warning" if page.word == "flaky" else "error"
+    told = [_annotation(kind, "Run", problem) for problem in page.problems]
     told += [_of_cause(kind, cause) for cause in page.causes]
     flaky = [row for row in page.tests if row.word == "flaky"]
     warnings = [_annotation("warning", "Flaky test", f"{row.name} passed only after a retry", row) for row in flaky]
