@@ -13,7 +13,9 @@ NO_BROWSER = {"CHATKIT_HARNESS_EXECUTABLE_PATH": "/nowhere/chromium"}
 BROKEN_BROWSER = {"CHATKIT_HARNESS_EXECUTABLE_PATH": "/bin/false"}
 
 
-@pytest.mark.parametrize("command", [("gate",), ("check", "http://127.0.0.1:9999")])
+@pytest.mark.parametrize(
+    "command", [("gate",), pytest.param(("check", "http://127.0.0.1:9999"), marks=pytest.mark.soak)]
+)
 @pytest.mark.parametrize(
     ("environ", "sentence"),
     [

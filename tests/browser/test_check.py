@@ -13,7 +13,17 @@ from tests.commands import run_command
 from tests.site import Answer, serve_site
 
 # `test_scenarios` has all of them, without a process for each.
-VARIANTS = [("session-401", "session-refused"), ("frame-400", "frame-failed")]
+VARIANTS = [
+    ("session-401", "session-refused"),
+    *(
+        pytest.param(*variant, marks=pytest.mark.soak)
+        for variant in (
+            ("mock-secret", "secret-rejected"),
+            ("script-missing", "element-not-defined"),
+            ("frame-400", "frame-failed"),
+        )
+    ),
+]
 
 
 def test_check_says_that_the_served_page_mounts(tmp_path: Path) -> None:
@@ -53,9 +63,9 @@ PLAIN_PAGE = Answer(body=b"<!doctype html><title>Shop</title><button>Buy</button
     ("path", "code", "sentence"),
     [
         ("/shop", 1, "There is no ChatKit on this page"),
-        ("/pdf", 14, "(application/pdf), not a web page"),
+        pytest.param("/pdf", 14, "(application/pdf), not a web page", marks=pytest.mark.soak),
         ("/gone", 14, "answered 404"),
-        ("/file", 14, "(application/zip), not a web page"),
+        pytest.param("/file", 14, "(application/zip), not a web page", marks=pytest.mark.soak),
     ],
 )
 def test_check_tells_what_is_no_chatkit_page(tmp_path: Path, path: str, code: int, sentence: str) -> None:

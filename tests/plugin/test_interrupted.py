@@ -32,8 +32,10 @@ WHOLE = {"timeline.jsonl", "result.json", "network.har", "console.log", "dom.htm
 
 @pytest.mark.parametrize(
     ("command", "number", "is_terminal"),
-    [((*PYTEST, "-n", "2"), signal.SIGTERM, False), (GATE, signal.SIGINT, True)],
-    ids=["pytest -n 2, SIGTERM", "gate, Ctrl-C"],
+    [
+        pytest.param((*PYTEST, "-n", "2"), signal.SIGTERM, False, id="pytest -n 2, SIGTERM", marks=pytest.mark.soak),
+        pytest.param(GATE, signal.SIGINT, True, id="gate, Ctrl-C"),
+    ],
 )
 def test_an_interrupted_run_keeps_what_it_saw(
     tmp_path: Path, command: tuple[str, ...], number: signal.Signals, is_terminal: bool

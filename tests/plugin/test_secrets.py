@@ -365,7 +365,7 @@ PLANTED_FILES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("how", ["pytest", "gate"])
+@pytest.mark.parametrize("how", ["pytest", pytest.param("gate", marks=pytest.mark.soak)])
 def test_what_is_planted_after_redaction_is_found_deleted_and_exit_code_10(tmp_path: Path, how: str) -> None:
     """Each file is named with the kind of the secret, never its value; what holds none stays."""
     token = opaque("planted")
@@ -387,7 +387,7 @@ def test_what_is_planted_after_redaction_is_found_deleted_and_exit_code_10(tmp_p
         assert "gate: failed: a secret was found in what the run wrote" in told
 
 
-@pytest.mark.parametrize("how", ["pytest", "gate"])
+@pytest.mark.parametrize("how", [pytest.param("pytest", marks=pytest.mark.soak), "gate"])
 def test_without_the_search_the_run_says_so_loudly(tmp_path: Path, how: str) -> None:
     """Nothing is deleted, the exit code is that of the tests, and nobody can overlook it."""
     done = plant(
