@@ -307,10 +307,8 @@ def fault_of(path: Path) -> str:
                 text = path.read_text(encoding="utf-8", errors="replace")
                 read_timeline(text.splitlines()) if text else None
             case ".jsonl":
-                *whole, _ = path.read_text(encoding="utf-8").split(
-                    "\n"
-                )  # what stands after the last line's end was cut
-                list(map(json.loads, whole))
+                lines = path.read_text(encoding="utf-8").split("\n")
+                list(map(json.loads, lines[:-1]))  # what stands after the last line's end was cut
             case ".json" | ".har":
                 json.loads(path.read_text(encoding="utf-8"))
             case ".zip":

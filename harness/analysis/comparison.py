@@ -33,7 +33,7 @@ def compared(
     if recorded == replayed:
         sentence = "same verdict, same cause" if result.cause else "same verdict"
         return Comparison(is_same=True, sentence=f"reproduced: {sentence}")
-    differences = [f"recorded {_told(*recorded)}; replayed {_told(*replayed)}"]
+    differences = [f"recorded {verdict_told(*recorded)}; replayed {verdict_told(*replayed)}"]
     if judged.reason != result.reason:
         differences.append(f"the reason was {judged.reason}, and is {result.reason}")
     differences += _cut([f"nothing recorded answers {miss}" for miss in misses])
@@ -43,10 +43,6 @@ def compared(
 
 def verdict_told(outcome: str, cause: str) -> str:
     """Return a verdict in a word or two, with its cause."""
-    return _told(outcome, cause)
-
-
-def _told(outcome: str, cause: str) -> str:
     words = {"mounted": "mounted", "failed": "NOT MOUNTED", "timeout": "NOT MOUNTED in time"}
     return words.get(outcome, outcome or "nothing") + (f" ({cause})" if cause else "")
 
