@@ -23,7 +23,7 @@ from harness.model.recording import Recording
 from harness.model.redaction import Redactor
 from harness.replaying import change_of, elsewhere_of, opened_replay, target_of_recording
 from harness.report.recordings import opened_recording
-from harness.run import Keep, Target, Visit, context_options, open_visit, target_of
+from harness.run import Target, Visit, context_options, keep_of, open_visit, target_of
 from harness.servers.live import LiveRest
 from harness.servers.replay import serve_replay
 from harness.servers.server import Stack
@@ -115,7 +115,7 @@ class Chatkit:
                 target=target,
                 folder=self._next_folder(),
                 redactor=self.redactor,
-                keep=Keep(trace=self.config.use.trace, screenshot=self.config.use.screenshot, bodies=bodies),
+                keep=keep_of(self.config.use, bodies=bodies),
                 stack=self._stack() if needs_servers else None,
                 allowance=self._allowance,
             )
@@ -170,7 +170,7 @@ class Chatkit:
         context = self._fresh_context(
             replay_options(recording, server.url, browser=self.config.use.browser) | context_args
         )
-        keep = Keep(trace=self.config.use.trace, screenshot=self.config.use.screenshot, bodies="on")
+        keep = keep_of(self.config.use, bodies="on")
         visit = self._open.enter_context(
             opened_replay(context, recording, target, self._next_folder(), server, self.config, keep, self.redactor)
         )

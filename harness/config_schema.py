@@ -150,6 +150,7 @@ KEYS: Mapping[str, Key] = {
     "use.viewport.width": Key(kind=whole(1), default=1280),
     "use.viewport.height": Key(kind=whole(1), default=720),
     "use.trace": Key(kind=TRACE, default="retain-on-failure", variable="CHATKIT_HARNESS_TRACE"),
+    "use.trace_screenshots": Key(kind=FLAG, default=False, variable="CHATKIT_HARNESS_TRACE_SCREENSHOTS"),
     "use.screenshot": Key(kind=SCREENSHOT, default="on", variable="CHATKIT_HARNESS_SCREENSHOT"),
     "use.headless": Key(kind=HEADLESS, default=True, variable="CHATKIT_HARNESS_HEADED"),
     "chatkit.prefetch": Key(kind=PREFETCH, default="required"),
@@ -227,6 +228,7 @@ class Use:
     executable_path: str  # empty: found by itself
     viewport: Viewport
     trace: str  # "off" | "on" | "retain-on-failure"
+    trace_screenshots: bool  # whether a trace films the page, which doubles the cost of a visit
     screenshot: str  # "off" | "on" | "only-on-failure"
     headless: bool
 

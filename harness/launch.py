@@ -18,7 +18,7 @@ from harness.drive.browsers import find_browser, launch_failure
 from harness.drive.interrupts import driver_in_a_group_of_its_own
 from harness.errors import EnvironmentFailure
 from harness.model.redaction import Redactor
-from harness.run import Keep, Target, Visit, context_options, open_visit
+from harness.run import Target, Visit, context_options, keep_of, open_visit
 from harness.servers.server import Stack
 
 
@@ -58,14 +58,13 @@ def opened(
         config, target.network, has_faults=bool(target.faults), has_servers=stack is not None
     )
     context = browser.new_context(**options)
-    keep = Keep(trace=config.use.trace, screenshot=config.use.screenshot, bodies=bodies)
     with open_visit(
         context=context,
         page=context.new_page(),
         target=target,
         folder=folder,
         redactor=redactor,
-        keep=keep,
+        keep=keep_of(config.use, bodies=bodies),
         stack=stack,
     ) as visit:
         try:

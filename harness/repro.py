@@ -33,7 +33,7 @@ from harness.report.context import render_failure
 from harness.report.recordings import opened_recording, pack, write_smaller
 from harness.report.run_folder import publish, run_folder_for, shown
 from harness.report.scenario_test import render_scenario_test, scenario_name
-from harness.run import Keep, Visit
+from harness.run import Visit, keep_of
 from harness.run_files import RunFiles, record_of
 from harness.sdk_source import sdk_source_of
 from harness.servers.live import LiveSdk
@@ -106,7 +106,7 @@ def run_repro(console: Console, config: Config, path: Path, options: ReproOption
             timing=options.timing,
             change=change,
             sdk=sdk,
-            keep=Keep(trace=config.use.trace, screenshot=config.use.screenshot, bodies="on"),
+            keep=keep_of(config.use, bodies="on"),
             on_end=_pause(plain) if options.is_paused else None,
         )
         tell = _tell_replay if change.is_nothing and sdk is None else _tell_change

@@ -25,7 +25,7 @@ from harness.analysis.matching import Miss
 from harness.analysis.recording import actions_of, recording_of
 from harness.analysis.result import result_of
 from harness.analysis.verdict import Limits
-from harness.config import Config, Project
+from harness.config import Config, Project, Use
 from harness.drive import talk
 from harness.drive.browsers import require_rerouting
 from harness.drive.capture import NO_DOM, dom_html, element_screenshot, page_screenshot, secret_elements
@@ -100,8 +100,14 @@ class Keep:
     """Which of the costlier artifacts a visit keeps: "on", "off", "only-on-failure" or "retain-on-failure"."""
 
     trace: str = "off"
+    films: bool = False  # whether a trace holds a film of the page
     screenshot: str = "on"
     bodies: str = "only-on-failure"  # of scripts and styles: what a replay needs
+
+
+def keep_of(use: Use, *, bodies: str = "only-on-failure") -> Keep:
+    """Return what the configuration has a visit keep."""
+    return Keep(trace=use.trace, films=use.trace_screenshots, screenshot=use.screenshot, bodies=bodies)
 
 
 def limits_of(project: Project) -> Limits:
@@ -459,7 +465,7 @@ class Visit:
 
     def _start_trace(self) -> None:
         try:
-            self._context.tracing.start(screenshots=True, snapshots=True)
+            self._context.tracing.start(screenshots=self._keep.films, snapshots=True)
             self._is_traced = True
         except Error:
             self._is_traced = False  # pytest-playwright's own --tracing is on

@@ -24,7 +24,7 @@ from harness.model.redaction import Redactor
 from harness.model.timeline import read_timeline
 from harness.report.bundle import read_result
 from harness.report.recordings import opened_recording
-from harness.run import Keep, open_visit, target_of
+from harness.run import Keep, context_options, keep_of, open_visit, target_of
 from harness.servers.server import Stack
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -167,6 +167,31 @@ def _trace_command(folder: Path, *arguments: str) -> str:
 
 def _text_files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.suffix in (".jsonl", ".json", ".log", ".har", ".html", ".md")]
+
+
+@pytest.mark.parametrize("films", [False, True])
+def test_a_trace_films_the_page_when_it_is_asked_to(
+    new_context: Callable[..., Any],
+    chatkit_config: Config,
+    chatkit_stack: Callable[[], Stack],
+    output_path: str,
+    films: bool,
+) -> None:
+    """A film costs more than the visit; without one every action still has its DOM before and after."""
+    stack, folder = chatkit_stack(), Path(output_path)
+    target = target_of(chatkit_config.project("local"), entry="topic-generation", scenario="frame-400", stack=stack)
+    use = replace(chatkit_config.use, trace="on", trace_screenshots=films)
+    context = new_context(**context_options(chatkit_config, "hermetic"))
+    page = context.new_page()
+    with open_visit(
+        context=context, page=page, target=target, folder=folder, redactor=Redactor(), keep=keep_of(use), stack=stack
+    ) as visit:
+        visit.open()
+        visit.wait_until_decided()
+    with zipfile.ZipFile(folder / "trace.zip") as trace:
+        told = trace.read("trace.trace")
+    assert b'"type":"frame-snapshot"' in told
+    assert (b'"type":"screencast-frame"' in told) is films
 
 
 def test_a_visit_that_never_asked_for_anything_has_its_bundle_too(

@@ -256,6 +256,7 @@ retries = 1
 test_dir = "tests"
 [use]
 trace = "on"
+trace_screenshots = true
 [projects.app]
 network = "live"
 web_server = {{ command = "{python} -u server.py {port}", url = "http://127.0.0.1:{port}", log_ready = "ready" }}

@@ -117,6 +117,7 @@ VARIABLES = (
     ("HEADED", "1", "use.headless", False),
     ("HEADED", "false", "use.headless", True),
     ("TRACE", "on", "use.trace", "on"),
+    ("TRACE_SCREENSHOTS", "yes", "use.trace_screenshots", True),
     ("SCREENSHOT", "only-on-failure", "use.screenshot", "only-on-failure"),
 )
 
