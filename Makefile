@@ -21,7 +21,8 @@ ARGS ?=
 gate: setup ## Run the gate on the embedded default: does the widget mount, and if not, why?
 	@$(BIN)/chatkit-harness gate $(ARGS)
 
-test: setup $(STAMPS)/test-packages ## Run every check, as CI does: format, lint, types, import contracts, tests.
+test: ## Run every check, as CI does: format, lint, types, import contracts, tests.
+	@$(MAKE) --no-print-directory -j2 setup $(STAMPS)/test-packages
 	@echo "== format (ruff format --check)"
 	@$(BIN)/ruff format --check --quiet .
 	@echo "== lint (ruff check)"
@@ -72,7 +73,7 @@ $(STAMPS)/packages: requirements.txt $(STAMPS)/venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(STAMPS)/test-packages: requirements-test.txt $(STAMPS)/packages
+$(STAMPS)/test-packages: requirements-test.txt $(STAMPS)/harness
 	@echo "== set-up: packages for the checks (requirements-test.txt)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt -r requirements-test.txt
 	@touch $@
