@@ -105,7 +105,7 @@ def facts_of(entries: tuple[Entry, ...], *, mount: Mount, verdict: Verdict | Non
             if x.request.resource_type == "script" and _is_same_document(x.request.frame_url, iframe_urls)
         ),
         handovers=handovers,
-        sessions=_sessions(exchanges, mount, handovers),
+        sessions=_sessions(exchanges, mount, handovers, _windows(of_page, messages, handovers, exchanges)),
         checks=tuple(x for x in exchanges if is_verification(x)),
         calls=tuple(x for x in exchanges if mount.is_backend(x)),
         console=tuple(s for s in _seen(of_page, ConsoleMessage) if s.event.level in ("error", "warning"))[
@@ -233,21 +233,26 @@ def _handovers(
 
 
 def _sessions(
-    exchanges: tuple[Exchange, ...], mount: Mount, handovers: tuple[Handover, ...]
+    exchanges: tuple[Exchange, ...], mount: Mount, handovers: tuple[Handover, ...], asked: frozenset[str]
 ) -> tuple[SessionCall, ...]:
+    """The page's requests for a secret. `asked`: the ids of those that it made between the frame's question and its answer."""
     handed = {handover.digest for handover in handovers if handover.digest}
+    is_unserved = bool(handovers) and handovers[-1].answered_seq > 0 and not handovers[-1].is_real
     calls = []
     for x in exchanges:
         is_carrier = has_secret(x) or (x.body is not None and not handed.isdisjoint(x.body.string_digests))
         is_app_call = x.request.is_top_frame and x.request.resource_type in ("fetch", "xhr")
         is_named = mount.is_session(x) or (is_carrier and is_app_call)
-        is_guessed = is_app_call and (_is_in_answer_to(x, handovers) or _is_before_any(x, mount, handovers))
+        is_in_answer = is_app_call and x.request.request_id in asked and not is_telemetry(x.url)
+        is_guessed = is_in_answer or (is_app_call and _is_before_any(x, mount, handovers))
         if mount.is_backend(x) or not (is_named or is_guessed):
             continue
+        # Of what has no name, a good answer was one to the frame's question only when the frame got nothing good.
+        is_empty = is_named or (is_in_answer and is_unserved)
         is_refused = (
             not is_carrier
             and not x.is_aborted
-            and (lacks_secret(x) if is_named else x.failure != "" or x.status >= 400)
+            and (lacks_secret(x) if is_empty else x.failure != "" or x.status >= 400)
         )
         calls.append(SessionCall(exchange=x, is_named=is_named, has_secret=is_carrier, is_refused=is_refused))
     named = [call for call in calls if call.is_named]
@@ -256,15 +261,54 @@ def _sessions(
 
 def _is_before_any(exchange: Exchange, mount: Mount, handovers: tuple[Handover, ...]) -> bool:
     """Whether the page failed to get something that sounds like it, and has not come to the widget since."""
-    is_failed = (exchange.failure != "" and not exchange.is_aborted) or exchange.status >= 400
+    is_failed = exchange.failure != "" or exchange.status >= 400
     is_early = not handovers and mount.element in (Element.ABSENT, Element.CONNECTED, Element.UPGRADED)
     return (
         is_failed and is_early and not is_telemetry(exchange.url) and SOUNDS_LIKE_IT.search(exchange.path) is not None
     )
 
 
-def _is_in_answer_to(exchange: Exchange, handovers: tuple[Handover, ...]) -> bool:
-    """Whether the page asked for something between the frame's question for a secret and its answer."""
-    if is_telemetry(exchange.url):
-        return False
-    return any(h.asked_seq < exchange.seq and (h.answered_seq == 0 or exchange.seq < h.answered_seq) for h in handovers)
+def _windows(
+    entries: tuple[Entry, ...],
+    messages: tuple[Seen[FrameMessage], ...],
+    handovers: tuple[Handover, ...],
+    exchanges: tuple[Exchange, ...],
+) -> frozenset[str]:
+    """The ids of the requests that the page made between a question for a secret and its answer.
+
+    The page's words and the network's come by different ways, so that the order of their lines says little about what happened
+    within some milliseconds of each other. The page's own clock does, for every request that it has timed.
+    """
+    asked_of = {s.seq: s.event for s in messages}
+    found = set()
+    for handover in handovers:
+        question = asked_of[handover.asked_seq]
+        zero_ms = _zero_of(entries, question.document)
+        started_ms = _starts(entries, question.document, exchanges)
+        for x in exchanges:
+            is_before_answer = handover.answered_seq == 0 or x.seq < handover.answered_seq
+            moment = started_ms.get(x.request.request_id, x.started_at_ms - zero_ms)
+            if is_before_answer and (x.seq > handover.asked_seq or moment >= question.page_ms):
+                found.add(x.request.request_id)
+    return frozenset(found)
+
+
+def _zero_of(entries: tuple[Entry, ...], document: str) -> float:
+    """Where the zero of a document's clock lies on the timeline's: by the report that came quickest."""
+    of_document = (e for e in entries if getattr(e.event, "document", "") == document and hasattr(e.event, "page_ms"))
+    return min((e.at_ms - getattr(e.event, "page_ms", 0.0) for e in of_document), default=0.0)
+
+
+def _starts(entries: tuple[Entry, ...], document: str, exchanges: tuple[Exchange, ...]) -> dict[str, float]:
+    """When the page made each request that it has timed, on its own clock: of one address, the first with the first."""
+    timed: dict[str, list[float]] = {}
+    for s in _seen(entries, ResourceTimed):
+        if s.event.document == document:
+            timed.setdefault(s.event.url.split("#")[0], []).append(s.event.started_page_ms)
+    starts = {}
+    for x in exchanges:
+        if x.ended_at_ms is not None and timed.get(x.url):
+            moments = sorted(timed[x.url])
+            starts[x.request.request_id] = moments[0]
+            timed[x.url] = moments[1:]
+    return starts
