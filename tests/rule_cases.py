@@ -78,17 +78,20 @@ from rule_steps import (
     bare,
     booting,
     boxed,
+    call_answered,
     check,
     check_failed,
     copied,
     cors,
     custom_failed,
+    frame_call,
     frame_ended,
     frame_script,
     framed,
     idle,
     mixed,
     no_answer,
+    other,
     page_headers,
     refused,
     rejected_options,
@@ -96,6 +99,7 @@ from rule_steps import (
     session,
     session_failed,
     streamed,
+    taken_name,
     upgraded,
     with_loader,
     without_box,
@@ -149,6 +153,12 @@ FIRES: dict[str, Steps] = {
     ),
     "method-before-mount": [*hosted(), console_message("ChatKit element is not mounted", "warning")],
     "page-script-blocked-by-csp": idle(policy_violated("script-src-elem", "inline")),
+    "page-scripts-disabled": page_headers(bare(), ("content-security-policy", "sandbox allow-forms")),
+    "page-script-missing": idle(other("https://app.test/assets/index.js", *answered("o1", 404))),
+    "app-request-failed": idle(
+        other("https://app.test/api/settings", response_received("o1", media_type=HTML), kind="fetch"),
+        page_error("Unexpected token '<', \"<!doctype \"... is not valid JSON", "SyntaxError"),
+    ),
     "secret-fetched-twice": [*hosted(), *exchange("r9", SESSION, **secret_read("digest-b"))],
     "secret-in-address": hosted(),
     # --- script
@@ -225,6 +235,7 @@ FIRES: dict[str, Steps] = {
         widget_event("chatkit.error", detail_name="TypeError", message="Converting circular structure to JSON")
     ),
     "set-options-threw": upgraded(widget_event("chatkit.error", detail_name="RangeError", message="Invalid theme")),
+    "element-defined-by-another": taken_name(20),
     "options-never-set": upgraded(),
     "element-moved": MOVED,
     "element-taken-out": [*hosted(backend=[]), element_disconnected()],
@@ -310,6 +321,7 @@ FIRES: dict[str, Steps] = {
         ),
     ),
     "session-kept-on-machine": session_failed("net::ERR_INTERNET_DISCONNECTED", request_blocked("POST", SESSION)),
+    "session-given-up": idle(asked("r3", SESSION), request_failed("r3", "net::ERR_ABORTED")),
     "session-unanswered": idle(asked("r3", SESSION)),
     "mock-secret": [
         *page_with_loader(),
@@ -455,6 +467,7 @@ FIRES: dict[str, Steps] = {
     "custom-backend-blocked-by-browser": custom_failed("net::ERR_BLOCKED_BY_CLIENT"),
     "custom-backend-unreachable": custom_failed("net::ERR_CONNECTION_REFUSED"),
     "custom-backend-kept-on-machine": custom_failed("net::ERR_INTERNET_DISCONNECTED", request_blocked("POST", CUSTOM)),
+    "custom-fetch-without-answer": custom(backend=[frame_call(), call_answered(error_message="no token yet")]),
     "backend-unanswered": hosted(backend=conversation()[:1]),
     "stream-of-wrong-type": streamed("application/json"),
     "stream-event-unreadable": no_answer(
@@ -507,6 +520,12 @@ NEAR_MISSES: dict[str, Steps] = {
     ),
     "method-before-mount": [*hosted(), console_message("ChatKit element is mounted", "warning")],
     "page-script-blocked-by-csp": idle(policy_violated("script-src-elem", "inline", is_enforced=False)),
+    "page-scripts-disabled": page_headers(bare(), ("content-security-policy", "sandbox allow-scripts")),
+    "page-script-missing": idle(other("https://app.test/assets/index.js", *answered("o1"))),
+    "app-request-failed": idle(
+        other("https://app.test/api/settings", response_received("o1"), kind="fetch"),
+        page_error("Unexpected token '<', \"<html>\" is not valid JSON", "SyntaxError"),
+    ),
     "secret-fetched-twice": [
         *hosted(),
         command(nonce="n9", has_current=True),
@@ -568,6 +587,7 @@ NEAR_MISSES: dict[str, Steps] = {
     "set-options-threw": framed(
         frame_arrived(), iframe_loaded(), widget_event("chatkit.error", detail_name="RangeError", message="no")
     ),
+    "element-defined-by-another": [*taken_name(20), shadow_changed(STYLE)],
     "options-never-set": framed(),
     "element-moved": [*hosted(), shadow_changed(STYLE, WRAPPER, data_loaded=True)],
     "element-taken-out": [*hosted(), element_disconnected(), element_connected(2), shadow_changed(embed=2)],
@@ -635,6 +655,7 @@ NEAR_MISSES: dict[str, Steps] = {
     "session-kept-on-machine": session_failed(
         "net::ERR_INTERNET_DISCONNECTED", request_blocked("GET", "https://elsewhere.test/x")
     ),
+    "session-given-up": idle(asked("r3", SESSION), request_failed("r3", "net::ERR_ABORTED"), *session_fetched()),
     "session-unanswered": idle(asked("r3", "https://app.test/api/profile")),
     "mock-secret": [*page_with_loader(), *exchange("r3", SESSION, **secret_read("digest-m", secret_format="other"))],
     "secret-malformed": booting(response("n1", "digest-m", value_format="other"), command(nonce="n2"), response("n2")),
@@ -736,6 +757,7 @@ NEAR_MISSES: dict[str, Steps] = {
     "custom-backend-kept-on-machine": custom_failed(
         "net::ERR_INTERNET_DISCONNECTED", request_blocked("POST", "https://elsewhere.test/x")
     ),
+    "custom-fetch-without-answer": custom(backend=[frame_call(), call_answered(value_kind="object")]),
     "backend-unanswered": hosted(),
     "stream-of-wrong-type": streamed("text/event-stream"),
     "stream-event-unreadable": no_answer("StreamError", "Failed"),

@@ -77,15 +77,18 @@ from rule_steps import (
     _flat,
     arriving,
     as_document,
+    asked_at,
     bare,
     booting,
     boxed,
+    call_answered,
     check,
     check_failed,
     copied,
     copy_named,
     cors,
     custom_failed,
+    frame_call,
     frame_ended,
     frame_other_script,
     frame_script,
@@ -103,6 +106,7 @@ from rule_steps import (
     session,
     session_failed,
     streamed,
+    taken_name,
     upgraded,
     with_loader,
 )
@@ -601,7 +605,7 @@ MORE: dict[str, tuple[Steps, str]] = {
         "",
     ),
     "an error of a frame before its options": (upgraded(frame_error("FatalAppError", "no")), ""),
-    "an element without a shadow": (idle(element_connected(), box_changed()), ""),
+    "an element without a shadow": (idle(element_connected(), box_changed()), "element-defined-by-another~"),
     "an element of an undefined kind": (
         bare(
             script_referenced(),
@@ -837,7 +841,10 @@ MORE: dict[str, tuple[Steps, str]] = {
         [*page_with_loader(), asked("r9", SESSION), *custom(backend=custom_call(500))[len(page_with_loader()) :]],
         "custom-backend-failing",
     ),
-    "an endpoint that was given up": (idle(asked("r3", SESSION), request_failed("r3", "net::ERR_ABORTED")), ""),
+    "an endpoint that was given up": (
+        idle(asked("r3", SESSION), request_failed("r3", "net::ERR_ABORTED")),
+        "session-given-up",
+    ),
     # --- the secret
     "a mock of the real form": (
         booting(
@@ -1383,7 +1390,7 @@ MORE: dict[str, tuple[Steps, str]] = {
     "a policy against an own backend that works": ([*custom(), policy_violated("connect-src", CUSTOM)], ""),
     "a policy against a picture of the backend's": (
         custom(backend=[*custom_call()[:1], policy_violated("img-src", CUSTOM)]),
-        "",
+        "custom-fetch-without-answer",
     ),
     "a policy against an own backend that refused": (
         custom(backend=[*custom_call(500), policy_violated("connect-src", CUSTOM)]),
@@ -1498,4 +1505,199 @@ MORE: dict[str, tuple[Steps, str]] = {
         "element-without-height",
     ),
     "a policy against other styles": ([*hosted(), policy_violated("img-src", "inline", source=LOADER)], ""),
+    # --- what the page's own clock tells, and the app's own code
+    "a refusal of an address without a telling name, asked for by the frame": (
+        asked_at(201, answered("r3", 403)),
+        "session-forbidden secret-callback-threw",
+    ),
+    "a page in place of an answer to the frame": (
+        asked_at(201, response_received("r3", media_type=HTML), request_finished("r3"), body_read("r3")),
+        "session-answered-by-page~ secret-callback-threw",
+    ),
+    "an answer to the frame that breaks off": (
+        asked_at(201, response_received("r3"), request_failed("r3", "net::ERR_CONTENT_DECODING_FAILED")),
+        "session-answer-broken~ secret-callback-threw",
+    ),
+    "an answer to the frame that the page does not await": (
+        asked_at(201, request_failed("r3", "net::ERR_ABORTED")),
+        "session-given-up secret-callback-threw",
+    ),
+    "a refusal of something that the page had asked for before": (
+        asked_at(199, answered("r3", 403)),
+        "secret-callback-threw",
+    ),
+    "a good answer of no telling name to a frame that got its secret": (
+        [*asked_at(201, answered("r3"))[:-1], response()],
+        "",
+    ),
+    "a request that sounds like it is given up": (
+        idle(asked("r3", "https://app.test/assistant/open"), request_failed("r3", "net::ERR_ABORTED")),
+        "session-given-up~",
+    ),
+    "a session that is given up after its answer": (
+        idle(asked("r3", SESSION), response_received("r3"), request_failed("r3", "net::ERR_ABORTED")),
+        "",
+    ),
+    "a session that is given up, and a custom backend": (
+        [*custom(), asked("r3", SESSION), request_failed("r3", "net::ERR_ABORTED")],
+        "",
+    ),
+    "a policy that forbids nothing but scripts' absence": (
+        page_headers([*hosted()], ("content-security-policy", "sandbox allow-forms")),
+        "",
+    ),
+    "a sandboxed page whose element is defined": (
+        page_headers(idle(), ("content-security-policy", "sandbox allow-forms")),
+        "element-never-rendered",
+    ),
+    "a sandboxed page with an element": (
+        page_headers(bare(ELEMENT), ("content-security-policy", "sandbox allow-forms")),
+        "loader-not-referenced",
+    ),
+    "a file of others that does not arrive": (
+        idle(other("https://ads.test/a.js", *answered("o1", 404))),
+        "page-script-missing~ element-never-rendered",
+    ),
+    "files of both that do not arrive": (
+        idle(
+            request_started("o2", "https://ads.test/a.js", resource_type="script"),
+            answered("o2", 404),
+            other("https://app.test/a.js", *answered("o1", 404)),
+        ),
+        "page-script-missing element-never-rendered",
+    ),
+    "a module that is a web page": (
+        idle(other("https://app.test/a.js", response_received("o1", media_type=HTML))),
+        "page-script-missing element-never-rendered",
+    ),
+    "a module that is answered 404 and given up": (
+        idle(other("https://app.test/a.js", response_received("o1", 404), request_failed("o1", "net::ERR_ABORTED"))),
+        "page-script-missing element-never-rendered",
+    ),
+    "a file that the page gave up": (
+        idle(other("https://app.test/a.js", request_failed("o1", "net::ERR_ABORTED"))),
+        "element-never-rendered",
+    ),
+    "a file that this run keeps on the machine": (
+        idle(
+            request_blocked("GET", "https://app.test/a.js"),
+            other("https://app.test/a.js", request_failed("o1", "net::ERR_INTERNET_DISCONNECTED")),
+        ),
+        "element-never-rendered",
+    ),
+    "a file that policy stops": (
+        idle(
+            policy_violated("script-src-elem", "https://app.test/a.js"),
+            other("https://app.test/a.js", request_failed("o1", "csp")),
+        ),
+        "page-script-blocked-by-csp element-never-rendered",
+    ),
+    "a file that is missing, and an element that lacks its loader": (
+        bare(other("https://app.test/a.js", *answered("o1", 404)), ELEMENT),
+        "loader-not-referenced~",
+    ),
+    "a file that is missing, and a secret that is refused": (
+        idle(other("https://app.test/a.js", *answered("o1", 404)), session_refused()),
+        "session-unauthorized",
+    ),
+    "a file that is missing, and a loader that is too": (
+        bare(
+            other("https://app.test/a.js", *answered("o1", 404)),
+            script_referenced(),
+            request_started("r2", LOADER, resource_type="script"),
+            answered("r2", 403),
+        ),
+        "loader-refused",
+    ),
+    "a request that fails, and the app's error": (
+        idle(
+            other("https://app.test/api/x", request_failed("o1", "net::ERR_CONNECTION_REFUSED"), kind="xhr"),
+            page_error("Failed to fetch", "TypeError"),
+        ),
+        "app-request-failed element-never-rendered",
+    ),
+    "a request that policy forbids, and the app's error": (
+        idle(
+            policy_violated("connect-src", "https://elsewhere.test/v1/go"), page_error("Failed to fetch", "TypeError")
+        ),
+        "app-request-failed element-never-rendered",
+    ),
+    "measuring that policy forbids, and an error of something else": (
+        idle(
+            policy_violated("connect-src", "https://browser-intake-datadoghq.com/x"),
+            page_error("Failed to fetch", "TypeError"),
+        ),
+        "element-never-rendered",
+    ),
+    "a refusal, and an error about a failed line": (
+        idle(
+            other("https://app.test/api/x", *answered("o1", 500), kind="fetch"),
+            page_error("Failed to fetch", "TypeError"),
+        ),
+        "element-never-rendered",
+    ),
+    "a refusal, and an error that says so": (
+        idle(
+            other("https://app.test/api/x", *answered("o1", 500), kind="fetch"),
+            page_error("Request failed with status code 500", "AxiosError"),
+        ),
+        "app-request-failed element-never-rendered",
+    ),
+    "a failed request, and an error of something else": (
+        idle(
+            other("https://app.test/api/x", *answered("o1", 500), kind="fetch"),
+            page_error("x is not a function", "TypeError"),
+        ),
+        "element-never-rendered",
+    ),
+    "a script of the CDN that is not the loader": (
+        bare(
+            request_started("r2", LOADER.replace("chatkit.js", "chatkti.js"), resource_type="script"),
+            answered("r2", 404),
+            ELEMENT,
+        ),
+        "loader-at-wrong-address",
+    ),
+    "a name that is defined after the loader, and an element without life": (
+        taken_name(80),
+        "element-defined-by-another~",
+    ),
+    "a name that is defined before the loader, and no element": (
+        [s for s in taken_name(20) if not isinstance(s, (events.ElementConnected, events.BoxChanged))],
+        "element-defined-by-another~ element-never-rendered",
+    ),
+    "an icon of a tool": (
+        rejected_options(
+            "ChatKit.create():\n✖ Invalid input: expected string, received undefined\n  → at composer.tools[0].icon"
+        ),
+        "option-of-wrong-type",
+    ),
+    "an icon of the header": (rejected_options(INVALID + "header.leftAction.icon"), "header-shape-wrong"),
+    "a call that the page never makes": (custom(backend=[frame_call()]), "custom-fetch-without-answer"),
+    "a call that is under way": (custom(backend=[frame_call(), asked("r6", CUSTOM)]), "backend-unanswered"),
+    "a call that the page has not had the time to make": ([*custom(), pause(19_900), frame_call("f2")], ""),
+    "a call that the person broke off": (
+        custom(backend=[frame_call(), call_answered(error_name="AbortError", error_message="aborted")]),
+        "",
+    ),
+    "a call that failed at first": (
+        [
+            *custom(),
+            frame_call("f2"),
+            call_answered("f2", error_message="no token"),
+            frame_call("f3"),
+            call_answered("f3"),
+        ],
+        "",
+    ),
+    "a call that policy forbids": (
+        custom(
+            backend=[
+                frame_call(),
+                policy_violated("connect-src", CUSTOM),
+                call_answered(error_message="Failed to fetch"),
+            ]
+        ),
+        "custom-backend-blocked-by-csp",
+    ),
 }

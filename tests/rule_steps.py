@@ -34,6 +34,7 @@ from builders import (
     frame_requested,
     hosted,
     iframe_loaded,
+    loader_requested,
     log,
     navigated,
     options_seen,
@@ -41,9 +42,12 @@ from builders import (
     page_with_loader,
     pause,
     re_parented,
+    rejection,
     request_failed,
     request_finished,
     request_started,
+    resource_timed,
+    response,
     response_received,
     script_referenced,
     session_fetched,
@@ -292,3 +296,45 @@ def frame_other_script(*end: Event | Steps) -> Steps:
 def insecure_frame(steps: Steps) -> Steps:
     """Return the visit on a page that is not secure, nor its frame."""
     return [replace(s, is_secure_context=False) if isinstance(s, events.DocumentStarted) else s for s in steps]
+
+
+def taken_name(defined_ms: float) -> Steps:
+    """Return an element whose name was defined at this moment of the page's clock, and a loader that ended at 60 ms."""
+    return [
+        *OPENED,
+        *loader_requested(),
+        element_defined(page_ms=defined_ms),
+        *answered("r2", body=body("(() => {})()", "text/javascript")),
+        resource_timed(LOADER, 10, 60, initiator="script"),
+        document_loaded(),
+        element_connected(),
+        box_changed(),
+    ]
+
+
+def frame_call(nonce: str = "f1") -> Event:
+    """Return the frame's wish that the page call the app's own backend."""
+    return frame_message(type="fetch", name="", nonce=nonce, detail_name=CUSTOM)
+
+
+def call_answered(nonce: str = "f1", **said: Any) -> Event:
+    """Return what the page's code says of a call that it was to make for the frame."""
+    return response(nonce, "", **{"value_kind": "", "value_format": ""} | said)
+
+
+def asked_at(started_ms: float, *end: Event | Steps, url: str = "https://app.test/v2/go") -> Steps:
+    """Return a request of no telling name that the page made at this moment, and a frame that asked at 200 ms and got nothing.
+
+    The request is reported before the question, as it can be.
+    """
+    return idle(
+        element_shown(),
+        frame_arrived(),
+        asked("r3", url),
+        command(page_ms=200.0),
+        log(),
+        iframe_loaded(),
+        *end,
+        resource_timed(url, started_ms, 260),
+        rejection(message="no"),
+    )

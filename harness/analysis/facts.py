@@ -97,6 +97,16 @@ class Handover:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FrameCall:
+    """A call to the custom backend that the frame has the page make, and what the page's code says of it."""
+
+    asked_seq: int
+    asked_at_ms: float
+    answered_seq: int = 0  # 0 while unanswered
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionCall:
     """A request of the page that is to bring a client secret."""
 
@@ -183,6 +193,7 @@ class Facts:
     frame_documents: tuple[Exchange, ...]
     frame_scripts: tuple[Exchange, ...]
     handovers: tuple[Handover, ...]
+    frame_calls: tuple[FrameCall, ...]
     sessions: tuple[SessionCall, ...]
     checks: tuple[Exchange, ...]
     calls: tuple[Exchange, ...]

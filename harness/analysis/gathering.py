@@ -14,12 +14,14 @@ from harness.analysis.facts import (
     E,
     EmbedFacts,
     Facts,
+    FrameCall,
     Handover,
     PageFacts,
     Seen,
     SessionCall,
     WidgetError,
     is_loader_candidate,
+    is_official,
 )
 from harness.analysis.prefetch import PrefetchReport
 from harness.analysis.roles import (
@@ -66,7 +68,7 @@ def facts_of(entries: tuple[Entry, ...], *, mount: Mount, verdict: Verdict | Non
     start_seq = _page_start(told)
     of_page = tuple(entry for entry in told if entry.seq >= start_seq)
     exchanges = exchanges_of(of_page)
-    loaders = tuple(x for x in exchanges if x.request.resource_type == "script" and is_loader_candidate(x.url))
+    loaders = tuple(x for x in exchanges if x.request.resource_type == "script" and _is_meant_as_loader(x))
     ours = _embed_filter(mount)
     messages = tuple(s for s in _seen(of_page, FrameMessage) if _is_to_host_of(mount, s.event))
     handovers = _handovers(_seen(of_page, FrameMessage), messages)
@@ -105,6 +107,7 @@ def facts_of(entries: tuple[Entry, ...], *, mount: Mount, verdict: Verdict | Non
             if x.request.resource_type == "script" and _is_same_document(x.request.frame_url, iframe_urls)
         ),
         handovers=handovers,
+        frame_calls=_frame_calls(_seen(of_page, FrameMessage), messages),
         sessions=_sessions(exchanges, mount, handovers, _windows(of_page, messages, handovers, exchanges)),
         checks=tuple(x for x in exchanges if is_verification(x)),
         calls=tuple(x for x in exchanges if mount.is_backend(x)),
@@ -128,6 +131,12 @@ def _told(entries: tuple[Entry, ...], verdict: Verdict | None) -> tuple[Entry, .
     if verdict is None or verdict.outcome is Outcome.MOUNTED:
         return entries
     return tuple(e for e in entries if e.at_ms <= verdict.decided_at_ms or isinstance(e.event, BodyRead))
+
+
+def _is_meant_as_loader(exchange: Exchange) -> bool:
+    """Whether a script's address says that it is the loader; whatever a page takes from ChatKit's CDN is meant to be."""
+    is_taken_by_page = is_official(exchange.url) and not is_official(exchange.request.frame_url)
+    return is_loader_candidate(exchange.url) or is_taken_by_page
 
 
 def _page_start(entries: Iterable[Entry]) -> int:
@@ -230,6 +239,26 @@ def _handovers(
             )
         )
     return tuple(found)
+
+
+def _frame_calls(
+    all_messages: tuple[Seen[FrameMessage], ...], messages: tuple[Seen[FrameMessage], ...]
+) -> tuple[FrameCall, ...]:
+    answers = {s.event.nonce: s for s in all_messages if s.event.direction == "to_frame" and s.event.type == "response"}
+    calls = []
+    for asked in messages:
+        if asked.event.type == "fetch":
+            answer = answers.get(asked.event.nonce)
+            error = (answer.event.error_message or answer.event.error_name) if answer else ""
+            calls.append(
+                FrameCall(
+                    asked_seq=asked.seq,
+                    asked_at_ms=asked.at_ms,
+                    answered_seq=answer.seq if answer else 0,
+                    error=error,
+                )
+            )
+    return tuple(calls)
 
 
 def _sessions(

@@ -113,6 +113,7 @@ def facts_of_hop(hop: Hop) -> Facts:
         frame_documents=(exchange,) if hop.kind is Kind.FRAME else (),
         frame_scripts=(),
         handovers=(),
+        frame_calls=(),
         sessions=(call,) if is_session else (),
         checks=(exchange,) if is_removed else (),
         calls=(exchange,) if hop.kind is Kind.BACKEND else (),

@@ -177,7 +177,10 @@ def _undefined(mount: Mount, exchanges: tuple[Exchange, ...]) -> str:
     if mount.script is Script.REQUESTED:
         return f"The loader script has not arrived: {_told(loader)}."
     if mount.script is Script.DEFINED:
-        return "<openai-chatkit> is defined, but not in the document that it stands in."
+        return (
+            "<openai-chatkit> is defined, but the one in the page did not come to life: it stands in another document, "
+            "or another script than ChatKit's has defined it."
+        )
     return "The loader script arrived, but <openai-chatkit> was never defined."
 
 

@@ -1,6 +1,7 @@
 """Every failing state that has a name, written out layer by layer."""
 
 from harness.analysis.rules import (
+    app,
     backend,
     custom,
     domain,
@@ -22,6 +23,7 @@ from harness.analysis.rules.rule import Rule
 
 RULES: tuple[Rule, ...] = (
     *page.RULES,
+    *app.RULES,
     *script.RULES,
     *script_delivery.RULES,
     *element.RULES,

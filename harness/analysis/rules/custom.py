@@ -5,6 +5,7 @@ In: facts. Out: findings of the backend's layer. Calls that failed and were repe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 
@@ -29,6 +30,9 @@ from harness.analysis.rules.rule import (
     on_one_line,
     told,
 )
+
+GIVEN_UP = re.compile(r"abort", re.IGNORECASE)  # by the frame, or by the person
+SILENT_MS = 1_500  # in which a page makes the request that it was asked to make
 
 
 def custom_backend_unauthorized(facts: Facts) -> Iterator[Found]:
@@ -95,6 +99,28 @@ def custom_backend_blocked_by_csp(facts: Facts) -> Iterator[Found]:
 def custom_backend_answers_page(facts: Facts) -> Iterator[Found]:
     """A web page answers at api.url."""
     yield from answered_by_page(facts, hosted=False)
+
+
+def custom_fetch_without_answer(facts: Facts) -> Iterator[Found]:
+    """The page's own `api.fetch` gives the frame no answer, and no request is to blame for it."""
+    last = facts.frame_calls[-1] if facts.frame_calls else None
+    stopped = [
+        s for s in facts.violations
+        if s.event.directive.startswith(("connect-src", "default-src"))
+        and any(is_same_target(s.event.blocked_url, url) for url in facts.mount.backend_urls)
+    ]  # fmt: skip
+    if last is None or facts.outcome is None or facts.failed_call is not None or stopped or GIVEN_UP.search(last.error):
+        return
+    if last.error:
+        yield Found(
+            summary=f"the page told the frame that its call failed with {on_one_line(last.error, 160)!r}; no request did",
+            evidence=(last.asked_seq, last.answered_seq),
+        )
+    elif not last.answered_seq and not facts.calls and facts.decided_at_ms - last.asked_at_ms >= SILENT_MS:
+        yield Found(
+            summary="the frame asked the page to call the backend: the page made no request, and gave no answer",
+            evidence=(last.asked_seq,),
+        )
 
 
 RULES = (
@@ -193,5 +219,15 @@ RULES = (
         cause="A hermetic run answers OpenAI's hosts itself and lets nothing else leave this machine.",
         remedy='Use network = "live" for this project, or point api.url to a backend on this machine.',
         finds=partial(_blocked, obstacles=(Obstacle.HERMETIC,)),
+    ),
+    call_rule(
+        id="custom-fetch-without-answer",
+        title="The page's own api.fetch gives no answer",
+        cause="In custom mode the page makes the calls of the frame, with `api.fetch` of the options when there is one. This one throws, "
+        "returns nothing, or waits for a token that never comes.",
+        remedy="Return the Response of fetch from it, always; pass method, headers and body on.",
+        finds=custom_fetch_without_answer,
+        confidence=Confidence.LIKELY,
+        doc=CHATKIT_JS,
     ),
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.analysis.facts import Facts
+from harness.analysis.facts import Facts, evidence_of, is_loader_candidate
 from harness.analysis.rules.rule import (
     CHATKIT_JS,
     MDN,
@@ -101,6 +101,31 @@ def set_options_threw(facts: Facts) -> Iterator[Found]:
         )
 
 
+def element_defined_by_another(facts: Facts) -> Iterator[Found]:
+    """Something that is not ChatKit's has taken the element's name."""
+    if facts.is_configured or not facts.is_defined or any(s.event.children for s in facts.shadows):
+        return  # ChatKit's element has a style sheet in its shadow root as soon as it is in a document
+    is_there = facts.embed is not None and facts.embed.is_there
+    defined = facts.defined[0]
+    came_ms = [s.event.response_ended_page_ms for s in facts.timings if is_loader_candidate(s.event.url)]
+    is_before = bool(facts.loaders and came_ms) and defined.event.page_ms < min(came_ms)
+    if is_before or (is_there and facts.is_settled):
+        when = (
+            ", before the loader had arrived" if is_before else ", and it makes nothing of the element in the document"
+        )
+        yield Found(
+            summary=f"<openai-chatkit> was defined by another script{when}",
+            evidence=(
+                defined.seq,
+                *(evidence_of(facts.loaders[0]) if is_before else ()),
+                *(facts.embed.connected[:1] if facts.embed else ()),
+            ),
+            confidence=None
+            if is_before and is_there
+            else Confidence.LIKELY,  # a copy of the loader may have come first
+        )
+
+
 def options_never_set(facts: Facts) -> Iterator[Found]:
     """A living element waits for options that never come."""
     is_idle = facts.mount.element is Element.UPGRADED and not facts.errors
@@ -163,7 +188,7 @@ RULES = (
         cause="The script is async, the page's own code was faster, and a call that failed is not repeated.",
         remedy="await customElements.whenDefined('openai-chatkit') before setOptions.",
         finds=options_before_upgrade,
-        symptom_of=(Layer.SCRIPT, "wrong-tag"),
+        symptom_of=(Layer.SCRIPT, "wrong-tag", "element-defined-by-another"),
         covers=("element-setoptions-before-upgrade",),
         doc=f"{MDN}API/CustomElementRegistry/whenDefined",
     ),
@@ -194,6 +219,16 @@ RULES = (
         remedy="Look at the message, and compare the options with the documentation.",
         finds=set_options_threw,
         doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="element-defined-by-another",
+        layer=Layer.ELEMENT,
+        title="Another script has defined <openai-chatkit>",
+        cause="A name can be defined once. A stub of a test, a polyfill or an own wrapper has taken it, and ChatKit's loader leaves "
+        "alone what it finds defined.",
+        remedy="Give the own component another name, and keep stubs of tests out of this build.",
+        finds=element_defined_by_another,
+        doc=f"{MDN}API/CustomElementRegistry/define",
     ),
     Rule(
         id="options-never-set",

@@ -51,6 +51,10 @@ def _is_about_key(refusal: _Refusal) -> bool:
     return UNKNOWN_KEY.search(refusal.error.message) is not None
 
 
+def _is_prompts_icon(refusal: _Refusal) -> bool:
+    return refusal.path.startswith("startScreen") and refusal.path.endswith(".icon")
+
+
 def _api_keys(facts: Facts) -> frozenset[str] | None:
     return frozenset(facts.options.event.api_keys) if facts.options else None
 
@@ -114,7 +118,7 @@ def theme_invalid(facts: Facts) -> Iterator[Found]:
 def prompt_icon_unknown(facts: Facts) -> Iterator[Found]:
     """A start-screen prompt has an icon of no known name."""
     refusal = _refusal(facts)
-    if refusal and refusal.path.endswith(".icon"):
+    if refusal and _is_prompts_icon(refusal):
         yield Found(summary=refusal.message, evidence=refusal.evidence)
 
 
@@ -137,9 +141,7 @@ def option_of_wrong_type(facts: Facts) -> Iterator[Found]:
     refusal = _refusal(facts)
     if refusal is None or _is_about_key(refusal) or STRATEGY in refusal.error.message:
         return
-    is_taken = (
-        refusal.path == "api" or refusal.path.split(".")[0] in ("theme", "header") or refusal.path.endswith(".icon")
-    )
+    is_taken = refusal.path == "api" or refusal.path.split(".")[0] in ("theme", "header") or _is_prompts_icon(refusal)
     if not is_taken and WRONG_TYPE.search(refusal.error.message):
         yield Found(summary=refusal.message, evidence=refusal.evidence)
 
@@ -280,8 +282,8 @@ RULES = (
         id="header-shape-wrong",
         layer=Layer.OPTIONS,
         title="The header option has another shape",
-        cause="header.title is an object, and knows `enabled` and `text` only.",
-        remedy="Write header: { title: { enabled: true, text: '…' } }.",
+        cause="header.title is an object, and knows `enabled` and `text` only; an action takes an icon of a fixed list, and `onClick`.",
+        remedy="Write header: { title: { enabled: true, text: '…' } }, with icons from the documentation.",
         finds=header_shape_wrong,
         covers=("options-header-shape",),
         doc=CHATKIT_JS,

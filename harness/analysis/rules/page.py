@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from harness.analysis.exchanges import split_url
 from harness.analysis.facts import Facts, Seen, is_loader_candidate
+from harness.analysis.rules.app import besides
 from harness.analysis.rules.rule import (
     CHATKIT_JS,
     MDN,
@@ -81,9 +82,10 @@ def element_never_rendered(facts: Facts) -> Iterator[Found]:
     if any(not call.has_secret for call in facts.sessions[-1:]):
         return
     secret = "; the client secret was fetched" if facts.sessions else "; no request for a client secret was made either"
+    said, lines = ("", ()) if facts.sessions else besides(facts)
     yield Found(
-        summary=f"<openai-chatkit> is defined, and none was ever put into the document{secret}",
-        evidence=with_loaded(facts, facts.defined[0].seq, *(s.evidence[0] for s in facts.sessions[-1:])),
+        summary=f"<openai-chatkit> is defined, and none was ever put into the document{secret}{said}",
+        evidence=with_loaded(facts, facts.defined[0].seq, *(s.evidence[0] for s in facts.sessions[-1:]), *lines),
     )
 
 
@@ -270,8 +272,16 @@ RULES = (
             "workflow-id-missing",
             "sdk-global-awaited",
             "page-script-blocked-by-csp",
+            "page-script-missing",
+            "app-request-failed",
             "handler-on-server-component",
             "uncaught-error",
+            # what they throw before the element is put into the document
+            "options-before-upgrade",
+            "options-undefined",
+            "options-not-serialisable",
+            "set-options-threw",
+            "element-defined-by-another",
         ),
         covers=("app-widget-returns-null", "app-init-deadlock"),
     ),

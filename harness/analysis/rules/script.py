@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from harness.analysis.exchanges import Exchange, split_url
 from harness.analysis.facts import LOADER_URL, Facts, evidence_of, is_loader_candidate, is_official, is_same_target
+from harness.analysis.rules.app import besides
 from harness.analysis.rules.network import INTEGRITY, is_page
 from harness.analysis.rules.rule import (
     CHATKIT_JS,
@@ -65,9 +66,10 @@ def page_without_chatkit(facts: Facts) -> Iterator[Found]:
     """There is neither the element nor its loader."""
     is_bare = _is_without_loader(facts) and not facts.embeds and not facts.lookalikes
     if is_bare and not facts.page_errors_about(NO_CURRENT_SCRIPT):
+        said, lines = besides(facts)
         yield Found(
-            summary=f"{facts.page.url} references no ChatKit script and holds no <openai-chatkit> element",
-            evidence=with_loaded(facts),
+            summary=f"{facts.page.url} references no ChatKit script and holds no <openai-chatkit> element{said}",
+            evidence=with_loaded(facts, *lines),
         )
 
 
@@ -254,6 +256,7 @@ RULES = (
         cause="A preload, or a fetch by the app, brings the file into the cache; only a <script src> runs it as it has to be run.",
         remedy=LOAD_IT,
         finds=loader_only_preloaded,
+        symptom_of=("page-scripts-disabled",),
         confidence=Confidence.LIKELY,
     ),
     Rule(

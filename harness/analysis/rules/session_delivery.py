@@ -50,7 +50,27 @@ def session_answer_broken(facts: Facts) -> Iterator[Found]:
     """The endpoint began to answer, and the connection broke."""
     call = facts.failed_session
     if call is not None and call.exchange.failure and 200 <= call.exchange.status < 300:
-        yield Found(summary=told(call.exchange), evidence=call.evidence)
+        yield Found(
+            summary=told(call.exchange),
+            evidence=call.evidence,
+            confidence=None if call.is_named else Confidence.LIKELY,
+        )
+
+
+def session_given_up(facts: Facts) -> Iterator[Found]:
+    """The page itself ended its request for a secret before it was answered."""
+    if facts.outcome is None or facts.is_custom or facts.real_secret_seq or not facts.sessions:
+        return
+    last = facts.sessions[-1].exchange
+    if any(call.has_secret for call in facts.sessions) or not last.is_aborted or last.response is not None:
+        return
+    took_ms = (last.ended_at_ms or last.started_at_ms) - last.started_at_ms
+    rejected = [h.answered_seq for h in facts.handovers if h.error]
+    yield Found(
+        summary=f"{last.request.method} {last.url} was given up by the page after {took_ms / 1000:.1f} s, before it was answered",
+        evidence=(*facts.sessions[-1].evidence, *rejected[-1:]),
+        confidence=None if facts.sessions[-1].is_named or rejected else Confidence.POSSIBLE,
+    )
 
 
 def session_blocked_by_csp(facts: Facts) -> Iterator[Found]:
@@ -169,6 +189,16 @@ RULES = (
         cause="A hermetic run answers OpenAI's hosts itself and lets nothing else leave this machine.",
         remedy='Use network = "live" for this project, or point the page to a backend on this machine.',
         finds=partial(_failed, obstacle=Obstacle.HERMETIC),
+    ),
+    Rule(
+        id="session-given-up",
+        layer=Layer.SESSION,
+        title="The page gives up its own request for a secret",
+        cause="An AbortController ended it: a time limit of the app's own that the backend did not keep, or the clean-up of an effect that "
+        "runs twice (React's StrictMode) or of a component that was replaced, and nobody asked again.",
+        remedy="Ask again after the clean-up, or fetch outside of the effect; give the backend the time that it needs.",
+        finds=session_given_up,
+        confidence=Confidence.LIKELY,
     ),
     Rule(
         id="session-unanswered",

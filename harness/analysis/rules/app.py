@@ -1,0 +1,164 @@
+"""The app's own code: whether it may run, whether it arrives, and whether it gets what it asks for before it makes a chat.
+
+In: facts. Out: findings of the page's layer. What is known to be about the loader, or about a client secret, is other rules' business.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from harness.analysis.exchanges import Exchange, is_telemetry, split_url
+from harness.analysis.facts import Facts, evidence_of, is_loader_candidate
+from harness.analysis.policy import policies_of
+from harness.analysis.rules.network import Obstacle, is_page, obstacle_of
+from harness.analysis.rules.rule import MDN, Confidence, Found, Layer, Rule, lines_of, told, with_loaded
+
+# What keeps a loader from running that nothing keeps from arriving.
+LOADER_UNRUN = (
+    "types-package-imported",
+    "loader-not-executed",
+    "loader-tag-inert",
+    "loader-only-preloaded",
+    "loader-run-as-module",
+    "loader-defines-nothing",
+)
+SANDBOXED = r"Blocked script execution in .*sandboxed"
+NO_MODULE = r"Failed to load module script|Loading module from .* was blocked because of a disallowed MIME type"
+# What is thrown when a request fails on its way, and when its answer is not what was expected; as each engine says it.
+UNFETCHED = re.compile(r"Failed to fetch|NetworkError when attempting|Load failed|Network Error", re.IGNORECASE)
+UNREADABLE = re.compile(
+    r"is not valid JSON|JSON\.parse:|Unexpected (end of JSON|token '?<)|status(Code| code)?:? ?[45]\d\d", re.IGNORECASE
+)
+
+
+def page_scripts_disabled(facts: Facts) -> Iterator[Found]:
+    """The page is sandboxed, and no script of it may run."""
+    policies = policies_of(value for name, value in facts.page.headers if name == "content-security-policy")
+    is_forbidden = any("sandbox" in policy and "allow-scripts" not in policy["sandbox"] for policy in policies)
+    said = facts.console_about(pattern=SANDBOXED)
+    if not facts.embeds and not facts.is_defined and is_forbidden:
+        yield Found(
+            summary="the page's Content-Security-Policy says sandbox, without allow-scripts",
+            evidence=(facts.page.seq, *lines_of(said[:2])),
+        )
+
+
+def page_script_missing(facts: Facts) -> Iterator[Found]:
+    """A script of the page does not arrive, and nothing of a chat comes."""
+    if not _is_barren(facts):
+        return
+    missing = [x for x in facts.exchanges if x.request.resource_type == "script" and is_missed(facts, x)]
+    missing = [x for x in missing if not facts.violations_of(x, ("script-src", "default-src"))]
+    missing = [x for x in missing if _is_own(facts, x)] or missing
+    if missing:
+        said = facts.console_about(pattern=NO_MODULE) if is_page(missing[0]) else ()
+        yield Found(
+            summary=_missed(missing[0]),
+            evidence=with_loaded(facts, *evidence_of(missing[0]), *lines_of(said[:2])),
+            confidence=None if _is_own(facts, missing[0]) else Confidence.POSSIBLE,
+        )
+
+
+def app_request_failed(facts: Facts) -> Iterator[Found]:
+    """The app met an error that a failed request of its own explains, and nothing of a chat comes after it."""
+    if not _is_barren(facts):
+        return
+    for error in facts.page_errors:
+        text = f"{error.event.name}: {error.event.message}"
+        asked = [x for x in facts.exchanges if x.request.resource_type in ("fetch", "xhr") and x.request.is_top_frame]
+        if UNFETCHED.search(text):
+            asked = [x for x in asked if x.failure and is_missed(facts, x)]
+        elif UNREADABLE.search(text):
+            asked = [x for x in asked if is_missed(facts, x)]
+        else:
+            continue
+        # What policy forbids never gets to the network; all that is left of it is the violation.
+        stopped = [s for s in facts.violations if s.event.directive.startswith(("connect-src", "default-src"))]
+        stopped = [s for s in stopped if UNFETCHED.search(text) and not is_telemetry(s.event.blocked_url)]
+        if asked:
+            yield Found(summary=_missed(asked[-1]), evidence=(*evidence_of(asked[-1]), error.seq))
+        elif stopped:
+            first = stopped[-1].event
+            yield Found(
+                summary=f"{first.directive} of the page's Content-Security-Policy does not allow {first.blocked_url}",
+                evidence=(stopped[-1].seq, error.seq),
+            )
+
+
+def missed_requests(facts: Facts) -> tuple[Exchange, ...]:
+    """Return the requests of the page's own code that brought it nothing, oldest first."""
+    kinds = ("fetch", "xhr", "script")
+    return tuple(x for x in facts.exchanges if x.request.resource_type in kinds and is_missed(facts, x))
+
+
+def besides(facts: Facts) -> tuple[str, tuple[int, ...]]:
+    """Return what the app's last failed request came to, as the end of a sentence, and its lines; nothing when none failed."""
+    missed = [x for x in missed_requests(facts) if _is_own(facts, x)]
+    return (f"; before that, {_missed(missed[-1])}", evidence_of(missed[-1])) if missed else ("", ())
+
+
+def is_missed(facts: Facts, exchange: Exchange) -> bool:
+    """Whether a request of the page failed, was refused, or was answered by a web page, and may matter."""
+    is_other = not exchange.request.is_top_frame or is_telemetry(exchange.url) or is_loader_candidate(exchange.url)
+    is_given_up = exchange.is_aborted and exchange.status < 400  # a module that is answered 404 is reported as aborted
+    if is_other or is_given_up or obstacle_of(facts, exchange) is Obstacle.HERMETIC:
+        return False
+    return exchange.failure != "" or exchange.status >= 400 or (is_page(exchange) and exchange.status >= 200)
+
+
+def _missed(exchange: Exchange) -> str:
+    is_good = 200 <= exchange.status < 300 and not exchange.failure
+    return told(exchange) + (" with a web page" if is_good and is_page(exchange) else "")
+
+
+def _is_barren(facts: Facts) -> bool:
+    """Whether there is no element, and neither loader nor secret is known to be the reason."""
+    return facts.is_settled and not facts.embeds and not facts.sessions and facts.failed_loader is None
+
+
+def _is_own(facts: Facts, exchange: Exchange) -> bool:
+    return split_url(exchange.url).netloc == split_url(facts.page.url).netloc
+
+
+RULES = (
+    Rule(
+        id="page-scripts-disabled",
+        layer=Layer.PAGE,
+        title="No script of the page may run",
+        cause="The page's policy has the directive sandbox without allow-scripts: browsers run nothing of the page then.",
+        remedy="Take sandbox out of the policy, or add allow-scripts and allow-same-origin to it.",
+        finds=page_scripts_disabled,
+        doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/sandbox",
+    ),
+    Rule(
+        id="page-script-missing",
+        layer=Layer.PAGE,
+        title="A script of the page does not arrive",
+        cause="A bundle or a part of it that is loaded later is not where the page looks for it: an old page that names the files of "
+        "the build before, a wrong base path, or a single-page fallback that answers for it with HTML.",
+        remedy="Deploy page and files together, and answer 404 for files that are not there; then load the page without its cache.",
+        finds=page_script_missing,
+        confidence=Confidence.LIKELY,
+        symptom_of=(
+            *LOADER_UNRUN,
+            "page-scripts-disabled",
+            "page-script-blocked-by-csp",
+            "workflow-id-missing",
+            "sdk-global-awaited",
+            "handler-on-server-component",
+            "uncaught-error",
+        ),
+    ),
+    Rule(
+        id="app-request-failed",
+        layer=Layer.PAGE,
+        title="A request that the app depends on fails",
+        cause="Before it makes the chat, the app asks its own server for something, and does not survive the answer: an error, a web page "
+        "in place of data, or none.",
+        remedy="Mend what the request meets (address, server, CORS, policy), and catch the error in the app, so that it can say so.",
+        finds=app_request_failed,
+        confidence=Confidence.LIKELY,
+        symptom_of=(*LOADER_UNRUN, "page-scripts-disabled", "workflow-id-missing", "sdk-global-awaited"),
+    ),
+)
