@@ -1542,7 +1542,48 @@ MORE: dict[str, tuple[Steps, str]] = {
         [*custom(), asked("r3", SESSION), request_failed("r3", "net::ERR_ABORTED")],
         "",
     ),
-    "a policy that forbids nothing but scripts' absence": (
+    "a session that is given up, and a secret of another source": (
+        booting(asked("r3", SESSION), request_failed("r3", "net::ERR_ABORTED"), response()),
+        "",
+    ),
+    "a second session that is given up": (
+        idle(session_fetched(), asked("r9", SESSION), request_failed("r9", "net::ERR_ABORTED")),
+        "",
+    ),
+    "a policy without a sandbox": (
+        page_headers(bare(), ("content-security-policy", "default-src 'self'")),
+        "page-without-chatkit",
+    ),
+    "a loader that is a web page, and no element": (
+        bare(
+            script_referenced(),
+            request_started("r2", LOADER, resource_type="script"),
+            response_received("r2", media_type=HTML),
+            request_finished("r2"),
+            body_read("r2"),
+        ),
+        "loader-answered-by-page",
+    ),
+    "measuring that does not arrive": (
+        idle(other("https://browser-intake-datadoghq.com/a.js", *answered("o1", 404))),
+        "element-never-rendered",
+    ),
+    "a request that is given up, and an error about a failed line": (
+        idle(
+            other("https://app.test/api/x", request_failed("o1", "net::ERR_ABORTED"), kind="fetch"),
+            page_error("Failed to fetch", "TypeError"),
+        ),
+        "element-never-rendered",
+    ),
+    "a request that policy forbids, and an error about data": (
+        idle(
+            policy_violated("connect-src", "https://elsewhere.test/v1/go"),
+            page_error("Unexpected token 'x', \"xx\" is not valid JSON", "SyntaxError"),
+        ),
+        "element-never-rendered",
+    ),
+    "an element of a taken name that goes": ([*taken_name(80), element_disconnected()], "element-taken-out"),
+    "a sandboxed page whose widget works": (
         page_headers([*hosted()], ("content-security-policy", "sandbox allow-forms")),
         "",
     ),
@@ -1676,6 +1717,14 @@ MORE: dict[str, tuple[Steps, str]] = {
     "a call that the page never makes": (custom(backend=[frame_call()]), "custom-fetch-without-answer"),
     "a call that is under way": (custom(backend=[frame_call(), asked("r6", CUSTOM)]), "backend-unanswered"),
     "a call that the page has not had the time to make": ([*custom(), pause(19_900), frame_call("f2")], ""),
+    "a call that is refused, and told to the frame": (
+        custom(backend=[frame_call(), asked("r6", CUSTOM), *answered("r6", 500), call_answered(error_message="500")]),
+        "custom-backend-failing",
+    ),
+    "a call that the page has just been asked for": (
+        [*custom(backend=[]), frame_call(), unmount(), shadow_changed(STYLE, data_loaded=True)],
+        "",
+    ),
     "a call that the person broke off": (
         custom(backend=[frame_call(), call_answered(error_name="AbortError", error_message="aborted")]),
         "",

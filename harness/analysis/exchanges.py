@@ -78,6 +78,11 @@ class Exchange:
         return self.failure in ABORTED
 
     @property
+    def took_ms(self) -> float:
+        """How long it lasted; 0 while it does."""
+        return self.ended_at_ms - self.started_at_ms if self.ended_at_ms is not None else 0.0
+
+    @property
     def is_open(self) -> bool:
         """Whether the browser still waits for it. A stream that has begun counts as answered, and so does a refusal:
         the end of a body that the page never reads is never reported.

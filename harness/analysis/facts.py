@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from harness.analysis.exchanges import Exchange, split_url
+from harness.analysis.exchanges import Exchange, is_telemetry, split_url
 from harness.analysis.prefetch import PrefetchReport
 from harness.analysis.roles import (
     is_loader,
@@ -266,6 +266,20 @@ class Facts:
             return None
         last = self.loaders[-1]
         return last if last.failure or last.status >= 400 else None
+
+    @property
+    def missed(self) -> tuple[Exchange, ...]:
+        """What the page's own code asked for and did not get: it failed, was refused, or was answered by a web page."""
+        kept = {s.event.url.split("#")[0] for s in self.blocked}  # by this run, on this machine
+        return tuple(
+            x
+            for x in self.exchanges
+            if x.request.is_top_frame
+            and x.request.resource_type in ("fetch", "xhr", "script")
+            and not (is_telemetry(x.url) or is_loader_candidate(x.url) or x.url in kept)
+            # A module that is answered 404 is reported as aborted, too.
+            and (x.status >= 400 or (not x.is_aborted and (x.failure != "" or x.media_type == "text/html")))
+        )
 
     @property
     def frame_document(self) -> Exchange | None:

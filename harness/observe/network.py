@@ -270,7 +270,7 @@ class NetworkObserver:
                 request_id=answer.request_id,
                 body=self._bodies.keep(text, answer.media_type) if text else None,
                 secret_key=secret.key if secret else "",
-                secret_digest=digest_of(secret.value, self._salt) if secret else "",
+                secret_digest=digest_of(secret.value.strip(), self._salt) if secret else "",
                 secret_format=format_of(secret.value) if secret else "",
                 is_mock=isinstance(parsed, dict) and bool(parsed.get("_mock") or parsed.get("mock")),
                 is_verified=parsed.get("verified") if isinstance(parsed, dict) and "verified" in parsed else None,

@@ -326,7 +326,7 @@
       value_kind: m.type === 'response' && !m.error ? kindOf(value) : '', value_format: isSecret ? format(value) : '', value_digest: '',
       has_current: isCommand && m.command === 'onGetClientSecret' && m.data !== null && m.data !== undefined,
     };
-    if (isSecret) digest(value).then((value_digest) => send({ ...fact, value_digest }), () => send(fact));
+    if (isSecret) digest(value.trim()).then((value_digest) => send({ ...fact, value_digest }), () => send(fact));
     else send(fact);
   }), true);
 })();

@@ -101,7 +101,10 @@ def found_secret(text: str, parsed: Any) -> FoundSecret | None:
 
 def string_digests(text: str, parsed: Any, salt: str) -> tuple[str, ...]:
     """Return digests of the longer strings of a body: JSON leaves, or quoted strings of any other text."""
-    strings = (value for _, value in _leaves(parsed, "")) if parsed is not None else _quoted(text)
+    # A text that is nothing but the secret; and what stands around one is no part of it, for browsers neither.
+    strings = (
+        value.strip() for value in ((v for _, v in _leaves(parsed, "")) if parsed is not None else _quoted(text))
+    )
     return _digests((value for value in strings if len(value) >= 8 and not value.startswith(ADDRESS)), salt)
 
 

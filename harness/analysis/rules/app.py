@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 
 from harness.analysis.exchanges import Exchange, is_telemetry, split_url
-from harness.analysis.facts import Facts, evidence_of, is_loader_candidate
+from harness.analysis.facts import Facts, evidence_of
 from harness.analysis.policy import policies_of
-from harness.analysis.rules.network import Obstacle, is_page, obstacle_of
+from harness.analysis.rules.network import is_page
 from harness.analysis.rules.rule import MDN, Confidence, Found, Layer, Rule, lines_of, told, with_loaded
 
 # What keeps a loader from running that nothing keeps from arriving.
@@ -48,7 +48,7 @@ def page_script_missing(facts: Facts) -> Iterator[Found]:
     """A script of the page does not arrive, and nothing of a chat comes."""
     if not _is_barren(facts):
         return
-    missing = [x for x in facts.exchanges if x.request.resource_type == "script" and is_missed(facts, x)]
+    missing = [x for x in facts.missed if x.request.resource_type == "script"]
     missing = [x for x in missing if not facts.violations_of(x, ("script-src", "default-src"))]
     missing = [x for x in missing if _is_own(facts, x)] or missing
     if missing:
@@ -66,12 +66,10 @@ def app_request_failed(facts: Facts) -> Iterator[Found]:
         return
     for error in facts.page_errors:
         text = f"{error.event.name}: {error.event.message}"
-        asked = [x for x in facts.exchanges if x.request.resource_type in ("fetch", "xhr") and x.request.is_top_frame]
+        asked = [x for x in facts.missed if x.request.resource_type != "script"]
         if UNFETCHED.search(text):
-            asked = [x for x in asked if x.failure and is_missed(facts, x)]
-        elif UNREADABLE.search(text):
-            asked = [x for x in asked if is_missed(facts, x)]
-        else:
+            asked = [x for x in asked if x.failure]
+        elif not UNREADABLE.search(text):
             continue
         # What policy forbids never gets to the network; all that is left of it is the violation.
         stopped = [s for s in facts.violations if s.event.directive.startswith(("connect-src", "default-src"))]
@@ -86,25 +84,10 @@ def app_request_failed(facts: Facts) -> Iterator[Found]:
             )
 
 
-def missed_requests(facts: Facts) -> tuple[Exchange, ...]:
-    """Return the requests of the page's own code that brought it nothing, oldest first."""
-    kinds = ("fetch", "xhr", "script")
-    return tuple(x for x in facts.exchanges if x.request.resource_type in kinds and is_missed(facts, x))
-
-
 def besides(facts: Facts) -> tuple[str, tuple[int, ...]]:
     """Return what the app's last failed request came to, as the end of a sentence, and its lines; nothing when none failed."""
-    missed = [x for x in missed_requests(facts) if _is_own(facts, x)]
+    missed = [x for x in facts.missed if _is_own(facts, x)]
     return (f"; before that, {_missed(missed[-1])}", evidence_of(missed[-1])) if missed else ("", ())
-
-
-def is_missed(facts: Facts, exchange: Exchange) -> bool:
-    """Whether a request of the page failed, was refused, or was answered by a web page, and may matter."""
-    is_other = not exchange.request.is_top_frame or is_telemetry(exchange.url) or is_loader_candidate(exchange.url)
-    is_given_up = exchange.is_aborted and exchange.status < 400  # a module that is answered 404 is reported as aborted
-    if is_other or is_given_up or obstacle_of(facts, exchange) is Obstacle.HERMETIC:
-        return False
-    return exchange.failure != "" or exchange.status >= 400 or (is_page(exchange) and exchange.status >= 200)
 
 
 def _missed(exchange: Exchange) -> str:

@@ -103,12 +103,12 @@ def set_options_threw(facts: Facts) -> Iterator[Found]:
 
 def element_defined_by_another(facts: Facts) -> Iterator[Found]:
     """Something that is not ChatKit's has taken the element's name."""
-    if facts.is_configured or not facts.is_defined or any(s.event.children for s in facts.shadows):
+    if not facts.is_defined or any(s.event.children for s in facts.shadows):
         return  # ChatKit's element has a style sheet in its shadow root as soon as it is in a document
     is_there = facts.embed is not None and facts.embed.is_there
     defined = facts.defined[0]
     came_ms = [s.event.response_ended_page_ms for s in facts.timings if is_loader_candidate(s.event.url)]
-    is_before = bool(facts.loaders and came_ms) and defined.event.page_ms < min(came_ms)
+    is_before = bool(came_ms) and defined.event.page_ms < min(came_ms)
     if is_before or (is_there and facts.is_settled):
         when = (
             ", before the loader had arrived" if is_before else ", and it makes nothing of the element in the document"
@@ -117,7 +117,7 @@ def element_defined_by_another(facts: Facts) -> Iterator[Found]:
             summary=f"<openai-chatkit> was defined by another script{when}",
             evidence=(
                 defined.seq,
-                *(evidence_of(facts.loaders[0]) if is_before else ()),
+                *(evidence_of(facts.loaders[0]) if is_before and facts.loaders else ()),
                 *(facts.embed.connected[:1] if facts.embed else ()),
             ),
             confidence=None

@@ -64,10 +64,9 @@ def session_given_up(facts: Facts) -> Iterator[Found]:
     last = facts.sessions[-1].exchange
     if any(call.has_secret for call in facts.sessions) or not last.is_aborted or last.response is not None:
         return
-    took_ms = (last.ended_at_ms or last.started_at_ms) - last.started_at_ms
     rejected = [h.answered_seq for h in facts.handovers if h.error]
     yield Found(
-        summary=f"{last.request.method} {last.url} was given up by the page after {took_ms / 1000:.1f} s, before it was answered",
+        summary=f"{last.request.method} {last.url} was given up by the page after {last.took_ms / 1000:.1f} s, before it was answered",
         evidence=(*facts.sessions[-1].evidence, *rejected[-1:]),
         confidence=None if facts.sessions[-1].is_named or rejected else Confidence.POSSIBLE,
     )

@@ -15,6 +15,7 @@ from builders import (
     TRANSCRIPTS,
     Steps,
     action_taken,
+    answered,
     box_changed,
     console_message,
     conversation,
@@ -52,6 +53,7 @@ from rule_steps import (
     ELEMENT,
     INVALID,
     as_document,
+    asked_at,
     bare,
     booting,
     boxed,
@@ -59,6 +61,7 @@ from rule_steps import (
     frame_ended,
     framed,
     idle,
+    other,
     refused,
     upgraded,
     with_loader,
@@ -164,6 +167,14 @@ COMBINED: dict[str, tuple[Steps, str, tuple[str, ...]]] = {
         [hidden_box("opacity:0 on div.chat") if type(s) is type(FLAT) else s for s in frame_ended(refused(400, request_id="r4"))],
         "frame-refused", ()),
     "no options, because the app threw": (upgraded(page_error("user is undefined", "TypeError")), "uncaught-error", ()),
+    "a file of the app that is missing": (
+        bare(other("https://app.test/app.js", *answered("o1", 404))), "page-script-missing", ()),
+    "a file that is missing, and an error of the app": (
+        idle(other("https://app.test/banner.js", *answered("o1", 404)), action_taken(), page_error("no chat root", "TypeError")),
+        "uncaught-error", ()),
+    "no options, and therefore no element": (
+        idle(page_error("Cannot read properties of null (reading 'threadItemActions')", "TypeError")), "options-undefined", ()),
+    "a refusal in answer to the frame": (asked_at(201, answered("r3", 503)), "session-gateway-failed", ()),
     "two secrets, and a reply that fails": (
         [*hosted(), *exchange("r9", SESSION, **secret_read("digest-b")), frame_error("StreamError", "There was an error while generating")],
         "", ("reply-failed", "secret-fetched-twice")),

@@ -135,7 +135,8 @@ EXPLANATIONS: dict[str, tuple[Steps, Reason, str]] = {
     "a definition elsewhere": (
         [*page_with_loader(), document_started("d5", url=PAGE, is_top=False), element_connected(document="d5")],
         Reason.NOT_DEFINED,
-        "<openai-chatkit> is defined, but not in the document that it stands in.",
+        "<openai-chatkit> is defined, but the one in the page did not come to life: it stands in another document, "
+        "or another script than ChatKit's has defined it.",
     ),
     "deadlock": (
         deadlock(),
