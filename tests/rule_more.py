@@ -188,7 +188,7 @@ MORE: dict[str, tuple[Steps, str]] = {
     ),
     "two secrets for two widgets": (
         [*hosted(), *exchange("r9", SESSION, **secret_read("digest-b")), element_connected(2), shadow_changed(embed=2)],
-        "",
+        "another-embed-failed",
     ),
     "a secret that the page changes on its way": (
         [
@@ -1581,6 +1581,10 @@ MORE: dict[str, tuple[Steps, str]] = {
             page_error("Unexpected token 'x', \"xx\" is not valid JSON", "SyntaxError"),
         ),
         "element-never-rendered",
+    ),
+    "an element without life on a page that still loads": (
+        [*[s for s in taken_name(80) if not isinstance(s, events.DocumentLoaded)], *session_refused()],
+        "session-unauthorized",
     ),
     "an element of a taken name that goes": ([*taken_name(80), element_disconnected()], "element-taken-out"),
     "a sandboxed page whose widget works": (
