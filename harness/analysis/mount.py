@@ -181,9 +181,29 @@ def _remember(mount: Mount, entry: Entry) -> Mount:
             return replace(mount, early=dict([*mount.early.items(), (event.nonce, event)][-MOST_REMEMBERED:]))
         case RequestStarted() | ResponseReceived() | RequestFinished() | RequestFailed() | BodyRead():
             kept = _kept(mount, entry)
-            return replace(mount, kept=kept, special=_special(mount, entry, kept), ended=_ended(mount, entry))
+            return replace(
+                mount,
+                kept=kept,
+                special=_special(mount, entry, kept),
+                ended=_ended(mount, entry),
+                pause_ms=max(mount.pause_ms, _pause_before(mount, entry)),
+            )
         case _:
             return mount
+
+
+def _pause_before(mount: Mount, entry: Entry) -> float:
+    """How long the page's code let pass before it repeated a request that had failed; 0 when this is no repetition."""
+    event = entry.event
+    if not isinstance(event, RequestStarted) or event.resource_type not in ("fetch", "xhr") or not event.is_top_frame:
+        return 0.0
+    known = (*mount.ended, *mount.kept.values())
+    same = [x for x in known if (x.url, x.request.method) == (event.url, event.method) and not x.is_aborted]
+    failed = [x for x in same if x.failure or x.status >= 400]
+    if not failed or failed[-1] is not same[-1]:
+        return 0.0
+    ended_ms = [ms for ms in (failed[-1].response_at_ms, failed[-1].ended_at_ms) if ms is not None]
+    return entry.at_ms - min(ended_ms, default=entry.at_ms)
 
 
 def _with_message(mount: Mount, event: FrameMessage) -> Mount:

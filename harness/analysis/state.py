@@ -118,6 +118,7 @@ class Mount:
     opened_at_ms: float = 0.0
     active_at_ms: float = 0.0  # the last sign of life that a mount can depend on
     decided_at_ms: float = 0.0  # the last change of anything a verdict depends on
+    pause_ms: float = 0.0  # the longest one after which the page's code has repeated a request that had failed
 
     @property
     def is_visible(self) -> bool:

@@ -29,6 +29,9 @@ class Limits:
     idle_ms: float = 2_000  # nothing relevant at all: nobody is going to mount anything any more
 
 
+BACK_OFF = 2.5  # how much longer the next pause of a page that repeats a request may be: twice, with some chance in it
+
+
 class Outcome(StrEnum):
     """How a mount ended."""
 
@@ -177,14 +180,20 @@ def _ruling(mount: Mount, limits: Limits) -> tuple[float, Outcome, Reason]:
     if failure is not None:
         # A failure just before the time limit has its quiet period too: a page that tries again is no failure.
         latest_ms = max(deadline_ms, mount.decided_at_ms + limits.quiet_ms)
-        return min(max(since_ms + limits.quiet_ms, mount.busy_until_ms), latest_ms), Outcome.FAILED, failure
+        quiet_ms = max(limits.quiet_ms, _next_pause_ms(mount))
+        return min(max(since_ms + quiet_ms, mount.busy_until_ms), latest_ms), Outcome.FAILED, failure
     if is_whole(mount):
         return _stable_at_ms(mount, limits), Outcome.MOUNTED, Reason.NONE
     missing = missing_of(mount)
-    due_ms = max(since_ms + limits.idle_ms, mount.busy_until_ms)
+    due_ms = max(since_ms + max(limits.idle_ms, _next_pause_ms(mount)), mount.busy_until_ms)
     if missing in SHOWN_BY_SILENCE and mount.has_loaded and due_ms < deadline_ms:
         return due_ms, Outcome.FAILED, missing
     return deadline_ms, Outcome.TIMEOUT, missing
+
+
+def _next_pause_ms(mount: Mount) -> float:
+    """For how long a page that repeats what fails may be silent before it does so again: pauses double, as a rule."""
+    return mount.pause_ms * BACK_OFF
 
 
 def _stable_at_ms(mount: Mount, limits: Limits) -> float:

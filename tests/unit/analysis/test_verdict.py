@@ -566,6 +566,24 @@ def test_a_click_reopens_a_verdict() -> None:
     assert verdict_of(failed).decided_at_ms == len(entries(failed)) + 5_000 + LIMITS.quiet_ms
 
 
+def test_a_page_that_repeats_what_failed_is_given_the_time_to_do_so_again() -> None:
+    """Twice the pause that it took before, and a little; a page that does not repeat has the usual quiet period."""
+    once = [*page_with_loader(), *session_refused(503)]
+    twice = [*once, pause(700), *session_refused(503, "r5")]
+    assert verdict_of(once).decided_at_ms == len(entries(once)) + LIMITS.quiet_ms
+    assert 2 * 700 < verdict_of(twice).decided_at_ms - verdict_of(twice).fact_at_ms < 3 * 700
+    served = [
+        *exchange("r7", SESSION, **secret_read()),
+        *element_shown(),
+        *hosted_boot(),
+        *verification(),
+        *conversation(),
+    ]
+    assert verdict_of(twice, pause(1_400), served).outcome is MOUNTED
+    other = [*once, pause(700), *exchange("r5", "https://app.test/api/profile")]
+    assert verdict_of(other).decided_at_ms <= len(entries(other)) + 700 + LIMITS.quiet_ms
+
+
 def test_the_time_limit_counts_from_the_last_action() -> None:
     """A click on a page that waits begins a new wait."""
     waiting = [*never_answered(), pause(10_000), action_taken()]
