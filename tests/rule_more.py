@@ -1390,7 +1390,7 @@ MORE: dict[str, tuple[Steps, str]] = {
     "a policy against an own backend that works": ([*custom(), policy_violated("connect-src", CUSTOM)], ""),
     "a policy against a picture of the backend's": (
         custom(backend=[*custom_call()[:1], policy_violated("img-src", CUSTOM)]),
-        "custom-fetch-without-answer",
+        "",
     ),
     "a policy against an own backend that refused": (
         custom(backend=[*custom_call(500), policy_violated("connect-src", CUSTOM)]),
@@ -1688,6 +1688,32 @@ MORE: dict[str, tuple[Steps, str]] = {
         ),
         "app-request-failed element-never-rendered",
     ),
+    "a refusal, and an error that names its status": (
+        idle(other("https://app.test/api/x", *answered("o1", 403), kind="fetch"), page_error("HTTP 403", "Error")),
+        "app-request-failed element-never-rendered",
+    ),
+    "a refusal, and an error that names another status": (
+        idle(other("https://app.test/api/x", *answered("o1", 500), kind="fetch"), page_error("HTTP 403", "Error")),
+        "element-never-rendered",
+    ),
+    "a good answer in between, and an error of something else": (
+        [*asked_at(201, answered("r3"))[:-1], rejection(message="cfg is undefined")],
+        "secret-callback-threw",
+    ),
+    "a good answer without a secret, and an error about that": (
+        [
+            *asked_at(201, answered("r3"))[:-1],
+            rejection(message="Cannot read properties of undefined (reading 'value')"),
+        ],
+        "session-without-secret~ secret-callback-threw",
+    ),
+    "a request that fails, and an error with a number": (
+        idle(
+            other("https://app.test/api/x", request_failed("o1", "net::ERR_CONNECTION_REFUSED"), kind="fetch"),
+            page_error("Error 10", "Error"),
+        ),
+        "element-never-rendered",
+    ),
     "a failed request, and an error of something else": (
         idle(
             other("https://app.test/api/x", *answered("o1", 500), kind="fetch"),
@@ -1718,16 +1744,16 @@ MORE: dict[str, tuple[Steps, str]] = {
         "option-of-wrong-type",
     ),
     "an icon of the header": (rejected_options(INVALID + "header.leftAction.icon"), "header-shape-wrong"),
-    "a call that the page never makes": (custom(backend=[frame_call()]), "custom-fetch-without-answer"),
+    "a call that the page has not made yet": (custom(backend=[frame_call()]), ""),
+    "a call that fails, and a picture that policy forbids": (
+        custom(backend=[frame_call(), policy_violated("img-src", CUSTOM), call_answered(error_message="no user")]),
+        "custom-fetch-without-answer",
+    ),
     "a call that is under way": (custom(backend=[frame_call(), asked("r6", CUSTOM)]), "backend-unanswered"),
     "a call that the page has not had the time to make": ([*custom(), pause(19_900), frame_call("f2")], ""),
     "a call that is refused, and told to the frame": (
         custom(backend=[frame_call(), asked("r6", CUSTOM), *answered("r6", 500), call_answered(error_message="500")]),
         "custom-backend-failing",
-    ),
-    "a call that the page has just been asked for": (
-        [*custom(backend=[]), frame_call(), unmount(), shadow_changed(STYLE, data_loaded=True)],
-        "",
     ),
     "a call that the person broke off": (
         custom(backend=[frame_call(), call_answered(error_name="AbortError", error_message="aborted")]),

@@ -336,5 +336,5 @@ def asked_at(started_ms: float, *end: Event | Steps, url: str = "https://app.tes
         iframe_loaded(),
         *end,
         resource_timed(url, started_ms, 260),
-        rejection(message="no"),
+        rejection(message="that is not valid JSON"),
     )

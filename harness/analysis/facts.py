@@ -102,7 +102,6 @@ class FrameCall:
     """A call to the custom backend that the frame has the page make, and what the page's code says of it."""
 
     asked_seq: int
-    asked_at_ms: float
     answered_seq: int = 0  # 0 while unanswered
     error: str = ""
 

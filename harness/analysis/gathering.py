@@ -5,6 +5,7 @@ In: entries, and the judgement of them. Out: `Facts`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 from harness.analysis.exchanges import Exchange, exchanges_of, is_telemetry
@@ -61,6 +62,9 @@ from harness.model.events import (
 )
 from harness.model.results import OtherEmbed
 from harness.model.timeline import Entry
+
+# What functions throw that find no secret in an answer.
+WANT_OF_DATA = re.compile(r"JSON|secret|token|reading '|fetch|network|status", re.IGNORECASE)
 
 
 def facts_of(
@@ -262,7 +266,6 @@ def _frame_calls(
             calls.append(
                 FrameCall(
                     asked_seq=asked.seq,
-                    asked_at_ms=asked.at_ms,
                     answered_seq=answer.seq if answer else 0,
                     error=error,
                 )
@@ -275,7 +278,7 @@ def _sessions(
 ) -> tuple[SessionCall, ...]:
     """The page's requests for a secret. `asked`: the ids of those that it made between the frame's question and its answer."""
     handed = {handover.digest for handover in handovers if handover.digest}
-    is_unserved = bool(handovers) and handovers[-1].answered_seq > 0 and not handovers[-1].is_real
+    is_unserved = bool(handovers) and _is_for_want_of_data(handovers[-1])
     calls = []
     for x in exchanges:
         is_carrier = has_secret(x) or (x.body is not None and not handed.isdisjoint(x.body.string_digests))
@@ -295,6 +298,12 @@ def _sessions(
         calls.append(SessionCall(exchange=x, is_named=is_named, has_secret=is_carrier, is_refused=is_refused))
     named = [call for call in calls if call.is_named]
     return tuple(named or calls)
+
+
+def _is_for_want_of_data(handover: Handover) -> bool:
+    """Whether the page answered the frame with something that a bad answer of its own server explains."""
+    is_told = handover.answered_seq > 0 and not handover.is_real
+    return is_told and (not handover.error or WANT_OF_DATA.search(handover.error) is not None)
 
 
 def _is_before_any(exchange: Exchange, mount: Mount, handovers: tuple[Handover, ...]) -> bool:

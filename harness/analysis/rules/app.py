@@ -27,9 +27,7 @@ SANDBOXED = r"Blocked script execution in .*sandboxed"
 NO_MODULE = r"Failed to load module script|Loading module from .* was blocked because of a disallowed MIME type"
 # What is thrown when a request fails on its way, and when its answer is not what was expected; as each engine says it.
 UNFETCHED = re.compile(r"Failed to fetch|NetworkError when attempting|Load failed|Network Error", re.IGNORECASE)
-UNREADABLE = re.compile(
-    r"is not valid JSON|JSON\.parse:|Unexpected (end of JSON|token '?<)|status(Code| code)?:? ?[45]\d\d", re.IGNORECASE
-)
+UNREADABLE = re.compile(r"is not valid JSON|JSON\.parse:|Unexpected (end of JSON|token '?<)", re.IGNORECASE)
 
 
 def page_scripts_disabled(facts: Facts) -> Iterator[Found]:
@@ -70,7 +68,7 @@ def app_request_failed(facts: Facts) -> Iterator[Found]:
         if UNFETCHED.search(text):
             asked = [x for x in asked if x.failure]
         elif not UNREADABLE.search(text):
-            continue
+            asked = [x for x in asked if x.status >= 400 and str(x.status) in text]
         # What policy forbids never gets to the network; all that is left of it is the violation.
         stopped = [s for s in facts.violations if s.event.directive.startswith(("connect-src", "default-src"))]
         stopped = [s for s in stopped if UNFETCHED.search(text) and not is_telemetry(s.event.blocked_url)]

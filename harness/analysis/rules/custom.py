@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from harness.analysis.facts import Facts, evidence_of, is_same_target
+from harness.analysis.rules.app import besides
 from harness.analysis.rules.backend import NO_THREAD, answered, answered_by_page, call_rule, failed_call
 from harness.analysis.rules.network import (
     Obstacle,
@@ -32,7 +33,6 @@ from harness.analysis.rules.rule import (
 )
 
 GIVEN_UP = re.compile(r"abort", re.IGNORECASE)  # by the frame, or by the person
-SILENT_MS = 1_500  # in which a page makes the request that it was asked to make
 
 
 def custom_backend_unauthorized(facts: Facts) -> Iterator[Found]:
@@ -112,14 +112,10 @@ def custom_fetch_without_answer(facts: Facts) -> Iterator[Found]:
     if last is None or facts.outcome is None or facts.failed_call is not None or stopped or GIVEN_UP.search(last.error):
         return
     if last.error:
+        said, lines = besides(facts)
         yield Found(
-            summary=f"the page told the frame that its call failed with {on_one_line(last.error, 160)!r}; no request did",
-            evidence=(last.asked_seq, last.answered_seq),
-        )
-    elif not last.answered_seq and not facts.calls and facts.decided_at_ms - last.asked_at_ms >= SILENT_MS:
-        yield Found(
-            summary="the frame asked the page to call the backend: the page made no request, and gave no answer",
-            evidence=(last.asked_seq,),
+            summary=f"the page told the frame that its call failed with {on_one_line(last.error, 160)!r}{said or '; no request did'}",
+            evidence=(last.asked_seq, last.answered_seq, *lines),
         )
 
 
@@ -224,7 +220,7 @@ RULES = (
         id="custom-fetch-without-answer",
         title="The page's own api.fetch gives no answer",
         cause="In custom mode the page makes the calls of the frame, with `api.fetch` of the options when there is one. This one throws, "
-        "returns nothing, or waits for a token that never comes.",
+        "or returns nothing.",
         remedy="Return the Response of fetch from it, always; pass method, headers and body on.",
         finds=custom_fetch_without_answer,
         confidence=Confidence.LIKELY,
