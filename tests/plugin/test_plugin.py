@@ -121,7 +121,7 @@ def test_an_unknown_entry_lists_those_there_are(tmp_path: Path) -> None:
 
 
 def test_playwrights_own_fixtures_go_on_to_work(tmp_path: Path) -> None:
-    """`page` is of the same browser, and `expect` asserts about its locators; what a device or a mark says of a context holds for visits."""
+    """`page` is of the same browser, `expect` knows its locators, and visits are what a device or a mark says."""
     test = """
 import pytest
 from harness import expect
