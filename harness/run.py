@@ -286,8 +286,9 @@ class Visit:
             raise MountFailed(render_failure(result, bundle=self.folder_shown, expected="expected a widget to talk to"))
 
     def wait_until_decided(self) -> VisitResult:
-        """Return the result as soon as the mount is decided, and take the screenshots of that moment."""
+        """Return the result as soon as the mount, and that of every other chat of the page, is decided; take the screenshots then."""
         self.embed.wait_until_decided()
+        self.embed.wait_for_others()
         result = self.result()
         if not self._screenshots and self._wants(self._keep.screenshot, result):
             self._take_screenshots()

@@ -184,7 +184,7 @@ MORE: dict[str, tuple[Steps, str]] = {
     ),
     "two secrets for two widgets": (
         [*hosted(), *exchange("r9", SESSION, **secret_read("digest-b")), element_connected(2), shadow_changed(embed=2)],
-        "",
+        "another-embed-failed",
     ),
     "a secret that the page changes on its way": (
         [

@@ -47,6 +47,7 @@ from rule_steps import (
 from harness.analysis.facts import Facts
 from harness.analysis.gathering import facts_of
 from harness.analysis.prefetch import prefetch_of
+from harness.analysis.result import others_of
 from harness.analysis.rules import RULES
 from harness.analysis.rules.rule import Rule
 from harness.analysis.verdict import Limits, judge
@@ -189,6 +190,7 @@ INSTEAD: dict[str, str] = {
 # Rules that conclude from what is missing, or from how things stand: they wait until the mount is decided.
 WAIT = frozenset(
     [
+        "another-embed-failed",
         "backend-unanswered",
         "container-hidden",
         "element-clipped",
@@ -292,16 +294,20 @@ class Case:
 def facts(steps: Steps) -> Facts:
     """Return the facts of a visit after which nothing happens any more."""
     lines = entries(steps, pause(20_000), visit_ended())
-    verdict = judge(lines, Limits()).verdict
+    judgement = judge(lines, Limits())
+    verdict = judgement.verdict
     assert verdict is not None
-    return facts_of(lines, mount=verdict.mount, verdict=verdict, prefetch=prefetch_of(lines, verdict.mount.embed))
+    prefetch = prefetch_of(lines, verdict.mount.embed)
+    others = tuple(other for other in others_of(lines, judgement) if other.reason != verdict.reason)
+    return facts_of(lines, mount=verdict.mount, verdict=verdict, prefetch=prefetch, others=others)
 
 
 def undecided_facts(steps: Steps) -> Facts:
     """Return the facts of a visit that goes on."""
     lines = entries(steps)
-    mount = judge(lines, Limits()).mount
-    return facts_of(lines, mount=mount, verdict=None, prefetch=prefetch_of(lines, mount.embed))
+    judgement = judge(lines, Limits())
+    mount, others = judgement.mount, others_of(lines, judgement)
+    return facts_of(lines, mount=mount, verdict=None, prefetch=prefetch_of(lines, mount.embed), others=others)
 
 
 def told_by(rule: Rule, of: Facts) -> str:

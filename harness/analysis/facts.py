@@ -35,6 +35,7 @@ from harness.model.events import (
     ShadowChanged,
     WidgetEvent,
 )
+from harness.model.results import OtherEmbed
 
 LOADER_URL = "https://cdn.platform.openai.com/deployments/chatkit/chatkit.js"
 CDN_HOST = "cdn.platform.openai.com"
@@ -191,6 +192,9 @@ class Facts:
     violations: tuple[Seen[PolicyViolated], ...]  # enforced ones
     blocked: tuple[Seen[RequestBlocked], ...]
     crashes: tuple[Seen[PageCrashed], ...]
+    others: tuple[
+        OtherEmbed, ...
+    ]  # the verdicts on other embeds of the page, where they are not that of the judged one
     acted_seq: int  # of the harness's last action on the page; 0 when there was none
 
     @property

@@ -57,10 +57,18 @@ from harness.model.events import (
     VisitStarted,
     WidgetEvent,
 )
+from harness.model.results import OtherEmbed
 from harness.model.timeline import Entry
 
 
-def facts_of(entries: tuple[Entry, ...], *, mount: Mount, verdict: Verdict | None, prefetch: PrefetchReport) -> Facts:
+def facts_of(
+    entries: tuple[Entry, ...],
+    *,
+    mount: Mount,
+    verdict: Verdict | None,
+    prefetch: PrefetchReport,
+    others: tuple[OtherEmbed, ...] = (),
+) -> Facts:
     """Return the facts of a visit. What happened after a mount had failed does not count."""
     told = _told(entries, verdict)
     start_seq = _page_start(told)
@@ -115,6 +123,7 @@ def facts_of(entries: tuple[Entry, ...], *, mount: Mount, verdict: Verdict | Non
         violations=tuple(s for s in _seen(of_page, PolicyViolated) if s.event.is_enforced),
         blocked=_seen(of_page, RequestBlocked),
         crashes=_seen(of_page, PageCrashed),
+        others=others,
         acted_seq=max((s.seq for s in _seen(of_page, ActionTaken)), default=0),
     )
 

@@ -121,6 +121,7 @@ def facts_of_hop(hop: Hop) -> Facts:
         violations=(),
         blocked=(),
         crashes=(),
+        others=(),
         acted_seq=0,
     )
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TypeVar
 from urllib.parse import urljoin
 
 from harness.analysis import exchanges as network
 from harness.analysis.answers import CALLS, with_answers
 from harness.analysis.exchanges import Exchange
 from harness.analysis.roles import is_frame_document, is_verification
-from harness.analysis.signals import is_ours, signals_of
-from harness.analysis.state import Backend, EmbedId, Milestone, Mount, Reached, Verification
+from harness.analysis.signals import WRAPPER, is_ours, signals_of
+from harness.analysis.state import Backend, EmbedId, Milestone, Mount, Reached, Verification, is_in_sight
 from harness.analysis.tracks import ELEMENT, FRAME, SCRIPT, SESSION, Element, Frame, Session, Signal
 from harness.model.events import (
     ActionTaken,
@@ -43,12 +44,13 @@ from harness.model.timeline import Entry
 # What the frame waits for before it goes on; it asks for the metadata before every backend call in hosted mode.
 AWAITED = ("onGetClientSecret", "onAddMetadataToRequest")
 NOBODY_ANSWERS = (Element.MOVED, Element.REMOVED, Element.DISCONNECTED)
+E = TypeVar("E")
 MOST_REMEMBERED = 50  # answers and requests that nobody has asked about yet
 
 
-def mount_of(entries: Iterable[Entry], *, session_endpoint: str = "") -> Mount:
+def mount_of(entries: Iterable[Entry], *, session_endpoint: str = "", wanted: EmbedId | None = None) -> Mount:
     """Return the mount a timeline ends in."""
-    mount = Mount(session_endpoint=session_endpoint)
+    mount = Mount(session_endpoint=session_endpoint, wanted=wanted)
     for entry in entries:
         mount = advance(mount, entry)
     return mount
@@ -56,21 +58,24 @@ def mount_of(entries: Iterable[Entry], *, session_endpoint: str = "") -> Mount:
 
 def advance(mount: Mount, entry: Entry) -> Mount:
     """Return the mount after one more timeline entry."""
-    other = _other_embed(mount, entry.event)
-    if other is not None:
-        return _set_aside(mount, other, entry)
+    about = _embed_of(mount, entry.event)
+    if about is not None and about != (mount.wanted or mount.embed):
+        mount = _set_aside(mount, about, entry)
+        return _with_the_one_to_see(mount, entry)
     before = mount
     mount = _remember(mount, entry)
+    if mount.embed is not None and (about == mount.embed or mount.embed != before.embed):
+        mount = replace(mount, said=(*mount.said, entry))
     for signal in signals_of(before, mount, entry):
         mount = apply(mount, signal, entry)
     mount = with_answers(mount, entry)
     if _is_activity(before, mount, entry):
         mount = replace(mount, active_at_ms=entry.at_ms)
-    if mount.element is Element.DISCONNECTED and mount.others:
+    if mount.element is Element.DISCONNECTED and mount.others and mount.wanted is None:
         mount = _with_next_embed(mount)
     if _deciding(before) != _deciding(mount):
         mount = replace(mount, decided_at_ms=entry.at_ms)
-    return mount
+    return _with_the_one_to_see(mount, entry)
 
 
 def apply(mount: Mount, signal: Signal, entry: Entry) -> Mount:
@@ -148,7 +153,10 @@ def _remember(mount: Mount, entry: Entry) -> Mount:
         case RequestStarted(is_navigation=True, is_top_frame=True):
             # The probe's first words can come later than the new page's first requests, so the request is what resets.
             fresh = Mount(
-                session_endpoint=mount.session_endpoint, opened_at_ms=mount.opened_at_ms, decided_at_ms=entry.at_ms
+                session_endpoint=mount.session_endpoint,
+                wanted=mount.wanted,
+                opened_at_ms=mount.opened_at_ms,
+                decided_at_ms=entry.at_ms,
             )
             return replace(fresh, kept=_kept(fresh, entry))
         case DocumentStarted():
@@ -241,6 +249,8 @@ def _ended(mount: Mount, entry: Entry) -> tuple[Exchange, ...]:
 
 def _is_new_embed(mount: Mount, event: ElementConnected) -> bool:
     """Whether this element is judged from now on. The same one put back is none: it is dead, or nothing happened to it."""
+    if mount.wanted is not None:
+        return mount.embed is None and mount.wanted == (event.document, event.embed)
     return mount.embed is None or (mount.element is Element.DISCONNECTED and not is_ours(mount, event))
 
 
@@ -258,6 +268,7 @@ def _with_embed(mount: Mount, embed: EmbedId) -> Mount:
         frame=Frame.ABSENT,
         verification=Verification.UNSEEN,
         backend=Backend.UNSEEN,
+        said=(),
         shadow=None,
         box=None,
         asked={},
@@ -280,8 +291,8 @@ def _session_for_the_next(mount: Mount) -> Session:
     return Session.FETCHED if Signal.SECRET_FETCHED in mount.last_signal else Session.NONE
 
 
-def _other_embed(mount: Mount, event: Event) -> EmbedId | None:
-    """The embed that an event is about when it is not the one that is judged."""
+def _embed_of(mount: Mount, event: Event) -> EmbedId | None:
+    """The embed of the page that an event is about; None when it is about none, or one that is to be judged from now on."""
     match event:
         case ElementConnected() if event.document not in mount.documents or _is_new_embed(mount, event):
             return None
@@ -289,11 +300,13 @@ def _other_embed(mount: Mount, event: Event) -> EmbedId | None:
             embed = (event.document, event.embed)
         case FrameMessage(direction="to_host") if event.embed:
             embed = (event.document, event.embed)
-        case FrameMessage(direction="to_frame") if event.nonce not in mount.asked:
+        case FrameMessage(direction="to_frame") if event.nonce in mount.asked:
+            return mount.embed
+        case FrameMessage(direction="to_frame"):
             return next((e for e, said in mount.others.items() if any(_asks(x.event, event.nonce) for x in said)), None)
         case _:
             return None
-    return embed if mount.embed is not None and embed != mount.embed and embed[0] in mount.documents else None
+    return embed if (mount.wanted or mount.embed) is not None and embed[0] in mount.documents else None
 
 
 def _asks(event: Event, nonce: str) -> bool:
@@ -310,15 +323,48 @@ def _set_aside(mount: Mount, embed: EmbedId, entry: Entry) -> Mount:
     return replace(mount, others={**others, embed: (*mount.others.get(embed, ()), entry)})
 
 
+def _with_the_one_to_see(mount: Mount, entry: Entry) -> Mount:
+    """The mount of another embed, when the judged one is a spare: without options, or hidden, while that one is in use."""
+    if not mount.others or mount.embed is None or mount.wanted is not None:
+        return mount
+    other = next((other for other, said in mount.others.items() if _is_in_use(said) and _is_spare(mount, said)), None)
+    if other is None:
+        return mount
+    spare, said = mount.embed, mount.said
+    mount = _with_embed_of(mount, other)
+    return replace(mount, others={spare: said, **mount.others}, active_at_ms=entry.at_ms, decided_at_ms=entry.at_ms)
+
+
+def _is_in_use(said: tuple[Entry, ...]) -> bool:
+    shadow = _last(said, ShadowChanged)
+    return shadow is not None and WRAPPER in shadow.children
+
+
+def _is_spare(mount: Mount, said_of_other: tuple[Entry, ...]) -> bool:
+    if mount.element in (Element.ABSENT, Element.CONNECTED, Element.UPGRADED):
+        return True
+    other = _last(said_of_other, BoxChanged)
+    return mount.box is not None and not is_in_sight(mount.box) and other is not None and is_in_sight(other)
+
+
+def _last(said: tuple[Entry, ...], kind: type[E]) -> E | None:
+    return next((x.event for x in reversed(said) if isinstance(x.event, kind)), None)
+
+
 def _with_next_embed(mount: Mount) -> Mount:
     """The mount of the embed that was spoken of last, now that the judged one is gone."""
-    embed, said = list(mount.others.items())[-1]
+    return _with_embed_of(mount, list(mount.others)[-1])
+
+
+def _with_embed_of(mount: Mount, embed: EmbedId) -> Mount:
+    """The mount of one of the others, as all that was said of it has it."""
     active_at_ms = mount.active_at_ms
     others = {other: about for other, about in mount.others.items() if other != embed}
-    mount = replace(_with_embed(mount, embed), others=others)
+    said = mount.others[embed]
+    mount = replace(_with_embed(mount, embed), others={})
     for entry in said:
         mount = advance(mount, entry)
-    return replace(mount, active_at_ms=active_at_ms)
+    return replace(mount, others=others, active_at_ms=active_at_ms)
 
 
 # --- time ---------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from enum import StrEnum
 from harness.analysis.exchanges import Exchange, exchanges_of
 from harness.analysis.roles import has_secret, is_page_document
 from harness.analysis.state import EmbedId
-from harness.model.events import ElementConnected, FrameMessage, RequestStarted, ResourceTimed
+from harness.model.events import ElementConnected, ElementDisconnected, FrameMessage, RequestStarted, ResourceTimed
 from harness.model.timeline import Entry
 
 
@@ -50,6 +50,7 @@ class _Story:
     renewals: tuple[Exchange, ...]  # the same, after the frame asked with a secret in its hand
     earlier: tuple[Exchange, ...]  # the same of pages before this one
     used: tuple[str, ...]  # digests of what the frame was handed, in order
+    waiting: int  # other embeds of the page that were handed no secret yet: one of those seen may be theirs
     page_exchanges: tuple[Exchange, ...]
     timings: tuple[ResourceTimed, ...]
 
@@ -66,7 +67,7 @@ def prefetch_of(entries: Iterable[Entry], embed: EmbedId | None = None) -> Prefe
         return _report(story, Prefetch.NEVER, None)
     outcome = _timing(story, carrier)
     sessions = {x.body.secret_digest for x in (wasted if story.used else story.carriers[1:]) if x.body is not None}
-    if not sessions - {carrier.body.secret_digest if carrier.body else ""}:
+    if len(sessions - {carrier.body.secret_digest if carrier.body else ""}) <= story.waiting:
         return _report(story, outcome, carrier)
     if wasted and outcome is Prefetch.ON_DEMAND and _timing(story, wasted[0]) is not Prefetch.ON_DEMAND:
         return _report(story, Prefetch.NOT_USED, wasted[0])
@@ -97,9 +98,29 @@ def _story_of(entries: tuple[Entry, ...], embed: EmbedId | None) -> _Story:
         renewals=tuple(x for x in mine if renewed_seq <= x.seq < end_seq),
         earlier=tuple(x for x in mine if x.seq < page_seq),
         used=used,
+        waiting=_waiting(of_page, connected, theirs),
         page_exchanges=exchanges_of(of_page),
         timings=tuple(e.event for e in of_page if isinstance(e.event, ResourceTimed)),
     )
+
+
+def _waiting(of_page: list[Entry], connected: Entry | None, answerable: set[str]) -> int:
+    """How many other embeds stand in the page and were not handed a secret yet."""
+    there: set[EmbedId] = set()
+    answered = {
+        e.event.nonce for e in of_page if isinstance(e.event, FrameMessage) and e.event.value_digest
+    } & answerable
+    for entry in of_page:
+        match entry.event:
+            case ElementConnected(document=document, embed=embed) if entry is not connected:
+                there.add((document, embed))
+            case ElementDisconnected(document=document, embed=embed):
+                there.discard((document, embed))
+            case FrameMessage(document=document, embed=embed, nonce=nonce) if nonce in answered:
+                there.discard((document, embed))
+            case _:
+                pass
+    return len(there)
 
 
 def _page_of(entries: tuple[Entry, ...], connected: Entry | None) -> tuple[int, float]:

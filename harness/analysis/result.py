@@ -15,7 +15,7 @@ from harness.analysis.prefetch import prefetch_of
 from harness.analysis.roles import is_frame_document, is_loader, is_verification, lacks_secret
 from harness.analysis.state import Backend, Milestone, Mount
 from harness.analysis.tracks import Script, Session
-from harness.analysis.verdict import Judgement, Limits, Reason, judge
+from harness.analysis.verdict import Judgement, Limits, Outcome, Reason, judge, judge_others
 from harness.model.events import (
     BodyRead,
     FaultInjected,
@@ -26,7 +26,7 @@ from harness.model.events import (
     VisitStarted,
     WidgetEvent,
 )
-from harness.model.results import MilestoneReached, VisitResult
+from harness.model.results import MilestoneReached, OtherEmbed, VisitResult
 from harness.model.texts import one_line, visible, with_texts
 from harness.model.timeline import Entry
 
@@ -59,7 +59,9 @@ def result_of(
     exchanges = exchanges_of(entries)
     reason = verdict.reason if verdict else Reason.UNDECIDED
     console = console_of(entries, console_allow)
-    facts = facts_of(entries, mount=mount, verdict=verdict, prefetch=prefetch)
+    others = others_of(entries, judgement)
+    different = tuple(other for other in others if other.reason != reason)
+    facts = facts_of(entries, mount=mount, verdict=verdict, prefetch=prefetch, others=different)
     last, following = mount.last_milestone, mount.next_milestone
     result = VisitResult(
         project=start.project,
@@ -95,10 +97,32 @@ def result_of(
         secret_ended_page_ms=prefetch.response_ended_page_ms,
         secret_url=prefetch.url,
         console=console,
-        facts=_facts(entries, exchanges, mount, is_in_url=prefetch.is_in_url),
+        facts=_facts(entries, exchanges, mount, different, is_in_url=prefetch.is_in_url),
         findings=diagnose(facts, console, entries),
+        others=others,
     )
     return with_texts(result, visible)
+
+
+def others_of(entries: tuple[Entry, ...], judgement: Judgement) -> tuple[OtherEmbed, ...]:
+    """Return the verdicts on the page's other embeds that have got their options."""
+    return tuple(_other(entries, other) for other in judge_others(entries, judgement))
+
+
+def _other(entries: tuple[Entry, ...], judgement: Judgement) -> OtherEmbed:
+    """The verdict on another embed of the page, and the cause that it would have had alone."""
+    verdict = judgement.verdict
+    mount = verdict.mount if verdict else judgement.mount
+    facts = facts_of(entries, mount=mount, verdict=verdict, prefetch=prefetch_of(entries, mount.embed))
+    reason = verdict.reason if verdict else Reason.UNDECIDED
+    told = tuple(e for e in entries if verdict is None or e.at_ms <= verdict.decided_at_ms)
+    return OtherEmbed(
+        seq=facts.embed.connected[0] if facts.embed else 0,
+        outcome=verdict.outcome.value if verdict else "undecided",
+        reason=reason.value,
+        explanation=explain(reason, mount, exchanges_of(told), told),
+        cause=next((finding for finding in diagnose(facts, (), entries) if finding.role == "cause"), None),
+    )
 
 
 def _milestones(mount: Mount) -> tuple[MilestoneReached, ...]:
@@ -273,10 +297,19 @@ def _is_any(_name: str, message: str) -> bool:
 
 
 def _facts(
-    entries: tuple[Entry, ...], exchanges: tuple[Exchange, ...], mount: Mount, *, is_in_url: bool
+    entries: tuple[Entry, ...],
+    exchanges: tuple[Exchange, ...],
+    mount: Mount,
+    others: tuple[OtherEmbed, ...],
+    *,
+    is_in_url: bool,
 ) -> tuple[str, ...]:
     """The lines worth reading first: failed exchanges, ChatKit's errors, uncaught errors, mock answers, blocked requests."""
-    facts: list[tuple[int, str]] = []
+    facts = [
+        (other.seq, "another <openai-chatkit> of the page mounted")
+        for other in others
+        if other.outcome == Outcome.MOUNTED
+    ]
     for x in exchanges:
         if (x.failure or x.status >= 400) and x.is_relevant and not x.is_aborted:
             facts.append((x.failure_seq or x.seq, _told(x)))

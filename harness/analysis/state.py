@@ -75,9 +75,14 @@ class Reached:
     seq: int
 
 
+def is_in_sight(box: BoxChanged) -> bool:
+    """Whether a person could see this box."""
+    return box.is_rendered and box.is_reachable and box.width_px > 0 and box.height_px > 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """The state of one embed of the current page. Other embeds are set aside until this one is taken out."""
+    """The state of one embed of the current page. Others are set aside until this one is taken out, or turns out to be a spare."""
 
     script: Script = Script.ABSENT
     element: Element = Element.ABSENT
@@ -88,6 +93,10 @@ class Mount:
     milestones: dict[Milestone, Reached] = field(default_factory=dict)
     last_signal: dict[Signal, int] = field(default_factory=dict)  # seq of the newest entry that meant it
     embed: EmbedId | None = None
+    wanted: EmbedId | None = (
+        None  # the one to judge whatever happens; None: the first that the page does something with
+    )
+    said: tuple[Entry, ...] = ()  # of the judged one
     others: dict[EmbedId, tuple[Entry, ...]] = field(default_factory=dict)  # what was said of the page's other embeds
     top_document: str = ""
     documents: dict[str, str] = field(default_factory=dict)  # URLs of the current page's, as far as they spoke
@@ -113,8 +122,7 @@ class Mount:
     @property
     def is_visible(self) -> bool:
         """Whether the element has a box that a person could see."""
-        box = self.box
-        return box is not None and box.is_rendered and box.is_reachable and box.width_px > 0 and box.height_px > 0
+        return self.box is not None and is_in_sight(self.box)
 
     @property
     def needs_no_secret(self) -> bool:

@@ -5,15 +5,17 @@ In: entries and limits. Out: a `Verdict`, as soon as the facts allow one. The cl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from harness.analysis.mount import advance
-from harness.analysis.state import Backend, Milestone, Mount, Reached, Verification
+from harness.analysis.state import Backend, EmbedId, Milestone, Mount, Reached, Verification
 from harness.analysis.tracks import Element, Frame, Script, Session, Signal
 from harness.model.events import ActionTaken, CaughtUp, Navigated, VisitEnded, VisitStarted
 from harness.model.timeline import Entry
+
+MOST_OTHERS = 8  # embeds of one page that are judged beside the first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,13 +139,32 @@ def settle(judgement: Judgement, now_ms: float) -> Judgement:
 
 
 def judge(
-    entries: Iterable[Entry], limits: Limits, *, session_endpoint: str = "", now_ms: float | None = None
+    entries: Iterable[Entry],
+    limits: Limits,
+    *,
+    session_endpoint: str = "",
+    wanted: EmbedId | None = None,
+    now_ms: float | None = None,
 ) -> Judgement:
-    """Return the judgement of a timeline, as the live wait would have passed it. `now_ms`: when it is not over yet."""
-    judgement = Judgement(limits=limits, mount=Mount(session_endpoint=session_endpoint))
+    """Return the judgement of a timeline, as the live wait would have passed it.
+
+    `wanted`: the embed to judge, in place of the first that the page does something with. `now_ms`: when it is not over yet.
+    """
+    judgement = Judgement(limits=limits, mount=Mount(session_endpoint=session_endpoint, wanted=wanted))
     for entry in entries:
         judgement = follow(judgement, entry)
     return judgement if now_ms is None else settle(judgement, now_ms)
+
+
+def judge_others(entries: Sequence[Entry], judgement: Judgement) -> tuple[Judgement, ...]:
+    """Return the judgements of the page's other embeds that have got their options, each by itself.
+
+    What two embeds did alike on the network cannot be told apart, and counts for both.
+    """
+    endpoint, limits = judgement.mount.session_endpoint, judgement.limits
+    others = list(judgement.mount.others)[:MOST_OTHERS]
+    judged = (judge(entries, limits, session_endpoint=endpoint, wanted=other) for other in others)
+    return tuple(one for one in judged if Milestone.OPTIONS_ACCEPTED in one.mount.milestones)
 
 
 def _ruling(mount: Mount, limits: Limits) -> tuple[float, Outcome, Reason]:

@@ -11,7 +11,7 @@ from playwright.sync_api import Error, Locator, Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from harness.analysis.state import Mount
-from harness.analysis.verdict import Judgement, Limits, follow, settle
+from harness.analysis.verdict import Judgement, Limits, follow, judge_others, settle
 from harness.drive.waiting import Waiter
 from harness.errors import EnvironmentFailure, HarnessError, PageError
 from harness.model.events import ActionTaken, CaughtUp, HarnessFault, Navigated, PageCrashed, ResponseReceived
@@ -86,6 +86,20 @@ class Embed:
             if self._judgement.verdict is not None:
                 return self._judgement
             remaining_ms = self._judgement.due_ms - self.timeline.now_ms
+            if remaining_ms > 0:
+                self._waiter.wait(remaining_ms)
+            else:
+                self.catch_up()
+
+    def wait_for_others(self) -> None:
+        """Return when the page's other embeds that have got their options are decided too; at the latest when their time is over."""
+        while not self.page.is_closed() and not self.is_crashed:
+            self._read_bodies()
+            judgement, entries = self.judged()
+            due_ms = [other.due_ms for other in judge_others(entries, judgement) if other.verdict is None]
+            if not due_ms:
+                return
+            remaining_ms = min(due_ms) - self.timeline.now_ms
             if remaining_ms > 0:
                 self._waiter.wait(remaining_ms)
             else:

@@ -51,6 +51,17 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OtherEmbed:
+    """The verdict on another embed of the page that has got its options."""
+
+    seq: int  # the line on which it was put into the page
+    outcome: str  # as that of a visit
+    reason: str
+    explanation: str
+    cause: Finding | None  # None when it mounted, or nothing is decided
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VisitResult:
     """The verdict on one embed of one visit, with all that is said of it."""
 
@@ -84,6 +95,7 @@ class VisitResult:
     console: tuple[ConsoleProblem, ...]
     facts: tuple[str, ...]  # the timeline lines worth reading first, as sentences
     findings: tuple[Finding, ...] = ()  # by earliest evidence
+    others: tuple[OtherEmbed, ...] = ()  # each judged for itself
     missing: tuple[Loss, ...] = ()  # what should be in the bundle, and could not be written
 
     @property

@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.errors import BundleError
 from harness.files import halve_lines, is_partial, reason_of, write_whole
-from harness.model.results import ConsoleProblem, Finding, Loss, MilestoneReached, VisitResult
+from harness.model.results import ConsoleProblem, Finding, Loss, MilestoneReached, OtherEmbed, VisitResult
 from harness.model.texts import in_json
 
 RESULT_FORMAT = "chatkit-harness/result"
@@ -155,6 +155,7 @@ def read_result(folder: Path) -> VisitResult:
             | {"console": tuple(ConsoleProblem(**item) for item in data["console"])}
             | {"findings": tuple(_finding(item) for item in data["findings"])}
             | {"tracks": tuple(data["tracks"].items())}
+            | {"others": tuple(_other(item) for item in data.get("others", ()))}
             | {"missing": tuple(Loss(**item) for item in data.get("missing", ()))}
             | {name: tuple(data[name]) for name in ("evidence", "facts")}
         )
@@ -162,6 +163,10 @@ def read_result(folder: Path) -> VisitResult:
         raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BundleError(f"{path} is damaged: {error!r}") from error
+
+
+def _other(item: dict[str, Any]) -> OtherEmbed:
+    return OtherEmbed(**item | {"cause": _finding(item["cause"]) if item["cause"] else None})
 
 
 def _finding(item: dict[str, Any]) -> Finding:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from harness.analysis.fingerprint import digest_of, fingerprint_of
-from harness.model.results import TestOutcome, VisitResult
+from harness.model.results import Finding, TestOutcome, VisitResult
 from harness.model.run_record import RunRecord
 from harness.report.context import render_verdict
 from harness.report.run_on_disk import UNFINISHED, RunOnDisk, TestOnDisk, VisitOnDisk
@@ -50,7 +50,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """Failures with one fingerprint."""
+    """Failures with one fingerprint; or one finding of visits that mounted all the same."""
 
     id: str
     fingerprint: str
@@ -111,6 +111,7 @@ class Page:
     problems: tuple[str, ...]
     causes: tuple[Cause, ...]
     causes_heading: str
+    notes: tuple[Cause, ...]  # what was found in visits that mounted
     tests: tuple[TestRow, ...]
     tests_heading: str
     trend: Trend | None
@@ -123,7 +124,7 @@ def page_of(run: RunOnDisk, *, version: str, trend: Trend | None = None) -> Page
     """Return the page of a run."""
     rows = tuple(_rows(run))
     record = run.record
-    causes = _causes(run, rows)
+    causes, notes = _causes(run, rows), _notes(rows, record)
     word = _word(record, rows)
     headline = _headline(record, rows, word)
     counts = Counter(row.word for row in rows)
@@ -132,13 +133,14 @@ def page_of(run: RunOnDisk, *, version: str, trend: Trend | None = None) -> Page
         kicker=_kicker(record),
         word=word,
         headline=headline,
-        lead=_lead(causes, rows, record),
+        lead=_lead(causes, notes, rows, record),
         tally=_tally(counts) if len(rows) > 1 else (),
         tally_text=_counted(counts),
         meta=_meta(record),
         problems=_problems(record),
         causes=causes,
         causes_heading=_causes_heading(causes, record, rows),
+        notes=notes,
         tests=rows,
         tests_heading="Visit" if record.kind in ONE_VISIT else "Visits" if record.kind == "smoke" else "Tests",
         trend=trend,
@@ -218,7 +220,7 @@ def _headline(record: RunRecord, rows: tuple[TestRow, ...], word: str) -> str:
     return f"All {_tests(len(rows))} passed" if len(rows) > 1 else "The test passed"
 
 
-def _lead(causes: tuple[Cause, ...], rows: tuple[TestRow, ...], record: RunRecord) -> str:
+def _lead(causes: tuple[Cause, ...], notes: tuple[Cause, ...], rows: tuple[TestRow, ...], record: RunRecord) -> str:
     if len(causes) == 1:
         return causes[0].title.rstrip(".") + "."
     if causes:
@@ -226,7 +228,9 @@ def _lead(causes: tuple[Cause, ...], rows: tuple[TestRow, ...], record: RunRecor
     flaky = [row.name for row in rows if row.word == "flaky"]
     if flaky:
         return f"Flaky: {', '.join(flaky[:3])}" + (f" and {len(flaky) - 3} more." if len(flaky) > 3 else ".")
-    return record.problems[0].splitlines()[0] if record.problems else ""
+    if record.problems:
+        return record.problems[0].splitlines()[0]
+    return f"Worth knowing: {'; '.join(note.title.rstrip('.') for note in notes[:2])}." if notes else ""
 
 
 def _tally(counts: Counter[str]) -> tuple[Part, ...]:
@@ -273,7 +277,32 @@ def _causes(run: RunOnDisk, rows: tuple[TestRow, ...]) -> tuple[Cause, ...]:
         for key, visit in _stopped_by(test, row):
             groups.setdefault(key, []).append((row, visit))
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[1][0][0].name, item[0]))
-    return tuple(_cause(f"cause-{number}", key, members) for number, (key, members) in enumerate(ordered, start=1))
+    kind = run.record.kind
+    return tuple(
+        _cause(f"cause-{number}", key, members, kind) for number, (key, members) in enumerate(ordered, start=1)
+    )
+
+
+def _notes(rows: tuple[TestRow, ...], record: RunRecord) -> tuple[Cause, ...]:
+    """What was found in visits that mounted, each kind of finding once, the most frequent first."""
+    groups: dict[str, list[tuple[TestRow, VisitRow, Finding]]] = {}
+    for row in rows:
+        for visit in row.visits:
+            result = visit.on_disk.result
+            for finding in result.also if result and result.is_mounted else ():
+                groups.setdefault(finding.rule, []).append((row, visit, finding))
+    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    return tuple(
+        _named(
+            f"note-{number}",
+            rule,
+            found[0][2],
+            _counted_members([(row, visit) for row, visit, _ in found], record.kind),
+            tuple(_place(row, visit, finding) for row, visit, finding in found[:MOST_PLACES]),
+            max(len(found) - MOST_PLACES, 0),
+        )
+        for number, (rule, found) in enumerate(ordered, start=1)
+    )
 
 
 def _stopped_by(test: TestOnDisk, row: TestRow) -> Iterator[tuple[str, VisitRow | None]]:
@@ -287,29 +316,15 @@ def _stopped_by(test: TestOnDisk, row: TestRow) -> Iterator[tuple[str, VisitRow 
         yield digest_of(test.outcome.outcome, _first_line(test.outcome.message)), first
 
 
-def _cause(identity: str, key: str, members: list[tuple[TestRow, VisitRow | None]]) -> Cause:
+def _cause(identity: str, key: str, members: list[tuple[TestRow, VisitRow | None]], kind: str) -> Cause:
     row, visit = members[0]
     result = visit.on_disk.result if visit else None
     finding = result.cause if result and not result.is_mounted else None
-    count = _counted_members(members)
-    places = tuple(_place(row, visit) for row, visit in members[:MOST_PLACES])
+    count = _counted_members(members, kind)
+    places = tuple(_place(row, visit, _cause_of(visit)) for row, visit in members[:MOST_PLACES])
     more = max(len(members) - MOST_PLACES, 0)
     if finding is not None:
-        return Cause(
-            id=identity,
-            fingerprint=key,
-            title=finding.title,
-            rule=finding.rule,
-            confidence=finding.confidence,
-            layer=finding.layer,
-            seen=finding.summary,
-            why=finding.cause,
-            remedy=finding.remedy,
-            doc=finding.doc if finding.doc.startswith("https://") else "",
-            count_text=count,
-            places=places,
-            more=more,
-        )
+        return _named(identity, key, finding, count, places, more)
     if result is not None and not result.is_mounted:
         title = result.explanation
         return Cause(
@@ -319,15 +334,40 @@ def _cause(identity: str, key: str, members: list[tuple[TestRow, VisitRow | None
     return Cause(id=identity, fingerprint=key, title=title, count_text=count, places=places, more=more)
 
 
-def _counted_members(members: list[tuple[TestRow, VisitRow | None]]) -> str:
+def _named(
+    identity: str, fingerprint: str, finding: Finding, count: str, places: tuple[Place, ...], more: int
+) -> Cause:
+    return Cause(
+        id=identity,
+        fingerprint=fingerprint,
+        title=finding.title,
+        rule=finding.rule,
+        confidence=finding.confidence,
+        layer=finding.layer,
+        seen=finding.summary,
+        why=finding.cause,
+        remedy=finding.remedy,
+        doc=finding.doc if finding.doc.startswith("https://") else "",
+        count_text=count,
+        places=places,
+        more=more,
+    )
+
+
+def _counted_members(members: Sequence[tuple[TestRow, VisitRow | None]], kind: str) -> str:
     tests = len({row.id for row, _ in members})
-    visits = sum(visit is not None for _, visit in members)
+    visits = len({visit.id for _, visit in members if visit is not None})
+    if kind in (*ONE_VISIT, "smoke"):  # their rows are visits, and no tests
+        return f"{max(visits, tests)} visit" + ("s" if max(visits, tests) != 1 else "")
     return _tests(tests) if visits <= tests else f"{_tests(tests)}, {visits} visits"
 
 
-def _place(row: TestRow, visit: VisitRow | None) -> Place:
+def _cause_of(visit: VisitRow | None) -> Finding | None:
     result = visit.on_disk.result if visit else None
-    finding = result.cause if result else None
+    return result.cause if result else None
+
+
+def _place(row: TestRow, visit: VisitRow | None, finding: Finding | None) -> Place:
     several = len(row.visits) > 1 and visit is not None
     name = f"{row.name}, {visit.label}" if several and visit else row.name
     if visit is None:

@@ -61,7 +61,8 @@ class Scenario:
 
 WRAPPERS = ("prefetch", "on-demand", "double-fetch", "deadlock", "never", "rejects", "retries", "stale", "unconfigured",
             "placed-first", "too-early", "method-first", "wrong-tag", "wrong-global", "impatient", "moved", "removed",
-            "recreated", "in-shadow", "twice", "nothing", "nested", "remounts")  # fmt: skip
+            "recreated", "in-shadow", "twice", "responsive", "spare", "second-refused",
+            "nothing", "nested", "remounts")  # fmt: skip
 CONTAINERS = ("plain", "zero-height", "zero-width", "display-none", "invisible", "transparent", "covered", "off-screen",
               "clipped", "overlay", "opens-later", "collapsed-flex", "unpainted", "cut-out")  # fmt: skip
 OPTIONS = ("plain", "unknown-key", "domain-key", "no-domain-key", "stale-domain-key", "client-token", "empty-api", "theme", "prompt-icon",

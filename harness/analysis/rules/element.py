@@ -20,7 +20,9 @@ from harness.analysis.rules.rule import (
     with_loaded,
 )
 from harness.analysis.tracks import Element, Signal
+from harness.analysis.verdict import Reason
 
+FAILED = ("failed", "timeout")
 INVENTED = ("chatkit-widget", "chatkit-chat", "chatkit-element", "chat-kit")  # seen in pages that meant ChatKit
 NOT_UPGRADED = r"setOptions is not a function"
 NO_SET_OPTIONS = r"setOptions is not a function|(undefined|null)[^\n]{0,40}setOptions"
@@ -145,6 +147,19 @@ def command_not_available(facts: Facts) -> Iterator[Found]:
         )
 
 
+def another_embed_failed(facts: Facts) -> Iterator[Found]:
+    """Another embed of the page got its options, and did not mount; one that only is hidden may be meant so."""
+    failed = [other for other in facts.others if other.outcome in FAILED and other.reason != Reason.NOT_VISIBLE]
+    if failed:
+        first = failed[0]
+        why = f"{first.cause.title} ({first.cause.rule})" if first.cause else first.explanation
+        more = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
+        yield Found(
+            summary=f"another <openai-chatkit> of the page did not mount: {on_one_line(why)}{more}",
+            evidence=tuple(seq for one in failed for seq in (one.seq, *(one.cause.evidence[:2] if one.cause else ()))),
+        )
+
+
 RULES = (
     Rule(
         id="wrong-tag",
@@ -253,5 +268,16 @@ RULES = (
         finds=command_not_available,
         stops_mount=False,
         covers=("element-command-not-in-profile",),
+    ),
+    Rule(
+        id="another-embed-failed",
+        layer=Layer.ELEMENT,
+        title="Another chat of the page does not mount",
+        cause="The page has several <openai-chatkit> elements, and each is judged for itself: the verdict of a visit is that of the "
+        "first one that is in use and can be seen.",
+        remedy="Look the named cause up with chatkit-harness explain, and correct that element as if it were the only one.",
+        finds=another_embed_failed,
+        confidence=Confidence.LIKELY,
+        stops_mount=False,
     ),
 )

@@ -158,11 +158,9 @@ def page_script_blocked_by_csp(facts: Facts) -> Iterator[Found]:
 
 def secret_fetched_twice(facts: Facts) -> Iterator[Found]:
     """Two sessions were made for one widget."""
-    is_alone = len(facts.embeds) == 1  # another embed has a secret of its own
     carriers = [call for call in facts.sessions if call.has_secret]
     if (
         facts.is_mounted
-        and is_alone
         and len(carriers) > 1
         and facts.prefetch.outcome.value in ("fetched twice", "pre-fetched but not used")
     ):

@@ -814,6 +814,47 @@ def test_the_last_that_was_spoken_of_takes_over() -> None:
     assert mount(hosted(), others, element_disconnected(1)).embed == (DOCUMENT, 2)
 
 
+def test_an_embed_without_options_gives_way_to_one_that_is_used() -> None:
+    """A spare one stands first; when it gets its options after all, the one in use stays the judged one."""
+    used = [*element_shown(2), *hosted_boot(embed=2)]
+    got = mount(page_with_loader(), session_fetched(), element_connected(1), used)
+    assert (got.embed, got.element, got.frame, got.session) == (
+        (DOCUMENT, 2),
+        Element.LOADED,
+        Frame.READY,
+        Session.DELIVERED,
+    )
+    assert list(got.others) == [(DOCUMENT, 1)]
+    assert mount(page_with_loader(), element_connected(1), used, shadow_changed(embed=1)).embed == (DOCUMENT, 2)
+    assert mount(page_with_loader(), element_connected(1), element_connected(2)).embed == (DOCUMENT, 1)
+
+
+def test_an_embed_that_is_hidden_gives_way_to_one_that_can_be_seen() -> None:
+    """And the other way round, as often as the page changes its mind; nothing that was said of either is lost."""
+    second = [*element_shown(2), *frame_arrived("r14"), command(nonce="n5", embed=2), log("app.init", embed=2)]
+    steps = [*hosted(), *second, *iframe_loaded(2), response("n5"), log("composer.ready", embed=2)]
+    hidden = mount(steps, hidden_box(embed=1))
+    assert (hidden.embed, hidden.frame, hidden.is_visible) == ((DOCUMENT, 2), Frame.READY, True)
+    back = mount(steps, hidden_box(embed=1), box_changed(embed=1), hidden_box(embed=2))
+    assert (back.embed, back.element, back.frame, back.session, back.is_visible) == (
+        (DOCUMENT, 1),
+        Element.LOADED,
+        Frame.READY,
+        Session.DELIVERED,
+        True,
+    )
+    assert mount(steps, hidden_box(embed=1), hidden_box(embed=2)).embed == (DOCUMENT, 2)
+    assert mount(steps, hidden_box(embed=2)).embed == (DOCUMENT, 1)
+
+
+def test_a_wanted_embed_is_judged_whatever_happens() -> None:
+    """Neither the first one, nor one that takes over, nor one that can be seen."""
+    second = [*element_shown(2), *frame_arrived("r14"), log("app.init", embed=2), hidden_box(embed=2)]
+    lines = entries(hosted(), second, element_disconnected(2))
+    got = mount_of(lines, wanted=(DOCUMENT, 2))
+    assert (got.embed, got.element, got.frame) == ((DOCUMENT, 2), Element.DISCONNECTED, Frame.BOOTED)
+
+
 def test_a_message_that_nobody_can_place_is_the_judged_embeds() -> None:
     """0 is what the probe says when it cannot tell which iframe spoke."""
     assert mount(framed(), log("composer.ready", embed=0)).frame is Frame.READY

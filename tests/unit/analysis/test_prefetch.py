@@ -298,6 +298,16 @@ def test_each_embed_has_a_secret_of_its_own() -> None:
     assert (other.outcome, other.response_ended_page_ms, other.connected_page_ms) == (Prefetch.ON_DEMAND, 350, 300)
 
 
+def test_a_secret_may_wait_for_another_embed() -> None:
+    """One that was not handed its secret yet: as many as there are such. One that is gone waits for none."""
+    waiting = [*session_fetched(), *second(started=62), shown(), shown(embed=2), *handed("digest-a")]
+    assert report(waiting).outcome is Prefetch.PREFETCHED
+    third = exchange("r10", SESSION, **secret_read("digest-c"))
+    assert report(waiting, third).outcome is Prefetch.TWICE
+    assert report(waiting, element_disconnected(2)).outcome is Prefetch.TWICE
+    assert report(waiting, handed("digest-b", "n2", embed=2), third).outcome is Prefetch.TWICE
+
+
 def test_a_question_that_nobody_can_place_is_the_embeds() -> None:
     """0 is what the probe says when it cannot tell which iframe spoke."""
     got = report(page_opened(), session_fetched(), shown(), second(), handed("digest-b", embed=0))

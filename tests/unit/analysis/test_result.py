@@ -553,3 +553,55 @@ def test_a_result_is_what_the_live_wait_found() -> None:
     judgement: Judgement = judge(entries(hosted()), Limits(), now_ms=1e9)
     assert judgement.verdict is not None
     assert result(hosted()).decided_at_ms == judgement.verdict.decided_at_ms
+
+
+# --- several embeds -----------------------------------------------------------------------------------------------
+
+SECOND_REFUSED = [
+    *element_shown(2),
+    *frame_arrived("r14"),
+    frame_error("FatalAppError", "ChatKit.create():\n✖ Invalid input\n  → at api", embed=2),
+    *iframe_loaded(2),
+]
+SECOND_MOUNTED = [*element_shown(2), *hosted_boot(embed=2, nonce="n9", frame_request="r14")]
+
+
+def over(*steps: Step | Steps) -> VisitResult:
+    """Return the result of a visit that has ended."""
+    return result(visit_started(), *steps, pause(20_000), visit_ended())
+
+
+def test_each_embed_of_a_page_is_judged_for_itself() -> None:
+    """The verdict is the first one's; of the other its own verdict and cause are told, as a finding and as it is."""
+    got = over(hosted(), SECOND_REFUSED)
+    (other,) = got.others
+    assert got.is_mounted
+    assert (other.outcome, other.reason, other.cause and other.cause.rule) == (
+        "failed",
+        "options-rejected",
+        "api-invalid",
+    )
+    (finding,) = [finding for finding in got.also if finding.rule == "another-embed-failed"]
+    assert finding.evidence[0] == other.seq
+    assert "api-invalid" in finding.summary
+
+
+def test_another_embed_that_mounted_is_a_fact_of_a_failed_visit() -> None:
+    """Whoever sees a chat on the picture of a failed visit is told which one it is."""
+    got = over(options_rejected(), SECOND_MOUNTED)
+    (other,) = got.others
+    assert (got.reason, other.outcome, other.cause) == ("options-rejected", "mounted", None)
+    assert got.facts[-1] == f"another <openai-chatkit> of the page mounted  [line {other.seq}]"
+    assert "another-embed-failed" not in {finding.rule for finding in got.findings}
+
+
+def test_what_stops_all_embeds_of_a_page_is_told_once() -> None:
+    """The other one fails for the same reason: its verdict stands beside the first one's, and is no finding."""
+    got = over(options_rejected(), SECOND_REFUSED)
+    assert [other.reason for other in got.others] == [got.reason]
+    assert "another-embed-failed" not in {finding.rule for finding in got.findings}
+
+
+def test_an_embed_without_options_has_no_verdict() -> None:
+    """It is a spare one."""
+    assert over(hosted(), element_connected(2)).others == ()

@@ -14,7 +14,7 @@ from harness.analysis.result import result_of
 from harness.analysis.verdict import Limits
 from harness.errors import BundleError
 from harness.files import reason_of
-from harness.model.results import Loss, VisitResult
+from harness.model.results import Loss, OtherEmbed, VisitResult
 from harness.report.bundle import (
     TIMELINE_NAME,
     Bundle,
@@ -145,6 +145,18 @@ def test_a_result_says_what_is_missing_beside_it(tmp_path: Path) -> None:
     assert data.pop("missing") == [{"file": "network.har", "reason": "No space left on device"}]
     write_json(tmp_path / "result.json", data)
     assert read_result(tmp_path) == RESULTS["hosted"]
+
+
+def test_the_verdicts_on_other_embeds_come_back(tmp_path: Path) -> None:
+    """With a cause, and without one."""
+    cause = next(result.cause for result in RESULTS.values() if result.cause)
+    others = tuple(
+        OtherEmbed(seq=9, outcome=outcome, reason=reason, explanation="So it is.", cause=why)
+        for outcome, reason, why in (("failed", "frame-failed", cause), ("mounted", "none", None))
+    )
+    result = replace(RESULTS["hosted"], others=others)
+    write_result(tmp_path / "result.json", result)
+    assert read_result(tmp_path) == result
 
 
 @pytest.mark.parametrize("name", RESULTS)

@@ -10,10 +10,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from builders import TRANSCRIPTS, hosted, mock_secret
+from builders import TRANSCRIPTS, box_changed, hosted, mock_secret
 from runs import bundle_of, outcome, record, write_bundle, write_outcomes, write_run
 
 from harness.errors import BundleError
+from harness.model.events import BoxChanged
 from harness.model.history import Delivery, Record, Verdict
 from harness.report.bundle import write_text
 from harness.report.ci import MOST_ANNOTATIONS, code_quality, mask_commands, render_annotations, render_summary
@@ -57,6 +58,30 @@ def test_a_failure_that_a_test_expects_is_no_cause(tmp_path: Path) -> None:
     write_record(folder, record(exit_code=0))
     assert page(folder).causes == ()
     assert page(folder).headline == "The test passed"
+
+
+def test_what_was_found_in_visits_that_mounted_is_told_after_the_causes(tmp_path: Path) -> None:
+    """Each kind of finding once, with the visits it was found in; a failed visit's other findings stand with that visit."""
+    covered = [box_changed(covered_by="div.overlay") if isinstance(s, BoxChanged) else s for s in hosted()]
+    seen = page(write_run(tmp_path / RUN, {"a": hosted(), "b": covered, "c": covered, "mock-secret": mock_secret()}))
+    assert [note.rule for note in seen.notes] == ["element-covered"]
+    assert [place.nodeid for place in seen.notes[0].places] == [
+        "tests/test_it.py::test_b[chromium]",
+        "tests/test_it.py::test_c[chromium]",
+    ]
+    assert seen.notes[0].places[0].evidence
+    assert seen.notes[0].count_text == "2 tests"
+    assert seen.lead == seen.causes[0].title.rstrip(".") + "."
+    green = page(write_run(tmp_path / "green", {"a": hosted(), "b": covered}))
+    assert green.lead == "Worth knowing: Something covers the widget."
+    assert page(write_run(tmp_path / "clean", {"a": hosted()})).notes == ()
+
+
+def test_the_report_of_one_visit_counts_visits(tmp_path: Path) -> None:
+    """`check` makes a visit and runs no test."""
+    folder = write_run(tmp_path / RUN, {"check": mock_secret()})
+    write_record(folder, record(exit_code=1, kind="check"))
+    assert page(folder).causes[0].count_text == "1 visit"
 
 
 @pytest.mark.parametrize(
