@@ -17,7 +17,7 @@ from harness.analysis.rules import BY_ID
 from harness.analysis.rules.hops import HOP_RULES_BY_ID
 from harness.config import Overrides, read_config
 from harness.servers.scenarios import fixtures_dir
-from tests.docs import PAGES, ROOT, Block, blocks, check_command, commands_in
+from tests.docs import PAGES, ROOT, Block, blocks, check_command, commands_in, missing_lines
 
 BLOCKS = tuple(blocks())
 RULE = re.compile(r"\(([a-z]+(?:-[a-z0-9]+)+), (?:prediction, )?(?:certain|likely|possible)\)")
@@ -106,6 +106,15 @@ def test_the_workflows_run_commands_that_exist(name: str) -> None:
     assert sum(command.startswith("chatkit-harness") for command in commands) >= 2
     for command in commands:
         check_command(command)
+
+
+def test_output_that_is_shown_otherwise_would_be_found() -> None:
+    """Ports, times, numbers and what a page cuts out may differ; a word may not."""
+    shown = "NOT MOUNTED: page on http://127.0.0.1:1/chat (no-loader)\n  why:   It was 404, and … so\n  seen: that  [lines 1, 2]"
+    real = "NOT MOUNTED: page on http://127.0.0.1:2/chat (no-loader)\n  why: It was 503, and it stayed so\n  seen:  that [line 7]"
+    assert missing_lines(shown, real) == []
+    assert missing_lines(shown, real.replace("no-loader", "loader")) == [shown.splitlines()[0]]
+    assert missing_lines(shown, real.replace("so", "no")) == [shown.splitlines()[1]]
 
 
 @of("yaml")
