@@ -72,7 +72,7 @@ NOT_RUN = {
     "docker --env-file": "an option's name",
     "chatkit-harness record": "a command's name: it needs a URL",
     "docker build -t chatkit-harness .": "needs Docker and a network, as the page says",
-    'docker run --rm -v "$PWD:/repo" chatkit-harness gate': "needs Docker",
+    'docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/repo" chatkit-harness gate': "needs Docker",
     "python benchmarks/baseline.py": "20 gates on a machine that is kept busy",
 }
 # Every other command promises 0.
