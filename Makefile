@@ -44,7 +44,7 @@ rules: setup ## Write docs/rules.md anew from the rules.
 sdk: ## Join the modules of the stand-in's frame anew.
 	@"$(PYTHON)" fixtures/sdk_modules/join.py
 
-soak: setup $(STAMPS)/test-packages ## What takes longer: pages that are too much, pairs of faults, replays, fifty killed runs, a thousand healthy mounts under load.
+soak: setup $(STAMPS)/test-packages ## What takes longer: what the documents show, pages that are too much, pairs of faults, replays, fifty killed runs, a thousand healthy mounts under load.
 	@$(BIN)/python -m pytest -q tests/soak
 	@$(BIN)/python -m pytest -q -m soak
 	@$(BIN)/python benchmarks/kills.py

@@ -5,7 +5,7 @@ In: configuration, a way to make browser contexts, the embedded servers. Out: `V
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +43,7 @@ class Chatkit:
         folder: Path,
         scenario: str = "",
         allowance: Allowance | None = None,
+        told: Collection[str] = (),
     ) -> None:
         self.config = config
         self.visits: list[Visit] = []
@@ -51,6 +52,7 @@ class Chatkit:
         self.folder = folder
         self._scenario = scenario
         self._allowance = allowance or Allowance()
+        self._told = told  # names of context arguments that `new_context` adds by itself: it takes none of them twice
         self.redactor = Redactor(config.secrets)
         self._open = ExitStack()
         self._contexts: list[BrowserContext] = []
@@ -105,8 +107,8 @@ class Chatkit:
     def _open_target(self, target: Target, context_args: dict[str, Any], *, bodies: str = "only-on-failure") -> Visit:
         needs_servers = target.network == "hermetic" or (target.network == "live" and self.config.is_sdk_chosen)
         context = self._fresh_context(
-            context_options(self.config, target.network, has_faults=bool(target.faults), has_servers=needs_servers)
-            | context_args
+            context_options(self.config, target.network, has_faults=bool(target.faults), has_servers=needs_servers),
+            context_args,
         )
         visit = self._open.enter_context(
             open_visit(
@@ -168,7 +170,7 @@ class Chatkit:
         elsewhere = elsewhere_of(recording, change) or (LiveRest() if is_open else None)
         server = self._open.enter_context(serve_replay(recording, faults=change.faults, elsewhere=elsewhere))
         context = self._fresh_context(
-            replay_options(recording, server.url, browser=self.config.use.browser) | context_args
+            replay_options(recording, server.url, browser=self.config.use.browser), context_args
         )
         keep = keep_of(self.config.use, bodies="on")
         visit = self._open.enter_context(
@@ -177,9 +179,10 @@ class Chatkit:
         self.visits.append(visit)
         return visit
 
-    def _fresh_context(self, options: dict[str, Any]) -> BrowserContext:
+    def _fresh_context(self, options: dict[str, Any], context_args: dict[str, Any]) -> BrowserContext:
+        ours = {name: value for name, value in options.items() if name not in self._told}
         try:
-            context = self._new_context(**options)
+            context = self._new_context(**(ours | context_args))
         except Exception as error:  # Playwright has three kinds of them for a connection that is gone
             if "has been closed" not in str(error) and "onnection closed" not in str(error):
                 raise

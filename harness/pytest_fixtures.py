@@ -136,6 +136,7 @@ def _unused(folder: Path) -> Path:
 def chatkit(
     request: pytest.FixtureRequest,
     new_context: Callable[..., BrowserContext],
+    browser_context_args: dict[str, Any],
     chatkit_config: Config,
     chatkit_stack: Callable[[], Stack],
     output_path: str,
@@ -145,6 +146,7 @@ def chatkit(
     if pytestconfig.option.chatkit_control:
         request.getfixturevalue("chatkit_control").refresh()
     scenario = pytestconfig.option.chatkit_scenario
+    mark = request.node.get_closest_marker("browser_context_args")
     folder = Path(output_path)
     with Chatkit(
         config=chatkit_config,
@@ -153,5 +155,6 @@ def chatkit(
         folder=folder,
         scenario=scenario,
         allowance=pytestconfig.stash[ALLOWANCE],
+        told={*browser_context_args, *(mark.kwargs if mark else ())},
     ) as opened:
         yield opened

@@ -19,7 +19,10 @@ ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"(?:^ {4}.*\n)+", re.MULTILINE)
-INLINE = re.compile(r"`(chatkit-harness [^`\n]+)`")
+PROGRAMS = (".venv/bin/chatkit-harness", "chatkit-harness", "make", "python", "git", "cd", "pip", "docker")
+INLINE = re.compile(rf"`((?:{'|'.join(map(re.escape, PROGRAMS))}) [^`\n]+)`")
+# What differs from run to run in a line of output, what a page cut out of it, and how it is spaced.
+VARYING = re.compile(r"https?://\S+|\[(?:lines?|hops?) [^\]]*\]|\S*…\S*|\b[\w.:-]*\d[\w.:-]*|\s+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,15 +60,7 @@ def commands_in(text: str) -> Iterator[str]:
     """Yield the lines that a person would type: one command each, without what follows a number sign."""
     for line in text.splitlines():
         command = re.split(r"\s+(?:#|\|\|) ?", line.strip().removeprefix("- run: "))[0]
-        if command.split(" ")[0] in (
-            "chatkit-harness",
-            ".venv/bin/chatkit-harness",
-            "make",
-            "git",
-            "cd",
-            "pip",
-            "docker",
-        ):
+        if command.split(" ")[0] in PROGRAMS:
             yield command
 
 
@@ -75,8 +70,22 @@ def check_command(command: str) -> None:
     if program == "make":
         targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
         assert {word for word in arguments if "=" not in word} <= targets, command
+    elif program == "python":
+        assert (ROOT / arguments[0]).is_file(), f"{command}: there is no file {arguments[0]}"
     elif program.endswith("chatkit-harness"):
         name, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
         assert name in cli.commands, f"{command}: there is no command {name!r}"
         if rest:  # a name alone, in a sentence, is no call
             cli.commands[name].make_context(name, rest, parent=click.Context(cli))
+
+
+def fixed_words(shown: str) -> re.Pattern[str]:
+    """Return what finds a shown line in real output: its words in their order, whatever ports, times, numbers and cuts there are."""
+    words = VARYING.split(shown)
+    return re.compile(".{0,300}?".join(re.escape(word) for word in words if word))
+
+
+def missing_lines(shown: str, output: str) -> list[str]:
+    """Return the lines of a shown output that the real one has not."""
+    said = " ".join(output.split())
+    return [line for line in shown.splitlines() if not fixed_words(line).search(said)]

@@ -121,16 +121,25 @@ def test_an_unknown_entry_lists_those_there_are(tmp_path: Path) -> None:
 
 
 def test_playwrights_own_fixtures_go_on_to_work(tmp_path: Path) -> None:
-    """A test that uses pytest-playwright's `page` gets the same browser, and `expect` asserts about its locators."""
+    """`page` is of the same browser, `expect` knows its locators, and visits are what a device or a mark says."""
     test = """
+import pytest
 from harness import expect
 
 
 def test_page(page):
     page.set_content("<h1>Hello</h1>")
     expect(page.get_by_role("heading")).to_have_text("Hello")
+
+
+@pytest.mark.browser_context_args(viewport={"width": 400, "height": 900}, locale="de-DE")
+def test_visit(chatkit):
+    page = chatkit.open("topic-generation", timezone_id="Asia/Tokyo").page
+    assert page.evaluate("[innerWidth, navigator.language]") == [400, "de-DE"]
+    assert page.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone") == "Asia/Tokyo"
+    assert "iPhone" in page.evaluate("navigator.userAgent")
 """
-    done = run_pytest(tmp_path, test_it__py=test)
+    done = run_pytest(tmp_path, "--device", "iPhone 13", test_it__py=test)
     assert done.returncode == 0, done.stdout
 
 

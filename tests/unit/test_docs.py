@@ -1,6 +1,6 @@
 """The documentation's code is right: commands are understood, Python compiles, configuration is accepted, rules exist.
 
-The Python of the README is also run, in `tests/browser/test_init.py`.
+All of it is run in `tests/soak/test_docs.py`, and the README's Python in `tests/browser/test_init.py`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ from harness.analysis.rules import BY_ID
 from harness.analysis.rules.hops import HOP_RULES_BY_ID
 from harness.config import Overrides, read_config
 from harness.servers.scenarios import fixtures_dir
-from tests.docs import ROOT, Block, blocks, check_command, commands_in
+from tests.docs import PAGES, ROOT, Block, blocks, check_command, commands_in, missing_lines
 
 BLOCKS = tuple(blocks())
 RULE = re.compile(r"\(([a-z]+(?:-[a-z0-9]+)+), (?:prediction, )?(?:certain|likely|possible)\)")
+# A path in backticks with a folder of ours in front, or a bare Python file.
+MODULE = re.compile(
+    r"`((?:harness|model|analysis|observe|drive|servers|report|tests|benchmarks|fixtures|docs)/[\w./-]+|\w+\.py)`"
+)
 VARIABLES = {"STAGING_URL": "https://staging.example.com", "OPENAI_API_KEY": "sk-test-0123456789abcdefghij"}
 
 
@@ -104,9 +108,43 @@ def test_the_workflows_run_commands_that_exist(name: str) -> None:
         check_command(command)
 
 
-def test_links_lead_somewhere() -> None:
-    """A relative link of a page names a file that is there."""
-    for page in ("README.md", "CONTRIBUTING.md", "docs/architecture.md"):
-        text = (ROOT / page).read_text(encoding="utf-8")
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
-            assert ((ROOT / page).parent / target).exists(), f"{page} links to {target}"
+def test_output_that_is_shown_otherwise_would_be_found() -> None:
+    """Ports, times, numbers and what a page cuts out may differ; a word may not."""
+    shown = "NOT MOUNTED: page on http://127.0.0.1:1/chat (no-loader)\n  why:   It was 404, and … so\n  seen: that  [lines 1, 2]"
+    real = "NOT MOUNTED: page on http://127.0.0.1:2/chat (no-loader)\n  why: It was 503, and it stayed so\n  seen:  that [line 7]"
+    assert missing_lines(shown, real) == []
+    assert missing_lines(shown, real.replace("no-loader", "loader")) == [shown.splitlines()[0]]
+    assert missing_lines(shown, real.replace("so", "no")) == [shown.splitlines()[1]]
+
+
+@of("yaml")
+def test_steps_are_those_of_a_workflow(block: Block) -> None:
+    """Steps that a page shows stand in a workflow that `init` writes, line by line."""
+    workflow = (fixtures_dir() / "starter" / "chatkit-nightly.yml").read_text(encoding="utf-8")
+    lines = [re.sub(r"\s+#.*", "", line) for line in workflow.splitlines()]
+    assert block.text in "\n".join(line.removeprefix(" " * 6) for line in lines)
+
+
+def anchors_in(text: str) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    """A relative link names a file that is there, and a heading that is in it."""
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", path.read_text(encoding="utf-8")):
+        named = path.parent / target if target else path
+        assert named.exists(), f"{path.name} links to {target}"
+        if anchor:
+            assert anchor in anchors_in(named.read_text(encoding="utf-8")), f"{path.name} links to {target}#{anchor}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_modules_that_are_named_exist(path: Path) -> None:
+    """`report/run_on_disk.py` is below harness/ or this repository, or beside what was named so; `drive/interrupts` as well."""
+    for name in MODULE.findall(path.read_text(encoding="utf-8")):
+        assert any(
+            (folder / name).exists() or (folder / f"{name}.py").exists() for folder in (ROOT / "harness", ROOT)
+        ), name
