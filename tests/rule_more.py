@@ -186,6 +186,16 @@ MORE: dict[str, tuple[Steps, str]] = {
         ),
         "page-script-blocked-by-csp element-never-rendered",
     ),
+    "two secrets, of which one was fetched for a widget that is gone": (
+        [
+            *page_with_loader(),
+            *exchange("r9", SESSION, **secret_read("digest-b")),
+            element_connected(7),
+            element_disconnected(7),
+            *hosted()[len(page_with_loader()) :],
+        ],
+        "",
+    ),
     "two secrets for two widgets": (
         [*hosted(), *exchange("r9", SESSION, **secret_read("digest-b")), element_connected(2), shadow_changed(embed=2)],
         "another-embed-failed",

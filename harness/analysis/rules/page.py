@@ -161,8 +161,10 @@ def page_script_blocked_by_csp(facts: Facts) -> Iterator[Found]:
 def secret_fetched_twice(facts: Facts) -> Iterator[Found]:
     """Two sessions were made for one widget."""
     carriers = [call for call in facts.sessions if call.has_secret]
+    is_alone = len(facts.embeds) == 1  # one that is gone may have fetched a secret, and never asked for it
     if (
         facts.is_mounted
+        and is_alone
         and len(carriers) > 1
         and facts.prefetch.outcome.value in ("fetched twice", "pre-fetched but not used")
     ):
