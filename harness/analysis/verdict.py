@@ -66,6 +66,10 @@ class Reason(StrEnum):
     UNDECIDED = "undecided"
 
 
+# An app asks again for a session that it did not get, and the libraries that do so wait for a second first.
+QUIET_OF = {Reason.SESSION_REFUSED: 5 / 3}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The end of a wait. `decided_at_ms` is when all was heard that decides; `fact_at_ms` when the deciding fact happened."""
@@ -178,9 +182,9 @@ def _ruling(mount: Mount, limits: Limits) -> tuple[float, Outcome, Reason]:
     if failure is Reason.PAGE_CRASHED:
         return mount.decided_at_ms, Outcome.FAILED, failure
     if failure is not None:
+        quiet_ms = max(limits.quiet_ms * QUIET_OF.get(failure, 1), _next_pause_ms(mount))
         # A failure just before the time limit has its quiet period too: a page that tries again is no failure.
-        latest_ms = max(deadline_ms, mount.decided_at_ms + limits.quiet_ms)
-        quiet_ms = max(limits.quiet_ms, _next_pause_ms(mount))
+        latest_ms = max(deadline_ms, mount.decided_at_ms + quiet_ms)
         return min(max(since_ms + quiet_ms, mount.busy_until_ms), latest_ms), Outcome.FAILED, failure
     if is_whole(mount):
         return _stable_at_ms(mount, limits), Outcome.MOUNTED, Reason.NONE

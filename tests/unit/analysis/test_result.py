@@ -320,7 +320,7 @@ def test_every_reason_has_a_sentence_whatever_is_known(reason: Reason, name: str
 def test_the_explanation_ends_where_the_verdict_was_passed() -> None:
     """An app that tries again when it is too late does not change why it was too late."""
     refused = [*page_with_loader(), *session_refused()]
-    late = [*heard(750), pause(2_000), *exchange("r5", SESSION, **secret_read()), *element_shown(), *hosted_boot()]
+    late = [*heard(1_250), pause(2_000), *exchange("r5", SESSION, **secret_read()), *element_shown(), *hosted_boot()]
     got = result(refused, late)
     assert got.explanation == result(refused).explanation
     assert (got.tracks, got.last_milestone, got.milestones) == (
