@@ -202,9 +202,7 @@ class Facts:
     violations: tuple[Seen[PolicyViolated], ...]  # enforced ones
     blocked: tuple[Seen[RequestBlocked], ...]
     crashes: tuple[Seen[PageCrashed], ...]
-    others: tuple[
-        OtherEmbed, ...
-    ]  # the verdicts on other embeds of the page, where they are not that of the judged one
+    others: tuple[OtherEmbed, ...]  # the verdicts on other embeds of the page that are not that of the judged one
     acted_seq: int  # of the harness's last action on the page; 0 when there was none
 
     @property

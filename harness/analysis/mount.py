@@ -45,6 +45,7 @@ from harness.model.timeline import Entry
 AWAITED = ("onGetClientSecret", "onAddMetadataToRequest")
 NOBODY_ANSWERS = (Element.MOVED, Element.REMOVED, Element.DISCONNECTED)
 E = TypeVar("E")
+MOST_SAID = 5_000  # lines about one embed: it may have to be judged from its beginning
 MOST_REMEMBERED = 50  # answers and requests that nobody has asked about yet
 
 
@@ -65,7 +66,7 @@ def advance(mount: Mount, entry: Entry) -> Mount:
     before = mount
     mount = _remember(mount, entry)
     if mount.embed is not None and (about == mount.embed or mount.embed != before.embed):
-        mount = replace(mount, said=(*mount.said, entry))
+        mount = replace(mount, said=_and(mount.said, entry))
     for signal in signals_of(before, mount, entry):
         mount = apply(mount, signal, entry)
     mount = with_answers(mount, entry)
@@ -340,7 +341,11 @@ def _set_aside(mount: Mount, embed: EmbedId, entry: Entry) -> Mount:
     others = {other: said for other, said in mount.others.items() if other != embed}
     if isinstance(entry.event, ElementDisconnected):
         return replace(mount, others=others)
-    return replace(mount, others={**others, embed: (*mount.others.get(embed, ()), entry)})
+    return replace(mount, others={**others, embed: _and(mount.others.get(embed, ()), entry)})
+
+
+def _and(said: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
+    return (*said, entry) if len(said) < MOST_SAID else said
 
 
 def _with_the_one_to_see(mount: Mount, entry: Entry) -> Mount:
