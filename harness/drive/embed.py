@@ -5,6 +5,7 @@ In: a Playwright page and the visit's timeline. Out: judgements. Every wait has 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import Error, Locator, Page
@@ -19,6 +20,13 @@ from harness.model.timeline import Entry, Timeline
 
 CLICK_TIMEOUT_MS = 5_000
 MOST_NAMES = 12
+MOST_TAG_CHARS = 120
+COVERED = re.compile(r"(<[^<>]*>).* intercepts pointer events")
+NOT_READY = {
+    "element is not enabled": "it is disabled; does the page need a moment, or a choice, before it can be used?",
+    "element is not stable": "it does not stand still",
+    "element is outside of the viewport": "it cannot be scrolled to",
+}
 ANSWER_TIMEOUT_MS = 1_000  # a page whose main thread hangs for longer is judged by what was seen
 
 
@@ -67,14 +75,19 @@ class Embed:
         return next((answer.media_type for answer in answers), "")
 
     def click(self, name: str) -> None:
-        """Click the button, link or text of this name. Raises PageError that lists the buttons there are."""
+        """Click the button, link or text of this name. Raises PageError that lists the buttons there are, or says what is in the way."""
         target = self._named(name)
         try:
             target.wait_for(state="visible", timeout=CLICK_TIMEOUT_MS)
+        except PlaywrightTimeout as error:
+            raise PageError(self._no_such_button(name)) from error
+        except Error as error:
+            raise PageError(f"cannot click {name!r}: {error.message.splitlines()[0]}") from error
+        try:
             self.timeline.append(ActionTaken(action="click", target=name))
             target.click(timeout=CLICK_TIMEOUT_MS)
         except PlaywrightTimeout as error:
-            raise PageError(self._no_such_button(name)) from error
+            raise PageError(f"cannot click {name!r} on {self.page.url}: {_obstacle(error.message)}") from error
         except Error as error:
             raise PageError(f"cannot click {name!r}: {error.message.splitlines()[0]}") from error
 
@@ -179,6 +192,18 @@ class Embed:
         names = list(dict.fromkeys(" ".join(text.split()) for text in found if text.strip()))
         there = ", ".join(f'"{text[:60]}"' for text in names[:MOST_NAMES]) or "none at all"
         return f'nothing to click is named "{name}" on {self.page.url}; there are: {there}'
+
+
+def _obstacle(log: str) -> str:
+    """What kept a click from happening, as the last of Playwright's attempts tells it."""
+    for line in reversed(log.splitlines()):
+        covering = COVERED.search(line)
+        if covering:
+            return f"{covering[1][:MOST_TAG_CHARS]} lies over it; a banner has to be closed first"
+        for sign, meaning in NOT_READY.items():
+            if sign in line:
+                return meaning
+    return "it did not take the click in time"
 
 
 def _navigation_error(url: str, error: Error, media_type: str) -> HarnessError:
