@@ -230,10 +230,15 @@ def _errors(
     return tuple(sorted(found, key=lambda error: error.seq))
 
 
+def _answers(messages: tuple[Seen[FrameMessage], ...]) -> dict[str, Seen[FrameMessage]]:
+    """The page's answers to the frame's calls, by nonce."""
+    return {s.event.nonce: s for s in messages if s.event.direction == "to_frame" and s.event.type == "response"}
+
+
 def _handovers(
     all_messages: tuple[Seen[FrameMessage], ...], messages: tuple[Seen[FrameMessage], ...]
 ) -> tuple[Handover, ...]:
-    answers = {s.event.nonce: s for s in all_messages if s.event.direction == "to_frame" and s.event.type == "response"}
+    answers = _answers(all_messages)
     found = []
     for asked in messages:
         if asked.event.name != "onGetClientSecret" or asked.event.type != "command":
@@ -257,7 +262,7 @@ def _handovers(
 def _frame_calls(
     all_messages: tuple[Seen[FrameMessage], ...], messages: tuple[Seen[FrameMessage], ...]
 ) -> tuple[FrameCall, ...]:
-    answers = {s.event.nonce: s for s in all_messages if s.event.direction == "to_frame" and s.event.type == "response"}
+    answers = _answers(all_messages)
     calls = []
     for asked in messages:
         if asked.event.type == "fetch":
