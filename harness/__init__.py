@@ -6,13 +6,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.chatkit import Chatkit
-    from harness.config import Config, read_config
-    from harness.drive.talk import Reply
+    from harness.config.reading import Config, read_config
+    from harness.drive.conversation import Reply
     from harness.errors import ConversationFailed, EmbedError, HarnessError, MountFailed, MountTimeout, PageError
-    from harness.expectations import expect
     from harness.model.results import VisitResult
-    from harness.run import Visit
+    from harness.pytest_plugin.chatkit import Chatkit
+    from harness.pytest_plugin.expectations import expect
+    from harness.visit.visit import Visit
 
 __version__ = "0.1.0"
 __all__ = [

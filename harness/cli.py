@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from harness import __version__
-from harness.config import Config, Overrides, read_config, render_config
-from harness.config_schema import is_web_url, problem, shown
+from harness.config.reading import Config, Overrides, read_config, render_config
+from harness.config.schema import is_web_url, problem, shown
 from harness.errors import ConfigError, HarnessError
 from harness.model.addresses import CDN_ORIGIN
 from harness.model.texts import for_terminal
@@ -153,8 +153,8 @@ def check(
 
     Nothing has to be configured: the call that fetches the client secret is found by its answer.
     """
-    from harness.check import CheckOptions, run_check
-    from harness.run_files import ci_system
+    from harness.commands.check import CheckOptions, run_check
+    from harness.report.run_files import ci_system
 
     chosen = CheckOptions(
         clicks=clicks,
@@ -211,7 +211,7 @@ def repro(
        1  something else
       11  the recording cannot be read
     """
-    from harness.repro import ReproOptions, run_repro
+    from harness.commands.repro import ReproOptions, run_repro
 
     chosen = ReproOptions(
         timing=timing,
@@ -247,7 +247,7 @@ def record(
     **options: Any,
 ) -> int:
     """Open URL, do what is named, and keep everything that `repro` needs. Ends with 0 whatever the verdict."""
-    from harness.record import RecordOptions, run_record
+    from harness.commands.record import RecordOptions, run_record
 
     chosen = RecordOptions(clicks=clicks, messages=messages, fault=fault, out=out, is_searched=not no_secret_scan)
     return run_record(_stdout(), _config(options), url, chosen)
@@ -259,7 +259,7 @@ def record(
 @click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
 def pack(folder: Path, out: Path | None, **_debug: Any) -> int:
     """Make one zip of FOLDER, the bundle of a visit, to send to somebody."""
-    from harness.record import run_pack
+    from harness.commands.record import run_pack
 
     return run_pack(_stdout(), folder, out)
 
@@ -311,8 +311,8 @@ def gate(
 
     Arguments after -- go to pytest.
     """
-    from harness.gate import GateOptions, run_gate
-    from harness.regressions import BaselineOptions
+    from harness.commands.baseline import BaselineOptions
+    from harness.commands.gate import GateOptions, run_gate
 
     config = _config(options, workers=workers, retries=retries, prefetch=prefetch, sdk=sdk)
     chosen = GateOptions(
@@ -350,8 +350,8 @@ def report(
 
     DIR is a run's folder, or one with runs in it, of which the newest is taken; without any it is the newest run here.
     """
-    from harness.rebuild import ReportOptions, run_report
-    from harness.run_files import ci_system
+    from harness.commands.report import ReportOptions, run_report
+    from harness.report.run_files import ci_system
 
     chosen = ReportOptions(
         folders=folders, is_merged=is_merged, is_opened=is_opened, history=history, ci=ci_system(ci, os.environ)
@@ -365,7 +365,7 @@ def report(
 @click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
 def init(folder: Path, is_forced: bool, **_debug: Any) -> int:
     """Write configuration, an example test, .env.example and GitHub workflows into DIR, the current folder by default."""
-    from harness.starter import run_init
+    from harness.commands.init import run_init
 
     return run_init(_stdout(), folder, is_forced=is_forced)
 
@@ -378,7 +378,7 @@ def preflight(as_json: bool, **options: Any) -> int:
 
     Sessions that it makes are cancelled again. A key is never shown: its kind and its last four characters are.
     """
-    from harness.preflight import run_preflight
+    from harness.commands.preflight import run_preflight
 
     return run_preflight(_stdout(), _config(options), os.environ, as_json=as_json)
 
@@ -392,8 +392,8 @@ def smoke(is_all: bool, ci: str, **options: Any) -> int:
 
     The history file knows what was before. Exit code 7 means that it works, but was slow, retried, or has findings.
     """
-    from harness.run_files import ci_system
-    from harness.smoke import Surroundings, run_smoke
+    from harness.commands.smoke import Surroundings, run_smoke
+    from harness.report.run_files import ci_system
 
     around = Surroundings(environ=os.environ, ci=ci_system(ci, os.environ))
     return run_smoke(_stdout(), _config(options), around, is_all=is_all)
@@ -407,8 +407,8 @@ def smoke(is_all: bool, ci: str, **options: Any) -> int:
 @click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
 def serve(scenario: str, port: int, sdk: str | None, is_list: bool, **_debug: Any) -> int:
     """Serve the test page with a stand-in ChatKit for a normal browser tab, until Ctrl-C."""
-    from harness.sdk_source import sdk_source_of
-    from harness.serve import list_scenarios, run_serve
+    from harness.commands.serve import list_scenarios, run_serve
+    from harness.config.sdk_source import sdk_source_of
 
     if is_list:
         return list_scenarios(_stdout())
@@ -438,7 +438,7 @@ def sdk_pull(base_url: str, out: Path | None, mount: bool, **options: Any) -> in
 
     The widget is mounted once from what was downloaded, on this machine: files that it asks for besides are stored too.
     """
-    from harness.sdk import PullOptions, run_pull
+    from harness.commands.sdk import PullOptions, run_pull
 
     chosen = PullOptions(base_url=_base(base_url), out=out.expanduser() if out else None, is_mounted=mount)
     return run_pull(_stdout(), _config(options), chosen)
@@ -449,7 +449,7 @@ def sdk_pull(base_url: str, out: Path | None, mount: bool, **options: Any) -> in
 @_config_options
 def sdk_show(folder: Path | None, **options: Any) -> int:
     """Say which SDK is in force, and what is in FOLDER, the newest snapshot by default: date, sizes, hashes."""
-    from harness.sdk import run_show
+    from harness.commands.sdk import run_show
 
     return run_show(_stdout(), _config(options), folder)
 
@@ -470,7 +470,7 @@ def sdk_diff(before: str | None, after: str | None, base_url: str, **_debug: Any
        1  different files
       11  a snapshot, or what the CDN serves, cannot be read
     """
-    from harness.sdk import run_diff
+    from harness.commands.sdk import run_diff
 
     return run_diff(_stdout(), before or "", after or "", _base(base_url))
 
@@ -480,7 +480,7 @@ def sdk_diff(before: str | None, after: str | None, base_url: str, **_debug: Any
 @click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
 def sdk_verify(folder: Path | None, **_debug: Any) -> int:
     """Hold the files of FOLDER, the newest snapshot by default, against the hashes in its snapshot.json; 11 when damaged."""
-    from harness.sdk import run_verify
+    from harness.commands.sdk import run_verify
 
     return run_verify(_stdout(), folder)
 
@@ -501,7 +501,7 @@ def _base(url: str) -> str:
 @cli.command(short_help="List the faults that can be brought into any page.")
 def faults() -> int:
     """List the named faults, and the words of the language that they are written in."""
-    from harness.serve import list_faults
+    from harness.commands.serve import list_faults
 
     return list_faults(_stdout())
 
@@ -511,7 +511,7 @@ def faults() -> int:
 @click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
 def explain(rule: str, **_debug: Any) -> int:
     """Explain RULE, the name of a finding, at length; without a name list them all."""
-    from harness.explain import run_explain
+    from harness.commands.explain import run_explain
 
     return run_explain(_stdout(), rule)
 
@@ -528,7 +528,7 @@ def config(**options: Any) -> int:
 @_config_options
 def doctor(**options: Any) -> int:
     """Say what works on this machine and what does not: Python, packages, browsers, TLS, configuration, disk."""
-    from harness.setup import run_doctor
+    from harness.commands.doctor import run_doctor
 
     try:
         found: Config | ConfigError = _config(options)
@@ -542,7 +542,7 @@ def doctor(**options: Any) -> int:
 @click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
 def install(browser: str, **_debug: Any) -> int:
     """Get a browser that works: Playwright's own where it can be downloaded, else the distribution's."""
-    from harness.setup import run_install
+    from harness.commands.doctor import run_install
 
     return run_install(_stdout(), browser)
 

@@ -44,13 +44,13 @@ from rule_steps import (
     mixed,
 )
 
-from harness.analysis.facts import Facts
-from harness.analysis.gathering import facts_of
-from harness.analysis.prefetch import prefetch_of
+from harness.analysis.facts.facts import Facts
+from harness.analysis.facts.gathering import facts_of
+from harness.analysis.mount.prefetch import prefetch_of
+from harness.analysis.mount.verdict import Limits, judge
 from harness.analysis.result import others_of
 from harness.analysis.rules import RULES
 from harness.analysis.rules.rule import Rule
-from harness.analysis.verdict import Limits, judge
 from harness.model import events
 
 HEALTHY = ("hosted", "hosted-development", "hosted-without-history", "custom", "custom-development", "on-demand")

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from harness.analysis.console import STATUS_ECHO
-from harness.analysis.facts import Facts
+from harness.analysis.facts.console_policy import STATUS_ECHO
+from harness.analysis.facts.facts import Facts
+from harness.analysis.mount.state import Backend, Milestone
 from harness.analysis.rules import BY_ID, RULES
 from harness.analysis.rules.rule import Confidence, Found, Layer, Rule, on_one_line
-from harness.analysis.state import Backend, Milestone
 from harness.model import events
 from harness.model.results import ConsoleProblem, Finding
 from harness.model.timeline import Entry

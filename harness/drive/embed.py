@@ -11,8 +11,8 @@ from collections.abc import Callable
 from playwright.sync_api import Error, Locator, Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from harness.analysis.state import Mount
-from harness.analysis.verdict import Judgement, Limits, follow, judge_others, settle
+from harness.analysis.mount.state import Mount
+from harness.analysis.mount.verdict import Judgement, Limits, follow, judge_others, settle
 from harness.drive.waiting import Waiter
 from harness.errors import EnvironmentFailure, HarnessError, PageError
 from harness.model.events import ActionTaken, CaughtUp, HarnessFault, Navigated, PageCrashed, ResponseReceived

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page
 
-from harness.analysis.verdict import Limits
+from harness.analysis.mount.verdict import Limits
 from harness.drive import embed as drive_embed
 from harness.drive.embed import Embed
 from harness.errors import PageError

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.analysis.exchanges import Exchange, is_telemetry, split_url
-from harness.analysis.facts import Facts, evidence_of
-from harness.analysis.policy import policies_of
+from harness.analysis.facts.content_security_policy import policies_of
+from harness.analysis.facts.exchanges import Exchange, is_telemetry, split_url
+from harness.analysis.facts.facts import Facts, evidence_of
 from harness.analysis.rules.network import is_page
 from harness.analysis.rules.rule import MDN, Confidence, Found, Layer, Rule, lines_of, told, with_loaded
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.analysis.exchanges import split_url
-from harness.analysis.facts import Facts, Seen, is_loader_candidate
+from harness.analysis.facts.exchanges import split_url
+from harness.analysis.facts.facts import Facts, Seen, is_loader_candidate
 from harness.analysis.rules.app import besides
 from harness.analysis.rules.rule import (
     CHATKIT_JS,

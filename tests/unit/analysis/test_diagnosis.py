@@ -69,11 +69,11 @@ from rule_steps import (
 from rule_told import facts
 
 from harness.analysis.diagnosis import diagnose
-from harness.analysis.facts import Facts
+from harness.analysis.facts.facts import Facts
+from harness.analysis.mount.verdict import Limits, judge
 from harness.analysis.result import result_of
 from harness.analysis.rules import RULES
 from harness.analysis.rules.rule import Found, Layer, Rule
-from harness.analysis.verdict import Limits, judge
 from harness.model.results import VisitResult
 
 MOCK = exchange("r3", SESSION, **secret_read("digest-m", secret_format="other", is_mock=True))
