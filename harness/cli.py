@@ -542,7 +542,7 @@ def doctor(**options: Any) -> int:
 @click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
 def install(browser: str, **_debug: Any) -> int:
     """Get a browser that works: Playwright's own where it can be downloaded, else the distribution's."""
-    from harness.commands.doctor import run_install
+    from harness.commands.install import run_install
 
     return run_install(_stdout(), browser)
 
