@@ -93,6 +93,8 @@ class Actor:
                 self._act(action, target, POINTER, lambda: target.click(timeout=ACT_TIMEOUT_MS))
             case "fill":
                 target = self._field(name)
+                if target.get_attribute("type", timeout=ACT_TIMEOUT_MS) == "password":
+                    self._timeline.redactor.learn("password", text)
                 self._enter(action, target, lambda: target.fill(text, timeout=ACT_TIMEOUT_MS))
             case "select":
                 target = self._field(name)

@@ -21,7 +21,7 @@ from harness.analysis.replay.suspects import FACTS, Smallest, Suspect, disagreem
 from harness.config.reading import Config
 from harness.drive.page_healing import install_mending
 from harness.drive.replay_context import replay_options
-from harness.errors import ConversationFailed, MountFailed, PageError, RecordingError
+from harness.errors import PageError, RecordingError
 from harness.model.faults import EXCHANGES, HEALED, HEALTHY, Asked, Fault, combined
 from harness.model.recording import Recording
 from harness.model.redaction import Redactor
@@ -95,7 +95,6 @@ def replayed(
             )
         try:
             visit.open()
-            _act(visit, recording)
         except PageError as error:
             trouble = str(error)
         visit.wait_until_decided()
@@ -329,6 +328,7 @@ def target_of_recording(recording: Recording, limits: Limits | None = None) -> T
         url=recording.url,
         project=recording.project or "replay",
         entry=recording.entry,
+        actions=recording.actions,
         network="replay",
         limits=limits
         or Limits(
@@ -342,18 +342,3 @@ def target_of_recording(recording: Recording, limits: Limits | None = None) -> T
         console_allow=judged.console_allow,
         session_endpoint=judged.session_endpoint,
     )
-
-
-def _act(visit: Visit, recording: Recording) -> None:
-    """Do on the page what was done when it was recorded."""
-    for action in recording.actions:
-        match action.action:
-            case "click":
-                visit.embed.click(action.target)
-            case "reload":
-                visit.page.reload(wait_until="commit")
-            case "send":
-                try:
-                    visit.send(action.text, via=action.target)
-                except (MountFailed, ConversationFailed):  # what became of it is in the timeline
-                    return

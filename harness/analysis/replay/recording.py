@@ -15,12 +15,10 @@ from typing import Any
 
 from harness.analysis.har import CUT
 from harness.errors import RecordingError
-from harness.model.events import ActionTaken
 from harness.model.faults import operation_of
 from harness.model.manifest import Manifest
-from harness.model.recording import NEVER, Action, Chunk, RecordedExchange, Recording
+from harness.model.recording import NEVER, Chunk, RecordedExchange, Recording
 from harness.model.shapes import MadeUp
-from harness.model.timeline import Entry
 
 BODILESS = (204, 205, 301, 302, 303, 304, 307, 308)
 NEEDED = ("document", "script", "stylesheet", "fetch", "xhr")
@@ -56,7 +54,7 @@ def recording_of(
         entry=known.entry,
         exchanges=tuple(exchanges),
         environment=known.environment,
-        actions=known.actions,
+        actions=tuple(replace(action, text=made_up.text(action.text)) for action in known.actions),
         storage=_expanded(known.storage, made_up),
         judged=known.judged,
         made_up=made_up,
@@ -64,18 +62,6 @@ def recording_of(
         missing=tuple(dict.fromkeys((*known.missing, *_missing(exchanges)))),
         warnings=_warnings(len(rows) - len(exchanges), manifest, log),
     )
-
-
-def actions_of(entries: Iterable[Entry], said: list[tuple[str, str]]) -> tuple[Action, ...]:
-    """Return what was done on the page, in order. `said`: how each message was sent, and its text."""
-    waiting = list(said)
-    actions = []
-    for entry in entries:
-        if isinstance(entry.event, ActionTaken):
-            is_message = entry.event.action == "send" and waiting
-            text = waiting.pop(0)[1] if is_message else ""
-            actions.append(Action(action=entry.event.action, target=entry.event.target, text=text))
-    return tuple(actions)
 
 
 def _warnings(left_out: int, manifest: Manifest | None, log: dict[str, Any]) -> tuple[str, ...]:
