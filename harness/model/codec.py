@@ -31,6 +31,7 @@ A_RELATIVE_PATH = r"^(?!/)(?!(.*/)?\.{1,2}(/|\Z))[^\x00-\x1f\x7f\\:]+\Z"  # neve
 A_TEXT = r"^[^\x00]*\Z"
 A_LOCALE = r"^([A-Za-z]{1,8}([-_][A-Za-z0-9]{1,8}){0,8})?\Z"  # BCP 47, roughly
 A_TIMEZONE = r"^[A-Za-z0-9_+/-]{0,64}\Z"  # a name of the IANA database
+A_ORIGIN = r"^https?://[^\x00-\x20/]+/?\Z"
 A_COLOR_SCHEME = r"^(light|dark|no-preference)?\Z"
 
 Sha256 = Annotated[str, msgspec.Meta(pattern=A_SHA256)]
@@ -38,6 +39,7 @@ RelativePath = Annotated[str, msgspec.Meta(pattern=A_RELATIVE_PATH, max_length=1
 Text = Annotated[str, msgspec.Meta(pattern=A_TEXT)]
 Locale = Annotated[str, msgspec.Meta(pattern=A_LOCALE)]
 Timezone = Annotated[str, msgspec.Meta(pattern=A_TIMEZONE)]
+Origin = Annotated[str, msgspec.Meta(pattern=A_ORIGIN)]
 ColorScheme = Annotated[str, msgspec.Meta(pattern=A_COLOR_SCHEME)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 ExitCode = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**32)]  # -1 where there is none yet; Windows has large ones
@@ -50,13 +52,21 @@ Filler = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]  # characters of a sec
 UnixTime = Annotated[float, msgspec.Meta(ge=-1, le=1e13)]  # seconds; -1: none
 Amount = Annotated[float, msgspec.Meta(ge=0, le=10**12)]
 
-TYPES = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false", "array": "a list", "object": "an object"}
+TYPES = {
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
 PATTERNS = {
     A_SHA256: "a SHA-256: 64 hexadecimal digits",
     A_RELATIVE_PATH: "a path below the folder: no .., no leading /, no \\, : or control character",
     A_TEXT: "a text without NUL",
     A_LOCALE: "a locale, such as en-US",
     A_TIMEZONE: "a time zone, such as Europe/Berlin",
+    A_ORIGIN: "an origin, such as https://app.test",
     A_COLOR_SCHEME: "light, dark or no-preference",
 }  # fmt: skip
 
@@ -198,9 +208,9 @@ def _expected(text: str) -> str:
 def _steps(kind: type[Any], data: Any, message: str, place: str) -> list[str | int]:
     """Return the way to what does not fit. msgspec names fields and places, not an object's keys: "$.tests[...][0]"."""
     steps: list[str | int] = []
-    here = data
+    here: Any = data
     for name, index, _ in re.findall(r"\.(\w+)|\[(\d+)\]|(\[\.\.\.\])", place.partition("` in `")[2] or place):
-        step = name or (int(index) if index else _key(kind, data, here, message))
+        step: str | int = name or (int(index) if index else _key(kind, data, here, message))
         try:
             here = here[step]
         except (KeyError, IndexError, TypeError):  # it is of another type, or its key is what does not fit
@@ -209,7 +219,7 @@ def _steps(kind: type[Any], data: Any, message: str, place: str) -> list[str | i
     return steps
 
 
-def _key(kind: type[Any], data: Any, here: Any, message: str) -> str | None:
+def _key(kind: Any, data: Any, here: dict[str, Any], message: str) -> str:
     """Return which of an object's keys has what does not fit: the one with which alone it does not fit, either."""
     whole = dict(here)
     try:
@@ -220,11 +230,11 @@ def _key(kind: type[Any], data: Any, here: Any, message: str) -> str | None:
                 msgspec.convert(data, kind)
             except msgspec.ValidationError as error:
                 if str(error) == message:
-                    return str(key)
+                    return key
     finally:
         here.clear()
         here.update(whole)
-    return None
+    return ""
 
 
 def _shown(value: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from harness.model.codec import Count, Format, RelativePath, Sha256, Text, UnixTime, decoded
+from harness.model.codec import Count, Format, Origin, RelativePath, Sha256, Text, UnixTime, decoded
 from harness.model.recording import Action, Environment, Judged
 from harness.model.shapes import Shape, read_shape, saved_shape
 
@@ -71,7 +71,7 @@ class StoredValue:
 class StoredOrigin:
     """What an origin has stored."""
 
-    origin: Text
+    origin: Origin
     localStorage: tuple[StoredValue, ...] = ()  # noqa: N815 - as Playwright writes it
 
 

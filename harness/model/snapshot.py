@@ -126,5 +126,7 @@ def snapshot_of(saved: Any, where: str) -> Snapshot:
     snapshot = codec.decoded(Snapshot, FORMAT.opened(saved, where), where=where)
     for number, file in enumerate(snapshot.files):
         if not is_safe_path(file.path):
-            raise Unfit(where, at=f"files[{number}].path", expected="a path below the folder", found=ascii(file.path[:80]))
+            raise Unfit(
+                where, at=f"files[{number}].path", expected="a path below the folder", found=ascii(file.path[:80])
+            )
     return snapshot

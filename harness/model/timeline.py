@@ -205,8 +205,9 @@ def event_from(kind: str, data: Any, where: str) -> Event:
     if type_ is None:
         raise Unfit(where, at="kind", expected="the name of an event", found=repr(kind[:60]))
     event: Event = codec.decoded(type_, data, where=where)
-    if not all(-FURTHEST < getattr(event, name) < FURTHEST for name in _numbers(kind)):
-        raise Unfit(where, at=kind, expected=f"numbers below {FURTHEST:g}", found="a larger one")
+    for name in _numbers(kind):
+        if not -FURTHEST < getattr(event, name) < FURTHEST:
+            raise Unfit(where, at=name, expected=f"a number below {FURTHEST:g}", found=f"{getattr(event, name):g}")
     return event
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Error
 
 from harness.config.reading import Config, Project
-from harness.drive.replay_context import replay_options
+from harness.drive.replay_context import replay_options, taken_by_browser
 from harness.errors import ConfigError, EnvironmentFailure, HarnessError
 from harness.model.bounds import Allowance
 from harness.model.recording import Recording
@@ -169,9 +169,9 @@ class Chatkit:
         change = change_of([fault] if fault else [])
         elsewhere = elsewhere_of(recording, change) or (LiveRest() if is_open else None)
         server = self._open.enter_context(serve_replay(recording, faults=change.faults, elsewhere=elsewhere))
-        context = self._fresh_context(
-            replay_options(recording, server.url, browser=self.config.use.browser), context_args
-        )
+        options = replay_options(recording, server.url, browser=self.config.use.browser)
+        with taken_by_browser(recording):
+            context = self._fresh_context(options, context_args)
         keep = keep_of(self.config.use, bodies="on")
         visit = self._open.enter_context(
             opened_replay(context, recording, target, self._next_folder(), server, self.config, keep, self.redactor)
