@@ -134,6 +134,7 @@ _decode = msgspec.json.Decoder().decode
 def _parsed_slowly(text: str | bytes, where: str) -> Any:
     """Also reads halves of characters, which a page may say and `JSON.stringify` escapes; and says what is wrong, and where."""
     try:
+        text = text.decode("utf-8") if isinstance(text, bytes) else text
         return json.loads(text, parse_constant=_refused_constant, parse_float=_finite)
     except UnicodeDecodeError as error:
         raise Unfit(where, at="", expected="JSON in UTF-8", found="bytes that are not UTF-8") from error

@@ -188,11 +188,15 @@ class _SavedClaims:
     base64: dict[str, Claim] | None = None
     base64url: dict[str, Claim] | None = None
 
+    def __post_init__(self) -> None:
+        if (self.base64 is None) == (self.base64url is None):
+            raise ValueError("base64 or base64url")
+
 
 _SavedShape = tuple[str | Filler | _SavedClaims, ...]
 
 
-def read_shape(saved: Any, where: str, at: str) -> Shape:
+def read_shape(saved: Any, where: str = "a shape", at: str = "") -> Shape:
     """Return the shape that a manifest holds. Raises RecordingError for what is none."""
     parts = codec.decoded(_SavedShape, saved, where=where, at=at)
     return tuple(_packed_of(part) if isinstance(part, _SavedClaims) else part for part in parts)
