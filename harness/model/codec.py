@@ -164,13 +164,15 @@ def decoded(kind: type[T], data: Any, *, where: str, at: str = "") -> T:
         raise _unfit(kind, data, str(error), where, at) from error
     except RecursionError as error:
         raise Unfit(where, at=at, expected="plain values", found="values that are nested too deeply") from error
+    except UnicodeEncodeError as error:  # half a character where no text is expected
+        raise Unfit(where, at=at, expected="other values", found=ascii(error.object[:LONGEST_SHOWN])) from error
 
 
 def fits(kind: type[Any], data: Any) -> bool:
     """Whether plain values can be read as a type."""
     try:
         msgspec.convert(data, kind)
-    except (msgspec.ValidationError, RecursionError):
+    except (msgspec.ValidationError, RecursionError, UnicodeEncodeError):
         return False
     return True
 

@@ -91,7 +91,7 @@ class Islands:
         for test in tests:
             for visit in test.visits:
                 pictures = []
-                for label, name in PICTURES:
+                for label, name in (one for one in PICTURES if one[1] in visit.on_disk.files):
                     picture, island = self._picture(visit.on_disk.folder / name, label, name)
                     pictures += [picture] if picture else []
                     if island is not None:

@@ -243,7 +243,10 @@ def is_within(run: Path, folder: Path) -> bool:
     if not folder.is_relative_to(run) or ".." in folder.parts or "\0" in str(folder):
         return False
     way = folder.relative_to(run).parts
-    return not any(run.joinpath(*way[: depth + 1]).is_symlink() for depth in range(len(way)))
+    try:
+        return not any(run.joinpath(*way[: depth + 1]).is_symlink() for depth in range(len(way)))
+    except OSError:  # its name is longer than any
+        return False
 
 
 def _files_in(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
