@@ -49,7 +49,7 @@ MANIFEST = Manifest(
     storage={"cookies": [{"name": "sid", "value": PLACEHOLDER}], "origins": []},
     judged=Judged(outcome="failed", reason="session-refused", cause="session-unauthorized", console_allow=("a", "b")),
     shapes=((PLACEHOLDER, shape_of(secret_text("c0ffee00" * 6))),),
-    files=(FileSeal(name="network.har", sha256="00", size_bytes=7),),
+    files=(FileSeal(name="network.har", sha256="00" * 32, size_bytes=7),),
     missing=("the body of a font",),
 )
 
@@ -222,7 +222,7 @@ def test_secrets_are_made_up_where_they_stood() -> None:
     [
         ({"format": "something else"}, "is not a chatkit-harness/bundle file"),
         ({"version": 99}, "newer"),
-        ({"version": "1"}, "of which version"),
+        ({"version": "1"}, "at: +version"),
         ({"environment": []}, "damaged"),
         ({"environment": {"width": "wide"}}, "damaged"),
         ({"actions": [{"action": 7, "target": ""}]}, "damaged"),
