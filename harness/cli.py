@@ -109,6 +109,37 @@ def _config_options(command: Command) -> Command:
     return command
 
 
+def _page_options(command: Command) -> Command:
+    """Add the options that say what is done on a page before its chat is expected, and who asks for it."""
+    step = (
+        "Do this on the page first, in order: click=NAME, fill=FIELD=TEXT, select=FIELD=OPTION, press=KEY[=FIELD], wait_for_text=TEXT, \
+wait_for_url=GLOB. A ${VARIABLE} in it, in single quotes, is a secret."
+    )
+    for option in reversed(
+        (
+            click.option(
+                "--click", "clicks", multiple=True, metavar="NAME", help="A button, link or text to click first."
+            ),
+            click.option("--step", "steps", multiple=True, metavar="STEP", help=step),
+            click.option(
+                "--storage-state",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="Cookies and local storage of a browser that has signed in, as Playwright saves them.",
+            ),
+            click.option(
+                "--header",
+                "headers",
+                multiple=True,
+                metavar="'NAME: VALUE'",
+                help="Send this header to the page's own origin. A ${VARIABLE} in it is a secret.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 def _ci_option(command: Command) -> Command:
     """Add the option that chooses the CI system to write for."""
     choices = click.Choice(["auto", "github", "gitlab", "off"])
@@ -132,7 +163,21 @@ def _config(options: dict[str, Any], **more: Any) -> Config:
 
 @cli.command(epilog=EXIT_CODES, short_help="Does a widget mount at this URL? Nothing to configure.")
 @click.argument("url")
-@click.option("--click", "clicks", multiple=True, metavar="NAME", help="A button, link or text to click first.")
+@_page_options
+@click.option(
+    "--send",
+    "message",
+    default="",
+    metavar="TEXT",
+    help="Send this message when the widget is mounted; no answer is a failure.",
+)
+@click.option(
+    "--retries",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Visit up to N more times; a pass is then exit code 7.",
+)
 @click.option("--fault", default="", metavar="NAME", help="Break something on purpose; `faults` lists what there is.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
 @click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
@@ -142,6 +187,11 @@ def _config(options: dict[str, Any], **more: Any) -> Config:
 def check(
     url: str,
     clicks: tuple[str, ...],
+    steps: tuple[str, ...],
+    storage_state: Path | None,
+    headers: tuple[str, ...],
+    message: str,
+    retries: int,
     fault: str,
     as_json: bool,
     no_secret_scan: bool,
@@ -149,15 +199,18 @@ def check(
     sdk: str | None,
     **options: Any,
 ) -> int:
-    """Open URL, click what is named, and say whether a ChatKit widget mounts.
+    """Open URL, do what is named, and say whether a ChatKit widget mounts.
 
     Nothing has to be configured: the call that fetches the client secret is found by its answer.
     """
     from harness.commands.check import CheckOptions, run_check
+    from harness.config.way_in import WayIn
     from harness.report.run_files import ci_system
 
     chosen = CheckOptions(
-        clicks=clicks,
+        way=WayIn(clicks=clicks, steps=steps, storage_state=storage_state, headers=headers),
+        message=message,
+        retries=retries,
         fault=fault,
         as_json=as_json,
         is_searched=not no_secret_scan,
@@ -231,7 +284,7 @@ def repro(
 
 @cli.command(epilog=EXIT_CODES, short_help="Record a visit, so that it can be replayed.")
 @click.argument("url")
-@click.option("--click", "clicks", multiple=True, metavar="NAME", help="A button, link or text to click first.")
+@_page_options
 @click.option("--send", "messages", multiple=True, metavar="TEXT", help="A message to send when the widget is mounted.")
 @click.option("--fault", default="", metavar="NAME", help="Break something on purpose; `faults` lists what there is.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the bundle as this zip, too.")
@@ -240,6 +293,9 @@ def repro(
 def record(
     url: str,
     clicks: tuple[str, ...],
+    steps: tuple[str, ...],
+    storage_state: Path | None,
+    headers: tuple[str, ...],
     messages: tuple[str, ...],
     fault: str,
     out: Path | None,
@@ -248,8 +304,15 @@ def record(
 ) -> int:
     """Open URL, do what is named, and keep everything that `repro` needs. Ends with 0 whatever the verdict."""
     from harness.commands.record import RecordOptions, run_record
+    from harness.config.way_in import WayIn
 
-    chosen = RecordOptions(clicks=clicks, messages=messages, fault=fault, out=out, is_searched=not no_secret_scan)
+    chosen = RecordOptions(
+        way=WayIn(clicks=clicks, steps=steps, storage_state=storage_state, headers=headers),
+        messages=messages,
+        fault=fault,
+        out=out,
+        is_searched=not no_secret_scan,
+    )
     return run_record(_stdout(), _config(options), url, chosen)
 
 

@@ -59,10 +59,14 @@ NOT_READY = {
     "element is outside of the viewport": "it cannot be scrolled to",
 }
 BUTTONS = "button:visible, a:visible, [role=button]:visible, [role=tab]:visible, [role=menuitem]:visible"
-FIELD_NAMES = """() => [...document.querySelectorAll('input:not([type=hidden]), textarea, select, [contenteditable]')]
-  .filter((field) => !field.checkVisibility || field.checkVisibility())
-  .map((field) => field.getAttribute('aria-label') || (field.labels && field.labels[0] && field.labels[0].innerText)
-    || field.placeholder || field.name || field.localName)"""
+FIELD_NAMES = """() => {
+  const own = (label) => label && [...label.childNodes].filter((node) => !node.contains(label.control))
+    .map((node) => node.textContent).join(' ').trim();
+  return [...document.querySelectorAll('input:not([type=hidden]), textarea, select, [contenteditable]')]
+    .filter((field) => !field.checkVisibility || field.checkVisibility())
+    .map((field) => field.getAttribute('aria-label') || own(field.labels && field.labels[0])
+      || field.placeholder || field.name || field.localName);
+}"""
 OPTIONS = "(field) => field.options ? [...field.options].map((option) => option.label) : []"
 HAS_CLOSED = """() => [...document.querySelectorAll('*')]
   .filter((element) => element.localName.includes('-') && customElements.get(element.localName))
@@ -93,6 +97,8 @@ class Actor:
                 self._act(action, target, POINTER, lambda: target.click(timeout=ACT_TIMEOUT_MS))
             case "fill":
                 target = self._field(name)
+                if target.get_attribute("type", timeout=ACT_TIMEOUT_MS) == "password":
+                    self._timeline.redactor.learn("password", text)
                 self._enter(action, target, lambda: target.fill(text, timeout=ACT_TIMEOUT_MS))
             case "select":
                 target = self._field(name)
@@ -267,14 +273,21 @@ class Actor:
 
     def _enter(self, action: Action, target: Locator, do: Callable[[], object]) -> None:
         """Put something into a field; once more when a page that is still becoming ready has thrown it away."""
-        self._act(action, target, FIELDS, do)
-        entered, attempt, began_ms = self._value(target), 1, self._timeline.now_ms
-        while self._is_busy() and self._timeline.now_ms - began_ms < REPEAT_TIMEOUT_MS:
+        entered: list[str] = []
+
+        def enter() -> None:
+            do()
+            entered.append(self._value(target))
+
+        self._act(action, target, FIELDS, enter)
+        began_ms = self._timeline.now_ms
+        while self._timeline.now_ms - began_ms < REPEAT_TIMEOUT_MS:
+            if self._value(target) != entered[0]:
+                self._tell(action, len(entered) + 1)
+                self._try(action.target, enter)
+            if not self._is_busy():
+                return
             self._waiter.pause(FIRST_PAUSE_MS)
-            if self._value(target) != entered:
-                attempt += 1
-                self._tell(action, attempt)
-                self._try(action.target, do)
 
     def _value(self, target: Locator) -> str:
         value = answer_within(self.page, lambda: target._impl_obj.input_value(timeout=1000), 1.5)

@@ -13,8 +13,7 @@
         const at = first.get(target);
         if (at === undefined) first.set(target, now());
         else if (now() - at > 50) restless.add(target);
-      } else if (phase === 'during') caused.add('dom');
-      else if (!restless.has(target)) followed.add('dom');
+      } else if (!restless.has(target)) (phase === 'during' ? caused : followed).add('dom');
     }
     if (caused.size + followed.size) wake();
   };

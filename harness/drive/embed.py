@@ -35,6 +35,7 @@ class Embed:
         self._judgement = Judgement(limits=limits, mount=Mount(session_endpoint=session_endpoint))
         self._seen = 0
         self._faults: list[HarnessError] = []
+        self.done: list[Action] = []  # what was done on the page, in order; a replay does it again
 
     @property
     def element(self) -> Locator:
@@ -68,6 +69,7 @@ class Embed:
 
     def do(self, action: Action) -> None:
         """Do one step on the page, so that the page hears it. Raises PageError that says what there is, or what is in the way."""
+        self.done.append(action)
         Actor(self.page, self.timeline, self._waiter).do(action)
 
     def click(self, name: str) -> None:
