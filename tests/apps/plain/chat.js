@@ -34,7 +34,7 @@ async function open() {
   const element = document.createElement("openai-chatkit");
   element.style.cssText = "display: block; width: 100%; height: 100%";
   if (fault !== "never-rendered") box.append(element);
-  if (fault !== "options-too-early") await customElements.whenDefined("openai-chatkit");
+  await customElements.whenDefined("openai-chatkit");
   element.setOptions(options());
 }
 

@@ -108,4 +108,4 @@ ROUTES = [
 ]
 
 if __name__ == "__main__":
-    uvicorn.run(Starlette(routes=ROUTES), host="localhost", port=int(os.environ["PORT"]), log_level="warning")
+    uvicorn.run(Starlette(routes=ROUTES), host="localhost", port=int(os.environ["PORT"]), access_log=False)
