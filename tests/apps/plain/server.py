@@ -3,6 +3,9 @@
 In: the variables PORT, APP_FAULT, STATIC (the folder; its own by default), and OpenAI's own. It runs until it is ended.
 """
 
+# The library names the method and hands over the parameters.
+# ruff: noqa: D102, ARG002
+
 from __future__ import annotations
 
 import os
@@ -69,14 +72,16 @@ async def chat(request: Request) -> Response:
     if FAULT == "sign-in-required" and "authorization" not in request.headers:
         return JSONResponse({"detail": "Not authenticated"}, status_code=401)
     process: Any = SERVER.process
-    result = process(await request.body(), {}) if FAULT == "await-forgotten" else await process(await request.body(), {})
+    result = (
+        process(await request.body(), {}) if FAULT == "await-forgotten" else await process(await request.body(), {})
+    )
     if isinstance(result, StreamingResult):
         media_type = "text/plain" if FAULT == "stream-as-text" else "text/event-stream"
         return StreamingResponse(result, media_type=media_type)
     return Response(result.json, media_type="application/json")
 
 
-async def session(request: Request) -> Response:
+async def session(_: Request) -> Response:
     """Make a ChatKit session, and hand out its secret."""
     if FAULT == "backend-throws":
         raise RuntimeError("cannot read the user")
