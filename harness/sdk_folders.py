@@ -27,7 +27,7 @@ from harness.model.snapshot import (
 )
 
 LOADER = LOADER_PATH.lstrip("/")
-MOST_FILES = 2_000
+MOST_FILES = 10_000
 MOST_FILE_BYTES = 50_000_000
 MOST_BYTES = 300_000_000
 LISTING_BYTES = 5_000_000
@@ -94,7 +94,10 @@ def _listed(listing: Path) -> Snapshot:
     except OSError as error:
         raise RecordingError(f"{listing} cannot be read: {reason_of(error)}") from error
     except (ValueError, RecursionError) as error:
-        raise RecordingError(f"{listing} is not JSON: {error}") from error
+        raise RecordingError(
+            f"{listing} is not JSON, it may have been cut off: {error}\n"
+            "  to fix: pull another snapshot (chatkit-harness sdk pull), or delete the listing to use the files as they are"
+        ) from error
 
 
 def same_in(folder: Path, snapshot: Snapshot) -> Path | None:

@@ -38,6 +38,7 @@ class Snapshot:
     taken_at: str  # ISO 8601, UTC
     files: tuple[SnapshotFile, ...]
     missing: tuple[str, ...] = ()  # named by a file, as a text at least, and not there
+    outside: tuple[str, ...] = ()  # URLs elsewhere that a file refers to: not stored
 
     @property
     def digest(self) -> str:
@@ -109,7 +110,8 @@ def is_safe_path(path: str) -> bool:
 def saved_snapshot(snapshot: Snapshot) -> dict[str, Any]:
     """Return a snapshot as `snapshot.json` has it.
 
-    {"format_version": 1, "base_url": …, "taken_at": …, "files": [{"path", "sha256", "bytes", "media_type"}, …], "missing": [path, …]}
+    {"format_version": 1, "base_url": …, "taken_at": …, "files": [{"path", "sha256", "bytes", "media_type"}, …], "missing": [path, …],
+    "outside": [url, …]}
     """
     return {
         "format_version": FORMAT_VERSION,
@@ -117,6 +119,7 @@ def saved_snapshot(snapshot: Snapshot) -> dict[str, Any]:
         "taken_at": snapshot.taken_at,
         "files": [asdict(file) for file in snapshot.files],
         "missing": list(snapshot.missing),
+        "outside": list(snapshot.outside),
     }
 
 
@@ -133,6 +136,7 @@ def snapshot_of(saved: Any, where: str) -> Snapshot:
             taken_at=str(saved["taken_at"]),
             files=tuple(_file_of(item) for item in saved["files"]),
             missing=tuple(map(str, saved.get("missing", ()))),
+            outside=tuple(map(str, saved.get("outside", ()))),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RecordingError(f"{where} is not a snapshot's listing: {error!r}") from error
