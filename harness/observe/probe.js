@@ -59,8 +59,6 @@
   const EVENTS = ['ready', 'error', 'log', 'response.start', 'response.end', 'response.stop', 'thread.change', 'thread.load.start',
     'thread.load.end', 'tool.change', 'effect', 'deeplink', 'composer.submit', 'composer.layout.change', 'toast.show', 'toast.hide'];
   const seen = new WeakSet();
-  // What a toast says stands in the log line that goes with it.
-  const toastOf = (/** @type {any} */ { name, data }) => (name === 'toast.show' && data ? [data.toastTitle, data.toastMessage].filter(Boolean).join(': ') : '');
   const widgetEvent = guarded((/** @type {any} */ e) => {
     const el = e.target;
     if (seen.has(e) || !el || el.localName !== TAG) return;
@@ -68,7 +66,7 @@
     const detail = e.detail || {}, error = detail.error;
     send({
       kind: 'widget-event', embed: found(el).number, name: e.type,
-      detail_name: cut(error ? error.name : detail.name ?? detail.threadId, 200), message: cut(error ? error.message : toastOf(detail)),
+      detail_name: cut(error ? error.name : detail.name ?? detail.threadId, 200), message: cut(error ? error.message : detail.data?.toastMessage),
     });
     look();
   });
