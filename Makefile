@@ -39,7 +39,7 @@ format: setup $(STAMPS)/test-packages ## Format the code, and correct what lint 
 	@$(BIN)/ruff check --fix .
 
 rules: setup ## Write docs/rules.md anew from the rules.
-	@$(BIN)/python -m harness.explain docs/rules.md
+	@$(BIN)/python -m harness.commands.explain docs/rules.md
 
 sdk: ## Join the modules of the stand-in's frame anew.
 	@"$(PYTHON)" fixtures/sdk_modules/join.py

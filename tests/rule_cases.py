@@ -17,6 +17,8 @@ from builders import (
     VERIFY,
     WRAPPER,
     Steps,
+    action_ended,
+    action_taken,
     answered,
     asked,
     body,
@@ -161,6 +163,7 @@ FIRES: dict[str, Steps] = {
         other("https://app.test/api/settings", response_received("o1", media_type=HTML), kind="fetch"),
         page_error("Unexpected token '<', \"<!doctype \"... is not valid JSON", "SyntaxError"),
     ),
+    "action-without-effect": bare(action_taken(), action_ended(audience="none")),
     "secret-fetched-twice": [*hosted(), *exchange("r9", SESSION, **secret_read("digest-b"))],
     "secret-in-address": hosted(),
     # --- script
@@ -535,6 +538,7 @@ NEAR_MISSES: dict[str, Steps] = {
         other("https://app.test/api/settings", response_received("o1"), kind="fetch"),
         page_error("Unexpected token '<', \"<html>\" is not valid JSON", "SyntaxError"),
     ),
+    "action-without-effect": bare(action_taken(), action_ended("dom", audience="none")),
     "secret-fetched-twice": [
         *hosted(),
         command(nonce="n9", has_current=True),

@@ -16,6 +16,8 @@ from builders import (
     STYLE,
     VERIFY,
     Steps,
+    action_ended,
+    action_taken,
     answered,
     asked,
     body,
@@ -1717,6 +1719,22 @@ MORE: dict[str, tuple[Steps, str]] = {
             policy_violated("connect-src", "https://browser-intake-datadoghq.com/x"),
             page_error("Failed to fetch", "TypeError"),
         ),
+        "element-never-rendered",
+    ),
+    "a click that changed nothing, heard by a handler": (
+        idle(action_taken(), action_ended()),
+        "action-without-effect~ element-never-rendered",
+    ),
+    "a click that changed nothing, and a request after it": (
+        idle(action_taken(), action_ended(), other("https://app.test/api/x", *answered("o1"), kind="fetch")),
+        "element-never-rendered",
+    ),
+    "a click that changed nothing, and an error after it": (
+        idle(action_taken(), action_ended(), page_error("no", "Error")),
+        "element-never-rendered",
+    ),
+    "a click that changed nothing the first time only": (
+        idle(action_taken(), action_ended(audience="far"), action_taken(), action_ended("dom")),
         "element-never-rendered",
     ),
     "a refusal, and an error about a failed line": (

@@ -10,15 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.analysis.mount.verdict import Judgement, follow, judge
 from harness.analysis.result import result_of
-from harness.analysis.verdict import Judgement, follow, judge
-from harness.config import Config
+from harness.config.reading import Config
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.model.timeline import read_timeline
-from harness.run import Keep, Visit, context_options, open_visit, target_of
 from harness.servers.scenarios import Scenario
 from harness.servers.server import Stack
+from harness.visit.visit import Keep, Visit, context_options, open_visit, target_of
 
 QUICK_MS = 6_000  # how long what cannot be decided is awaited here; every other visit has the usual time
 

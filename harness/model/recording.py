@@ -70,11 +70,11 @@ class Environment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """What was done on the page: a click on what is named so, a reload, a message that was sent."""
+    """One step on the page, in the words of Playwright's locators."""
 
-    action: str  # "click" | "send" | "reload"
-    target: str  # the name, or how the message was sent
-    text: str = ""
+    action: str  # "click" | "fill" | "select" | "press" | "wait_for_text" | "wait_for_url" | "send" | "reload"
+    target: str  # the accessible name of what is acted on, the text or URL to wait for, or how a message is sent
+    text: str = ""  # what is filled in, the option, the key, the message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.analysis.baseline import RunProfile, VisitProfile
-from harness.config_schema import problem
+from harness.config.schema import problem
 from harness.errors import BundleError, ConfigError
 from harness.report.bundle import write_text
 from harness.report.run_folder import shown

@@ -12,8 +12,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from harness.analysis.mount.verdict import Limits
 from harness.analysis.result import result_of
-from harness.analysis.verdict import Limits
 from harness.errors import BundleError, HarnessError
 from harness.model.events import VisitEnded
 from harness.model.results import Loss, TestOutcome, VisitResult

@@ -19,7 +19,7 @@ from typing import Any
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from harness.analysis.exchanges import ABORTED
+from harness.analysis.facts.exchanges import ABORTED
 from harness.model.addresses import (
     API,
     CONVERSATION,

@@ -18,8 +18,8 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from harness.analysis.exchanges import ABORTED
-from harness.analysis.matching import Matcher, Miss
+from harness.analysis.facts.exchanges import ABORTED
+from harness.analysis.replay.matching import Matcher, Miss
 from harness.model.faults import Asked, Fault, operation_of
 from harness.model.injection import Injector
 from harness.model.recording import NEVER, RecordedExchange, Recording

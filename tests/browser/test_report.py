@@ -21,7 +21,7 @@ from builders import (
 from playwright.sync_api import Browser, Page, expect
 from runs import bundle_of, outcome, record, write_bundle, write_outcomes, write_run
 
-from harness.chatkit import Chatkit
+from harness.pytest_plugin.chatkit import Chatkit
 from harness.report.run_folder import publish
 from harness.report.run_on_disk import write_record
 from harness.report.run_report import write_report

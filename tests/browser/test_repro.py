@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from harness.config import Config
+from harness.config.reading import Config
 from harness.model.events import ReplayMissed
 from harness.model.recording import Recording
 from harness.model.timeline import read_timeline
-from harness.replaying import Replayed, cause_of, change_of, replayed
 from harness.report.recordings import opened_recording, pack
 from harness.report.run_on_disk import read_run
-from harness.run import Keep
 from harness.servers.replay import FAST
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
+from harness.visit.replay import Replayed, cause_of, change_of, replayed
+from harness.visit.visit import Keep
 from tests.commands import run_command
 from tests.recorded import plain_config, record_scenario
 

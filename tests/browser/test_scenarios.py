@@ -11,7 +11,7 @@ from visits import visited
 
 from harness.analysis.diagnosis import GENERAL
 from harness.analysis.rules import BY_ID
-from harness.config import Config
+from harness.config.reading import Config
 from harness.model.results import VisitResult
 from harness.servers.scenarios import Scenario, read_scenarios
 from harness.servers.server import Stack

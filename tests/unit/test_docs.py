@@ -15,7 +15,7 @@ import pytest
 from harness.analysis.diagnosis import GENERAL
 from harness.analysis.rules import BY_ID
 from harness.analysis.rules.hops import HOP_RULES_BY_ID
-from harness.config import Overrides, read_config
+from harness.config.reading import Overrides, read_config
 from harness.servers.scenarios import fixtures_dir
 from tests.docs import PAGES, ROOT, Block, blocks, check_command, commands_in, missing_lines
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.analysis.hop_facts import failure_told
 from harness.analysis.rules import upstream
 from harness.analysis.rules.hop_rule import (
     API_KINDS,
@@ -22,6 +21,7 @@ from harness.analysis.rules.hop_rule import (
     workflow_404s,
 )
 from harness.analysis.rules.rule import CHATKIT_GUIDE, Confidence, Found, Layer, on_one_line
+from harness.analysis.smoke.hop_facts import failure_told
 from harness.model.hops import Failure, Hop, Kind, Preflight
 
 REGION = "incorrect regional hostname"

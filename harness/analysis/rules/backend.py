@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from harness.analysis.exchanges import Exchange
-from harness.analysis.facts import Facts, evidence_of
-from harness.analysis.roles import is_conversation
+from harness.analysis.facts.exchanges import Exchange
+from harness.analysis.facts.facts import Facts, evidence_of
+from harness.analysis.facts.roles import is_conversation
+from harness.analysis.mount.verdict import Outcome
 from harness.analysis.rules.network import is_page, network_confidence
 from harness.analysis.rules.rule import (
     CHATKIT_JS,
@@ -22,7 +23,6 @@ from harness.analysis.rules.rule import (
     on_one_line,
     told,
 )
-from harness.analysis.verdict import Outcome
 
 NO_THREAD = r"InitialThreadLoadError|Failed to load initial thread"
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from harness.analysis.facts import Facts, evidence_of, is_same_target
+from harness.analysis.facts.facts import Facts, evidence_of, is_same_target
 from harness.analysis.rules.app import besides
 from harness.analysis.rules.backend import NO_THREAD, answered, answered_by_page, call_rule, failed_call
 from harness.analysis.rules.network import (

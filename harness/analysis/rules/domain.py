@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.analysis.exchanges import Exchange, split_url
-from harness.analysis.facts import Facts, evidence_of
+from harness.analysis.facts.exchanges import Exchange, split_url
+from harness.analysis.facts.facts import Facts, evidence_of
+from harness.analysis.mount.tracks import Element, Frame
+from harness.analysis.mount.verdict import Outcome
 from harness.analysis.rules.network import network_confidence
 from harness.analysis.rules.rule import ALLOWLIST, CHATKIT_PYTHON, Confidence, Found, Layer, Rule, told, with_loaded
-from harness.analysis.tracks import Element, Frame
-from harness.analysis.verdict import Outcome
 
 NOT_VERIFIED = r"Domain verification failed for"
 TIMED_OUT = r"verification request timed out"

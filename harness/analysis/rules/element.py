@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.analysis.facts import Facts, evidence_of, is_loader_candidate
+from harness.analysis.facts.facts import Facts, evidence_of, is_loader_candidate
+from harness.analysis.mount.tracks import Element, Signal
+from harness.analysis.mount.verdict import Reason
 from harness.analysis.rules.rule import (
     CHATKIT_JS,
     MDN,
@@ -19,8 +21,6 @@ from harness.analysis.rules.rule import (
     on_one_line,
     with_loaded,
 )
-from harness.analysis.tracks import Element, Signal
-from harness.analysis.verdict import Reason
 
 FAILED = ("failed", "timeout")
 INVENTED = ("chatkit-widget", "chatkit-chat", "chatkit-element", "chat-kit")  # seen in pages that meant ChatKit

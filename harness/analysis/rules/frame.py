@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.analysis.exchanges import Exchange, split_url
-from harness.analysis.facts import Facts, evidence_of, is_official, is_same_target
+from harness.analysis.facts.exchanges import Exchange, split_url
+from harness.analysis.facts.facts import Facts, evidence_of, is_official, is_same_target
+from harness.analysis.mount.tracks import Element
+from harness.analysis.mount.verdict import Outcome
 from harness.analysis.rules.network import Obstacle, is_challenge, is_isolated, is_page, network_confidence, obstacle_of
 from harness.analysis.rules.rule import MDN, Confidence, Found, Layer, Rule, lines_of, on_one_line, told, with_loaded
-from harness.analysis.tracks import Element
-from harness.analysis.verdict import Outcome
 from harness.model.addresses import SENTINEL
 
 NO_UUID = r"crypto\.randomUUID is not a function|randomUUID.{0,20}not a function"

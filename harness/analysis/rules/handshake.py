@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.analysis.facts import Facts, evidence_of
+from harness.analysis.facts.facts import Facts, evidence_of
 from harness.analysis.rules.rule import MDN, Confidence, Found, Layer, Rule, lines_of, on_one_line, with_loaded
 
 MISADDRESSED = r"Failed to execute 'postMessage'.{0,40}target origin provided \('([^']*)'\)"

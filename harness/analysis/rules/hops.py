@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.analysis.hop_facts import failure_told
 from harness.analysis.rules import api_hops, custom, domain, session, session_delivery, upstream
 from harness.analysis.rules.hop_rule import UNREACHED, HopRule, is_here, numbers_of, waited
 from harness.analysis.rules.rule import MDN, Found, Layer
+from harness.analysis.smoke.hop_facts import failure_told
 from harness.model.addresses import split_url
 from harness.model.hops import Failure, Kind, Preflight
 

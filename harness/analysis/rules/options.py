@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.analysis.facts import Facts, WidgetError
+from harness.analysis.facts.facts import Facts, WidgetError
 from harness.analysis.rules.rule import CHATKIT_JS, Confidence, Found, Layer, Rule, lines_of, on_one_line
 
 REFUSED = r"ChatKit\.create\(\)|InvalidFrameParamsError|Invalid frame params"

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.analysis.exchanges import split_url
-from harness.analysis.facts import Facts, Seen, is_loader_candidate
+from harness.analysis.facts.exchanges import split_url
+from harness.analysis.facts.facts import Facts, Seen, is_loader_candidate
 from harness.analysis.rules.app import besides
 from harness.analysis.rules.rule import (
     CHATKIT_JS,
@@ -274,6 +274,7 @@ RULES = (
             "page-script-blocked-by-csp",
             "page-script-missing",
             "app-request-failed",
+            "action-without-effect",
             "handler-on-server-component",
             "uncaught-error",
             # what they throw before the element is put into the document

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.analysis.exchanges import Exchange
-from harness.analysis.facts import LOADER_URL, Facts, Seen
+from harness.analysis.facts.exchanges import Exchange
+from harness.analysis.facts.facts import LOADER_URL, Facts, Seen
 
 CHATKIT_GUIDE = "https://developers.openai.com/api/docs/guides/chatkit"
 CHATKIT_JS = "https://openai.github.io/chatkit-js/"

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.analysis.facts import LOADER_URL, Facts, evidence_of, is_loader_candidate, is_same_target
+from harness.analysis.facts.facts import LOADER_URL, Facts, evidence_of, is_loader_candidate, is_same_target
+from harness.analysis.mount.verdict import Outcome
 from harness.analysis.rules.network import (
     INTEGRITY,
     Obstacle,
@@ -31,7 +32,6 @@ from harness.analysis.rules.rule import (
     on_one_line,
     told,
 )
-from harness.analysis.verdict import Outcome
 
 
 def loader_challenged(facts: Facts) -> Iterator[Found]:

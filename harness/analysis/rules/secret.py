@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.analysis.facts import Facts
+from harness.analysis.facts.facts import Facts
+from harness.analysis.mount.verdict import Outcome
 from harness.analysis.rules.rule import (
     CHATKIT_GUIDE,
     CHATKIT_JS,
@@ -19,7 +20,6 @@ from harness.analysis.rules.rule import (
     on_one_line,
     told,
 )
-from harness.analysis.verdict import Outcome
 
 SIGNATURE = r"Invalid client secret format|Unsupported token version|getClientSecret\(\)"
 NOT_CONFIGURED = r"getClientSecret is not configured"

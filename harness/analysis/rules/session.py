@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from harness.analysis.exchanges import split_url
-from harness.analysis.facts import Facts, SessionCall
+from harness.analysis.facts.exchanges import split_url
+from harness.analysis.facts.facts import Facts, SessionCall
 from harness.analysis.rules.network import is_page, route_confidence
 from harness.analysis.rules.rule import (
     CHATKIT_GUIDE,

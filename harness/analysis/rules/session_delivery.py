@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from functools import partial
 from math import inf
 
-from harness.analysis.exchanges import is_telemetry
-from harness.analysis.facts import SOUNDS_LIKE_IT, Facts, SessionCall, is_loader_candidate
+from harness.analysis.facts.exchanges import is_telemetry
+from harness.analysis.facts.facts import SOUNDS_LIKE_IT, Facts, SessionCall, is_loader_candidate
+from harness.analysis.mount.verdict import Outcome
 from harness.analysis.rules.network import Obstacle, mentions, network_confidence, obstacle_of
 from harness.analysis.rules.rule import (
     MDN,
@@ -22,7 +23,6 @@ from harness.analysis.rules.rule import (
     on_one_line,
     told,
 )
-from harness.analysis.verdict import Outcome
 
 
 def _failed(facts: Facts, obstacle: Obstacle) -> Iterator[Found]:

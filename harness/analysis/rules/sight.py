@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.analysis.facts import Facts
+from harness.analysis.facts.facts import Facts
+from harness.analysis.mount.tracks import Element
 from harness.analysis.rules.rule import CHATKIT_JS, MDN, Confidence, Found, Layer, Rule, lines_of
-from harness.analysis.tracks import Element
 from harness.model.events import BoxChanged
 
 UNPAINTED = ("clip-path", "content-visibility", "display:contents", "transform")

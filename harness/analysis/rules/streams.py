@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.analysis.facts import Facts, evidence_of
-from harness.analysis.roles import is_conversation
+from harness.analysis.facts.facts import Facts, evidence_of
+from harness.analysis.facts.roles import is_conversation
 from harness.analysis.rules.rule import (
     CHATKIT_PYTHON,
     Confidence,

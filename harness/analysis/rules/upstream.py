@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from harness.analysis.exchanges import split_url
-from harness.analysis.facts import Facts
+from harness.analysis.facts.exchanges import split_url
+from harness.analysis.facts.facts import Facts
 from harness.analysis.rules.rule import CHATKIT_GUIDE, Confidence, Found, Layer, Rule, on_one_line, told
 
 WORDS = {

@@ -14,9 +14,9 @@ from playwright.sync_api import BrowserContext, Page
 
 from conformance.host import Host
 from conformance.server import HostServer, serve_host
+from harness.config.sdk_source import SdkSource
 from harness.drive.routes import Destinations, install_routes
-from harness.pytest_fixtures import SDK_SOURCE
-from harness.sdk_source import SdkSource
+from harness.pytest_plugin.fixtures import SDK_SOURCE
 from harness.servers.scenarios import Scenario
 from harness.servers.server import Stack, serve_stack
 

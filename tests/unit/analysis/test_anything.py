@@ -30,10 +30,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rule_cases import FIRES
 
-from harness.analysis.exchanges import exchanges_of
+from harness.analysis.facts.exchanges import exchanges_of
 from harness.analysis.har import har_of
+from harness.analysis.mount.verdict import Limits, judge
 from harness.analysis.result import result_of
-from harness.analysis.verdict import Limits, judge
 from harness.errors import RecordingError
 from harness.model import events
 from harness.model.timeline import EVENT_TYPES, FORMAT, VERSION, Entry, decode, encode, header_line, read_timeline

@@ -10,8 +10,8 @@ import pytest
 from builders import TRANSCRIPTS, entries, pause, visit_ended, visit_started
 from disks import disk, largest_file
 
+from harness.analysis.mount.verdict import Limits
 from harness.analysis.result import result_of
-from harness.analysis.verdict import Limits
 from harness.errors import BundleError
 from harness.files import reason_of
 from harness.model.results import Loss, OtherEmbed, VisitResult
