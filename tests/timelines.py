@@ -150,7 +150,9 @@ def main() -> None:
         problems = [problem for future in as_completed(futures) for problem in future.result()]
     size_kb = sum(path.stat().st_size for path in FOLDER.glob("*.jsonl.gz")) // 1000
     sys.stdout.write("".join(f"{problem}\n" for problem in problems))
-    sys.stdout.write(f"{len(chosen) - len(problems)} of {len(chosen)} recorded into {FOLDER.name}/, {size_kb} kB in all\n")
+    sys.stdout.write(
+        f"{len(chosen) - len(problems)} of {len(chosen)} recorded into {FOLDER.name}/, {size_kb} kB in all\n"
+    )
     sys.exit(1 if problems else 0)
 
 

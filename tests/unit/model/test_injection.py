@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
@@ -17,7 +18,7 @@ REQUESTS = (
     Asked(method="GET", url="https://cdn.platform.openai.com/deployments/chatkit/chatkit.js", destination="script"),
     Asked(method="GET", url=f"{APP}/chat", destination="document"),
 )
-WHAT = ("abort:{}=failed", "status:{}=500", "delay:{}=1s")
+WHAT = ("abort:{}=failed", "abort:{}=timedout", "status:{}=500", "delay:{}=1s")
 WHERE = ("session", "conversation", "conversation.threads.list", "script", f"{APP}/*", "openai-sessions")
 FAULTS = st.builds(
     lambda what, where, turn: parse_fault(what.format(f"{where}{turn}")),
@@ -66,3 +67,4 @@ class Injection(RuleBasedStateMachine):
 
 
 TestInjection = Injection.TestCase
+TestInjection.settings = settings(max_examples=60, stateful_step_count=15)

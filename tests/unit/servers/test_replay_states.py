@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, consumes, initialize, multiple, rule
 
@@ -14,9 +15,9 @@ from harness.model.recording import RecordedExchange, Recording
 from harness.servers.replay import FAST, Replay, is_broken_off
 
 URLS = ("https://app.test/api/session", "https://us.api.openai.com/v1/chatkit/conversation")
-BODIES = ("", '{"type": "threads.list"}', '{"type": "threads.create"}', '{"q": 1}', '{"q": 2}')
+BODIES = ("", '{"type": "threads.list"}', '{"type": "threads.create"}', '{"q": 1}')
 Request = tuple[str, str, str]  # method, URL, body
-REQUESTS = st.tuples(st.sampled_from(("GET", "POST")), st.sampled_from(URLS), st.sampled_from(BODIES))
+REQUESTS = st.tuples(st.just("POST"), st.sampled_from(URLS), st.sampled_from(BODIES))
 EXCHANGES = st.builds(
     lambda request, how: RecordedExchange(
         number=0,
@@ -37,7 +38,7 @@ class Replaying(RuleBasedStateMachine):
 
     under_way: Bundle[Request] = Bundle("under_way")
 
-    @initialize(exchanges=st.lists(EXCHANGES, max_size=8))
+    @initialize(exchanges=st.lists(EXCHANGES, max_size=5))
     def begin(self, exchanges: Iterable[RecordedExchange]) -> None:
         """A replay of these."""
         numbered = tuple(replace(x, number=number) for number, x in enumerate(exchanges, start=1))
@@ -64,3 +65,4 @@ class Replaying(RuleBasedStateMachine):
 
 
 TestReplaying = Replaying.TestCase
+TestReplaying.settings = settings(max_examples=100, stateful_step_count=12)

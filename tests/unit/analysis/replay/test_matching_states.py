@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
@@ -57,7 +58,12 @@ class Matching(RuleBasedStateMachine):
         """A recording of these requests."""
         self.recorded = [
             RecordedExchange(
-                number=number, method=method, url=url, resource_type="fetch", request_body=body, operation=operation_of(body)
+                number=number,
+                method=method,
+                url=url,
+                resource_type="fetch",
+                request_body=body,
+                operation=operation_of(body),
             )
             for number, (method, url, body) in enumerate(requests, start=1)
         ]
@@ -96,3 +102,4 @@ class Matching(RuleBasedStateMachine):
 
 
 TestMatching = Matching.TestCase
+TestMatching.settings = settings(max_examples=60, stateful_step_count=15)
