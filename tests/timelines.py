@@ -1,6 +1,6 @@
 """Golden timelines: what the embedded default's page does in each scenario, recorded once, for tests that need no browser.
 
-    python tests/timelines.py [NAME …]      records every scenario, or these, into fixtures/timelines/
+    make timelines [ARGS="NAME …"]      records every scenario, or these, into fixtures/timelines/
 
 In: scenarios. Out: a compressed file for each: a line about the recording, then the timeline as a bundle has it. A visit that does not
 end as `fixtures/scenarios.toml` says is not kept. Record a scenario again when it, its page, the stand-in or the observers change.
@@ -17,19 +17,14 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parent.parent / "fixtures" / "timelines"
-if __name__ == "__main__":  # as pytest's `pythonpath` does
-    sys.path[:0] = [str(FOLDER.parent.parent), str(Path(__file__).resolve().parent)]
-
 from playwright.sync_api import Browser, sync_playwright
-from visits import limits_of, visited
+from visits import visited
 
-from harness.analysis.mount.verdict import Limits
 from harness.config.reading import read_config
 from harness.drive.browsers import find_browser
 from harness.model.results import VisitResult
@@ -37,7 +32,16 @@ from harness.model.timeline import Entry, read_timeline
 from harness.servers.scenarios import Scenario, read_scenarios, scenario_named
 from harness.servers.server import Stack, serve_stack
 
-NOT_SETTINGS = ("about", "verdict", "milestone", "failure", "rules")  # what is said of a scenario, and is not done
+FOLDER = Path(__file__).parents[1] / "fixtures" / "timelines"
+NOT_SETTINGS = (
+    "about",
+    "verdict",
+    "milestone",
+    "failure",
+    "rules",
+    "prefetch",
+)  # what is said of a scenario, and is not done
+Told = tuple[str, str, str, str, list[str]]
 FIRST_PORT = 40_001  # in place of the ports that the servers had
 
 
@@ -74,16 +78,17 @@ def is_as_expected(result: VisitResult, scenario: Scenario) -> bool:
     return told(result) == expected(scenario)
 
 
-def told(result: VisitResult) -> tuple[str, str, str, list[str]]:
-    """Return what a visit came to: verdict, last milestone, cause, and the other findings in alphabetical order."""
+def told(result: VisitResult) -> Told:
+    """Return the verdict, the last milestone, how the secret came, the cause, and the other findings in alphabetical order."""
     also = sorted(finding.rule for finding in result.also)
-    return result.outcome, result.last_milestone, result.cause.rule if result.cause else "", also
+    return result.outcome, result.last_milestone, result.prefetch, result.cause.rule if result.cause else "", also
 
 
-def expected(scenario: Scenario) -> tuple[str, str, str, list[str]]:
+def expected(scenario: Scenario) -> Told:
     """Return what a scenario says of its visit, in the form of `told`."""
     cause, also = ("", scenario.rules) if scenario.verdict == "mounted" else (scenario.rules[0], scenario.rules[1:])
-    return scenario.verdict, scenario.milestone, cause, sorted(also)
+    prefetch = "never" if scenario.mode == "custom" else scenario.prefetch
+    return scenario.verdict, scenario.milestone, prefetch, cause, sorted(also)
 
 
 # --- recording ----------------------------------------------------------------------------------------------------

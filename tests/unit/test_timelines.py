@@ -38,7 +38,7 @@ def test_every_scenario_has_a_timeline_and_none_is_left_over() -> None:
     """Recorded with the settings that the scenario has now."""
     assert {path.name.removesuffix(".jsonl.gz") for path in FOLDER.glob("*.gz")} == set(SCENARIOS)
     outdated = [s.name for s in SCENARIOS.values() if golden(s.name).settings != settings_of(s)]
-    assert not outdated, f"record them again: python tests/timelines.py {' '.join(outdated)}"
+    assert not outdated, f"record them again: make timelines ARGS='{' '.join(outdated)}'"
 
 
 @every_scenario

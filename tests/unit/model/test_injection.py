@@ -1,4 +1,4 @@
-"""Whatever faults there are and whatever is asked in which order: each request meets the faults whose turn it is, wherever they are carried out."""
+"""Whatever faults there are and whatever is asked: each request meets those whose turn it is, in the browser or on a server."""
 
 from __future__ import annotations
 

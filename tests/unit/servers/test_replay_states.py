@@ -1,4 +1,4 @@
-"""However many requests are under way and in whatever order they reach the replay: each gets the exchange that it was given at its start."""
+"""However many requests are under way, and in whatever order they arrive: each gets the exchange that was kept for it."""
 
 from __future__ import annotations
 

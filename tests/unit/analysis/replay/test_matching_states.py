@@ -1,4 +1,4 @@
-"""Whatever was recorded and whatever is asked in which order: each exchange answers once before any answers again, the nearest one first."""
+"""Whatever was recorded and is asked in which order: each exchange answers once before any answers again, the nearest first."""
 
 from __future__ import annotations
 
