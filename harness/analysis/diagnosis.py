@@ -31,6 +31,7 @@ UNEXPLAINED = "unexplained"
 UNCAUGHT = "uncaught-error"
 CONSOLE = "console-error"
 CRASHED = "rule-crashed"
+DEAF = "action-without-effect"
 # Up to here the page's own code has to act, and an uncaught error of it can be why it does not.
 PAGES_DUTY = (
     Milestone.SCRIPT_REQUESTED,
@@ -185,7 +186,9 @@ def _cause(found: list[Finding], facts: Facts) -> Finding | None:
         return None
     real = [f for f in found if not f.is_prediction and not f.caused_by]
     stopping = [f for f in real if _stops(f) and _is_about_what_broke(f, facts)]
-    uncaught = [f for f in real if f.rule == UNCAUGHT and f.evidence[-1] > facts.acted_seq]
+    # Where a click did nothing, an error before it may be why: the code that attaches the handler did not run.
+    is_deaf = any(f.rule == DEAF for f in stopping)
+    uncaught = [f for f in real if f.rule == UNCAUGHT and (is_deaf or f.evidence[-1] > facts.acted_seq)]
     uncaught = uncaught if facts.mount.next_milestone in PAGES_DUTY else []
     weak = [f for f in stopping if UNCAUGHT in BY_ID[f.rule].symptom_of]
     if uncaught and (not stopping or stopping == weak):

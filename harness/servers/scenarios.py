@@ -77,7 +77,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "script": ("cdn", "none", "module", "twice", "late", "self-hosted", "wrong-url", "import", "pasted", "pinned", "inline"),
     "session": ("own", "other-origin", "wrong-route", "in-url"),
     "backend": ("own", "other-origin", "wrong-route", "insecure"),
-    "extras": ("none", "noise", "analytics", "favicon", "broken-script"),
+    "extras": ("none", "noise", "analytics", "favicon", "broken-script", "hydrated-late", "never-hydrated"),
     "origin": ("local", "https://app.test", "http://app.test"),
     "session_auth": ("bypass", "required", "signed-in"),
     "secret": ("real", "quoted", "session-id", "api-key", "jwt", "version-99", "missing", "null", "object", "expired",

@@ -274,6 +274,7 @@ RULES = (
             "page-script-blocked-by-csp",
             "page-script-missing",
             "app-request-failed",
+            "action-without-effect",
             "handler-on-server-component",
             "uncaught-error",
             # what they throw before the element is put into the document

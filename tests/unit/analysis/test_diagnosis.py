@@ -14,6 +14,7 @@ from builders import (
     STYLE,
     TRANSCRIPTS,
     Steps,
+    action_ended,
     action_taken,
     answered,
     box_changed,
@@ -154,6 +155,18 @@ COMBINED: dict[str, tuple[Steps, str, tuple[str, ...]]] = {
         [*hosted(), hidden_box(), console_message("Warning: unique key", "error")], "container-hidden", ()),
     "a deadlock, and an error of another script": (
         idle(page_error("no banner", "TypeError"), action_taken(), notice_shown()), "render-deadlock", ()),
+    "a button that nobody listens to": (
+        bare(action_taken(), action_ended(audience="none", waited_ms=5_000)), "action-without-effect", ()),
+    "a button of a page with a loader that does nothing": (
+        idle(action_taken(), action_ended(audience="far")), "action-without-effect", ()),
+    "a button that does something, and no chat": (idle(action_taken(), action_ended("dom")), "element-never-rendered", ()),
+    "a button that does something later": (
+        idle(action_taken(), action_ended(), notice_shown("Connecting to the chat…")), "render-deadlock", ()),
+    "a button that is dead because the app threw": (
+        idle(page_error("no user", "TypeError"), action_taken(), action_ended(audience="none")), "uncaught-error", ()),
+    "a button that is dead because a script is missing": (
+        bare(other("https://app.test/app.js", *answered("o1", 404)), action_taken(), action_ended(audience="none")),
+        "page-script-missing", ()),
     "a spinner, because the app threw": (idle(action_taken(), notice_shown(), page_error("no user", "TypeError")), "uncaught-error", ()),
     "an unknown failure, in a container without height": (
         flat(framed(frame_arrived(), iframe_loaded())), "unexplained", ("element-without-height",)),

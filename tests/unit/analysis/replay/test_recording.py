@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from builders import (
     SESSION,
-    action_taken,
     asked,
     body,
     body_read,
@@ -26,7 +25,7 @@ from builders import (
 from harness.analysis.facts.cors_refusals import cors_headers_of
 from harness.analysis.facts.exchanges import exchanges_of
 from harness.analysis.har import har_of
-from harness.analysis.replay.recording import actions_of, recording_of
+from harness.analysis.replay.recording import recording_of
 from harness.errors import RecordingError
 from harness.model.manifest import FileSeal, Manifest, manifest_from, saved_manifest
 from harness.model.recording import NEVER, Action, Environment, Judged, RecordedExchange
@@ -50,7 +49,7 @@ MANIFEST = Manifest(
     storage={"cookies": [{"name": "sid", "value": PLACEHOLDER}], "origins": []},
     judged=Judged(outcome="failed", reason="session-refused", cause="session-unauthorized", console_allow=("a", "b")),
     shapes=((PLACEHOLDER, shape_of(secret_text("c0ffee00" * 6))),),
-    files=(FileSeal(name="network.har", sha256="00", size_bytes=7),),
+    files=(FileSeal(name="network.har", sha256="00" * 32, size_bytes=7),),
     missing=("the body of a font",),
 )
 
@@ -223,7 +222,7 @@ def test_secrets_are_made_up_where_they_stood() -> None:
     [
         ({"format": "something else"}, "is not a chatkit-harness/bundle file"),
         ({"version": 99}, "newer"),
-        ({"version": "1"}, "of which version"),
+        ({"version": "1"}, "at: +version"),
         ({"environment": []}, "damaged"),
         ({"environment": {"width": "wide"}}, "damaged"),
         ({"actions": [{"action": 7, "target": ""}]}, "damaged"),
@@ -247,15 +246,6 @@ def test_a_manifest_may_know_more() -> None:
     saved = saved_manifest(MANIFEST)
     saved["environment"]["gpu"] = "yes"
     assert manifest_from(saved | {"mood": "good"}, "x").environment == MANIFEST.environment
-
-
-def test_actions_are_told_in_order() -> None:
-    """With the texts of messages."""
-    done = entries(action_taken(action="click", target="Chat"), action_taken(action="send", target="composer"))
-    assert actions_of(done, [("composer", "hello")]) == (
-        Action(action="click", target="Chat"),
-        Action(action="send", target="composer", text="hello"),
-    )
 
 
 # --- other people's HARs ------------------------------------------------------------------------------------------
