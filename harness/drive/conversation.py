@@ -188,7 +188,7 @@ def _submit(embed: Embed, text: str, via: str) -> None:
 
 def _write(embed: Embed, textbox: Locator, text: str) -> None:
     """Put a text into the composer; Enter would send it, so that its lines are broken as a person breaks them."""
-    for number, line in enumerate(text.splitlines()):
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n")):
         if number:
             textbox.press("Shift+Enter")
         if len(text) < LONGEST_TYPED:
