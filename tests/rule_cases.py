@@ -817,3 +817,19 @@ IN_URL = [
     )
 ]
 FIRES["secret-in-address"] = IN_URL
+
+SENTINEL = request_started(
+    "s1",
+    "https://sentinel.openai.com/backend-api/sentinel/sdk.js",
+    resource_type="script",
+    frame_url=FRAME,
+    is_top_frame=False,
+)
+HELD_BACK = [  # the frame's load event never comes, and with it neither chatkit.ready nor data-loaded
+    step
+    for step in hosted()
+    if not (isinstance(step, events.WidgetEvent) and step.name == "chatkit.ready")
+    and not (isinstance(step, events.ShadowChanged) and step.data_loaded)
+]
+FIRES["sentinel-unanswered"] = [*HELD_BACK, SENTINEL]
+NEAR_MISSES["sentinel-unanswered"] = [*hosted(), SENTINEL]

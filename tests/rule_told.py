@@ -207,6 +207,7 @@ WAIT = frozenset(
         "another-embed-failed",
         "app-request-failed",
         "backend-unanswered",
+        "sentinel-unanswered",
         "container-hidden",
         "custom-fetch-without-answer",
         "element-clipped",

@@ -19,6 +19,9 @@ from harness.model.timeline import Entry
 
 MOST_EVIDENCE = 12
 MOST_CONSOLE_FINDINGS = 10
+BROUGHT_ON_MS = (
+    1_000  # after an error of the widget's own, within which an uncaught one is taken for what the page made of it
+)
 SHORTEST_MESSAGE = 12  # shorter ones stand in too many lines to explain them
 ORDER = {layer.value: number for number, layer in enumerate(Layer)}
 POLICY = (
@@ -87,6 +90,7 @@ def diagnose(
     found = _to_the_root([_linked(finding, found) for finding in found])
     found, open_problems = _with_console(found, problems, entries)
     found += _console_findings(open_problems)
+    found = [_brought_on(finding, found, entries) for finding in found]
     cause = _cause(found, facts)
     if cause is None and facts.outcome is not None and not facts.is_mounted:
         cause = _unexplained(facts, entries)
@@ -175,6 +179,35 @@ def _place(finding: Finding) -> tuple[int, int]:
 
 def _stops(finding: Finding) -> bool:
     return finding.rule in BY_ID and BY_ID[finding.rule].stops_mount
+
+
+def _brought_on(finding: Finding, found: list[Finding], entries: tuple[Entry, ...]) -> Finding:
+    """An uncaught error with the failure of the widget that brought it on: the widget reported that just before."""
+    if finding.rule != UNCAUGHT:
+        return finding
+    at_ms = {entry.seq: entry.at_ms for entry in entries}
+    began = finding.evidence[0]
+    told = {
+        e.seq
+        for e in entries
+        if _is_widgets_error(e.event) and e.seq < began and at_ms[began] - e.at_ms <= BROUGHT_ON_MS
+    }
+    causes = [
+        f
+        for f in found
+        if f.rule in BY_ID and UNCAUGHT not in BY_ID[f.rule].symptom_of and told.intersection(f.evidence)
+    ]
+    if not causes:
+        return finding
+    first = min(causes, key=_place)
+    return replace(finding, caused_by=first.caused_by or first.rule)
+
+
+def _is_widgets_error(event: events.Event) -> bool:
+    """Whether ChatKit reports an error, from its frame or on its element."""
+    if isinstance(event, events.WidgetEvent):
+        return event.name == "chatkit.error"
+    return isinstance(event, events.FrameMessage) and event.error_message != ""
 
 
 # --- cause --------------------------------------------------------------------------------------------------------

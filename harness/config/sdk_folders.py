@@ -27,7 +27,7 @@ from harness.model.snapshot import (
 )
 
 LOADER = LOADER_PATH.lstrip("/")
-MOST_FILES = 2_000
+MOST_FILES = 10_000
 MOST_FILE_BYTES = 50_000_000
 MOST_BYTES = 300_000_000
 LISTING_BYTES = 5_000_000
@@ -93,7 +93,14 @@ def _listed(listing: Path) -> Snapshot:
         text = listing.read_bytes()
     except OSError as error:
         raise RecordingError(f"{listing} cannot be read: {reason_of(error)}") from error
-    return snapshot_of(parsed(text, str(listing)), str(listing))
+    try:
+        saved = parsed(text, str(listing))
+    except RecordingError as error:
+        raise RecordingError(
+            f"{listing} is not JSON, it may have been cut off\n"
+            "  to fix: pull another snapshot (chatkit-harness sdk pull), or delete the listing to use the files as they are"
+        ) from error
+    return snapshot_of(saved, str(listing))
 
 
 def same_in(folder: Path, snapshot: Snapshot) -> Path | None:

@@ -89,6 +89,10 @@ class Embed:
             else:
                 self.catch_up()
 
+    def read_bodies(self) -> None:
+        """Read the answers that have come and that a verdict, or a reply, can depend on."""
+        self._read_bodies()
+
     def wait_for_others(self) -> None:
         """Return when the page's other embeds that have got their options are decided too; at the latest when their time is over."""
         while not self.page.is_closed() and not self.is_crashed:

@@ -249,7 +249,7 @@ class WidgetEvent:
     page_ms: float
     name: str  # "chatkit.ready", "chatkit.log", …
     detail_name: str  # log name, error name, thread id, …
-    message: str  # error message; "" otherwise
+    message: str  # of an error, or of a toast that was logged; "" otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,7 @@ class Snapshot:
     taken_at: Text  # ISO 8601, UTC
     files: tuple[SnapshotFile, ...]
     missing: tuple[str, ...] = ()  # named by a file, as a text at least, and not there
+    outside: tuple[str, ...] = ()  # URLs elsewhere that a file refers to: not stored
 
     @property
     def digest(self) -> str:
@@ -110,7 +111,8 @@ def is_safe_path(path: str) -> bool:
 def saved_snapshot(snapshot: Snapshot) -> dict[str, Any]:
     """Return a snapshot as `snapshot.json` has it.
 
-    {"format_version": 1, "base_url": …, "taken_at": …, "files": [{"path", "sha256", "bytes", "media_type"}, …], "missing": [path, …]}
+    {"format_version": 1, "base_url": …, "taken_at": …, "files": [{"path", "sha256", "bytes", "media_type"}, …], "missing": [path, …],
+    "outside": [url, …]}
     """
     return {
         **FORMAT.header,
@@ -118,6 +120,7 @@ def saved_snapshot(snapshot: Snapshot) -> dict[str, Any]:
         "taken_at": snapshot.taken_at,
         "files": [asdict(file) for file in snapshot.files],
         "missing": list(snapshot.missing),
+        "outside": list(snapshot.outside),
     }
 
 

@@ -81,6 +81,7 @@ OF_RULE: dict[str, Party] = {
     "backend-error-behind-cors": Party.API,
     "backend-unanswered": Party.API,
     "sentinel-blocked": Party.NETWORK,
+    "sentinel-unanswered": Party.NETWORK,
     "reply-failed": Party.API,
     # between the machines
     "api-answered-by-page": Party.NETWORK,

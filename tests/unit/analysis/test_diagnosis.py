@@ -304,6 +304,40 @@ def test_errors_of_the_page_are_findings_unless_they_are_allowed() -> None:
     assert [f.rule for f in result([*hosted(), *noise], console_allow=("Warning: key",)).findings] == ["uncaught-error"]
 
 
+FAILED_REPLY = frame_error("StreamError", "There was an error while generating the assistant's response.")
+ITS_ERROR = page_error("Cannot read properties of undefined (reading 'id')", "TypeError")
+
+
+@pytest.mark.parametrize(
+    ("steps", "caused_by"),
+    [
+        ([FAILED_REPLY, ITS_ERROR], "reply-failed"),
+        ([ITS_ERROR, FAILED_REPLY], ""),
+        ([FAILED_REPLY, pause(2_000), ITS_ERROR], ""),
+        ([frame_error("WidgetItemError", "Invalid widget"), ITS_ERROR], ""),
+        ([FAILED_REPLY, frame_error("WidgetItemError", "Invalid widget"), ITS_ERROR], "reply-failed"),
+    ],
+    ids=["after it", "before it", "much later", "after an error without a finding", "after both"],
+)
+def test_an_uncaught_error_that_the_widgets_failure_brings_is_its_consequence(steps: Steps, caused_by: str) -> None:
+    """What the page makes of an error that ChatKit has just reported; not one that was there before, or comes much later."""
+    found = {f.rule: f for f in result([*hosted(), *steps]).findings}
+    error = found["uncaught-error"]
+    assert (error.role, error.caused_by) == ("consequence" if caused_by else "also", caused_by)
+
+
+def test_an_uncaught_error_that_follows_from_a_consequence_names_the_root() -> None:
+    """The chain is told from where it begins."""
+    steps = [
+        *booting(rejection()),
+        frame_error("IntegrationError", "ChatKitOptions.api.getClientSecret(): refused"),
+        ITS_ERROR,
+    ]
+    got = {f.rule: f for f in result(steps).findings}
+    cause = next(f for f in got.values() if f.role == "cause")
+    assert got["uncaught-error"].caused_by == cause.rule
+
+
 def test_an_error_that_is_thrown_and_written_is_one_finding() -> None:
     """Frameworks log what they throw once more; what is only written, or too short to compare, is another one."""
     thrown = page_error("the cart is empty", "TypeError")
