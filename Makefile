@@ -57,7 +57,7 @@ soak: setup $(STAMPS)/test-packages ## What takes longer: what the documents sho
 setup: $(STAMPS)/browser
 
 clean: ## Delete the virtual environment, caches, and what runs left behind.
-	rm -rf .venv test-results dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .apps test-results dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## Show this list.
