@@ -1,6 +1,6 @@
 """The gate on small apps of our own, each on a published framework: healthy they pass, broken they are named, replayed they say the same.
 
-Needs Node.js, npm and a registry of packages, the first time: an app is installed and built under `.apps/`. About half an hour on two cores.
+Needs Node.js and npm, and a registry of packages the first time: an app is installed and built under `.apps/`.
 """
 
 from __future__ import annotations
