@@ -16,6 +16,7 @@ import httpx
 
 from harness import __version__
 from harness.analysis.sdk_references import Need, frames_in, kind_of, references_of
+from harness.analysis.sdk_traits import traits_of_files
 from harness.authorities import FILE, trusted
 from harness.errors import EnvironmentFailure, RecordingError
 from harness.model.addresses import LOADER_PATH
@@ -63,6 +64,7 @@ class Pulled:
             files=tuple(files),
             missing=tuple(sorted(self.missing)),
             outside=tuple(self.outside),
+            traits=traits_of_files(self.contents),
         )
 
 

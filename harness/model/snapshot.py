@@ -8,13 +8,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from harness.errors import RecordingError
+from harness.model.sdk_generations import SdkTraits
 
 SNAPSHOT_FILE = "snapshot.json"
 FORMAT_VERSION = 1
+TRAITS = tuple(one.name for one in fields(SdkTraits))
 LONGEST_PATH = 240
 LONGEST_NAME_BYTES = 200
 SAFE_PATH = re.compile(r"[^\x00-\x1f\x7f\\:*?\"<>|]+")
@@ -39,6 +41,7 @@ class Snapshot:
     files: tuple[SnapshotFile, ...]
     missing: tuple[str, ...] = ()  # named by a file, as a text at least, and not there
     outside: tuple[str, ...] = ()  # URLs elsewhere that a file refers to: not stored
+    traits: SdkTraits = field(default_factory=SdkTraits)  # what it can do, as its scripts say
 
     @property
     def digest(self) -> str:
@@ -111,7 +114,8 @@ def saved_snapshot(snapshot: Snapshot) -> dict[str, Any]:
     """Return a snapshot as `snapshot.json` has it.
 
     {"format_version": 1, "base_url": …, "taken_at": …, "files": [{"path", "sha256", "bytes", "media_type"}, …], "missing": [path, …],
-    "outside": [url, …]}
+    "outside": [url, …],
+    "sdk": {"options": [path, …], "events": [name, …], "log_lines": [name, …]}}
     """
     return {
         "format_version": FORMAT_VERSION,
@@ -120,6 +124,7 @@ def saved_snapshot(snapshot: Snapshot) -> dict[str, Any]:
         "files": [asdict(file) for file in snapshot.files],
         "missing": list(snapshot.missing),
         "outside": list(snapshot.outside),
+        "sdk": asdict(snapshot.traits),
     }
 
 
@@ -137,8 +142,11 @@ def snapshot_of(saved: Any, where: str) -> Snapshot:
             files=tuple(_file_of(item) for item in saved["files"]),
             missing=tuple(map(str, saved.get("missing", ()))),
             outside=tuple(map(str, saved.get("outside", ()))),
+            traits=SdkTraits(
+                **{name: tuple(map(str, names)) for name, names in saved.get("sdk", {}).items() if name in TRAITS}
+            ),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RecordingError(f"{where} is not a snapshot's listing: {error!r}") from error
 
 
