@@ -43,8 +43,12 @@ class Scripted(ChatKitServer[dict[str, str]]):
     """Answers every message with the same sentence."""
 
     async def respond(
-        self, thread: ThreadMetadata, input_user_message: UserMessageItem | None, context: dict[str, str]
+        self,
+        thread: ThreadMetadata,
+        input_user_message: UserMessageItem | None,  # noqa: ARG002 (the server passes it by name)
+        context: dict[str, str],
     ) -> AsyncIterator[ThreadStreamEvent]:
+        """Yield one sentence, word by word."""
         if FAULT == "model-throws":
             raise RuntimeError("the model's key is not set")
         if FAULT == "reply-forgotten":
@@ -69,14 +73,16 @@ async def chat(request: Request) -> Response:
     if FAULT == "sign-in-required" and "authorization" not in request.headers:
         return JSONResponse({"detail": "Not authenticated"}, status_code=401)
     process: Any = SERVER.process
-    result = process(await request.body(), {}) if FAULT == "await-forgotten" else await process(await request.body(), {})
+    result = (
+        process(await request.body(), {}) if FAULT == "await-forgotten" else await process(await request.body(), {})
+    )
     if isinstance(result, StreamingResult):
         media_type = "text/plain" if FAULT == "stream-as-text" else "text/event-stream"
         return StreamingResponse(result, media_type=media_type)
     return Response(result.json, media_type="application/json")
 
 
-async def session(request: Request) -> Response:
+async def session(_request: Request) -> Response:
     """Make a ChatKit session, and hand out its secret."""
     if FAULT == "backend-throws":
         raise RuntimeError("cannot read the user")

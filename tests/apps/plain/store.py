@@ -72,4 +72,6 @@ def _page(rows: dict[str, Any], limit: int, after: str | None, order: str) -> Pa
     ids = list(rows) if order == "asc" else list(rows)[::-1]
     rest = ids[ids.index(after) + 1 :] if after in rows else ids
     has_more = len(rest) > limit
-    return Page(data=[rows[one] for one in rest[:limit]], has_more=has_more, after=rest[limit - 1] if has_more else None)
+    return Page(
+        data=[rows[one] for one in rest[:limit]], has_more=has_more, after=rest[limit - 1] if has_more else None
+    )
