@@ -44,12 +44,14 @@ WAIT_TIMEOUT_MS = 15_000  # of the steps that wait
 LOAD_TIMEOUT_MS = 10_000  # a page that never finishes loading is acted on all the same
 LISTEN_TIMEOUT_MS = 5_000  # after the load event, for somebody to listen
 REPEAT_TIMEOUT_MS = 8_000  # after the first attempt
-FRESH_MS = 3_000  # after the first attempt: an engine that does not know its listeners is given so long to hear
+FRESH_MS = 6_000  # after the first attempt: whoever hears it without a sign is given so long
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 250, 2_000
+SURE_PAUSE_MS = 1_000  # before what may have been heard is repeated: an effect may take as long
 FIRST_LOOK_MS, NEXT_LOOK_MS = 50, 250
 LAST_LOOK_S = 5  # until the page says once more that it is not there
 IN_FRAMES_AFTER_MS = 1_000  # what is in no frame but the page's own is found there first
 ASKED_FOR = ("document", "script", "stylesheet", "fetch", "xhr", "eventsource", "websocket")  # and no pictures or pings
+LONGEST_REQUEST_MS = 3_000  # of one that is awaited; a longer one, such as a poll, never ends
 SETTLED_MS = 750  # after the last request ended
 MOST_NAMES = 12
 MOST_TAG_CHARS = 120
@@ -215,7 +217,8 @@ class Actor:
         attempts: int,
         first_ms: float,
     ) -> tuple[Move, Observed]:
-        pause_ms = float(min(FIRST_PAUSE_MS * 2 ** (attempts - 1), LONGEST_PAUSE_MS))
+        first_pause_ms = SURE_PAUSE_MS if audience in (Audience.FAR, Audience.UNKNOWN) else FIRST_PAUSE_MS
+        pause_ms = float(min(first_pause_ms * 1.5 ** (attempts - 1), LONGEST_PAUSE_MS))
         while True:
             caused, followed = watched.report(pause_ms)
             followed |= self._followed(seq)
@@ -265,7 +268,7 @@ class Actor:
                     open_at.pop(number, None)
                     last_ms = entry.at_ms
         now_ms = self._timeline.now_ms
-        return now_ms - last_ms < SETTLED_MS or any(now_ms - at < FRESH_MS for at in open_at.values())
+        return now_ms - last_ms < SETTLED_MS or any(now_ms - at < LONGEST_REQUEST_MS for at in open_at.values())
 
     def _try(self, name: str, do: Callable[[], object]) -> None:
         try:
