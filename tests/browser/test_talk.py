@@ -42,6 +42,8 @@ def test_reply_that_is_not_as_expected_is_told(chatkit: Chatkit) -> None:
     embed = chatkit.open("topic-generation")
     with pytest.raises(ConversationFailed, match=r"contains 'coffee'; it was: 'You asked(?s:.*)bundle: "):
         expect(embed).to_reply("tea", containing="coffee")
+    with pytest.raises(ConversationFailed, match="with text; it was: '', and cards: 'This card was"):
+        expect(embed).to_reply("card")
 
 
 def test_nobody_talks_to_a_widget_that_is_not_mounted(chatkit: Chatkit) -> None:
