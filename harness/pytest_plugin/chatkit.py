@@ -16,7 +16,7 @@ from playwright.sync_api import BrowserContext, Error
 
 from harness.config.reading import Config, Project
 from harness.config.steps import step_from, step_of
-from harness.drive.replay_context import replay_options
+from harness.drive.replay_context import replay_options, taken_by_browser
 from harness.errors import ConfigError, EnvironmentFailure, HarnessError
 from harness.model.bounds import Allowance
 from harness.model.recording import Action, Recording
@@ -192,9 +192,9 @@ class Chatkit:
         change = change_of([fault] if fault else [])
         elsewhere = elsewhere_of(recording, change) or (LiveRest() if is_open else None)
         server = self._open.enter_context(serve_replay(recording, faults=change.faults, elsewhere=elsewhere))
-        context = self._fresh_context(
-            replay_options(recording, server.url, browser=self.config.use.browser), context_args
-        )
+        options = replay_options(recording, server.url, browser=self.config.use.browser)
+        with taken_by_browser(recording):
+            context = self._fresh_context(options, context_args)
         keep = keep_of(self.config.use, bodies="on")
         visit = self._open.enter_context(
             opened_replay(context, recording, target, self._next_folder(), server, self.config, keep, self.redactor)

@@ -20,7 +20,7 @@ from harness.analysis.replay.minimising import MOST_EXPERIMENTS, minimal
 from harness.analysis.replay.suspects import FACTS, Smallest, Suspect, disagreement, smallest, suspects_of
 from harness.config.reading import Config
 from harness.drive.page_healing import install_mending
-from harness.drive.replay_context import replay_options
+from harness.drive.replay_context import replay_options, taken_by_browser
 from harness.errors import PageError, RecordingError
 from harness.model.faults import EXCHANGES, HEALED, HEALTHY, Asked, Fault, combined
 from harness.model.recording import Recording
@@ -283,8 +283,10 @@ def _visit(
     keep: Keep,
 ) -> Iterator[Visit]:
     options: dict[str, Any] = replay_options(recording, server.url, browser=browser.browser_type.name)
+    with taken_by_browser(recording):
+        opened = browser.new_context(**options)
     with (
-        browser.new_context(**options) as context,
+        opened as context,
         opened_replay(
             context, recording, target_of_recording(recording, limits), folder, server, config, keep
         ) as visit,
@@ -308,9 +310,11 @@ def opened_replay(
     # What was secret when it was recorded is secret here too, in its made-up form.
     for placeholder, value in recording.made_up.known:
         redactor.learn(placeholder.split(":")[1], value)
+    with taken_by_browser(recording):
+        page = context.new_page()
     with open_visit(
         context=context,
-        page=context.new_page(),
+        page=page,
         target=target,
         folder=folder,
         redactor=redactor,

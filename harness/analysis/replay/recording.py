@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.analysis.har import CUT
 from harness.errors import RecordingError
+from harness.model.codec import DAY_MS, Unfit
 from harness.model.faults import operation_of
 from harness.model.manifest import Manifest
 from harness.model.recording import NEVER, Chunk, RecordedExchange, Recording
@@ -23,6 +24,7 @@ from harness.model.shapes import MadeUp
 BODILESS = (204, 205, 301, 302, 303, 304, 307, 308)
 NEEDED = ("document", "script", "stylesheet", "fetch", "xhr")
 MOST_NAMED = 6
+MOST_ENTRIES = 20_000  # of a HAR; a visit of our own keeps 3,000 requests
 NOTHING = Manifest(written_at="", harness="", url="", started_at="", network="live")
 ReadFile = Callable[[str], str | None]
 
@@ -38,6 +40,14 @@ def recording_of(
     rows = log.get("entries") if isinstance(log, dict) else None
     if not isinstance(log, dict) or not isinstance(rows, list):
         raise RecordingError(f"{name} is no HAR: it has no log with entries")
+    if len(rows) > MOST_ENTRIES:
+        raise Unfit(
+            name,
+            at="log.entries",
+            expected=f"at most {MOST_ENTRIES} entries",
+            found=f"{len(rows)}",
+            fix="record less: one visit, or the requests of the page only",
+        )
     made_up = MadeUp(dict(manifest.shapes) if manifest else {})
     reader = _Reader(made_up=made_up, read_file=read_file, origin=_origin(rows))
     exchanges = [exchange for number, row in enumerate(rows, start=1) if (exchange := reader.exchange(row, number))]
@@ -86,6 +96,14 @@ def _missing(exchanges: Iterable[RecordedExchange]) -> tuple[str, ...]:
 def _origin(rows: list[Any]) -> float:
     times = [_instant(row.get("startedDateTime")) for row in rows if isinstance(row, dict)]
     return min((time for time in times if time is not None), default=0.0)
+
+
+def _ms(value: Any) -> float:
+    """Return a time of a HAR. Raises ValueError for one that no visit takes."""
+    ms = float(value)
+    if not -DAY_MS < ms < DAY_MS:
+        raise ValueError(f"a time of {ms:g} ms")
+    return ms
 
 
 def _instant(text: Any) -> float | None:
@@ -204,10 +222,10 @@ class _Reader:
         whole = (Chunk(at_ms=0, text=self.made_up.text(text, media_type)),)
         if not isinstance(saved, list) or sum(size for _, size in saved) != len(text):
             return whole
-        chunks, at, first_ms = [], 0, float(saved[0][0]) if saved else 0.0
+        chunks, at, first_ms = [], 0, _ms(saved[0][0]) if saved else 0.0
         for at_ms, size in saved:
             part = self.made_up.text(text[at : at + size], media_type)
-            chunks.append(Chunk(at_ms=round(float(at_ms) - first_ms, 1), text=part))
+            chunks.append(Chunk(at_ms=round(_ms(at_ms) - first_ms, 1), text=part))
             at += size
         return tuple(chunks)
 
@@ -215,16 +233,14 @@ class _Reader:
         times = row.get("_times")
         if isinstance(times, dict):
             return (
-                float(times.get("started_ms", 0)),
-                float(times.get("answered_ms", NEVER)),
-                float(times.get("ended_ms", NEVER)),
+                _ms(times.get("started_ms", 0)),
+                _ms(times.get("answered_ms", NEVER)),
+                _ms(times.get("ended_ms", NEVER)),
             )
         started = max((_instant(row.get("startedDateTime")) or self.origin) - self.origin, 0.0)
-        timings = {
-            part: max(float(ms), 0) for part, ms in row.get("timings", {}).items() if isinstance(ms, int | float)
-        }
+        timings = {part: max(_ms(ms), 0) for part, ms in row.get("timings", {}).items() if isinstance(ms, int | float)}
         waited = sum(timings.get(part, 0) for part in ("blocked", "dns", "connect", "send", "wait"))
-        ended = max(float(row.get("time", 0) or 0), waited + timings.get("receive", 0))
+        ended = max(_ms(row.get("time", 0) or 0), waited + timings.get("receive", 0))
         return (round(started, 1), round(waited, 1) if status else NEVER, round(ended, 1))
 
     @staticmethod

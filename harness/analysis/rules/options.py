@@ -11,10 +11,14 @@ from dataclasses import dataclass
 
 from harness.analysis.facts.facts import Facts, WidgetError
 from harness.analysis.rules.rule import CHATKIT_JS, Confidence, Found, Layer, Rule, lines_of, on_one_line
+from harness.model.addresses import split_url
+from harness.model.sdk_generations import FRAMES, OPTIONS, TYPES, TYPES_VERSION, meant_by, path_without_indices
 
 REFUSED = r"ChatKit\.create\(\)|InvalidFrameParamsError|Invalid frame params"
 AT = re.compile(r"(?:→|->)\s*at\s+([\w.\[\]]+)")
 UNKNOWN_KEY = re.compile(r"Unrecognized keys?:?\s*(.+)")
+COMPLAINT = re.compile(r"Unrecognized keys?:?[ \t]*([^\n]+)(?:\n\s*(?:→|->)\s*at\s+(\S+))?")
+QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 WRONG_TYPE = re.compile(r"expected (\w+), received (\w+)")
 STRATEGY = "uploadStrategy must be provided"
 LEFT_BEHIND = r"Command onSetOptions not supported"
@@ -49,6 +53,47 @@ def _refusal(facts: Facts) -> _Refusal | None:
 
 def _is_about_key(refusal: _Refusal) -> bool:
     return UNKNOWN_KEY.search(refusal.error.message) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _UnknownKey:
+    """A key that the frame does not know, and what this harness knows of it."""
+
+    path: str  # dotted, without the indices of lists
+    told: str  # as the frame has it
+    meant: str  # the option that is likely meant; ""
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether the published types have it."""
+        option = OPTIONS.get(self.path)
+        return option is not None and bool(option.typed_since)
+
+    @property
+    def is_misspelled(self) -> bool:
+        """Whether it is likely another option by another name."""
+        return bool(self.meant) and self.path not in OPTIONS
+
+
+def _unknown_keys(refusal: _Refusal) -> tuple[_UnknownKey, ...]:
+    found = []
+    for names, at in COMPLAINT.findall(refusal.error.message):
+        above = path_without_indices(at)
+        for key in QUOTED.findall(names):
+            path = f"{above}.{key}" if above else key
+            told = f"{at}.{key}" if at else key
+            found.append(_UnknownKey(path=path, told=told, meant=meant_by(above, key)))
+    return tuple(found)
+
+
+def _frame_told(facts: Facts) -> str:
+    """Say which frame it is: by its file, and its generation where that is known."""
+    document = facts.frame_document
+    file = split_url(document.url).path.rpartition("/")[2] if document else ""
+    generation = FRAMES.get(file)
+    if not file:
+        return "the frame that answered"
+    return f"the frame that answered, {file}" + (f" ({generation.told})" if generation else "")
 
 
 def _is_prompts_icon(refusal: _Refusal) -> bool:
@@ -125,15 +170,49 @@ def prompt_icon_unknown(facts: Facts) -> Iterator[Found]:
 def header_shape_wrong(facts: Facts) -> Iterator[Found]:
     """The header's title, or one of its actions, has another shape."""
     refusal = _refusal(facts)
-    if refusal and refusal.path.split(".")[0] == "header":
+    if refusal and refusal.path.split(".")[0] == "header" and not any(map(_is_explained, _unknown_keys(refusal))):
         yield Found(summary=refusal.message, evidence=refusal.evidence)
 
 
 def option_unknown(facts: Facts) -> Iterator[Found]:
-    """There is a key that ChatKit does not know."""
+    """There is a key that ChatKit does not know, in no generation and by no similar name."""
     refusal = _refusal(facts)
-    if refusal and _is_about_key(refusal) and refusal.path.split(".")[0] not in ("theme", "header", "api"):
+    if refusal is None or not _is_about_key(refusal) or refusal.path.split(".")[0] in ("theme", "header", "api"):
+        return
+    keys = _unknown_keys(refusal)
+    if not keys or not all(map(_is_explained, keys)):
         yield Found(summary=refusal.message, evidence=refusal.evidence)
+
+
+def _is_explained(key: _UnknownKey) -> bool:
+    return key.is_newer or key.is_misspelled
+
+
+def option_misspelled(facts: Facts) -> Iterator[Found]:
+    """A key is no option, and an option of nearly this name is there, or one of this name elsewhere."""
+    refusal = _refusal(facts)
+    if refusal is None:
+        return
+    keys = [key for key in _unknown_keys(refusal) if key.is_misspelled]  # what is newer is an option by its own name
+    if keys:
+        told = "; ".join(f"`{key.told}` is no option, `{key.meant}` is" for key in keys)
+        yield Found(summary=f"{told}: {refusal.message}", evidence=refusal.evidence)
+
+
+def option_newer_than_frame(facts: Facts) -> Iterator[Found]:
+    """The published types have an option that this frame refuses."""
+    refusal = _refusal(facts)
+    if refusal is None:
+        return
+    for key in _unknown_keys(refusal):
+        if key.is_newer:
+            since = OPTIONS[key.path].typed_since
+            dated = f", {TYPES.date}" if since == TYPES_VERSION else ""
+            yield Found(
+                summary=f"`{key.told}` is in the published types (since {since}{dated}), and {_frame_told(facts)} refuses it: "
+                + refusal.message,
+                evidence=refusal.evidence,
+            )
 
 
 def option_of_wrong_type(facts: Facts) -> Iterator[Found]:
@@ -158,7 +237,8 @@ def options_refused(facts: Facts) -> Iterator[Found]:
     refusal = _refusal(facts)
     others = (
         api_mixes_modes, api_without_domain_key, api_with_ready_secret, api_empty, api_invalid, theme_invalid,
-        prompt_icon_unknown, header_shape_wrong, option_unknown, option_of_wrong_type, attachments_without_strategy,
+        prompt_icon_unknown, header_shape_wrong, option_unknown, option_misspelled, option_newer_than_frame,
+        option_of_wrong_type, attachments_without_strategy,
     )  # fmt: skip
     if refusal and not any(any(rule(facts)) for rule in others):
         yield Found(summary=refusal.message, evidence=refusal.evidence)
@@ -299,6 +379,28 @@ RULES = (
         doc=CHATKIT_JS,
     ),
     Rule(
+        id="option-misspelled",
+        layer=Layer.OPTIONS,
+        title="An option has another name, or stands elsewhere",
+        cause="Validation is strict at every level and minds upper and lower case: a key of another spelling, or one level too high, is "
+        "fatal.",
+        remedy="Rename or move the key to the option that the summary names.",
+        finds=option_misspelled,
+        confidence=Confidence.LIKELY,
+        doc=CHATKIT_JS,
+    ),
+    Rule(
+        id="option-newer-than-frame",
+        layer=Layer.OPTIONS,
+        title="The frame is older than an option of the published types",
+        cause="The types are published by themselves, and say nothing of the frame that a page gets. A frame refuses every option "
+        "that it does not know: a stored one stays as old as it is, and OpenAI's own can be behind the types.",
+        remedy="Ask what today's frame does (--sdk live). Leave the option out for as long as the frame that your pages get refuses it.",
+        finds=option_newer_than_frame,
+        confidence=Confidence.LIKELY,
+        doc=CHATKIT_JS,
+    ),
+    Rule(
         id="option-of-wrong-type",
         layer=Layer.OPTIONS,
         title="An option is missing or of another type",
@@ -345,6 +447,8 @@ RULES = (
             "prompt-icon-unknown",
             "header-shape-wrong",
             "option-unknown",
+            "option-misspelled",
+            "option-newer-than-frame",
             "option-of-wrong-type",
             "attachments-without-strategy",
             "options-refused",
