@@ -156,8 +156,10 @@ def _print_conversation(console: Console, checked: Checked) -> None:
     if checked.trouble:
         console.print(f"conversation: {checked.trouble}", style="bold red", **PLAIN)
     elif checked.reply:
-        text = one_line(checked.reply.text)[:LONGEST_REPLY]
-        console.print(f"  reply:     {text} (first words after {checked.reply.first_token_ms:.0f} ms)", **PLAIN)
+        reply = checked.reply
+        text = one_line(reply.text or "; ".join(reply.cards) or ", ".join(reply.items))[:LONGEST_REPLY]
+        first = f"first words after {reply.first_token_ms:.0f} ms" if reply.text else "without words of the assistant"
+        console.print(f"  reply:     {text} ({first})", **PLAIN)
 
 
 def _sdk_servers(sdk: SdkSource) -> AbstractContextManager[Stack]:

@@ -125,12 +125,13 @@ def send(embed: Embed, text: str, *, via: str, timeout_ms: float) -> Reply:
     if not items and "chatkit.effect" not in events:
         raise _failed(embed, begin, _empty(embed, begin, str(answer["notice"])))
     sent = next(e for e in embed.timeline.since(begin) if isinstance(e.event, WidgetEvent) and e.event.name in SENT)
+    first_ms = _between(_instant_of(embed, sent), float(answer["first"])) if answer["first"] >= 0 else -1
     return Reply(
         text="\n\n".join(shown for kind, shown in items if kind == "assistant-message"),
         cards=tuple(shown for kind, shown in items if kind == "widget"),
         items=tuple(kind for kind, _ in items),
-        first_token_ms=_between(_instant_of(embed, sent), float(answer["first"])) if answer["first"] >= 0 else -1,
-        total_ms=_between(_instant_of(embed, sent), _instant_of(embed, end)),
+        first_token_ms=first_ms,
+        total_ms=max(_between(_instant_of(embed, sent), _instant_of(embed, end)), first_ms),  # a busy frame draws late
         typing_ms=round(max(sent.at_ms - started_ms, 0), 1) if via == "composer" else 0.0,
         thread_id=_thread_id(embed),
         events=events,
