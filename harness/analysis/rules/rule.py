@@ -39,6 +39,17 @@ class Layer(StrEnum):
     CONSOLE = "console"
 
 
+class Party(StrEnum):
+    """Who has to act."""
+
+    APP = "our app"
+    CONFIGURATION = "our configuration"
+    API = "OpenAI's API"
+    CDN = "the CDN"
+    NETWORK = "the network"
+    NOBODY = "nobody yet"  # nothing explains it
+
+
 class Confidence(StrEnum):
     """How sure a finding is."""
 
@@ -63,6 +74,7 @@ class Rule:
 
     id: str
     layer: Layer
+    owner: Party  # whose fault it is
     title: str
     cause: str
     remedy: str
