@@ -19,21 +19,13 @@ from rich.markup import escape
 from harness import __version__
 from harness.config.reading import Config, Overrides, read_config, render_config
 from harness.config.schema import is_web_url, problem, shown
-from harness.errors import ConfigError, HarnessError
+from harness.errors import ConfigError, ExitCode, HarnessError
 from harness.model.addresses import CDN_ORIGIN
 from harness.model.texts import for_terminal
 
-EXIT_CODES = """
-\b
-Exit codes:
-   0  passed              5  no test ran             12  preflight failed
-   1  failed              7  passed after a retry,   13  broken environment: no browser, no network, a
-   2  interrupted            or degraded                 server that does not start, a browser that died
-   3  internal error     10  secret in artifacts     14  the page cannot be visited: nothing listens,
-   4  wrong usage or     11  stale or unreadable         no web page, no such button
-      configuration          recording
-"""
-INTERRUPTED = 2
+EXIT_CODES = "\b\nExit codes:\n" + "\n".join(
+    f"  {code:2}  {code.meaning.replace('`', '')}" for code in sorted(ExitCode)
+)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -54,7 +46,7 @@ def main() -> None:
         sys.exit(ConfigError.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _stderr().print("interrupted")
-        sys.exit(INTERRUPTED)
+        sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:  # the reader went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -20,13 +20,18 @@ from harness.analysis.smoke.smoke_states import (
     Reason,
     reasons_of,
 )
+from harness.errors import ExitCode
 from harness.model.history import DEGRADED, ENVIRONMENT, FAILING, OK, Attempt, Verdict
 from harness.model.hops import Kind, PreflightResult
 from harness.model.results import Finding, VisitResult
 
 MOST_REASONS = 12
-PASSED_AFTER_RETRY = 7
-EXIT_CODES = {"preflight": 12, "visit": 1, "environment": 13, "page": 14}
+EXIT_CODES = {
+    "preflight": ExitCode.PREFLIGHT_FAILED,
+    "visit": ExitCode.FAILED,
+    "environment": ExitCode.BROKEN_ENVIRONMENT,
+    "page": ExitCode.PAGE_NOT_VISITED,
+}
 SEEN_BY_VISITS = (Kind.PAGE, Kind.LOADER, Kind.FRAME, Kind.APP_SESSION, Kind.BACKEND)
 
 
@@ -90,8 +95,8 @@ def _outcome(cause: Cause) -> str:
 
 def _exit_code(outcome: str, cause: Cause | None) -> int:
     if outcome == DEGRADED:
-        return PASSED_AFTER_RETRY
-    return EXIT_CODES[cause.source] if cause else 0
+        return ExitCode.PASSED_AFTER_RETRY
+    return EXIT_CODES[cause.source] if cause else ExitCode.PASSED
 
 
 def fingerprint_of(rule: str, summary: str) -> str:
