@@ -146,14 +146,14 @@ def check(
     Nothing has to be configured: the call that fetches the client secret is found by its answer.
     """
     from harness.commands.check import CheckOptions, run_check
-    from harness.report.run_files import ci_system
+    from harness.report.ci_systems import ci_system
 
     chosen = CheckOptions(
         clicks=clicks,
         fault=fault,
         as_json=as_json,
         is_searched=not no_secret_scan,
-        ci="" if as_json else ci_system(ci, os.environ),
+        ci=None if as_json else ci_system(ci, os.environ),
     )
     return run_check(_stdout(), _config(options, sdk=sdk), url, chosen)
 
@@ -343,7 +343,7 @@ def report(
     DIR is a run's folder, or one with runs in it, of which the newest is taken; without any it is the newest run here.
     """
     from harness.commands.report import ReportOptions, run_report
-    from harness.report.run_files import ci_system
+    from harness.report.ci_systems import ci_system
 
     chosen = ReportOptions(
         folders=folders, is_merged=is_merged, is_opened=is_opened, history=history, ci=ci_system(ci, os.environ)
@@ -385,7 +385,7 @@ def smoke(is_all: bool, ci: str, **options: Any) -> int:
     The history file knows what was before. Exit code 7 means that it works, but was slow, retried, or has findings.
     """
     from harness.commands.smoke import Surroundings, run_smoke
-    from harness.report.run_files import ci_system
+    from harness.report.ci_systems import ci_system
 
     around = Surroundings(environ=os.environ, ci=ci_system(ci, os.environ))
     return run_smoke(_stdout(), _config(options), around, is_all=is_all)

@@ -24,6 +24,7 @@ from harness.model.redaction import Redactor
 from harness.model.results import Loss, VisitResult
 from harness.model.texts import in_json, one_line
 from harness.report.bundle import result_dict
+from harness.report.ci_systems import CiSystem
 from harness.report.context import render_failure, render_prefetch
 from harness.report.losses import render_losses
 from harness.report.run_files import RunFiles, record_of
@@ -45,7 +46,7 @@ class CheckOptions:
     fault: str = ""
     as_json: bool = False
     is_searched: bool = True  # for secrets, afterwards
-    ci: str = ""  # "github" | "gitlab"
+    ci: CiSystem | None = None
 
 
 def run_check(console: Console, config: Config, url: str, options: CheckOptions) -> int:

@@ -38,6 +38,7 @@ from harness.model.history import Attempt, Record
 from harness.model.hops import Kind, PreflightResult
 from harness.model.redaction import Redactor
 from harness.report.bundle import write_json, write_text
+from harness.report.ci_systems import CiSystem
 from harness.report.context import render_cause, render_verdict
 from harness.report.history import read_history
 from harness.report.notice import (
@@ -63,7 +64,7 @@ class Surroundings:
     environ: Mapping[str, str]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], None] = time.sleep
-    ci: str = ""  # "github" | "gitlab"
+    ci: CiSystem | None = None
 
 
 def run_smoke(console: Console, config: Config, around: Surroundings, *, is_all: bool = False) -> int:

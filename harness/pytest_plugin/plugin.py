@@ -30,9 +30,10 @@ from harness.pytest_plugin.fixtures import ALLOWANCE, CONFIG, REDACTOR, SDK_SOUR
 from harness.pytest_plugin.outcomes import BUNDLE, EXIT_CODE, MISSING, Outcomes, told_loss
 from harness.pytest_plugin.report_redaction import attach_learned, redact_report, take_learned
 from harness.report.bundle import write_text
+from harness.report.ci_systems import CI_CHOICES, ci_system
 from harness.report.folders import shared_names
 from harness.report.losses import render_first_loss, render_losses
-from harness.report.run_files import CI_CHOICES, WRITTEN_LAST, RunFiles, ci_system, record_of
+from harness.report.run_files import WRITTEN_LAST, RunFiles, record_of
 from harness.report.run_folder import TESTS_NAME, free_room, publish, run_folder_for, shown
 from harness.report.run_report import REPORT_NAME
 from harness.report.search import NOT_SEARCHED, Secret, prove, redact_file, render_proof
