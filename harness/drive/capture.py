@@ -17,6 +17,7 @@ from playwright.sync_api import Error, FloatRect, Frame, Locator, Page, Viewport
 
 from harness.model.bounds import FULL, Bounds
 from harness.model.redaction import LONGEST_SECRET_CHARS, Redactor, in_markup
+from harness.observe.playwright_private import evaluated, run_on_loop
 
 ANSWER_TIMEOUT_MS = 3_000
 LARGEST_SHOWN_CHARS = 400_000
@@ -73,7 +74,7 @@ def secret_elements(page: Page, redactor: Redactor) -> list[Locator] | None:
     """
     masks: list[Locator] = []
     frames = page.frames
-    answers = page._sync(_evaluated(frames, SHOWN))
+    answers = run_on_loop(page, _evaluated(frames, SHOWN))
     if isinstance(answers[0], _Silence):
         return None
     for frame, answer in zip(frames, answers, strict=True):
@@ -124,7 +125,7 @@ def _is_in_sight(box: FloatRect, viewport: ViewportSize | None) -> bool:
 def dom_html(page: Page, redactor: Redactor, bounds: Bounds = FULL) -> str:
     """Return one HTML file with the page's DOM and, below it, each frame's; what is left out is told in comments."""
     main, *children = page.frames[: bounds.frames]
-    answers = page._sync(_evaluated([main, *children], SERIALIZE, bounds.dom_chars + LONGEST_SECRET_CHARS))
+    answers = run_on_loop(page, _evaluated([main, *children], SERIALIZE, bounds.dom_chars + LONGEST_SECRET_CHARS))
     top, *others = (_document(answer, redactor, bounds.dom_chars) for answer in answers)
     more = len(page.frames) - bounds.frames
     top = harmless(top)
@@ -166,7 +167,7 @@ async def _evaluated(frames: list[Frame], expression: str, argument: Any = None)
 
     async def one(frame: Frame) -> Any:
         try:
-            return await asyncio.wait_for(frame._impl_obj.evaluate(expression, argument), ANSWER_TIMEOUT_MS / 1000)
+            return await asyncio.wait_for(evaluated(frame, expression, argument), ANSWER_TIMEOUT_MS / 1000)
         except (Error, TimeoutError) as error:
             return _Silence(str(error).splitlines()[0] if str(error) else "time-out")
 
