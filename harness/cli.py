@@ -20,7 +20,7 @@ from harness import __version__
 from harness.config.reading import Config, Overrides, read_config, render_config
 from harness.config.schema import is_web_url, problem, shown
 from harness.errors import ConfigError, ExitCode, HarnessError
-from harness.model.addresses import CDN_ORIGIN
+from harness.model.chatkit import CDN_ORIGIN
 from harness.model.texts import for_terminal
 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from harness.config.secrets import REFERENCE, masked, secrets_in_file
 from harness.errors import ConfigError
+from harness.model.chatkit import CDN_ORIGIN
 
 FILE_NAME = "playwright.config.toml"
 
@@ -192,7 +193,7 @@ KEYS: Mapping[str, Key] = {
     "projects.*.preflight.backend_token": Key(kind=FILLED, may_be_unset=True),
     "projects.*.preflight.user": Key(kind=FILLED, default="chatkit-harness-preflight"),
     "projects.*.preflight.api_base": Key(kind=WEB_URL, default="https://api.openai.com"),
-    "projects.*.preflight.cdn_base": Key(kind=WEB_URL, default="https://cdn.platform.openai.com"),
+    "projects.*.preflight.cdn_base": Key(kind=WEB_URL, default=CDN_ORIGIN),
     "projects.*.preflight.timeout_ms": Key(kind=whole(1), default=10_000),
     "projects.*.smoke.attempts": Key(kind=whole(1), default=3),
     "projects.*.smoke.backoff_ms": Key(kind=whole(0), default=5_000),
@@ -291,7 +292,7 @@ class Preflight:
     backend_token: str = field(default="", repr=False)
     user: str = "chatkit-harness-preflight"
     api_base: str = "https://api.openai.com"
-    cdn_base: str = "https://cdn.platform.openai.com"
+    cdn_base: str = CDN_ORIGIN
     timeout_ms: int = 10_000  # for each hop
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.errors import BundleError, RecordingError
 from harness.files import partial_of, reason_of
-from harness.model.addresses import LOADER_PATH
+from harness.model.chatkit import LOADER_PATH
 from harness.model.snapshot import (
     SNAPSHOT_FILE,
     Difference,

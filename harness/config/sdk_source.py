@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.config.schema import SDK, SDK_NAME, problem, shown
 from harness.config.sdk_folders import LOADER, has_loader, read_folder
 from harness.errors import RecordingError
-from harness.model.addresses import CDN_ORIGIN
+from harness.model.chatkit import CDN_ORIGIN
 from harness.model.snapshot import SNAPSHOT_FILE
 
 SNAPSHOT = "snapshot:"

@@ -16,6 +16,7 @@ from typing import Any
 from playwright.sync_api import Error, FloatRect, Frame, Locator, Page, ViewportSize
 
 from harness.model.bounds import FULL, Bounds
+from harness.model.chatkit import TAG
 from harness.model.redaction import LONGEST_SECRET_CHARS, Redactor, in_markup
 from harness.observe.playwright_private import evaluated, run_on_loop
 
@@ -102,7 +103,7 @@ def page_screenshot(page: Page, mask: Sequence[Locator] = ()) -> bytes | None:
 def element_screenshot(page: Page, mask: Sequence[Locator] = (), most_px: int = FULL.screenshot_px) -> bytes | None:
     """Return the first `<openai-chatkit>` as PNG; None when it has no box, or one of too many pixels."""
     try:
-        element = page.locator("openai-chatkit").first
+        element = page.locator(TAG).first
         box = element.bounding_box(timeout=500)
         if box is None or box["width"] < 1 or box["height"] < 1 or box["width"] * box["height"] > most_px:
             return None

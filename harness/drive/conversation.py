@@ -12,6 +12,7 @@ from playwright.sync_api import Error, Frame, FrameLocator
 from harness.analysis.facts.exchanges import exchanges_of
 from harness.drive.embed import Embed
 from harness.errors import ConversationFailed
+from harness.model.chatkit import ERROR, TOAST_SHOWN
 from harness.model.events import ActionTaken, WidgetEvent
 from harness.model.timeline import Entry
 
@@ -19,7 +20,7 @@ CLICK_TIMEOUT_MS = 5_000
 START_TIMEOUT_MS = 10_000
 # A client tool call ends one response and starts the next one at once.
 NEXT_RESPONSE_MS = 250
-FAILURES = ("chatkit.error", "chatkit.toast.show")
+FAILURES = (ERROR, TOAST_SHOWN)
 
 # Turns begin with a prefix for screen readers. The watcher notes when text first stands in a turn that is new.
 WATCH = """() => {
@@ -68,7 +69,7 @@ def send(embed: Embed, text: str, *, via: str, timeout_ms: float) -> Reply:
     end = _await_end(embed, start, timeout_ms)
     answer, first_ms = frame.evaluate(REPLY)
     said = [e.event for e in embed.timeline.since(begin) if isinstance(e.event, WidgetEvent)]
-    if any(event.name == "chatkit.error" and "Sentinel" not in event.message for event in said):
+    if any(event.name == ERROR and "Sentinel" not in event.message for event in said):
         raise _failed(embed, begin, "the answer ended in an error")
     refused = _refusal(embed, begin)
     if not answer and refused:

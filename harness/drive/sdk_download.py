@@ -16,7 +16,7 @@ import httpx
 from harness import __version__
 from harness.analysis.sdk_references import frames_in, kind_of, references_of
 from harness.errors import EnvironmentFailure, RecordingError
-from harness.model.addresses import LOADER_PATH
+from harness.model.chatkit import LOADER_PATH
 from harness.model.snapshot import Snapshot, file_of, is_safe_path
 
 LOADER = LOADER_PATH.lstrip("/")

@@ -23,6 +23,7 @@ from harness.analysis.rules.rule import (
     told,
     with_loaded,
 )
+from harness.model.chatkit import WRAPPER
 
 NOT_VERIFIED = r"Domain verification failed for"
 TIMED_OUT = r"verification request timed out"
@@ -276,7 +277,7 @@ WIDGET_REMOVED = Rule(
 
 def _emptied(facts: Facts) -> tuple[int, ...]:
     """The line on which the shadow root has no wrapper any more."""
-    return tuple(s.seq for s in facts.shadows if "div.ck-wrapper" not in s.event.children)[-1:]
+    return tuple(s.seq for s in facts.shadows if WRAPPER not in s.event.children)[-1:]
 
 
 def _hint(facts: Facts) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.analysis.facts.exchanges import Exchange
-from harness.analysis.facts.facts import LOADER_URL, Facts, Seen
+from harness.analysis.facts.facts import Facts, Seen
+from harness.model.chatkit import LOADER_URL
 
 CHATKIT_GUIDE = "https://developers.openai.com/api/docs/guides/chatkit"
 CHATKIT_JS = "https://openai.github.io/chatkit-js/"

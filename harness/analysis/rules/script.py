@@ -8,14 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.analysis.facts.exchanges import Exchange, split_url
-from harness.analysis.facts.facts import (
-    LOADER_URL,
-    Facts,
-    evidence_of,
-    is_loader_candidate,
-    is_official,
-    is_same_target,
-)
+from harness.analysis.facts.facts import Facts, evidence_of, is_loader_candidate, is_official, is_same_target
 from harness.analysis.rules.app import besides
 from harness.analysis.rules.network import INTEGRITY, is_page
 from harness.analysis.rules.rule import (
@@ -30,6 +23,7 @@ from harness.analysis.rules.rule import (
     lines_of,
     with_loaded,
 )
+from harness.model.chatkit import LOADER_URL
 
 SCRIPT_TYPES = (
     "",

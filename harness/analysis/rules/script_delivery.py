@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.analysis.facts.facts import LOADER_URL, Facts, evidence_of, is_loader_candidate, is_same_target
+from harness.analysis.facts.facts import Facts, evidence_of, is_loader_candidate, is_same_target
 from harness.analysis.mount.verdict import Outcome
 from harness.analysis.rules.network import (
     INTEGRITY,
@@ -33,6 +33,7 @@ from harness.analysis.rules.rule import (
     on_one_line,
     told,
 )
+from harness.model.chatkit import LOADER_URL
 
 
 def loader_challenged(facts: Facts) -> Iterator[Found]:
