@@ -32,19 +32,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Chatkit": "chatkit",
-    "Config": "config",
+    "Chatkit": "pytest_plugin.chatkit",
+    "Config": "config.reading",
     "ConversationFailed": "errors",
     "EmbedError": "errors",
     "HarnessError": "errors",
     "MountFailed": "errors",
     "MountTimeout": "errors",
     "PageError": "errors",
-    "Reply": "drive.talk",
-    "Visit": "run",
+    "Reply": "drive.conversation",
+    "Visit": "visit.visit",
     "VisitResult": "model.results",
-    "expect": "expectations",
-    "read_config": "config",
+    "expect": "pytest_plugin.expectations",
+    "read_config": "config.reading",
 }
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from harness import __version__
-from harness.config.reading import Config, Overrides, read_config, render_config
+from harness.config.reading import Config, Overrides, read_config
 from harness.config.schema import is_web_url, problem, shown
 from harness.errors import ConfigError, ExitCode, HarnessError
 from harness.model.chatkit import CDN_ORIGIN
@@ -512,6 +512,8 @@ def explain(rule: str, **_debug: Any) -> int:
 @_config_options
 def config(**options: Any) -> int:
     """Print the effective configuration, where each value comes from, with secrets masked."""
+    from harness.commands.config import render_config
+
     click.echo(render_config(_config(options)), nl=False)
     return 0
 
@@ -534,7 +536,7 @@ def doctor(**options: Any) -> int:
 @click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
 def install(browser: str, **_debug: Any) -> int:
     """Get a browser that works: Playwright's own where it can be downloaded, else the distribution's."""
-    from harness.commands.doctor import run_install
+    from harness.commands.install import run_install
 
     return run_install(_stdout(), browser)
 

@@ -27,17 +27,15 @@ from harness.config.schema import (
     Use,
     Viewport,
     WebServer,
-    bare,
     checked,
     is_web_url,
-    literal,
     problem,
     read_tables,
     shown,
     wrong_value,
 )
 from harness.config.sdk_source import SdkSource, sdk_source_of
-from harness.config.secrets import REFERENCE, masked, secrets_of, texts_of
+from harness.config.secrets import REFERENCE, masked, secrets_of
 from harness.errors import ConfigError
 
 EMBEDDED_PAGE = "/test-chatkit"
@@ -62,7 +60,6 @@ __all__ = [
     "Viewport",
     "WebServer",
     "read_config",
-    "render_config",
 ]
 
 # The keys of [chatkit] that a project may set for itself.
@@ -372,14 +369,14 @@ def _project_of(name: str, table: Mapping[str, Any], config: Config) -> Project:
         max_age_days=table.get("max_age_days"),
         session_endpoint=table.get("session_endpoint", ""),
         entries=tuple(Entry(name=entry, **options) for entry, options in entries.items()),
-        chatkit=Chatkit(**{item.name: _chatkit_setting(item.name, table, config).value for item in fields(Chatkit)}),
+        chatkit=Chatkit(**{item.name: chatkit_setting(item.name, table, config).value for item in fields(Chatkit)}),
         web_server=WebServer(**table["web_server"]) if "web_server" in table else None,
         preflight=Preflight(**table["preflight"]) if "preflight" in table else None,
         smoke=Smoke(**table.get("smoke", {})),
     )
 
 
-def _chatkit_setting(key: str, table: Mapping[str, Any], config: Config) -> Setting:
+def chatkit_setting(key: str, table: Mapping[str, Any], config: Config) -> Setting:
     """Return a setting of [chatkit] for one project: its own, unless command line or environment set it."""
     setting = config.settings[f"chatkit.{key}"]
     is_from_file = setting.source == DEFAULT or (config.path is not None and setting.source == config.path.name)
@@ -399,67 +396,3 @@ def _values(settings: Mapping[str, Setting], table: str) -> dict[str, Any]:
     """Return the values directly in one table, by their last name."""
     inside = {name.rpartition("."): setting.value for name, setting in settings.items()}
     return {last: value for (head, _, last), value in inside.items() if head == table}
-
-
-def render_config(config: Config) -> str:
-    """Return the effective configuration as TOML, with the source of each value as a comment and secrets masked."""
-    lines: list[str] = []
-    for head in ("", "use", "use.viewport", "chatkit", "baseline"):
-        lines += ["", f"[{head}]"] if head else []
-        for name, setting in config.settings.items():
-            if name.rpartition(".")[0] == head and name != "project":
-                lines.append(_line(name.rpartition(".")[2], setting, config))
-    for name in config.project_names:
-        source = config.settings["project"].source
-        lines += ["", f"[projects.{bare(name)}]" + (f"  # runs; {source}" if name == config.project_name else "")]
-        lines += _project_lines(name, config)
-    return "\n".join(lines) + "\n"
-
-
-def _project_lines(name: str, config: Config) -> list[str]:
-    table = config.tables[name]
-    try:
-        project = config.project(name)
-    except ConfigError as error:
-        first = str(error).splitlines()[0]
-        file = config.path.name if config.path else DEFAULT
-        return [
-            f"# cannot run: {first}",
-            *(_line(key, Setting(value=value, source=file), config) for key, value in table.items()),
-        ]
-    values: dict[str, Any] = {
-        key: getattr(project, key) for key in ("page", "base_url", "scenario", "network", "session_endpoint")
-    }
-    if project.recording is not None:
-        values["network"] = table["network"]
-        values |= {key: table[key] for key in ("record", "max_age_days") if key in table}
-    values["entries"] = {entry.name: {"click": entry.click} if entry.click else {} for entry in project.entries}
-    for key in ("web_server", "preflight", "smoke"):
-        part = getattr(project, key) if key in table else None
-        values[key] = {item.name: getattr(part, item.name) for item in fields(part)} if part else ""
-    values |= {key: getattr(project.chatkit, key) for key in PROJECT_CHATKIT_KEYS if key in table}
-    sources = {key: _project_source(key, table, config) for key in values}
-    return [
-        _line(key, Setting(value=value, source=sources[key]), config) for key, value in values.items() if value != ""
-    ]
-
-
-def _project_source(key: str, table: Mapping[str, Any], config: Config) -> str:
-    if key not in table or config.path is None:
-        return DEFAULT
-    if key in PROJECT_CHATKIT_KEYS:
-        return _chatkit_setting(key, table, config).source
-    names = dict.fromkeys(name for _, text in texts_of(table[key]) for name in REFERENCE.findall(text))
-    return ", ".join([config.path.name, *(config.variables[name].source for name in names if name in config.variables)])
-
-
-def _line(key: str, setting: Setting, config: Config) -> str:
-    return f"{bare(key)} = {literal(_masked_in(setting.value, config.secrets))}  # {setting.source}"
-
-
-def _masked_in(value: Any, secrets: tuple[tuple[str, str], ...]) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _masked_in(inner, secrets) for name, inner in value.items()}
-    if isinstance(value, tuple):
-        return tuple(_masked_in(item, secrets) for item in value)
-    return masked(value, secrets) if isinstance(value, str) else value

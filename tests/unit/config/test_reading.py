@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.reading import Config, Entry, Overrides, Preflight, Smoke, WebServer, read_config, render_config
+from harness.commands.config import render_config
+from harness.config.reading import Config, Entry, Overrides, Preflight, Smoke, WebServer, read_config
 from harness.config.schema import KEYS
 from harness.errors import ConfigError
 
