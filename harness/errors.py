@@ -68,12 +68,6 @@ class RecordingError(HarnessError):
     exit_code = ExitCode.BAD_RECORDING
 
 
-class ProbeError(HarnessError):
-    """The in-page script is silent, or of another version."""
-
-    exit_code = ExitCode.BROKEN_ENVIRONMENT
-
-
 class EnvironmentFailure(HarnessError):
     """This machine lacks what a run needs: no browser, a port taken, a browser that died."""
 

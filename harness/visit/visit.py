@@ -666,8 +666,3 @@ def context_options(
         if config.use.browser == "chromium":
             options["permissions"] = ["local-network-access"]
     return options
-
-
-def with_scenario(target: Target, name: str) -> Target:
-    """Return the target in another scenario of the embedded default."""
-    return replace(target, scenario=scenario_named(name))
