@@ -101,6 +101,37 @@ def _config_options(command: Command) -> Command:
     return command
 
 
+def _page_options(command: Command) -> Command:
+    """Add the options that say what is done on a page before its chat is expected, and who asks for it."""
+    step = (
+        "Do this on the page first, in order: click=NAME, fill=FIELD=TEXT, select=FIELD=OPTION, press=KEY[=FIELD], wait_for_text=TEXT, \
+wait_for_url=GLOB. A ${VARIABLE} in it, in single quotes, is a secret."
+    )
+    for option in reversed(
+        (
+            click.option(
+                "--click", "clicks", multiple=True, metavar="NAME", help="A button, link or text to click first."
+            ),
+            click.option("--step", "steps", multiple=True, metavar="STEP", help=step),
+            click.option(
+                "--storage-state",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="Cookies and local storage of a browser that has signed in, as Playwright saves them.",
+            ),
+            click.option(
+                "--header",
+                "headers",
+                multiple=True,
+                metavar="'NAME: VALUE'",
+                help="Send this header to the page's own origin. A ${VARIABLE} in it is a secret.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 def _ci_option(command: Command) -> Command:
     """Add the option that chooses the CI system to write for."""
     choices = click.Choice(["auto", "github", "gitlab", "off"])
@@ -114,6 +145,23 @@ def _sdk_option(command: Command) -> Command:
     return click.option("--sdk", metavar="SOURCE", help=told)(command)
 
 
+def _ca_option(command: Command) -> Command:
+    """Add the option that names a certificate authority of one's own. It holds for the process, and for those it starts."""
+
+    def trust(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
+        from harness.config.authorities import OWN_CA, VARIABLES, trusted
+
+        if value is not None:
+            os.environ[OWN_CA] = str(value.expanduser().absolute())
+        if any(os.environ.get(name) for name in VARIABLES):
+            trusted(os.environ)  # a file that is none is said now, whoever named it
+
+    told = "Trust the certificates that this PEM file's authority signed, too. (A browser has its own store.)"
+    return click.option(
+        "--ca", type=click.Path(path_type=Path), metavar="FILE", help=told, expose_value=False, callback=trust
+    )(command)
+
+
 def _config(options: dict[str, Any], **more: Any) -> Config:
     """Return the configuration for a command's options; what the command does not offer is left alone."""
     named = ("project", "browser", "executable_path", "output_dir", "mount_timeout_ms", "trace")
@@ -124,16 +172,36 @@ def _config(options: dict[str, Any], **more: Any) -> Config:
 
 @cli.command(epilog=EXIT_CODES, short_help="Does a widget mount at this URL? Nothing to configure.")
 @click.argument("url")
-@click.option("--click", "clicks", multiple=True, metavar="NAME", help="A button, link or text to click first.")
+@_page_options
+@click.option(
+    "--send",
+    "message",
+    default="",
+    metavar="TEXT",
+    help="Send this message when the widget is mounted; no answer is a failure.",
+)
+@click.option(
+    "--retries",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Visit up to N more times; a pass is then exit code 7.",
+)
 @click.option("--fault", default="", metavar="NAME", help="Break something on purpose; `faults` lists what there is.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
 @click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
 @_sdk_option
 @_ci_option
+@_ca_option
 @_config_options
 def check(
     url: str,
     clicks: tuple[str, ...],
+    steps: tuple[str, ...],
+    storage_state: Path | None,
+    headers: tuple[str, ...],
+    message: str,
+    retries: int,
     fault: str,
     as_json: bool,
     no_secret_scan: bool,
@@ -141,15 +209,18 @@ def check(
     sdk: str | None,
     **options: Any,
 ) -> int:
-    """Open URL, click what is named, and say whether a ChatKit widget mounts.
+    """Open URL, do what is named, and say whether a ChatKit widget mounts.
 
     Nothing has to be configured: the call that fetches the client secret is found by its answer.
     """
     from harness.commands.check import CheckOptions, run_check
+    from harness.config.way_in import WayIn
     from harness.report.ci_systems import ci_system
 
     chosen = CheckOptions(
-        clicks=clicks,
+        way=WayIn(clicks=clicks, steps=steps, storage_state=storage_state, headers=headers),
+        message=message,
+        retries=retries,
         fault=fault,
         as_json=as_json,
         is_searched=not no_secret_scan,
@@ -180,6 +251,7 @@ def check(
 @click.option("--pause", is_flag=True, help="Show the browser, and keep the page open after the verdict.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
 @click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
+@_ca_option
 @_config_options
 def repro(
     bundle: Path,
@@ -223,15 +295,19 @@ def repro(
 
 @cli.command(epilog=EXIT_CODES, short_help="Record a visit, so that it can be replayed.")
 @click.argument("url")
-@click.option("--click", "clicks", multiple=True, metavar="NAME", help="A button, link or text to click first.")
+@_page_options
 @click.option("--send", "messages", multiple=True, metavar="TEXT", help="A message to send when the widget is mounted.")
 @click.option("--fault", default="", metavar="NAME", help="Break something on purpose; `faults` lists what there is.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the bundle as this zip, too.")
 @click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
+@_ca_option
 @_config_options
 def record(
     url: str,
     clicks: tuple[str, ...],
+    steps: tuple[str, ...],
+    storage_state: Path | None,
+    headers: tuple[str, ...],
     messages: tuple[str, ...],
     fault: str,
     out: Path | None,
@@ -240,8 +316,15 @@ def record(
 ) -> int:
     """Open URL, do what is named, and keep everything that `repro` needs. Ends with 0 whatever the verdict."""
     from harness.commands.record import RecordOptions, run_record
+    from harness.config.way_in import WayIn
 
-    chosen = RecordOptions(clicks=clicks, messages=messages, fault=fault, out=out, is_searched=not no_secret_scan)
+    chosen = RecordOptions(
+        way=WayIn(clicks=clicks, steps=steps, storage_state=storage_state, headers=headers),
+        messages=messages,
+        fault=fault,
+        out=out,
+        is_searched=not no_secret_scan,
+    )
     return run_record(_stdout(), _config(options), url, chosen)
 
 
@@ -282,6 +365,7 @@ def pack(folder: Path, out: Path | None, **_debug: Any) -> int:
 @_sdk_option
 @_ci_option
 @click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
+@_ca_option
 @_config_options
 def gate(
     workers: int | None,
@@ -364,6 +448,7 @@ def init(folder: Path, is_forced: bool, **_debug: Any) -> int:
 
 @cli.command(epilog=EXIT_CODES, short_help="Is every hop to a working chat as it has to be? Without a browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
+@_ca_option
 @_config_options
 def preflight(as_json: bool, **options: Any) -> int:
     """Ask each hop of the project by itself: page, CDN, OpenAI's API with the key, allowlist, the app's own endpoints.
@@ -378,6 +463,7 @@ def preflight(as_json: bool, **options: Any) -> int:
 @cli.command(epilog=EXIT_CODES, short_help="Does the real thing work tonight, and if not, whose fault is it?")
 @click.option("--all", "is_all", is_flag=True, help='Every project with network = "live", not only the selected one.')
 @_ci_option
+@_ca_option
 @_config_options
 def smoke(is_all: bool, ci: str, **options: Any) -> int:
     """Preflight, then real visits; tell people what is new: degraded, failing, recovered, and nothing else.
@@ -418,40 +504,50 @@ def _from_option(command: Command) -> Command:
     return click.option("--from", "base_url", default=CDN_ORIGIN, show_default=True, metavar="URL", help=told)(command)
 
 
+def _verbose_option(command: Command) -> Command:
+    return click.option("-v", "--verbose", "is_verbose", is_flag=True, help="Name every file.")(command)
+
+
 @sdk.command("pull", epilog=EXIT_CODES, short_help="Store what the CDN serves now.")
 @_from_option
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to; your cache folder by default."
 )
 @click.option("--mount/--no-mount", default=True, show_default=True, help="Watch one mount, for what it asks besides.")
+@_verbose_option
+@_ca_option
 @_config_options
-def sdk_pull(base_url: str, out: Path | None, mount: bool, **options: Any) -> int:
+def sdk_pull(base_url: str, out: Path | None, mount: bool, is_verbose: bool, **options: Any) -> int:
     """Store loader, frame and assets in the CDN's own layout, with hashes and date. What is there is never overwritten.
 
     The widget is mounted once from what was downloaded, on this machine: files that it asks for besides are stored too.
     """
     from harness.commands.sdk import PullOptions, run_pull
 
-    chosen = PullOptions(base_url=_base(base_url), out=out.expanduser() if out else None, is_mounted=mount)
+    place = out.expanduser() if out else None
+    chosen = PullOptions(base_url=_base(base_url), out=place, is_mounted=mount, is_verbose=is_verbose)
     return run_pull(_stdout(), _config(options), chosen)
 
 
 @sdk.command("show", short_help="Say what is in a snapshot, and which SDK is in force.")
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
+@_verbose_option
 @_config_options
-def sdk_show(folder: Path | None, **options: Any) -> int:
+def sdk_show(folder: Path | None, is_verbose: bool, **options: Any) -> int:
     """Say which SDK is in force, and what is in FOLDER, the newest snapshot by default: date, sizes, hashes."""
     from harness.commands.sdk import run_show
 
-    return run_show(_stdout(), _config(options), folder)
+    return run_show(_stdout(), _config(options), folder, is_verbose=is_verbose)
 
 
 @sdk.command("diff", short_help="Say what changed between two snapshots, or since one.")
 @click.argument("before", required=False, metavar="[A]")
 @click.argument("after", required=False, metavar="[B]")
 @_from_option
+@_ca_option
+@_verbose_option
 @click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
-def sdk_diff(before: str | None, after: str | None, base_url: str, **_debug: Any) -> int:
+def sdk_diff(before: str | None, after: str | None, base_url: str, is_verbose: bool, **_debug: Any) -> int:
     """Say which files are new, gone and changed from A, the newest snapshot by default, to B, by default `live`: what the CDN serves.
 
     A and B are folders, `stand-in` or `live`.
@@ -464,17 +560,18 @@ def sdk_diff(before: str | None, after: str | None, base_url: str, **_debug: Any
     """
     from harness.commands.sdk import run_diff
 
-    return run_diff(_stdout(), before or "", after or "", _base(base_url))
+    return run_diff(_stdout(), before or "", after or "", _base(base_url), is_verbose=is_verbose)
 
 
 @sdk.command("verify", short_help="Is a snapshot what its listing says?")
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
+@_verbose_option
 @click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
-def sdk_verify(folder: Path | None, **_debug: Any) -> int:
+def sdk_verify(folder: Path | None, is_verbose: bool, **_debug: Any) -> int:
     """Hold the files of FOLDER, the newest snapshot by default, against the hashes in its snapshot.json; 11 when damaged."""
     from harness.commands.sdk import run_verify
 
-    return run_verify(_stdout(), folder)
+    return run_verify(_stdout(), folder, is_verbose=is_verbose)
 
 
 def _base(url: str) -> str:

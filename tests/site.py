@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -28,8 +29,10 @@ class Answer:
 
 
 @contextmanager
-def serve_site(answers: Mapping[str, Answer], asked: list[str] | None = None) -> Iterator[str]:
-    """Yield the site's URL, without a slash at the end. `asked` gets the path of every request."""
+def serve_site(
+    answers: Mapping[str, Answer], asked: list[str] | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[str]:
+    """Yield the site's URL, without a slash at the end. `asked` gets the path of every request; with `tls` it is https."""
     is_over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -65,10 +68,12 @@ def serve_site(answers: Mapping[str, Answer], asked: list[str] | None = None) ->
             """Stay quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
     finally:
         is_over.set()
         server.shutdown()

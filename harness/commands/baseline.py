@@ -5,9 +5,8 @@ In: the configuration, what the command line says, folders of runs. Out: words f
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,14 +26,13 @@ from harness.config.schema import problem
 from harness.errors import BundleError, ConfigError, ExitCode, RecordingError
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
-from harness.model.timeline import read_timeline
-from harness.observe.recorder import TIMELINE_NAME
 from harness.pytest_plugin.speed_control import FOLDER as CONTROL_FOLDER
 from harness.pytest_plugin.speed_control import WARM_UP
 from harness.report.baseline_file import Baseline, read_baseline, write_baseline
 from harness.report.bundle import read_result, write_json
 from harness.report.comparison import FILE_NAME, Bundles, Compared, render_comparison, saved_comparison
-from harness.report.run_folder import TESTS_NAME, shown
+from harness.report.run_folder import shown
+from harness.report.run_on_disk import is_within, read_entries, read_outcomes
 
 MOST_REPETITIONS = 2  # of tests whose regressions chance can look like
 AGAIN = "again"
@@ -142,19 +140,19 @@ def read_run(folder: Path, config: Config, redactor: Redactor) -> RunRead:
     visits: list[VisitProfile] = []
     bundles: dict[tuple[str, int], str] = {}
     nodeids: dict[str, str] = {}
-    for nodeid, outcome, places in _tests_in(folder):
-        if outcome == "skipped":
+    for outcome in read_outcomes(folder):
+        if outcome.outcome == "skipped":
             continue
-        test = _portable(nodeid, config.root)
+        nodeid, test = outcome.nodeid, _portable(outcome.nodeid, config.root)
         tests.append(test)
         nodeids[test] = nodeid
-        for number, place in enumerate(places, start=1):
-            profile = _profile_in(folder / place, config, redactor, test, number)
+        for number, place in enumerate(outcome.bundles, start=1):
+            profile = _profile_in(folder, folder / place, config, redactor, test, number)
             if profile is not None:
                 visits.append(profile)
                 bundles[test, number] = shown(folder / place)
     controls = (
-        _profile_in(place, config, redactor, CONTROL_FOLDER, 1)
+        _profile_in(folder, place, config, redactor, CONTROL_FOLDER, 1)
         for place in sorted(folder.glob(f"{CONTROL_FOLDER}/*/*"))
     )
     measured = [profile for profile in controls if profile is not None]
@@ -165,24 +163,14 @@ def read_run(folder: Path, config: Config, redactor: Redactor) -> RunRead:
     )
 
 
-def _tests_in(folder: Path) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield node id, outcome and bundles of each test of a run."""
-    try:
-        lines = (folder / TESTS_NAME).read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        row = json.loads(line)
-        yield row["nodeid"], row["outcome"], row["bundles"]
-
-
-def _profile_in(bundle: Path, config: Config, redactor: Redactor, test: str, number: int) -> VisitProfile | None:
-    if bundle.name == WARM_UP:
+def _profile_in(
+    run: Path, bundle: Path, config: Config, redactor: Redactor, test: str, number: int
+) -> VisitProfile | None:
+    if bundle.name == WARM_UP or not is_within(run, bundle):
         return None
     try:
         result = read_result(bundle)
-        with (bundle / TIMELINE_NAME).open(encoding="utf-8", errors="replace") as lines:
-            entries = read_timeline(lines)
+        entries, _ = read_entries(bundle)
     except (BundleError, RecordingError, OSError):
         return None
     return profile_of(

@@ -10,8 +10,9 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,13 +20,16 @@ from rich.markup import escape
 from harness.commands.session import PLAIN, Ending, tell_report
 from harness.config.reading import EMBEDDED_SCENARIO, Config
 from harness.config.sdk_source import STAND_IN, SdkSource
+from harness.config.way_in import WayIn, way_in
+from harness.drive.conversation import Reply
 from harness.drive.interrupts import interrupts
+from harness.errors import ConversationFailed, ExitCode, MountFailed
 from harness.model.redaction import Redactor
 from harness.model.results import Loss, VisitResult
 from harness.model.texts import in_json, one_line
 from harness.report.bundle import result_dict
 from harness.report.ci_systems import CiSystem
-from harness.report.context import render_failure, render_prefetch
+from harness.report.context import render_failure, render_prefetch, render_verdict
 from harness.report.losses import render_losses
 from harness.report.run_files import RunFiles, record_of
 from harness.report.run_folder import publish, run_folder_for, shown
@@ -36,25 +40,44 @@ from harness.visit.browser import launched_browser, opened
 from harness.visit.visit import Visit, target_of
 
 MOST_CONSOLE_LINES = 5
+LONGEST_REPLY = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions:
     """What the command line says about this check."""
 
-    clicks: tuple[str, ...] = ()
+    way: WayIn = field(default_factory=WayIn)
+    message: str = ""  # sent when the widget is mounted
+    retries: int = 0
     fault: str = ""
     as_json: bool = False
     is_searched: bool = True  # for secrets, afterwards
     ci: CiSystem | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """One visit, and what became of the message."""
+
+    result: VisitResult
+    bundle: str
+    reply: Reply | None = None
+    trouble: str = ""  # why there is no reply
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the widget mounted, and answered where it was asked to."""
+        return self.result.is_mounted and not self.trouble
+
+
 def run_check(console: Console, config: Config, url: str, options: CheckOptions) -> int:
-    """Return 0 when the widget mounts and 1 when not.
+    """Return 0 when the widget mounts and answers, 7 when it does so only when tried again, 1 when not.
 
     Raises PageError when the page cannot be visited, SecretFound when the bundle held a secret.
     """
-    target = target_of(config.project_at(url), entry="page", fault=options.fault)
+    config, entry = way_in(config, options.way)
+    target = target_of(config.project_at(url, entry=entry), entry="page", fault=options.fault)
     sdk = config.sdk() if config.is_sdk_chosen else STAND_IN
     found = run_folder_for(config.output_dir, keep_runs=config.keep_runs)
     run, visits = found.path, list[Visit]()
@@ -87,21 +110,55 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
             resources.enter_context(console.status(f"opening {escape(url)}"))
         browser = resources.enter_context(launched_browser(config))
         stack = resources.enter_context(_sdk_servers(sdk)) if config.is_sdk_chosen else None
-        visit = resources.enter_context(opened(browser, config, target, run / "check", redactor, stack=stack))
-        visits.append(visit)
-        visit.open()
-        for name in options.clicks:
-            visit.embed.click(name)
-        result = visit.wait_until_decided()
-        ending.exit_code = 0 if result.is_mounted else 1
-        bundle = visit.folder_shown
-    result = replace(result, missing=visit.finish().missing)
+        for attempt in range(1, options.retries + 2):
+            folder = run / ("check" if attempt == 1 else f"check-{attempt}")
+            with opened(browser, config, target, folder, redactor, stack=stack) as visit:
+                visits.append(visit)
+                visit.open()
+                checked = _checked(visit, options.message)
+            checked = replace(checked, result=replace(checked.result, missing=visit.finish().missing))
+            if checked.is_good or attempt > options.retries:
+                break
+            plain.print(f"attempt {attempt}: {checked.trouble or render_verdict(checked.result)}", style="dim", **PLAIN)
+        passed = ExitCode.PASSED if attempt == 1 else ExitCode.PASSED_AFTER_RETRY
+        ending.exit_code = code = passed if checked.is_good else ExitCode.FAILED
     if options.as_json:
-        print(in_json(json.dumps({"bundle": bundle, **result_dict(result)}, ensure_ascii=False, indent=1)))
+        print(in_json(json.dumps(_as_json(checked, attempt), ensure_ascii=False, indent=1)))
     else:
-        _print(console, result, bundle)
+        _print(console, checked.result, checked.bundle)
+        _print_conversation(console, checked)
         tell_report(console, run)
-    return 0 if result.is_mounted else 1
+    return code
+
+
+def _checked(visit: Visit, message: str) -> Checked:
+    result = visit.wait_until_decided()
+    checked = Checked(result=result, bundle=visit.folder_shown)
+    if not message or not result.is_mounted:
+        return checked
+    try:
+        return replace(checked, reply=visit.send(message))
+    except (ConversationFailed, MountFailed) as failure:
+        return replace(checked, trouble=str(failure))
+
+
+def _as_json(checked: Checked, attempts: int) -> dict[str, Any]:
+    reply = asdict(checked.reply) if checked.reply else None
+    conversation = {"reply": reply, "trouble": checked.trouble} if reply or checked.trouble else None
+    return {
+        "bundle": checked.bundle,
+        "attempts": attempts,
+        "conversation": conversation,
+        **result_dict(checked.result),
+    }
+
+
+def _print_conversation(console: Console, checked: Checked) -> None:
+    if checked.trouble:
+        console.print(f"conversation: {checked.trouble}", style="bold red", **PLAIN)
+    elif checked.reply:
+        text = one_line(checked.reply.text)[:LONGEST_REPLY]
+        console.print(f"  reply:     {text} (first words after {checked.reply.first_token_ms:.0f} ms)", **PLAIN)
 
 
 def _sdk_servers(sdk: SdkSource) -> AbstractContextManager[Stack]:

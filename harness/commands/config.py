@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from harness.config.reading import DEFAULT, PROJECT_CHATKIT_KEYS, Config, Setting, chatkit_setting
+from harness.config.reading import DEFAULT, PROJECT_CHATKIT_KEYS, Config, Entry, Setting, chatkit_setting
 from harness.config.schema import bare, literal
 from harness.config.secrets import REFERENCE, masked, texts_of
 from harness.errors import ConfigError
@@ -47,7 +47,8 @@ def _project_lines(name: str, config: Config) -> list[str]:
     if project.recording is not None:
         values["network"] = table["network"]
         values |= {key: table[key] for key in ("record", "max_age_days") if key in table}
-    values["entries"] = {entry.name: {"click": entry.click} if entry.click else {} for entry in project.entries}
+    written = table.get("entries", {})
+    values["entries"] = {entry.name: written.get(entry.name) or _shown_entry(entry) for entry in project.entries}
     for key in ("web_server", "preflight", "smoke"):
         part = getattr(project, key) if key in table else None
         values[key] = {item.name: getattr(part, item.name) for item in fields(part)} if part else ""
@@ -56,6 +57,10 @@ def _project_lines(name: str, config: Config) -> list[str]:
     return [
         _line(key, Setting(value=value, source=sources[key]), config) for key, value in values.items() if value != ""
     ]
+
+
+def _shown_entry(entry: Entry) -> dict[str, str]:
+    return {"click": entry.click} if entry.click else {}
 
 
 def _project_source(key: str, table: Mapping[str, Any], config: Config) -> str:

@@ -20,7 +20,7 @@ from harness.commands.baseline import BaselineOptions, Judged, Plan, judge_run, 
 from harness.config.reading import Config
 from harness.config.sdk_source import STAND_IN
 from harness.drive.browsers import BrowserChoice, find_browser
-from harness.errors import BundleError, ExitCode, SecretFound
+from harness.errors import ExitCode, HarnessError, SecretFound
 from harness.files import Appender
 from harness.model.results import Loss, TestOutcome, VisitResult
 from harness.pytest_plugin.plugin import CHECKS, Controller
@@ -217,14 +217,14 @@ class GateReporter:
     def _result(self, bundle: str) -> VisitResult | None:
         try:
             return read_result(self._folder / bundle) if self._folder else None
-        except BundleError:
+        except HarnessError:
             return None
 
     def _unfinished(self) -> list[Row]:
         """What was under way when the run was interrupted, as its bundles tell it."""
         try:
             tests = read_run(self._folder).tests if self._folder else ()
-        except BundleError:
+        except HarnessError:
             return []
         return [(test.outcome, test.results) for test in tests if test.outcome.outcome == UNFINISHED]
 

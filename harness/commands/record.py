@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 
 from harness.commands.session import PLAIN, Ending, tell_report
 from harness.config.reading import Config
+from harness.config.way_in import WayIn, way_in
 from harness.drive.interrupts import interrupts
 from harness.errors import BundleError, EmbedError
 from harness.model.redaction import Redactor
@@ -29,7 +30,7 @@ from harness.visit.visit import target_of
 class RecordOptions:
     """What the command line says about this recording."""
 
-    clicks: tuple[str, ...] = ()
+    way: WayIn = field(default_factory=WayIn)
     messages: tuple[str, ...] = ()
     fault: str = ""
     out: Path | None = None
@@ -38,7 +39,8 @@ class RecordOptions:
 
 def run_record(console: Console, config: Config, url: str, options: RecordOptions) -> int:
     """Return 0 when the bundle is written, whatever the verdict. Raises PageError, SecretFound, BundleError."""
-    target = target_of(config.project_at(url), entry="page", fault=options.fault)
+    config, entry = way_in(config, options.way)
+    target = target_of(config.project_at(url, entry=entry), entry="page", fault=options.fault)
     run = run_folder_for(config.output_dir, keep_runs=config.keep_runs).path
     with ExitStack() as resources:
         redactor = Redactor(config.secrets)
@@ -60,8 +62,6 @@ def run_record(console: Console, config: Config, url: str, options: RecordOption
         browser = resources.enter_context(launched_browser(config))
         with opened(browser, config, target, run / "record", redactor, bodies="on") as visit:
             visit.open()
-            for name in options.clicks:
-                visit.embed.click(name)
             visit.wait_until_decided()
             with suppress(EmbedError):  # what became of a message is in the bundle
                 for text in options.messages:

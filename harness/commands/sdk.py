@@ -17,6 +17,7 @@ from harness.commands.session import PLAIN
 from harness.config.reading import EMBEDDED_SCENARIO, Config
 from harness.config.schema import SDK_NAME
 from harness.config.sdk_folders import (
+    LOADER,
     SdkFolder,
     cache_folder,
     discard,
@@ -41,6 +42,7 @@ from harness.visit.visit import target_of
 
 DIFFERENT = 1
 MOST_ROUNDS = 5
+MOST_NAMED = 20
 LIVE = "live"
 ENTRY = "topic-generation"
 DAMAGED = RecordingError.exit_code
@@ -53,6 +55,7 @@ class PullOptions:
     base_url: str = CDN_ORIGIN
     out: Path | None = None  # None: a folder of its own below the user's cache
     is_mounted: bool = True  # watch one mount, for the files that only running the SDK asks for
+    is_verbose: bool = False  # name each file that is missing or elsewhere
 
 
 def run_pull(console: Console, config: Config, options: PullOptions, environ: Mapping[str, str] = os.environ) -> int:
@@ -76,7 +79,7 @@ def run_pull(console: Console, config: Config, options: PullOptions, environ: Ma
     told = "stored" if is_new else "unchanged, stored already"
     console.print(f"{told}: {folder}", style="bold green", **PLAIN)
     _tell_snapshot(console, snapshot)
-    _tell_pull(console, pulled, mounted)
+    _tell_pull(console, pulled, mounted, is_verbose=options.is_verbose)
     console.print(f'  use it:    chatkit-harness gate --sdk "{SNAPSHOT}{folder}"', **PLAIN)
     return 0
 
@@ -109,7 +112,14 @@ def _watched(config: Config, pulled: Pulled, staging: Path) -> VisitResult:
     return result
 
 
-def run_show(console: Console, config: Config, folder: Path | None, environ: Mapping[str, str] = os.environ) -> int:
+def run_show(
+    console: Console,
+    config: Config,
+    folder: Path | None,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    is_verbose: bool = False,
+) -> int:
     """Say what is in a snapshot, the newest one by default, and which SDK is in force; return 0. Raises RecordingError."""
     setting = config.settings[SDK_NAME]
     console.print(f"in force:  {setting.value} ({setting.source})", **PLAIN)
@@ -125,13 +135,27 @@ def run_show(console: Console, config: Config, folder: Path | None, environ: Map
         _tell_size(console, found.found)
     else:
         _tell_snapshot(console, found.listed)
-        _tell_damage(console, found)
-    for file in found.found:
+        _tell_damage(console, found, is_verbose=is_verbose)
+    files = found.found if is_verbose else _first_of(found.found)
+    for file in files:
         console.print(f"  {file.sha256[:16]}  {file.bytes:>10,}  {file.path}", **PLAIN)
+    if len(files) < len(found.found):
+        console.print(f"  … {len(found.found) - len(files):,} more files (-v lists them)", **PLAIN)
     return 0
 
 
-def run_verify(console: Console, folder: Path | None, environ: Mapping[str, str] = os.environ) -> int:
+def _first_of(files: tuple[SnapshotFile, ...]) -> tuple[SnapshotFile, ...]:
+    """Return all of a few files; of many the largest, and those of the loader's folder."""
+    if len(files) <= MOST_NAMED:
+        return files
+    largest = sorted(files, key=lambda file: file.bytes, reverse=True)[: MOST_NAMED // 2]
+    beside = LOADER.rpartition("/")[0]
+    return tuple(file for file in files if file in largest or file.path.startswith(f"{beside}/"))
+
+
+def run_verify(
+    console: Console, folder: Path | None, environ: Mapping[str, str] = os.environ, *, is_verbose: bool = False
+) -> int:
     """Return 0 when a snapshot is what its listing says, 11 when not. Raises RecordingError when there is no listing."""
     path = folder or _newest(environ)
     found = read_folder(path)
@@ -141,7 +165,7 @@ def run_verify(console: Console, folder: Path | None, environ: Mapping[str, str]
         console.print(f"whole: {path}, {len(found.found)} files", style="bold green", **PLAIN)
         return 0
     console.print(f"damaged: {path}", style="bold red", **PLAIN)
-    _tell_difference(console, found.damage)
+    _tell_difference(console, found.damage, is_verbose=is_verbose)
     return DAMAGED
 
 
@@ -151,6 +175,8 @@ def run_diff(
     after: str,
     base_url: str,
     environ: Mapping[str, str] = os.environ,
+    *,
+    is_verbose: bool = False,
 ) -> int:
     """Say which files are new, gone and changed; return 0 when none is, else 1. Raises RecordingError, EnvironmentFailure."""
     first, second = before or str(_newest(environ)), after or LIVE
@@ -168,7 +194,7 @@ def run_diff(
     if changes.is_nothing:
         console.print("the same files", style="bold green", **PLAIN)
         return 0
-    _tell_difference(console, changes)
+    _tell_difference(console, changes, is_verbose=is_verbose)
     return DIFFERENT
 
 
@@ -206,7 +232,7 @@ def _size(files: tuple[SnapshotFile, ...]) -> str:
     return f"{len(files)} files, {total:,} bytes, {content_digest(files)[:12]}"
 
 
-def _tell_pull(console: Console, pulled: Pulled, mounted: VisitResult | None) -> None:
+def _tell_pull(console: Console, pulled: Pulled, mounted: VisitResult | None, *, is_verbose: bool) -> None:
     if mounted is None:
         told, style = "not tried: files that only a running SDK asks for may be missing", "yellow"
     elif mounted.is_mounted:
@@ -215,23 +241,43 @@ def _tell_pull(console: Console, pulled: Pulled, mounted: VisitResult | None) ->
         cause = mounted.cause.title if mounted.cause else mounted.explanation
         told, style = f"the widget does not mount from it: {cause}", "yellow"
     console.print(f"  mount:     {told}", style=style, **PLAIN)
-    for path, what in sorted(pulled.missing.items()):
-        console.print(f"  missing:   {path}: {what}", style="yellow", **PLAIN)
-    for url in pulled.outside:
-        console.print(f"  elsewhere: {url} (not stored)", style="yellow", **PLAIN)
+    if pulled.missing:
+        told = f"{len(pulled.missing):,} files that are only loaded later, or only named"
+        lines = [f"{path}: {what}" for path, what in sorted(pulled.missing.items())]
+        _tell_list(console, "missing:  ", told, lines, is_verbose=is_verbose)
+    if pulled.outside:
+        told = f"{len(pulled.outside):,} files elsewhere (not stored)"
+        lines = [f"{url} (not stored)" for url in pulled.outside]
+        _tell_list(console, "elsewhere:", told, lines, is_verbose=is_verbose)
 
 
-def _tell_damage(console: Console, found: SdkFolder) -> None:
+def _tell_list(console: Console, title: str, told: str, lines: list[str], *, is_verbose: bool) -> None:
+    """Say how many there are, and each where that is asked for; a single one is its own summary."""
+    if len(lines) == 1:
+        told, lines = lines[0], []
+    elif not is_verbose:
+        told, lines = f"{told}; {SNAPSHOT_FILE} lists them", []
+    console.print(f"  {title} {told}", style="yellow", **PLAIN)
+    for line in lines:
+        console.print(f"    {line}", **PLAIN)
+
+
+def _tell_damage(console: Console, found: SdkFolder, *, is_verbose: bool) -> None:
     if not found.damage.is_nothing:
         console.print(f"  damaged:   it is not what its {SNAPSHOT_FILE} says", style="bold red", **PLAIN)
-        _tell_difference(console, found.damage)
+        _tell_difference(console, found.damage, is_verbose=is_verbose)
 
 
-def _tell_difference(console: Console, changes: Difference) -> None:
-    for file in changes.new:
-        console.print(f"  new      {file.path}  {file.bytes:,} bytes", style="yellow", **PLAIN)
-    for file in changes.gone:
-        console.print(f"  gone     {file.path}  {file.bytes:,} bytes", style="yellow", **PLAIN)
-    for before, after in changes.changed:
-        sizes = f"{before.bytes:,} → {after.bytes:,} bytes ({after.bytes - before.bytes:+,})"
-        console.print(f"  changed  {before.path}  {sizes}", style="yellow", **PLAIN)
+def _tell_difference(console: Console, changes: Difference, *, is_verbose: bool) -> None:
+    """Name what changed, the first of each kind; all of it when it is asked for."""
+    new = [f"new      {file.path}  {file.bytes:,} bytes" for file in changes.new]
+    gone = [f"gone     {file.path}  {file.bytes:,} bytes" for file in changes.gone]
+    changed = [
+        f"changed  {before.path}  {before.bytes:,} → {after.bytes:,} bytes ({after.bytes - before.bytes:+,})"
+        for before, after in changes.changed
+    ]
+    for name, lines in (("new", new), ("gone", gone), ("changed", changed)):
+        for line in lines if is_verbose else lines[:MOST_NAMED]:
+            console.print(f"  {line}", style="yellow", **PLAIN)
+        if len(lines) > MOST_NAMED and not is_verbose:
+            console.print(f"  … {len(lines) - MOST_NAMED:,} more files are {name} (-v names them)", **PLAIN)

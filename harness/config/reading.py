@@ -7,7 +7,7 @@ In: the file, the environment as a mapping, options. Out: a frozen `Config` that
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -36,6 +36,7 @@ from harness.config.schema import (
 )
 from harness.config.sdk_source import SdkSource, sdk_source_of
 from harness.config.secrets import REFERENCE, masked, secrets_of
+from harness.config.steps import step_of
 from harness.errors import ConfigError
 
 EMBEDDED_PAGE = "/test-chatkit"
@@ -175,7 +176,7 @@ class Config:
         """Return the embedded default, whatever the projects are."""
         return _project_of(DEFAULT_PROJECT, {}, self)
 
-    def project_at(self, url: str, *, click: str = "") -> Project:
+    def project_at(self, url: str, *, entry: Entry | None = None) -> Project:
         """Return a project for one URL and no set-up at all: live, one entry. Raises ConfigError for no URL."""
         if not is_web_url(url):
             raise problem(
@@ -189,8 +190,9 @@ class Config:
         parts = urlsplit(url)
         base_url = f"{parts.scheme}://{parts.netloc}"
         page = urlunsplit(("", "", parts.path or "/", parts.query, parts.fragment))
-        table = {"base_url": base_url, "page": page, "entries": {"page": {"click": click} if click else {}}}
-        return _project_of(parts.hostname or parts.netloc, table, self)
+        table = {"base_url": base_url, "page": page}
+        found = _project_of(parts.hostname or parts.netloc, table, self)
+        return replace(found, entries=(replace(entry, name="page"),)) if entry else found
 
 
 def read_config(
@@ -368,11 +370,23 @@ def _project_of(name: str, table: Mapping[str, Any], config: Config) -> Project:
         record=table.get("record") or "none",
         max_age_days=table.get("max_age_days"),
         session_endpoint=table.get("session_endpoint", ""),
-        entries=tuple(Entry(name=entry, **options) for entry, options in entries.items()),
+        entries=tuple(_entry_of(entry, options, config.root) for entry, options in entries.items()),
         chatkit=Chatkit(**{item.name: chatkit_setting(item.name, table, config).value for item in fields(Chatkit)}),
         web_server=WebServer(**table["web_server"]) if "web_server" in table else None,
         preflight=Preflight(**table["preflight"]) if "preflight" in table else None,
         smoke=Smoke(**table.get("smoke", {})),
+    )
+
+
+def _entry_of(name: str, options: Mapping[str, Any], root: Path) -> Entry:
+    state = options.get("storage_state")
+    return Entry(
+        name=name,
+        click=options.get("click", ""),
+        page=options.get("page", ""),
+        storage_state=root / state if state else None,
+        headers=tuple(options.get("headers", {}).items()),
+        steps=tuple(map(step_of, options.get("steps", ()))),
     )
 
 

@@ -16,8 +16,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.config.secrets import REFERENCE, masked, secrets_in_file
+from harness.config.steps import EXAMPLES, step_of
 from harness.errors import ConfigError
 from harness.model.chatkit import CDN_ORIGIN
+from harness.model.recording import Action
 
 FILE_NAME = "playwright.config.toml"
 
@@ -113,6 +115,9 @@ TEXTS = Kind(
     accepts=lambda value: isinstance(value, list | tuple) and all(isinstance(item, str) for item in value),
     is_text=False,
 )
+STEPS = Kind(
+    expects=f"a list of steps: {EXAMPLES}", accepts=lambda value: isinstance(value, list | tuple), is_text=False
+)
 NETWORK = Kind(
     expects='"hermetic", "live" or "replay:<recording>", such as "replay:recordings/happy.zip"',
     accepts=lambda value: isinstance(value, str) and bool(re.fullmatch(r"hermetic|live|replay:.*\S.*", value)),
@@ -176,6 +181,10 @@ KEYS: Mapping[str, Key] = {
     "projects.*.mount_timeout_ms": Key(kind=whole(1), default=None),
     "projects.*.console_allow": Key(kind=TEXTS, default=None),
     "projects.*.entries.*.click": Key(kind=FILLED),
+    "projects.*.entries.*.page": Key(kind=PATH),
+    "projects.*.entries.*.storage_state": Key(kind=FILLED),
+    "projects.*.entries.*.headers.*": Key(kind=FILLED),
+    "projects.*.entries.*.steps": Key(kind=STEPS, default=()),
     "projects.*.web_server.command": Key(kind=FILLED),
     "projects.*.web_server.url": Key(kind=WEB_URL),
     "projects.*.web_server.log_ready": Key(kind=TEXT),
@@ -262,7 +271,18 @@ class Entry:
     """One way into the chat: a button to click, or the page as it is."""
 
     name: str
-    click: str = ""  # the button's text; empty: the widget is there without a click
+    click: str = ""  # the short form of one step: the button's text; empty: the widget is there without a click
+    page: str = ""  # a path below the base URL; empty: the project's page
+    storage_state: Path | None = (
+        None  # cookies and local storage of a browser that has signed in, as Playwright saves them
+    )
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # of requests to the page's own origin
+    steps: tuple[Action, ...] = field(default=(), repr=False)  # what is done on the page, in order
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """What is done on the page: the click, then the steps."""
+        return (*((Action(action="click", target=self.click),) if self.click else ()), *self.steps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -423,10 +443,23 @@ def checked(table: Mapping[str, Any], where: str, path: tuple[str, ...] = (), pa
 
 
 def _checked_value(key: Key, name: str, value: Any, where: str) -> Any:
+    if key.kind is STEPS and key.kind.accepts(value):
+        return tuple(_checked_step(item, f"{name}[{number}]", where) for number, item in enumerate(value))
     awaits_variable = key.kind.is_text and isinstance(value, str) and bool(REFERENCE.search(value))
     if not awaits_variable and not key.kind.accepts(value):
         raise wrong_value(key, name, value, where)
     return tuple(value) if isinstance(value, list) else value
+
+
+def _checked_step(item: Any, name: str, where: str) -> Any:
+    """Return a step's table as it is: its variables are looked up later. Raises ConfigError."""
+    try:
+        step_of(item)
+    except ValueError as error:
+        raise problem(
+            f"{name}: {error}", where=where, key=name, expected=EXAMPLES, found=shown(item), fix="correct this step"
+        ) from None
+    return item
 
 
 def _children(pattern: str) -> tuple[str, ...]:

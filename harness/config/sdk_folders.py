@@ -5,7 +5,6 @@ In: a folder, or files in memory. Out: snapshots, and a folder. Where they are b
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 from harness.errors import BundleError, RecordingError
 from harness.files import partial_of, reason_of
 from harness.model.chatkit import LOADER_PATH
+from harness.model.codec import json_text, parsed
 from harness.model.snapshot import (
     SNAPSHOT_FILE,
     Difference,
@@ -27,7 +27,7 @@ from harness.model.snapshot import (
 )
 
 LOADER = LOADER_PATH.lstrip("/")
-MOST_FILES = 2_000
+MOST_FILES = 10_000
 MOST_FILE_BYTES = 50_000_000
 MOST_BYTES = 300_000_000
 LISTING_BYTES = 5_000_000
@@ -90,11 +90,17 @@ def _listed(listing: Path) -> Snapshot:
     try:
         if listing.stat().st_size > LISTING_BYTES:
             raise RecordingError(f"{listing} is too large for a snapshot's listing")
-        return snapshot_of(json.loads(listing.read_text(encoding="utf-8")), str(listing))
+        text = listing.read_bytes()
     except OSError as error:
         raise RecordingError(f"{listing} cannot be read: {reason_of(error)}") from error
-    except (ValueError, RecursionError) as error:
-        raise RecordingError(f"{listing} is not JSON: {error}") from error
+    try:
+        saved = parsed(text, str(listing))
+    except RecordingError as error:
+        raise RecordingError(
+            f"{listing} is not JSON, it may have been cut off\n"
+            "  to fix: pull another snapshot (chatkit-harness sdk pull), or delete the listing to use the files as they are"
+        ) from error
+    return snapshot_of(saved, str(listing))
 
 
 def same_in(folder: Path, snapshot: Snapshot) -> Path | None:
@@ -127,7 +133,7 @@ def seal(staging: Path, folder: Path, snapshot: Snapshot) -> bool:
 
     Raises RecordingError when something else is there, BundleError when it cannot be written.
     """
-    stage(staging, {SNAPSHOT_FILE: json.dumps(saved_snapshot(snapshot), ensure_ascii=False, indent=1).encode("utf-8")})
+    stage(staging, {SNAPSHOT_FILE: json_text(saved_snapshot(snapshot), indent=1).encode("utf-8")})
     if _is_taken(folder):
         there = read_folder(folder)
         discard(staging)

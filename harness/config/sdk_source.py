@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.config.schema import SDK, SDK_NAME, problem, shown
-from harness.config.sdk_folders import LOADER, has_loader, read_folder
 from harness.errors import RecordingError
 from harness.model.chatkit import CDN_ORIGIN
-from harness.model.snapshot import SNAPSHOT_FILE
 
 SNAPSHOT = "snapshot:"
 
@@ -56,12 +54,20 @@ def sdk_source_of(text: str, *, root: Path, where: str) -> SdkSource:
         )
     if not text.startswith(SNAPSHOT):
         return SdkSource(name=text)
+    return _snapshot_in(text, root=root, where=where)
+
+
+def _snapshot_in(text: str, *, root: Path, where: str) -> SdkSource:
+    # Imported here, so that `--help` and a run with the stand-in do not wait for what reads listings.
+    from harness.config.sdk_folders import LOADER, has_loader, read_folder
+    from harness.model.snapshot import SNAPSHOT_FILE
+
     folder = root / Path(text.removeprefix(SNAPSHOT).strip()).expanduser()
     if not folder.is_dir():
-        raise _no_snapshot(f"there is no folder {folder}", text, where)
+        raise _no_snapshot(f"there is no folder {folder}", text, where, LOADER)
     found = read_folder(folder)
     if not has_loader(found.found):
-        raise _no_snapshot(f"{folder} is not laid out as ChatKit's CDN is: it has no {LOADER}", text, where)
+        raise _no_snapshot(f"{folder} is not laid out as ChatKit's CDN is: it has no {LOADER}", text, where, LOADER)
     if not found.damage.is_nothing:
         damage = found.damage
         bad = [after.path for _, after in damage.changed] + [file.path for file in (*damage.gone, *damage.new)]
@@ -74,12 +80,12 @@ def sdk_source_of(text: str, *, root: Path, where: str) -> SdkSource:
     return SdkSource(name=text, folder=folder, warning=warning)
 
 
-def _no_snapshot(what: str, text: str, where: str) -> Exception:
+def _no_snapshot(what: str, text: str, where: str, loader: str) -> Exception:
     return problem(
         what,
         where=where,
         key=SDK_NAME,
-        expected=f"a folder with {LOADER}",
+        expected=f"a folder with {loader}",
         found=shown(text),
         fix="correct the folder, or make one: chatkit-harness sdk pull",
     )

@@ -54,10 +54,13 @@ def secrets_in_file(written: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...
 
 def secrets_of(written: Mapping[str, Any], variables: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Return (kind, value) of every variable that is secret: by name, by shape, or as a secret key refers to it."""
-    referred = {name for path, text in texts_of(written) if is_secret_key(path) for name in REFERENCE.findall(text)}
+    texts = [(path, REFERENCE.findall(text)) for path, text in texts_of(written)]
+    referred = {name for path, names in texts if is_secret_key(path) for name in names}
+    # What a person types to sign in, and what a header says of them.
+    entered = {name for path, names in texts if "steps" in path or "headers" in path for name in names}
     found: dict[str, str] = {}
     for name, value in variables.items():
-        kind = variable_kind(name, value) or ("api_key" if name in referred else "")
+        kind = variable_kind(name, value) or ("api_key" if name in referred else "secret" if name in entered else "")
         if kind:
             found.setdefault(value, kind)
         for password in _passwords_in(value):

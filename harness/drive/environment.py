@@ -6,10 +6,12 @@ In: a page, a context. Out: an `Environment`, and Playwright's storage state wit
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from playwright.sync_api import BrowserContext, Error, Page
 
+from harness.model.codec import fits
 from harness.model.recording import Environment
 from harness.model.redaction import Redactor
 from harness.observe.playwright_private import evaluated, run_on_loop
@@ -17,6 +19,7 @@ from harness.observe.playwright_private import evaluated, run_on_loop
 ANSWER_TIMEOUT_S = 2
 MOST_STORED = 200  # cookies, and values of an origin's storage
 LONGEST_STORED_CHARS = 20_000
+SEEN = ("user_agent", "locale", "timezone", "scale", "color_scheme")
 LOOK = """(isWhole) => ({
   user_agent: navigator.userAgent, locale: navigator.language, scale: devicePixelRatio,
   color_scheme: matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light',
@@ -50,14 +53,9 @@ def environment_of(page: Page, *, is_whole: bool = True, is_asked: bool = True) 
         height=size["height"] if size else 0,
     )
     seen = {} if page.is_closed() or not is_asked else run_on_loop(page, _seen(page, is_whole))
-    texts = {name: str(seen.get(name, "")) for name in ("user_agent", "locale", "timezone", "color_scheme")}
-    return Environment(
-        browser=known.browser,
-        browser_version=known.browser_version,
-        width=known.width,
-        height=known.height,
-        scale=float(seen.get("scale", 1)),
-        **texts,
+    # A page may have changed what its scripts see of the browser, to anything.
+    return replace(
+        known, **{name: value for name, value in seen.items() if name in SEEN and fits(Environment, {name: value})}
     )
 
 

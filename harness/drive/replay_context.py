@@ -5,18 +5,22 @@ In: a recording, the proxy's address. Out: options for the context, and routes. 
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Request, Route
+from playwright.sync_api import BrowserContext, Error, Request, Route
 
 from harness.drive.environment import clock_script
 from harness.drive.faults import asked_of
+from harness.model.codec import Unfit
 from harness.model.faults import NET_ERRORS, Asked
 from harness.model.recording import RecordedExchange, Recording
 
+REFUSED = re.compile(r"time ?zone|locale|storage ?state|cookie|color_scheme|viewport|scale", re.IGNORECASE)
 BrokenOff = Callable[[Asked, str], RecordedExchange | None]
 FIREFOX_ERRORS = {"CONNECTION_REFUSED": "connectionrefused", "UNKNOWN_HOST": "namenotresolved", "NET_RESET": "connectionreset",
                   "NET_TIMEOUT": "timedout", "NET_INTERRUPT": "connectionclosed"}  # fmt: skip
@@ -45,6 +49,22 @@ def replay_options(recording: Recording, proxy_url: str, *, browser: str) -> dic
     if recording.storage:
         options["storage_state"] = recording.storage
     return options
+
+
+@contextmanager
+def taken_by_browser(recording: Recording) -> Iterator[None]:
+    """Raise RecordingError where a browser does not take what a recording says of its own: a time zone, a locale, cookies."""
+    try:
+        yield
+    except Error as error:
+        if REFUSED.search(error.message) is None:
+            raise
+        raise Unfit(
+            f"{recording.name}: manifest.json",
+            at="environment or storage",
+            expected="what this browser takes",
+            found=error.message.splitlines()[-1],
+        ) from error
 
 
 def install_replay(

@@ -8,11 +8,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 
 from harness.model.timeline import Timeline
 from harness.observe.playwright_private import loop_of, run_on_loop
+
+
+def answer_within(page: Page, question: Callable[[], Awaitable[Any]], timeout_s: float) -> Any:
+    """Return what the browser answers to a question of Playwright's asynchronous layer; None when it does not, or not in time.
+
+    The synchronous `evaluate` has no time limit: a page that hangs would keep it for ever.
+    """
+
+    async def asked() -> Any:
+        try:
+            return await asyncio.wait_for(question(), timeout_s)
+        except (Error, TimeoutError):
+            return None
+
+    return run_on_loop(page, asked())
 
 
 class Waiter:
@@ -41,6 +59,12 @@ class Waiter:
         with self._lock:
             self._is_waiting = self._has_news = False
             self._news.clear()
+
+    def pause(self, timeout_ms: float) -> None:
+        """Return when the time is over, whatever is appended until then."""
+        end_s = time.monotonic() + timeout_ms / 1000
+        while (left_s := end_s - time.monotonic()) > 0:
+            self.wait(left_s * 1000)
 
     def _wake(self) -> None:
         with self._lock:

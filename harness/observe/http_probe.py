@@ -12,7 +12,6 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 
 from harness import __version__
+from harness.config.authorities import trusted
 from harness.model.addresses import FRAME_FILE, split_url
 from harness.model.hops import Failure, Hop, Kind
 from harness.model.redaction import Redactor
@@ -74,7 +74,7 @@ class Asker:
         self._limit_ms = limit_ms
         self._clock = clock
         self._resolve = resolve
-        self._tls = _tls()
+        self._tls = trusted(environ)
 
     @property
     def limit_ms(self) -> float:
@@ -105,12 +105,6 @@ class Asker:
     def learn(self, kind: str, value: str) -> None:
         """Have a value replaced from now on."""
         self._redactor.learn(kind, value)
-
-
-@lru_cache(maxsize=1)
-def _tls() -> ssl.SSLContext:
-    """The authorities that are trusted, or those of SSL_CERT_FILE; reading them takes longer than most questions."""
-    return httpx.create_ssl_context()
 
 
 class _Attempt:

@@ -49,6 +49,11 @@ def is_driver_gone(page: Page) -> bool:
     return bool(page._dispatcher_fiber.dead or page._loop.is_closed())
 
 
+def behind(thing: Any) -> Any:
+    """Return the asynchronous object that a page, a frame, a locator or a handle stands for; its methods are awaited on the loop."""
+    return thing._impl_obj
+
+
 async def evaluated(frame: Frame, expression: str, argument: Any = None) -> Any:
     """Return what an expression is in a frame. A frame that never commits does not answer: give it a deadline."""
     return await frame._impl_obj.evaluate(expression, argument)

@@ -65,7 +65,7 @@
     const detail = e.detail || {}, error = detail.error;
     send({
       kind: 'widget-event', embed: found(el).number, name: e.type,
-      detail_name: cut(error ? error.name : detail.name ?? detail.threadId, 200), message: cut(error && error.message),
+      detail_name: cut(error ? error.name : detail.name ?? detail.threadId, 200), message: cut(error?.message ?? detail.data?.toastMessage),
     });
     look();
   });
@@ -100,7 +100,7 @@
     send({ kind: 'shadow-changed', embed: embed.number, ...state });
     if (iframe) options(embed, cut(iframe.src, 200000).split('#')[1]);
   };
-  // The names of the options travel in the iframe's address; their values are nobody's business.
+  // The names of the options travel in the iframe's address; their values are private.
   const options = guarded((/** @type {any} */ embed, /** @type {string | undefined} */ hash) => {
     if (!hash || embed.hash === hash) return;
     embed.hash = hash;

@@ -5,7 +5,7 @@ In: configuration, a way to make browser contexts, the embedded servers. Out: `V
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +15,11 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Error
 
 from harness.config.reading import Config, Project
-from harness.drive.replay_context import replay_options
+from harness.config.steps import step_from, step_of
+from harness.drive.replay_context import replay_options, taken_by_browser
 from harness.errors import ConfigError, EnvironmentFailure, HarnessError
 from harness.model.bounds import Allowance
-from harness.model.recording import Recording
+from harness.model.recording import Action, Recording
 from harness.model.redaction import Redactor
 from harness.report.recordings import opened_recording
 from harness.servers.live import LiveRest
@@ -29,6 +30,7 @@ from harness.visit.replay import change_of, elsewhere_of, opened_replay, target_
 from harness.visit.visit import Target, Visit, context_options, keep_of, open_visit, target_of
 
 NewContext = Callable[..., BrowserContext]
+Step = Mapping[str, str] | str
 
 
 class Chatkit:
@@ -82,6 +84,7 @@ class Chatkit:
         what: str = "",
         *,
         click: str = "",
+        steps: Sequence[Step] = (),
         scenario: str = "",
         fault: str = "",
         project: str = "",
@@ -90,7 +93,9 @@ class Chatkit:
     ) -> Visit:
         """Open an entry of the project, or a URL, and return the visit; its mount is not awaited.
 
-        `click` names a button to press instead of the entry's own. `scenario` belongs to the embedded default.
+        `click` names a button to press instead of what the entry does. `steps` are done after that, each a table as in the
+        configuration, such as `{"fill": "Email", "with": "ada@example.org"}`, or a text as on the command line, such as
+        "click=Open chat". `scenario` belongs to the embedded default.
         `fault` is the name of a fault, or an expression such as "delay:session=8s", to bring in at the network of any page.
         `recording`: a bundle that answers every request in place of the network, with the clicks that were made when it was recorded.
         `context_args` go to Playwright's `new_context`. Raises ConfigError for an unknown name, PageError when the page
@@ -100,14 +105,27 @@ class Chatkit:
             return self._open_recording(self.config.root / recording, fault, context_args)
         found = self.config.project(project)
         if found.network == "replay" and not what.startswith(("http://", "https://")):
-            return self._open_episode(found, what, click, fault, context_args)
-        target = self._target(what, click=click, scenario=scenario or self._scenario, fault=fault, project=project)
+            return self._open_episode(found, what, click, tuple(map(_step, steps)), fault, context_args)
+        target = self._target(
+            what,
+            click=click,
+            steps=tuple(map(_step, steps)),
+            scenario=scenario or self._scenario,
+            fault=fault,
+            project=project,
+        )
         return self._open_target(target, context_args)
 
     def _open_target(self, target: Target, context_args: dict[str, Any], *, bodies: str = "only-on-failure") -> Visit:
         needs_servers = target.network == "hermetic" or (target.network == "live" and self.config.is_sdk_chosen)
         context = self._fresh_context(
-            context_options(self.config, target.network, has_faults=bool(target.faults), has_servers=needs_servers),
+            context_options(
+                self.config,
+                target.network,
+                has_faults=bool(target.faults),
+                has_servers=needs_servers,
+                storage_state=target.storage_state,
+            ),
             context_args,
         )
         visit = self._open.enter_context(
@@ -128,15 +146,21 @@ class Chatkit:
 
     def _open_recording(self, path: Path, fault: str, context_args: dict[str, Any]) -> Visit:
         recording, _ = self._open.enter_context(opened_recording(path))
-        visit = self._replayed(recording, target_of_recording(recording), fault, context_args, is_open=False)
+        target = target_of_recording(recording)
+        # A test sends its own messages.
+        target = replace(target, actions=tuple(action for action in target.actions if action.action != "send"))
+        visit = self._replayed(recording, target, fault, context_args, is_open=False)
         visit.open()
-        for action in recording.actions:
-            if action.action == "click":
-                visit.embed.click(action.target)
         return visit
 
     def _open_episode(
-        self, project: Project, entry: str, click: str, fault: str, context_args: dict[str, Any]
+        self,
+        project: Project,
+        entry: str,
+        click: str,
+        steps: tuple[Action, ...],
+        fault: str,
+        context_args: dict[str, Any],
     ) -> Visit:
         """Open an entry of a project that has recordings, as its record mode says."""
         episode = self._open.enter_context(episode_of(project, entry))
@@ -148,19 +172,18 @@ class Chatkit:
         if episode.recording is None and not is_elsewhere:
             raise ConfigError(f"project {project.name!r} has nothing to record: give it a base_url or a web_server")
         if is_elsewhere:
-            target = target_of(project, entry=entry, click=click, fault="" if episode.recording else fault)
+            target = target_of(project, entry=entry, click=click, steps=steps, fault="" if episode.recording else fault)
         else:
             assert episode.recording is not None
-            target = replace(target_of_recording(episode.recording), project=project.name, click=click)
+            recorded = tuple(action for action in episode.recording.actions if action.action != "send")
+            actions = (Action(action="click", target=click),) if click else recorded
+            target = target_of_recording(episode.recording)
+            target = replace(target, project=project.name, actions=(*actions, *steps))
         if episode.recording is None:
             return self._open_target(replace(target, network=network), context_args, bodies="on")
         target = replace(target, network="replay", entry=entry)
         visit = self._replayed(episode.recording, target, fault, context_args, is_open=episode.is_open)
         visit.open()
-        if not is_elsewhere and not click:
-            for action in episode.recording.actions:
-                if action.action == "click":
-                    visit.embed.click(action.target)
         return visit
 
     def _replayed(
@@ -169,9 +192,9 @@ class Chatkit:
         change = change_of([fault] if fault else [])
         elsewhere = elsewhere_of(recording, change) or (LiveRest() if is_open else None)
         server = self._open.enter_context(serve_replay(recording, faults=change.faults, elsewhere=elsewhere))
-        context = self._fresh_context(
-            replay_options(recording, server.url, browser=self.config.use.browser), context_args
-        )
+        options = replay_options(recording, server.url, browser=self.config.use.browser)
+        with taken_by_browser(recording):
+            context = self._fresh_context(options, context_args)
         keep = keep_of(self.config.use, bodies="on")
         visit = self._open.enter_context(
             opened_replay(context, recording, target, self._next_folder(), server, self.config, keep, self.redactor)
@@ -190,16 +213,24 @@ class Chatkit:
         self._contexts.append(context)
         return context
 
-    def _target(self, what: str, *, click: str, scenario: str, fault: str, project: str) -> Target:
+    def _target(
+        self, what: str, *, click: str, steps: tuple[Action, ...], scenario: str, fault: str, project: str
+    ) -> Target:
         if what.startswith(("http://", "https://")):
-            found = self.config.project_at(what, click=click)
             own = self.config.project(project)
-            target = target_of(found, entry="page", click=click, fault=fault)
+            target = target_of(self.config.project_at(what), entry="page", click=click, steps=steps, fault=fault)
             return replace(target, network=own.network, session_endpoint=own.session_endpoint)
         found = self.config.project(project)
         stack = self._stack() if found.is_embedded else None
-        return target_of(found, entry=what, scenario=scenario, click=click, fault=fault, stack=stack)
+        return target_of(found, entry=what, scenario=scenario, click=click, steps=steps, fault=fault, stack=stack)
 
     def _next_folder(self) -> Path:
         number = len(self.visits) + 1
         return self.folder if number == 1 else self.folder / f"visit-{number}"
+
+
+def _step(given: Step) -> Action:
+    try:
+        return step_from(given) if isinstance(given, str) else step_of(given)
+    except ValueError as error:
+        raise ConfigError(f"steps: {error}") from None

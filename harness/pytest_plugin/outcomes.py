@@ -5,14 +5,14 @@ In: pytest's reports, of this process or of xdist's workers. Out: `TestOutcome` 
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.errors import worst_of
 from harness.files import Appender, reason_of, write_whole
+from harness.model.codec import json_text, plain
 from harness.model.results import Loss, TestOutcome
 from harness.model.texts import in_json
 from harness.report.folders import is_folder_of, names_of
@@ -77,7 +77,7 @@ class Outcomes:
 
 
 def _line(outcome: TestOutcome) -> bytes:
-    return f"{in_json(json.dumps(asdict(outcome), ensure_ascii=False))}\n".encode("utf-8", "replace")
+    return f"{in_json(json_text(plain(outcome)))}\n".encode("utf-8", "replace")
 
 
 def _is_rerun(report: pytest.TestReport) -> bool:

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Error
 from harness.analysis.mount.verdict import Limits
 from harness.config.reading import EMBEDDED_ENTRIES, EMBEDDED_PAGE, EMBEDDED_SCENARIO, Config
 from harness.errors import HarnessError
+from harness.model.recording import Action
 from harness.model.redaction import Redactor
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack
@@ -65,7 +66,7 @@ class Control:
                 url=stack.app_url + EMBEDDED_PAGE,
                 project=FOLDER,
                 entry=ENTRY,
-                click=EMBEDDED_ENTRIES[ENTRY]["click"],
+                actions=(Action(action="click", target=EMBEDDED_ENTRIES[ENTRY]["click"]),),
                 scenario=scenario_named(EMBEDDED_SCENARIO),
                 network="hermetic",
                 limits=Limits(),

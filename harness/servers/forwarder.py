@@ -19,6 +19,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from harness.config.authorities import trusted
 from harness.model.faults import Asked, Fault
 from harness.model.injection import Injector
 from harness.servers.faulty import TRANSPORT, Faulty
@@ -84,7 +85,9 @@ class Forwarder:
         body = await _body_of(receive)
         timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)  # how long an answer may take is the page's affair
         async with (
-            httpx.AsyncClient(timeout=timeout, verify=not self._is_trusting, trust_env=not self._is_trusting) as client,
+            httpx.AsyncClient(
+                timeout=timeout, verify=False if self._is_trusting else trusted(), trust_env=not self._is_trusting
+            ) as client,
             client.stream(scope["method"], passing.upstream, headers=headers, content=body) as response,
         ):
             yield response

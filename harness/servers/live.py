@@ -11,6 +11,7 @@ import httpx
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from harness.config.authorities import trusted
 from harness.model.addresses import ASSETS, split_url
 from harness.model.chatkit import CDN_ORIGIN
 from harness.model.faults import EXCHANGES, Asked
@@ -61,7 +62,7 @@ def passed_to(url: str) -> ASGIApp:
         timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)  # how long an answer may take is the page's affair
         try:
             async with (
-                httpx.AsyncClient(timeout=timeout) as client,
+                httpx.AsyncClient(timeout=timeout, verify=trusted()) as client,
                 client.stream(scope["method"], url, headers=headers, content=message.get("body", b"")) as answer,
             ):
                 kept = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in HOP_BY_HOP]

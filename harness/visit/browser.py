@@ -55,7 +55,11 @@ def opened(
 ) -> Iterator[Visit]:
     """Yield a visit in a context of its own; `stack` as `open_visit` has it. Raises EnvironmentFailure when the browser dies."""
     options: dict[str, Any] = context_options(
-        config, target.network, has_faults=bool(target.faults), has_servers=stack is not None
+        config,
+        target.network,
+        has_faults=bool(target.faults),
+        has_servers=stack is not None,
+        storage_state=target.storage_state,
     )
     context = browser.new_context(**options)
     with open_visit(

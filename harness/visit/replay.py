@@ -20,8 +20,8 @@ from harness.analysis.replay.minimising import MOST_EXPERIMENTS, minimal
 from harness.analysis.replay.suspects import FACTS, Smallest, Suspect, disagreement, smallest, suspects_of
 from harness.config.reading import Config
 from harness.drive.page_healing import install_mending
-from harness.drive.replay_context import replay_options
-from harness.errors import ConversationFailed, MountFailed, PageError, RecordingError
+from harness.drive.replay_context import replay_options, taken_by_browser
+from harness.errors import PageError, RecordingError
 from harness.model.faults import EXCHANGES, HEALED, HEALTHY, Asked, Fault, combined
 from harness.model.recording import Recording
 from harness.model.redaction import Redactor
@@ -95,7 +95,6 @@ def replayed(
             )
         try:
             visit.open()
-            _act(visit, recording)
         except PageError as error:
             trouble = str(error)
         visit.wait_until_decided()
@@ -284,8 +283,10 @@ def _visit(
     keep: Keep,
 ) -> Iterator[Visit]:
     options: dict[str, Any] = replay_options(recording, server.url, browser=browser.browser_type.name)
+    with taken_by_browser(recording):
+        opened = browser.new_context(**options)
     with (
-        browser.new_context(**options) as context,
+        opened as context,
         opened_replay(
             context, recording, target_of_recording(recording, limits), folder, server, config, keep
         ) as visit,
@@ -309,9 +310,11 @@ def opened_replay(
     # What was secret when it was recorded is secret here too, in its made-up form.
     for placeholder, value in recording.made_up.known:
         redactor.learn(placeholder.split(":")[1], value)
+    with taken_by_browser(recording):
+        page = context.new_page()
     with open_visit(
         context=context,
-        page=context.new_page(),
+        page=page,
         target=target,
         folder=folder,
         redactor=redactor,
@@ -329,6 +332,7 @@ def target_of_recording(recording: Recording, limits: Limits | None = None) -> T
         url=recording.url,
         project=recording.project or "replay",
         entry=recording.entry,
+        actions=recording.actions,
         network="replay",
         limits=limits
         or Limits(
@@ -342,18 +346,3 @@ def target_of_recording(recording: Recording, limits: Limits | None = None) -> T
         console_allow=judged.console_allow,
         session_endpoint=judged.session_endpoint,
     )
-
-
-def _act(visit: Visit, recording: Recording) -> None:
-    """Do on the page what was done when it was recorded."""
-    for action in recording.actions:
-        match action.action:
-            case "click":
-                visit.embed.click(action.target)
-            case "reload":
-                visit.page.reload(wait_until="commit")
-            case "send":
-                try:
-                    visit.send(action.text, via=action.target)
-                except (MountFailed, ConversationFailed):  # what became of it is in the timeline
-                    return

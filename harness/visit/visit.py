@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,9 +24,11 @@ from harness.analysis.facts.exchanges import exchanges_of
 from harness.analysis.har import har_of
 from harness.analysis.mount.verdict import Limits
 from harness.analysis.replay.matching import Miss
-from harness.analysis.replay.recording import actions_of, recording_of
+from harness.analysis.replay.recording import recording_of
 from harness.analysis.result import result_of
 from harness.config.reading import Config, Project, Use
+from harness.config.schema import Entry
+from harness.config.storage_state import read_storage_state
 from harness.drive import conversation as talk
 from harness.drive.browsers import require_rerouting
 from harness.drive.capture import NO_DOM, dom_html, element_screenshot, page_screenshot, secret_elements
@@ -33,6 +36,7 @@ from harness.drive.conversation import Reply
 from harness.drive.embed import Embed
 from harness.drive.environment import environment_of, storage_of
 from harness.drive.faults import cookie_keeper, install_aborts, install_forwarding
+from harness.drive.headers import install_headers
 from harness.drive.replay_context import install_replay
 from harness.drive.routes import (
     LEAVES_LOOPBACK,
@@ -57,7 +61,7 @@ from harness.model.events import (
 from harness.model.faults import ABORT, Asked, Fault, combined, render_fault
 from harness.model.injection import Injector
 from harness.model.manifest import Manifest, saved_manifest
-from harness.model.recording import Environment, Judged
+from harness.model.recording import Action, Environment, Judged
 from harness.model.redaction import Redactor, in_markup
 from harness.model.results import Loss, VisitResult
 from harness.model.texts import with_texts
@@ -85,7 +89,11 @@ class Target:
     url: str
     project: str
     entry: str = ""
-    click: str = ""
+    actions: tuple[Action, ...] = ()  # what is done on the page, in order
+    storage_state: dict[str, Any] | None = field(
+        default=None, repr=False
+    )  # what the browser begins with, as Playwright has it
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # of requests to the page's own origin
     scenario: Scenario | None = None
     network: str = "live"  # "hermetic" | "live" | "replay"
     faults: tuple[Fault, ...] = ()  # injected on a page of somebody else; an embedded one's are its scenario's
@@ -128,10 +136,14 @@ def target_of(
     entry: str = "",
     scenario: str = "",
     click: str = "",
+    steps: tuple[Action, ...] = (),
     fault: str = "",
     stack: Stack | None = None,
 ) -> Target:
-    """Return the target for an entry of a project. Raises ConfigError for an entry, scenario or fault that is not there."""
+    """Return the target for an entry of a project. `click` takes the place of the entry's own actions, `steps` follow them.
+
+    Raises ConfigError for an entry, scenario, fault or storage state that is not there.
+    """
     faults = faults_of([fault] if fault else [])
     known = {e.name: e for e in project.entries}
     if entry and entry not in known:
@@ -148,11 +160,17 @@ def target_of(
         raise ConfigError(
             f"the fault {fault!r} is between the app's server and OpenAI, where no browser can bring it in"
         )
+    chosen_entry = known[entry] if entry else Entry(name="")
+    own = (Action(action="click", target=click),) if click else chosen_entry.actions
     return Target(
-        url=base_url.rstrip("/") + project.page,
+        url=base_url.rstrip("/") + (chosen_entry.page or project.page),
         project=project.name,
         entry=entry,
-        click=click or (known[entry].click if entry else ""),
+        actions=(*own, *steps),
+        storage_state=(
+            read_storage_state(chosen_entry.storage_state, now_s=time.time()) if chosen_entry.storage_state else None
+        ),
+        headers=chosen_entry.headers,
         scenario=chosen,
         network=project.network,
         faults=() if chosen is not None else combined(faults),
@@ -195,7 +213,6 @@ class Visit:
         self._has_begun = False
         self._storage: dict[str, Any] = {}
         self._environment = Environment()
-        self._said: list[tuple[str, str]] = []  # messages sent, and how
         self._recorded_network = replayed_network  # of the recording that answers this visit
         self._final: VisitResult | None = None
 
@@ -233,8 +250,24 @@ class Visit:
         if self._recorder.bounds.trace_bytes and self._keep.trace != "off":
             self._start_trace()
         self.embed.goto(target.url, timeout_ms=NAVIGATION_TIMEOUT_MS)
-        if target.click:
-            self.embed.click(target.click)
+        self.act(target.actions)
+
+    def act(self, actions: Iterable[Action]) -> None:
+        """Do these steps on the page, in order. Raises PageError for one that cannot be done.
+
+        A message that is not answered ends them: what became of it is in the timeline.
+        """
+        for action in actions:
+            match action.action:
+                case "send":
+                    try:
+                        self.send(action.text, via=action.target)
+                    except (MountFailed, ConversationFailed):
+                        return
+                case "reload":
+                    self.page.reload(wait_until="commit")
+                case _:
+                    self.embed.do(action)
 
     def _begin(self) -> None:
         self._has_begun = True
@@ -264,7 +297,7 @@ class Visit:
         `via`: "composer" types as a person does, "method" calls `sendUserMessage`. Raises MountFailed, ConversationFailed.
         """
         self._require_mount()
-        self._said.append((via, text))
+        self.embed.done.append(Action(action="send", target=via, text=text))
         try:
             return talk.send(self.embed, text, via=via, timeout_ms=timeout_ms)
         except ConversationFailed as failure:
@@ -400,7 +433,8 @@ class Visit:
         """Return what the visit needs to be had again, beyond its network."""
         target, limits, timeline = self.target, self.target.limits, self._recorder.timeline
         storage = timeline.redactor.value(self._storage)
-        texts = [json.dumps(value, ensure_ascii=False) for value in (har, storage)]
+        done = [action.text for action in self.embed.done]
+        texts = [json.dumps(value, ensure_ascii=False) for value in (har, storage, timeline.redactor.value(done))]
         has_asked = bool(har["log"]["entries"])
         missing = recording_of(har, name=HAR).missing if has_asked else ("every request: the page asked for nothing",)
         return Manifest(
@@ -412,7 +446,7 @@ class Visit:
             project=result.project,
             entry=result.entry,
             environment=self._environment,
-            actions=actions_of(timeline.entries, [(via, timeline.redactor.text(text)) for via, text in self._said]),
+            actions=tuple(with_texts(action, timeline.redactor.text) for action in self.embed.done),
             storage=storage,
             judged=Judged(
                 outcome=result.outcome,
@@ -534,6 +568,8 @@ def open_visit(
     allowance = allowance or Allowance()
     recorder = Recorder(folder=folder, redactor=redactor, bounds=allowance.bounds)
     recorder.attach(context, page)
+    if target.headers and replay is None:
+        install_headers(context, target.url, target.headers)
     if replay is not None:
         _replay(context, replay, recorder)
     to = _destinations(stack) if target.network == "hermetic" else None
@@ -651,7 +687,12 @@ def _faults_on_the_way(
 
 
 def context_options(
-    config: Config, network: str, *, has_faults: bool = False, has_servers: bool = False
+    config: Config,
+    network: str,
+    *,
+    has_faults: bool = False,
+    has_servers: bool = False,
+    storage_state: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return what a browser context needs for a project's visits; `has_servers`: ours answer a part of a live one.
 
@@ -659,6 +700,8 @@ def context_options(
     """
     viewport = config.use.viewport
     options: dict[str, Any] = {"viewport": {"width": viewport.width, "height": viewport.height}}
+    if storage_state:
+        options["storage_state"] = storage_state
     if network == "hermetic" or has_faults or has_servers:
         require_rerouting(config.use.browser, config.use.executable_path, os.environ)
         options["ignore_https_errors"] = True  # our own servers sign their own certificates

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from rich.console import Console
 
 from harness.commands.sdk import PullOptions, run_diff, run_pull, run_show, run_verify
 from harness.config.reading import Config, read_config
+from harness.config.sdk_source import sdk_source_of
 from harness.drive.sdk_download import Limits, pull
 from harness.errors import ConfigError, EnvironmentFailure, HarnessError, RecordingError
 from harness.servers.scenarios import fixtures_dir, scenario_named
@@ -139,6 +140,80 @@ def test_what_is_only_named_may_be_missing(said: Said, tmp_path: Path) -> None:
             said.pull(site, tmp_path / "sdk")
         assert "missing:   assets/ck1/gone.js" in said.text
         assert json.loads((tmp_path / "sdk/snapshot.json").read_text())["missing"] == ["assets/ck1/gone.js"]
+
+
+def test_what_is_loaded_later_may_be_missing(said: Said, tmp_path: Path) -> None:
+    """Targets of `import()`, fonts and pictures; also what such a target needs itself: one line says it, the listing has all."""
+    icons = [f"icon-{number}" for number in range(40)]
+    entry = Answer(
+        body="".join(f'import("./{name}.js");' for name in ["all", *icons]).encode(), media_type="text/javascript"
+    )
+    every = Answer(body=b'import"./icon-7.js";import"./shared.js"', media_type="text/javascript")
+    frame = Answer(body=FRAME.body + b'<link rel=stylesheet href="/a.css"><link rel=icon href="/i.ico">')
+    style = Answer(body=b"a{b:url(f.woff2)}", media_type="text/css")
+    changes = {"/assets/ck1/index-1.js": entry, "/assets/ck1/all.js": every, "/a.css": style}
+    with serve_site(SITE | changes | {"/deployments/chatkit/index-1.html": frame}) as site:
+        said.pull(site, tmp_path / "sdk")
+        missing = {f"assets/ck1/{name}.js" for name in [*icons, "shared"]} | {"f.woff2", "i.ico"}
+        assert set(json.loads((tmp_path / "sdk/snapshot.json").read_text())["missing"]) == missing
+        told = said.text
+        assert "missing:   43 files that are only loaded later, or only named; snapshot.json lists them" in told
+        assert len(told.splitlines()) < 10
+        options = PullOptions(base_url=site, out=tmp_path / "2", is_mounted=False, is_verbose=True)
+        run_pull(said.console, said.config, options, said.environ)
+        assert "assets/ck1/shared.js: it answers 404" in said.text
+
+
+def test_as_many_files_as_the_cdn_has_are_stored(said: Said, tmp_path: Path) -> None:
+    """Some 1,700, most of them icons that are loaded later; `diff` and `verify` say little of many."""
+    icons = {f"/assets/ck1/icon-{number}.js": CHUNK for number in range(1_700)}
+    lines = "".join(f'()=>import("./{path.rpartition("/")[2]}");' for path in icons)
+    entry = Answer(body=lines.encode(), media_type="text/javascript")
+    asked: list[str] = []
+    with serve_site(SITE | icons | {"/assets/ck1/index-1.js": entry}, asked) as site:
+        said.pull(site, tmp_path / "sdk")
+    assert len(asked) == len(set(asked)) == 1_703
+    assert set(files_below(tmp_path / "sdk")) == {path[1:] for path in asked}
+    said.text  # noqa: B018 (forgets it)
+    for number in range(300):
+        (tmp_path / f"sdk/assets/ck1/icon-{number}.js").unlink()
+    assert run_verify(said.console, tmp_path / "sdk", said.environ) == 11
+    told = said.text
+    assert told.count("  gone  ") == 20
+    assert "280 more files are gone (-v names them)" in told
+    assert run_verify(said.console, tmp_path / "sdk", said.environ, is_verbose=True) == 11
+    assert said.text.count("  gone  ") == 300
+
+
+@pytest.mark.parametrize("kept", [0, 200, -2])
+def test_a_listing_that_was_cut_off_is_unreadable(cdn: str, said: Said, tmp_path: Path, kept: int) -> None:
+    """For `verify`, `show`, `diff` and a visit alike, with one sentence that says what to do."""
+    said.pull(cdn, tmp_path / "sdk")
+    listing = tmp_path / "sdk/snapshot.json"
+    listing.write_bytes(listing.read_bytes()[:kept])
+    asked: list[Callable[[], object]] = [
+        lambda: run_verify(said.console, tmp_path / "sdk", said.environ),
+        lambda: run_show(said.console, said.config, tmp_path / "sdk", said.environ),
+        lambda: run_diff(said.console, "stand-in", str(tmp_path / "sdk"), cdn, said.environ),
+        lambda: sdk_source_of(f"snapshot:{tmp_path / 'sdk'}", root=tmp_path, where="here"),
+    ]
+    for ask in asked:
+        with pytest.raises(
+            RecordingError, match=r"snapshot\.json is (not JSON|cut off)[^\n]*\n  to fix: .*sdk pull"
+        ) as raised:
+            ask()
+        assert raised.value.exit_code == 11
+
+
+def test_a_file_that_was_cut_off_is_damage(cdn: str, said: Said, tmp_path: Path) -> None:
+    """And so is one that never came: a visit on it is refused, with the file's name."""
+    said.pull(cdn, tmp_path / "sdk")
+    loader = tmp_path / "sdk/deployments/chatkit/chatkit.js"
+    loader.write_bytes(loader.read_bytes()[:1_000])
+    (tmp_path / "sdk/assets/ck1/sse-standin01.js").unlink()
+    assert run_verify(said.console, tmp_path / "sdk", said.environ) == 11
+    with pytest.raises(RecordingError, match="chatkit\\.js, assets/ck1/sse-standin01\\.js\n  to fix: pull another one"):
+        sdk_source_of(f"snapshot:{tmp_path / 'sdk'}", root=tmp_path, where="here")
 
 
 ENDLESS = Answer(body=b"x" * 1_000, media_type="text/javascript", times=100)

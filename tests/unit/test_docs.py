@@ -25,7 +25,13 @@ RULE = re.compile(r"\(([a-z]+(?:-[a-z0-9]+)+), (?:prediction, )?(?:certain|likel
 MODULE = re.compile(
     r"`((?:harness|model|analysis|observe|drive|servers|report|tests|benchmarks|fixtures|docs)/[\w./-]+|\w+\.py)`"
 )
-VARIABLES = {"STAGING_URL": "https://staging.example.com", "OPENAI_API_KEY": "sk-test-0123456789abcdefghij"}
+VARIABLES = {
+    "STAGING_URL": "https://staging.example.com",
+    "OPENAI_API_KEY": "sk-test-0123456789abcdefghij",
+    "PREVIEW_TOKEN": "preview-of-monday",
+    "TEST_USER": "ada@example.org",
+    "TEST_PASSWORD": "open-sesame",
+}
 
 
 def of(*languages: str) -> pytest.MarkDecorator:

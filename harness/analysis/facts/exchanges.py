@@ -73,6 +73,11 @@ class Exchange:
         return {name.lower(): value for name, value in self.response.headers} if self.response else {}
 
     @property
+    def wants_stream(self) -> bool:
+        """Whether it asks for a stream of events, as each message does."""
+        return any(name.lower() == "accept" and "text/event-stream" in value for name, value in self.request.headers)
+
+    @property
     def is_aborted(self) -> bool:
         """Whether the page, not the network, ended it."""
         return self.failure in ABORTED

@@ -19,6 +19,7 @@ from harness.analysis.mount.tracks import Element, Frame
 from harness.analysis.mount.verdict import Outcome
 from harness.model.chatkit import CDN_HOST
 from harness.model.events import (
+    ActionEnded,
     BoxChanged,
     ConsoleMessage,
     DocumentStarted,
@@ -203,6 +204,7 @@ class Facts:
     crashes: tuple[Seen[PageCrashed], ...]
     others: tuple[OtherEmbed, ...]  # the verdicts on other embeds of the page that are not that of the judged one
     acted_seq: int  # of the harness's last action on the page; 0 when there was none
+    actions: tuple[Seen[ActionEnded], ...] = ()  # what became of each
 
     @property
     def is_mounted(self) -> bool:

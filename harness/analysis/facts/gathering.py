@@ -37,6 +37,8 @@ from harness.analysis.mount.tracks import Element
 from harness.analysis.mount.verdict import Outcome, Verdict
 from harness.model.chatkit import ERROR
 from harness.model.events import (
+    ActionEnded,
+    ActionRepeated,
     ActionTaken,
     BodyRead,
     BoxChanged,
@@ -132,7 +134,8 @@ def facts_of(
         blocked=_seen(of_page, RequestBlocked),
         crashes=_seen(of_page, PageCrashed),
         others=others,
-        acted_seq=max((s.seq for s in _seen(of_page, ActionTaken)), default=0),
+        acted_seq=max((s.seq for kind in (ActionTaken, ActionRepeated) for s in _seen(of_page, kind)), default=0),
+        actions=_seen(of_page, ActionEnded),
     )
 
 

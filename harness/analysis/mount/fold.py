@@ -19,6 +19,7 @@ from harness.analysis.mount.state import Backend, EmbedId, Milestone, Mount, Rea
 from harness.analysis.mount.tracks import ELEMENT, FRAME, SCRIPT, SESSION, Element, Frame, Session, Signal
 from harness.model.chatkit import WRAPPER
 from harness.model.events import (
+    ActionRepeated,
     ActionTaken,
     BodyRead,
     BoxChanged,
@@ -39,6 +40,7 @@ from harness.model.events import (
     ShadowChanged,
     VisitStarted,
     WidgetEvent,
+    is_message,
 )
 from harness.model.timeline import Entry
 
@@ -150,7 +152,7 @@ def _remember(mount: Mount, entry: Entry) -> Mount:
     """Keep what later entries are understood by; a new element or page takes the place of the old one."""
     event = entry.event
     match event:
-        case VisitStarted() | ActionTaken(action="click" | "reload"):
+        case VisitStarted() | ActionTaken() | ActionRepeated() if not is_message(event):
             return replace(mount, opened_at_ms=entry.at_ms)
         case RequestStarted(is_navigation=True, is_top_frame=True):
             # The probe's first words can come later than the new page's first requests, so the request is what resets.
@@ -407,7 +409,15 @@ def _is_activity(before: Mount, mount: Mount, entry: Entry) -> bool:
     match entry.event:
         case RequestStarted() | ResponseReceived() | RequestFinished() | RequestFailed() | BodyRead():
             return entry.event.request_id in before.kept or entry.event.request_id in mount.kept
-        case VisitStarted() | ActionTaken() | Navigated() | DocumentStarted() | DocumentLoaded() | FrameNavigated():
+        case (
+            VisitStarted()
+            | ActionTaken()
+            | ActionRepeated()
+            | Navigated()
+            | DocumentStarted()
+            | DocumentLoaded()
+            | FrameNavigated()
+        ):
             return True
         case ElementDefined() | ElementConnected() | ElementDisconnected() | ShadowChanged():
             return True

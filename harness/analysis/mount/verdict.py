@@ -12,7 +12,7 @@ from enum import StrEnum
 from harness.analysis.mount.fold import advance
 from harness.analysis.mount.state import Backend, EmbedId, Milestone, Mount, Reached, Verification
 from harness.analysis.mount.tracks import Element, Frame, Script, Session, Signal
-from harness.model.events import ActionTaken, CaughtUp, Navigated, VisitEnded, VisitStarted
+from harness.model.events import ActionRepeated, ActionTaken, CaughtUp, Navigated, VisitEnded, VisitStarted, is_message
 from harness.model.timeline import Entry
 
 MOST_OTHERS = 8  # embeds of one page that are judged beside the first
@@ -325,8 +325,7 @@ def _evidence(mount: Mount, reason: Reason) -> tuple[int, ...]:
 
 def _is_reopening(entry: Entry) -> bool:
     event = entry.event
-    # A message that is sent to a widget is no reason to doubt that it is there.
-    return isinstance(event, (VisitStarted, Navigated)) or (isinstance(event, ActionTaken) and event.action != "send")
+    return isinstance(event, (VisitStarted, Navigated, ActionTaken, ActionRepeated)) and not is_message(event)
 
 
 def _is_lost(verdict: Verdict, mount: Mount) -> bool:

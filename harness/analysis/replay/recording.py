@@ -15,16 +15,16 @@ from typing import Any
 
 from harness.analysis.har import CUT
 from harness.errors import RecordingError
-from harness.model.events import ActionTaken
+from harness.model.codec import DAY_MS, Unfit
 from harness.model.faults import operation_of
 from harness.model.manifest import Manifest
-from harness.model.recording import NEVER, Action, Chunk, RecordedExchange, Recording
+from harness.model.recording import NEVER, Chunk, RecordedExchange, Recording
 from harness.model.shapes import MadeUp
-from harness.model.timeline import Entry
 
 BODILESS = (204, 205, 301, 302, 303, 304, 307, 308)
 NEEDED = ("document", "script", "stylesheet", "fetch", "xhr")
 MOST_NAMED = 6
+MOST_ENTRIES = 20_000  # of a HAR; a visit of our own keeps 3,000 requests
 NOTHING = Manifest(written_at="", harness="", url="", started_at="", network="live")
 ReadFile = Callable[[str], str | None]
 
@@ -40,6 +40,14 @@ def recording_of(
     rows = log.get("entries") if isinstance(log, dict) else None
     if not isinstance(log, dict) or not isinstance(rows, list):
         raise RecordingError(f"{name} is no HAR: it has no log with entries")
+    if len(rows) > MOST_ENTRIES:
+        raise Unfit(
+            name,
+            at="log.entries",
+            expected=f"at most {MOST_ENTRIES} entries",
+            found=f"{len(rows)}",
+            fix="record less: one visit, or the requests of the page only",
+        )
     made_up = MadeUp(dict(manifest.shapes) if manifest else {})
     reader = _Reader(made_up=made_up, read_file=read_file, origin=_origin(rows))
     exchanges = [exchange for number, row in enumerate(rows, start=1) if (exchange := reader.exchange(row, number))]
@@ -56,7 +64,7 @@ def recording_of(
         entry=known.entry,
         exchanges=tuple(exchanges),
         environment=known.environment,
-        actions=known.actions,
+        actions=tuple(replace(action, text=made_up.text(action.text)) for action in known.actions),
         storage=_expanded(known.storage, made_up),
         judged=known.judged,
         made_up=made_up,
@@ -64,18 +72,6 @@ def recording_of(
         missing=tuple(dict.fromkeys((*known.missing, *_missing(exchanges)))),
         warnings=_warnings(len(rows) - len(exchanges), manifest, log),
     )
-
-
-def actions_of(entries: Iterable[Entry], said: list[tuple[str, str]]) -> tuple[Action, ...]:
-    """Return what was done on the page, in order. `said`: how each message was sent, and its text."""
-    waiting = list(said)
-    actions = []
-    for entry in entries:
-        if isinstance(entry.event, ActionTaken):
-            is_message = entry.event.action == "send" and waiting
-            text = waiting.pop(0)[1] if is_message else ""
-            actions.append(Action(action=entry.event.action, target=entry.event.target, text=text))
-    return tuple(actions)
 
 
 def _warnings(left_out: int, manifest: Manifest | None, log: dict[str, Any]) -> tuple[str, ...]:
@@ -100,6 +96,14 @@ def _missing(exchanges: Iterable[RecordedExchange]) -> tuple[str, ...]:
 def _origin(rows: list[Any]) -> float:
     times = [_instant(row.get("startedDateTime")) for row in rows if isinstance(row, dict)]
     return min((time for time in times if time is not None), default=0.0)
+
+
+def _ms(value: Any) -> float:
+    """Return a time of a HAR. Raises ValueError for one that no visit takes."""
+    ms = float(value)
+    if not -DAY_MS < ms < DAY_MS:
+        raise ValueError(f"a time of {ms:g} ms")
+    return ms
 
 
 def _instant(text: Any) -> float | None:
@@ -218,10 +222,10 @@ class _Reader:
         whole = (Chunk(at_ms=0, text=self.made_up.text(text, media_type)),)
         if not isinstance(saved, list) or sum(size for _, size in saved) != len(text):
             return whole
-        chunks, at, first_ms = [], 0, float(saved[0][0]) if saved else 0.0
+        chunks, at, first_ms = [], 0, _ms(saved[0][0]) if saved else 0.0
         for at_ms, size in saved:
             part = self.made_up.text(text[at : at + size], media_type)
-            chunks.append(Chunk(at_ms=round(float(at_ms) - first_ms, 1), text=part))
+            chunks.append(Chunk(at_ms=round(_ms(at_ms) - first_ms, 1), text=part))
             at += size
         return tuple(chunks)
 
@@ -229,16 +233,14 @@ class _Reader:
         times = row.get("_times")
         if isinstance(times, dict):
             return (
-                float(times.get("started_ms", 0)),
-                float(times.get("answered_ms", NEVER)),
-                float(times.get("ended_ms", NEVER)),
+                _ms(times.get("started_ms", 0)),
+                _ms(times.get("answered_ms", NEVER)),
+                _ms(times.get("ended_ms", NEVER)),
             )
         started = max((_instant(row.get("startedDateTime")) or self.origin) - self.origin, 0.0)
-        timings = {
-            part: max(float(ms), 0) for part, ms in row.get("timings", {}).items() if isinstance(ms, int | float)
-        }
+        timings = {part: max(_ms(ms), 0) for part, ms in row.get("timings", {}).items() if isinstance(ms, int | float)}
         waited = sum(timings.get(part, 0) for part in ("blocked", "dns", "connect", "send", "wait"))
-        ended = max(float(row.get("time", 0) or 0), waited + timings.get("receive", 0))
+        ended = max(_ms(row.get("time", 0) or 0), waited + timings.get("receive", 0))
         return (round(started, 1), round(waited, 1) if status else NEVER, round(ended, 1))
 
     @staticmethod

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from harness.analysis.action_moves import Audience, action_outcome
 from harness.analysis.facts.content_security_policy import policies_of
 from harness.analysis.facts.exchanges import Exchange, is_telemetry, split_url
 from harness.analysis.facts.facts import Facts, evidence_of
@@ -130,6 +131,45 @@ APP_REQUEST_FAILED = Rule(
 )
 
 
+def action_without_effect(facts: Facts) -> Iterator[Found]:
+    """What was done on the page to open the chat changed nothing, and nothing is known to be the reason."""
+    if not _is_barren(facts) or not facts.actions:
+        return
+    last = facts.actions[-1]
+    is_followed = any(x.seq > facts.acted_seq for x in facts.exchanges if not is_telemetry(x.url))
+    is_answered = is_followed or any(s.seq > facts.acted_seq for s in (*facts.notices, *facts.page_errors))
+    if not last.event.effect and not is_answered:
+        yield Found(
+            summary=action_outcome(last.event),
+            evidence=with_loaded(facts, facts.acted_seq, last.seq),
+            confidence=None if last.event.audience == Audience.NONE else Confidence.LIKELY,
+        )
+
+
+ACTION_WITHOUT_EFFECT = Rule(
+    id="action-without-effect",
+    layer=Layer.PAGE,
+    owner=Party.APP,
+    title="What was clicked does nothing",
+    cause="The page got the action that is to open the chat, and nothing changed: no handler was attached to it, the app's code that "
+    "attaches it did not run, or the handler returns early.",
+    remedy="Click it by hand with the browser's developer tools open. Check that the component is hydrated (no script of the page "
+    "fails, no hydration error), that the handler is on this element, and what the handler waits for.",
+    finds=action_without_effect,
+    symptom_of=(
+        *LOADER_UNRUN,
+        "page-scripts-disabled",
+        "page-script-blocked-by-csp",
+        "page-script-missing",
+        "app-request-failed",
+        "workflow-id-missing",
+        "sdk-global-awaited",
+        "handler-on-server-component",
+        "uncaught-error",
+    ),
+)
+
+
 def besides(facts: Facts) -> tuple[str, tuple[int, ...]]:
     """Return what the app's last failed request came to, as the end of a sentence, and its lines; nothing when none failed."""
     missed = [x for x in facts.missed if _is_own(facts, x)]
@@ -154,4 +194,5 @@ RULES = (
     PAGE_SCRIPTS_DISABLED,
     PAGE_SCRIPT_MISSING,
     APP_REQUEST_FAILED,
+    ACTION_WITHOUT_EFFECT,
 )

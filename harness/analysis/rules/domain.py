@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from harness.analysis.facts.exchanges import Exchange, split_url
 from harness.analysis.facts.facts import Facts, evidence_of
 from harness.analysis.mount.tracks import Element, Frame
+from harness.analysis.mount.verdict import Outcome
 from harness.analysis.rules.network import network_confidence
 from harness.analysis.rules.rule import (
     ALLOWLIST,
@@ -206,7 +207,13 @@ VERIFICATION_RATE_LIMITED = Rule(
 
 
 def verification_timed_out(facts: Facts) -> Iterator[Found]:
-    """The check had no answer in ten seconds."""
+    """The check had no answer in ten seconds, or in all the time that the mount had."""
+    last = facts.last_check
+    if facts.outcome is Outcome.TIMEOUT and last is not None and last.is_open:
+        waited_s = (facts.decided_at_ms - last.started_at_ms) / 1000
+        summary = f"{last.request.method} {last.url} has had no answer for {waited_s:.1f} s, the end of the time limit"
+        yield Found(summary=summary, evidence=evidence_of(last))
+        return
     check = _check(facts)
     if check is None or check.status:
         return

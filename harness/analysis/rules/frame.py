@@ -25,12 +25,15 @@ from harness.analysis.rules.rule import (
     told,
     with_loaded,
 )
+from harness.model.addresses import SENTINEL
+from harness.model.chatkit import RESPONSE_START
 
 NO_UUID = r"crypto\.randomUUID is not a function|randomUUID.{0,20}not a function"
 INSECURE = r"(DOMException|SecurityError)?.*The operation is insecure|Failed to read the '(local|session)Storage'"
 NO_PARAMETERS = r"Invalid ChatKit frame parameters"
 ASSET = re.compile(r"/assets/ck\d*/index-[\w-]+\.js|/index-[\w-]+\.js")
 MANY_LOADS = 3
+SENT = RESPONSE_START  # the frame has taken a message, and has not asked its backend yet
 _NETWORK = "Try another network, without VPN or proxy; report it to OpenAI with the answer's ray id."
 
 
@@ -496,6 +499,41 @@ FRAME_APP_CRASHED = Rule(
 )
 
 
+def sentinel_unanswered(facts: Facts) -> Iterator[Found]:
+    """The script that the frame protects its requests with does not come: load waits for it, or each message does."""
+    waiting = [x for x in facts.exchanges if SENTINEL in x.path and x.request.resource_type == "script" and x.is_open]
+    if not waiting:
+        return
+    script = f"{waiting[-1].request.method} {waiting[-1].url}"
+    if facts.outcome is Outcome.TIMEOUT and facts.mount.element is Element.CONFIGURED:
+        waited_s = (facts.decided_at_ms - waiting[-1].started_at_ms) / 1000
+        yield Found(
+            summary=f"{script} has had no answer for {waited_s:.1f} s: the frame's load event waits for it, and chatkit.ready for that",
+            evidence=evidence_of(waiting[-1]),
+        )
+    elif facts.is_mounted:
+        sent = [s for s in facts.events if s.event.name == SENT]
+        if sent and not any(x.seq > sent[-1].seq for x in facts.calls if x.wants_stream):
+            yield Found(
+                summary=f"{script} has had no answer, and the message that was sent waits for it",
+                evidence=(*evidence_of(waiting[-1]), sent[-1].seq),
+            )
+
+
+SENTINEL_UNANSWERED = Rule(
+    id="sentinel-unanswered",
+    layer=Layer.FRAME,
+    owner=Party.NETWORK,
+    title="OpenAI's anti-abuse script never arrives",
+    cause="A firewall or a proxy keeps the connection to sentinel.openai.com open without an answer. A refusal would do no harm: the "
+    "frame goes on without the script. While it waits, messages are not sent; where the request began early, the frame never loads.",
+    remedy="Allow sentinel.openai.com and chatgpt.com, or have the firewall refuse them at once.",
+    finds=sentinel_unanswered,
+    outlives_mount=True,
+    covers=("policy-sentinel-blocked",),
+)
+
+
 def _failed_scripts(facts: Facts) -> list[Exchange]:
     """The scripts of the frame's document that did not arrive, while its app is silent."""
     if facts.has_frame_spoken:
@@ -520,4 +558,5 @@ RULES = (
     FRAME_STORAGE_REFUSED,
     FRAME_RELOAD_LOOP,
     FRAME_APP_CRASHED,
+    SENTINEL_UNANSWERED,
 )

@@ -168,6 +168,7 @@ ELEMENT_NEVER_RENDERED = Rule(
         "page-script-blocked-by-csp",
         "page-script-missing",
         "app-request-failed",
+        "action-without-effect",
         "handler-on-server-component",
         "uncaught-error",
         # what they throw before the element is put into the document

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.analysis.facts.exchanges import Exchange
 from harness.analysis.facts.facts import Facts, evidence_of
 from harness.analysis.facts.roles import is_conversation
 from harness.analysis.rules.rule import (
@@ -53,7 +52,7 @@ def stream_of_wrong_type(facts: Facts) -> Iterator[Found]:
     """A stream was asked for, and something else came."""
     wrong = [
         x for x in facts.calls
-        if _wants_stream(x) and 200 <= x.status < 300 and x.media_type != "text/event-stream"
+        if x.wants_stream and 200 <= x.status < 300 and x.media_type != "text/event-stream"
     ]  # fmt: skip
     if wrong:
         yield Found(
@@ -99,7 +98,7 @@ STREAM_EVENT_UNREADABLE = Rule(
 
 def stream_of_foreign_protocol(facts: Facts) -> Iterator[Found]:
     """A stream came, and nothing in it meant anything to ChatKit."""
-    streams = [x for x in facts.calls if _wants_stream(x) and 200 <= x.status < 300 and not is_conversation(x)]
+    streams = [x for x in facts.calls if x.wants_stream and 200 <= x.status < 300 and not is_conversation(x)]
     names = {s.event.name: s.seq for s in facts.events}
     is_over = "chatkit.response.start" in names and "chatkit.response.end" in names
     is_mute = is_over and "chatkit.thread.change" not in names and not facts.errors
@@ -172,10 +171,6 @@ HISTORY_UNREADABLE = Rule(
     stops_mount=False,
     covers=("conversation-history-fails",),
 )
-
-
-def _wants_stream(exchange: Exchange) -> bool:
-    return any(name.lower() == "accept" and "text/event-stream" in value for name, value in exchange.request.headers)
 
 
 RULES = (

@@ -14,6 +14,7 @@ from builders import (
     STYLE,
     TRANSCRIPTS,
     Steps,
+    action_ended,
     action_taken,
     answered,
     box_changed,
@@ -154,6 +155,18 @@ COMBINED: dict[str, tuple[Steps, str, tuple[str, ...]]] = {
         [*hosted(), hidden_box(), console_message("Warning: unique key", "error")], "container-hidden", ()),
     "a deadlock, and an error of another script": (
         idle(page_error("no banner", "TypeError"), action_taken(), notice_shown()), "render-deadlock", ()),
+    "a button that nobody listens to": (
+        bare(action_taken(), action_ended(audience="none", waited_ms=5_000)), "action-without-effect", ()),
+    "a button of a page with a loader that does nothing": (
+        idle(action_taken(), action_ended(audience="far")), "action-without-effect", ()),
+    "a button that does something, and no chat": (idle(action_taken(), action_ended("dom")), "element-never-rendered", ()),
+    "a button that does something later": (
+        idle(action_taken(), action_ended(), notice_shown("Connecting to the chat…")), "render-deadlock", ()),
+    "a button that is dead because the app threw": (
+        idle(page_error("no user", "TypeError"), action_taken(), action_ended(audience="none")), "uncaught-error", ()),
+    "a button that is dead because a script is missing": (
+        bare(other("https://app.test/app.js", *answered("o1", 404)), action_taken(), action_ended(audience="none")),
+        "page-script-missing", ()),
     "a spinner, because the app threw": (idle(action_taken(), notice_shown(), page_error("no user", "TypeError")), "uncaught-error", ()),
     "an unknown failure, in a container without height": (
         flat(framed(frame_arrived(), iframe_loaded())), "unexplained", ("element-without-height",)),
@@ -289,6 +302,40 @@ def test_errors_of_the_page_are_findings_unless_they_are_allowed() -> None:
     ]
     assert got.findings[0].summary == "Warning: key (2 times)"
     assert [f.rule for f in result([*hosted(), *noise], console_allow=("Warning: key",)).findings] == ["uncaught-error"]
+
+
+FAILED_REPLY = frame_error("StreamError", "There was an error while generating the assistant's response.")
+ITS_ERROR = page_error("Cannot read properties of undefined (reading 'id')", "TypeError")
+
+
+@pytest.mark.parametrize(
+    ("steps", "caused_by"),
+    [
+        ([FAILED_REPLY, ITS_ERROR], "reply-failed"),
+        ([ITS_ERROR, FAILED_REPLY], ""),
+        ([FAILED_REPLY, pause(2_000), ITS_ERROR], ""),
+        ([frame_error("WidgetItemError", "Invalid widget"), ITS_ERROR], ""),
+        ([FAILED_REPLY, frame_error("WidgetItemError", "Invalid widget"), ITS_ERROR], "reply-failed"),
+    ],
+    ids=["after it", "before it", "much later", "after an error without a finding", "after both"],
+)
+def test_an_uncaught_error_that_the_widgets_failure_brings_is_its_consequence(steps: Steps, caused_by: str) -> None:
+    """What the page makes of an error that ChatKit has just reported; not one that was there before, or comes much later."""
+    found = {f.rule: f for f in result([*hosted(), *steps]).findings}
+    error = found["uncaught-error"]
+    assert (error.role, error.caused_by) == ("consequence" if caused_by else "also", caused_by)
+
+
+def test_an_uncaught_error_that_follows_from_a_consequence_names_the_root() -> None:
+    """The chain is told from where it begins."""
+    steps = [
+        *booting(rejection()),
+        frame_error("IntegrationError", "ChatKitOptions.api.getClientSecret(): refused"),
+        ITS_ERROR,
+    ]
+    got = {f.rule: f for f in result(steps).findings}
+    cause = next(f for f in got.values() if f.role == "cause")
+    assert got["uncaught-error"].caused_by == cause.rule
 
 
 def test_an_error_that_is_thrown_and_written_is_one_finding() -> None:

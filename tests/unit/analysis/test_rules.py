@@ -93,7 +93,10 @@ def test_the_table_is_sound() -> None:
         assert not rule.id.startswith(("check-", "no-", "is-"))
         assert set(rule.symptom_of) <= places, rule.id
         assert rule.id not in rule.symptom_of
-        assert (rule.title and rule.cause.endswith((".", "?")) and rule.remedy.endswith((".", "}", ")"))) or rule.remedy
+        assert rule.title, rule.id
+        assert rule.cause.endswith((".", "?")), rule.id
+        last_word = rule.remedy.split()[-1]
+        assert last_word.endswith((".", "}", ")")) or last_word.startswith("https://"), rule.id
         assert not rule.doc or rule.doc.startswith("https://")
 
 

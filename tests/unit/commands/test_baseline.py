@@ -16,7 +16,9 @@ from harness.analysis.result import result_of
 from harness.commands.baseline import BaselineOptions, Judged, judge_run, plan_of, read_run
 from harness.config.reading import read_config
 from harness.errors import ConfigError
+from harness.model.codec import json_text, plain
 from harness.model.redaction import Redactor
+from harness.model.results import TestOutcome
 from harness.model.timeline import encode, header_line
 from harness.observe.recorder import TIMELINE_NAME
 from harness.pytest_plugin.speed_control import FOLDER, WARM_UP
@@ -42,7 +44,16 @@ def write_run(folder: Path, *tests: tuple[str, str, Steps | None], control: Step
         bundles = [] if steps is None else [f"visit-{number}"]
         if steps is not None:
             write_bundle(folder / bundles[0], steps)
-        rows.append(json.dumps({"nodeid": nodeid, "outcome": outcome, "bundles": bundles}))
+        row = TestOutcome(
+            nodeid=nodeid,
+            outcome=outcome,
+            attempts=1,
+            duration_s=0.1,
+            message="",
+            exit_code=0,
+            bundles=tuple(bundles),
+        )
+        rows.append(json_text(plain(row)))
     write_bundle(folder / FOLDER / "gw0" / WARM_UP, SLOW)
     write_bundle(folder / FOLDER / "gw0" / "visit-1", hosted() if control is None else control)
     write_text(folder / "tests.jsonl", "".join(f"{row}\n" for row in rows))

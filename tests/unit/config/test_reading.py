@@ -196,7 +196,9 @@ def test_a_project_has_its_own_chatkit_settings(tmp_path: Path) -> None:
 
 def test_a_url_alone_is_a_project(tmp_path: Path) -> None:
     """`check URL` needs no file: a live project with one entry."""
-    project = configured(tmp_path).project_at("https://staging.example.com/chat?tab=1", click="Topic Generation")
+    project = configured(tmp_path).project_at(
+        "https://staging.example.com/chat?tab=1", entry=Entry(name="", click="Topic Generation")
+    )
     assert (project.name, project.base_url, project.page) == (
         "staging.example.com",
         "https://staging.example.com",

@@ -54,6 +54,33 @@ def test_a_test_that_finished_is_on_disk(tmp_path: Path) -> None:
     assert outcomes.close() == ""
 
 
+SKIP = ("test_it.py", 1, "Skipped: no browser")
+
+
+@pytest.mark.parametrize(
+    ("phases", "word", "message"),
+    [
+        ({"setup": "skipped", "teardown": "passed"}, "skipped", "no browser"),
+        ({"setup": "passed", "call": "skipped", "teardown": "passed"}, "skipped", "no browser"),
+        ({"setup": "passed", "call": "skipped", "teardown": "failed"}, "error", "teardown broke"),
+        ({"setup": "skipped", "teardown": "failed"}, "error", "teardown broke"),
+        ({"setup": "passed", "call": "failed", "teardown": "failed"}, "failed", "call broke"),
+        ({"setup": "failed", "teardown": "passed"}, "error", "setup broke"),
+    ],
+    ids=lambda value: "-".join(value.values()) if isinstance(value, dict) else "",
+)
+def test_a_test_is_as_bad_as_its_worst_phase(tmp_path: Path, phases: dict[str, str], word: str, message: str) -> None:
+    """One that skipped itself and could not be cleaned up after is no skipped test."""
+    outcomes = Outcomes(tmp_path)
+    for when, said in phases.items():
+        one = report(when, said)
+        one.longrepr = SKIP if said == "skipped" else None if said == "passed" else f"{when} broke"
+        finished = outcomes.add(one)
+    assert finished is not None
+    assert (finished.outcome, finished.message) == (word, message)
+    assert read_outcomes(tmp_path) == [finished]
+
+
 def test_a_test_whose_worker_died_is_an_error_with_what_it_left(tmp_path: Path) -> None:
     """pytest-xdist reports it without a phase; the bundle of another test is not its."""
     outcomes = Outcomes(tmp_path)

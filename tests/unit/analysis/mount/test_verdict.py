@@ -547,15 +547,24 @@ def final(*steps: Step | Steps) -> Judgement:
     return judge(entries(*steps), LIMITS, now_ms=1e9)
 
 
+def is_decided(*steps: Step | Steps) -> bool:
+    """Return whether the live wait has its verdict at the end of these steps."""
+    return judge(entries(*steps), LIMITS).verdict is not None
+
+
 def test_a_click_reopens_a_verdict() -> None:
     """What was whole before has to stay so for the long window; what had failed may succeed."""
-    whole = [*hosted(), pause(5_000), action_taken()]
+    whole = [*seen_mounted(), pause(5_000), action_taken()]
+    assert is_decided(whole[:-1])
+    assert not is_decided(whole)
     verdict = verdict_of(whole)
     assert verdict.outcome is MOUNTED
-    assert verdict.decided_at_ms == len(entries(whole)) + 5_000 + LIMITS.stable_for_ms
+    assert verdict.decided_at_ms == entries(whole)[-1].at_ms + LIMITS.stable_for_ms
     second = [element_disconnected(), *element_shown(2), frame_requested("r14"), response_received("r14", 500)]
     assert verdict_of(whole, pause(900), second).reason is Reason.FRAME_FAILED
-    failed = [*page_with_loader(), *session_refused(), pause(5_000), action_taken("click", "Retry")]
+    refused = [*page_with_loader(), *session_refused(), *heard(FOR_A_SESSION_MS)]
+    failed = [*refused, pause(5_000), action_taken("click", "Retry")]
+    assert is_decided(refused)
     again = [
         *exchange("r5", SESSION, **secret_read()),
         *element_shown(),
@@ -564,7 +573,19 @@ def test_a_click_reopens_a_verdict() -> None:
         *conversation(),
     ]
     assert verdict_of(failed, again).outcome is MOUNTED
-    assert verdict_of(failed).decided_at_ms == len(entries(failed)) + 5_000 + FOR_A_SESSION_MS
+    assert verdict_of(failed).decided_at_ms == entries(failed)[-1].at_ms + FOR_A_SESSION_MS
+
+
+def test_a_page_that_is_opened_again_is_judged_again() -> None:
+    """The answer to a reload that the harness asked for reopens a verdict, and so does the visit's beginning."""
+    for opening in (navigated(), visit_started()):
+        assert not is_decided(seen_mounted(), pause(5_000), opening)
+    refused = [*page_with_loader(), *session_refused(), *heard(FOR_A_SESSION_MS)]
+    reloaded = page_opened(document="d9", request_id="r20")
+    verdict = verdict_of(
+        refused, pause(5_000), action_taken("reload", PAGE), reloaded, navigated(), document_loaded("d9")
+    )
+    assert (verdict.outcome, verdict.reason) == (FAILED, Reason.NOT_CHATKIT)
 
 
 def test_a_page_that_repeats_what_failed_is_given_the_time_to_do_so_again() -> None:
@@ -583,6 +604,21 @@ def test_a_page_that_repeats_what_failed_is_given_the_time_to_do_so_again() -> N
     assert verdict_of(twice, pause(1_400), served).outcome is MOUNTED
     other = [*once, pause(700), *exchange("r5", "https://app.test/api/profile")]
     assert verdict_of(other).decided_at_ms <= len(entries(other)) + 700 + FOR_A_SESSION_MS
+
+
+def test_a_request_that_the_page_aborted_itself_is_no_failure_that_it_repeats() -> None:
+    """A component that is rendered twice gives its first request up: the next one comes when it likes, not after a pause."""
+    given_up = [*page_with_loader(), asked("r4", SESSION), request_failed("r4", "net::ERR_ABORTED")]
+    refused = [*given_up, pause(700), *session_refused(503, "r5")]
+    assert verdict_of(refused).decided_at_ms == entries(refused)[-1].at_ms + FOR_A_SESSION_MS
+    failed = [
+        *page_with_loader(),
+        *session_refused(503),
+        asked("r5", SESSION),
+        request_failed("r5", "net::ERR_ABORTED"),
+    ]
+    again = [*failed, pause(700), *session_refused(503, "r6")]
+    assert verdict_of(again).decided_at_ms > entries(again)[-1].at_ms + 2 * 700
 
 
 def test_the_time_limit_counts_from_the_last_action() -> None:
@@ -610,7 +646,8 @@ def test_a_message_to_the_widget_reopens_nothing() -> None:
 )
 def test_a_mounted_widget_that_is_lost_afterwards_was_not_mounted(loss: Steps, reason: Reason) -> None:
     """The verdict is taken back, and so is its milestone."""
-    judgement = final(hosted(), pause(4_000), loss)
+    assert is_decided(seen_mounted())
+    judgement = final(seen_mounted(), pause(4_000), loss)
     assert judgement.verdict is not None
     assert (judgement.verdict.outcome, judgement.verdict.reason) == (FAILED, reason)
     assert Milestone.MOUNTED not in judgement.mount.milestones

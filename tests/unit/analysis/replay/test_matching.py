@@ -58,6 +58,12 @@ def test_the_body_is_a_tie_break() -> None:
     assert taken(matcher, "POST", CONVERSATION, asked("items.list", a=1)) == 1
 
 
+def test_of_answers_that_were_all_given_the_one_to_the_same_body_is_given_again() -> None:
+    """The last one only where no body is the same."""
+    matcher = recorded(("POST", SESSION, "tea"), ("POST", SESSION, "coffee"))
+    assert [taken(matcher, "POST", SESSION, body) for body in ("tea", "coffee", "tea", "water")] == [1, 2, 1, 2]
+
+
 def test_another_operation_is_another_request() -> None:
     """One URL serves all of them."""
     matcher = recorded(("POST", CONVERSATION, asked("threads.list")))

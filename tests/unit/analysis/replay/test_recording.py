@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from builders import (
     SESSION,
-    action_taken,
     asked,
     body,
     body_read,
@@ -26,7 +25,7 @@ from builders import (
 from harness.analysis.facts.cors_refusals import cors_headers_of
 from harness.analysis.facts.exchanges import exchanges_of
 from harness.analysis.har import har_of
-from harness.analysis.replay.recording import actions_of, recording_of
+from harness.analysis.replay.recording import MOST_ENTRIES, recording_of
 from harness.errors import RecordingError
 from harness.model.manifest import FileSeal, Manifest, manifest_from, saved_manifest
 from harness.model.recording import NEVER, Action, Environment, Judged, RecordedExchange
@@ -50,9 +49,13 @@ MANIFEST = Manifest(
     storage={"cookies": [{"name": "sid", "value": PLACEHOLDER}], "origins": []},
     judged=Judged(outcome="failed", reason="session-refused", cause="session-unauthorized", console_allow=("a", "b")),
     shapes=((PLACEHOLDER, shape_of(secret_text("c0ffee00" * 6))),),
-    files=(FileSeal(name="network.har", sha256="00", size_bytes=7),),
+    files=(FileSeal(name="network.har", sha256="00" * 32, size_bytes=7),),
     missing=("the body of a font",),
 )
+
+
+ONE = (asked("r1", SESSION), response_received("r1"), request_finished("r1"), body_read("r1", body=body("a")))
+TWO = (asked("r2", SESSION), response_received("r2"), request_finished("r2"), body_read("r2", body=body("a")))
 
 
 def har(*steps: Any, texts: dict[str, str] | None = None) -> dict[str, Any]:
@@ -223,7 +226,7 @@ def test_secrets_are_made_up_where_they_stood() -> None:
     [
         ({"format": "something else"}, "is not a chatkit-harness/bundle file"),
         ({"version": 99}, "newer"),
-        ({"version": "1"}, "of which version"),
+        ({"version": "1"}, "at: +version"),
         ({"environment": []}, "damaged"),
         ({"environment": {"width": "wide"}}, "damaged"),
         ({"actions": [{"action": 7, "target": ""}]}, "damaged"),
@@ -247,15 +250,6 @@ def test_a_manifest_may_know_more() -> None:
     saved = saved_manifest(MANIFEST)
     saved["environment"]["gpu"] = "yes"
     assert manifest_from(saved | {"mood": "good"}, "x").environment == MANIFEST.environment
-
-
-def test_actions_are_told_in_order() -> None:
-    """With the texts of messages."""
-    done = entries(action_taken(action="click", target="Chat"), action_taken(action="send", target="composer"))
-    assert actions_of(done, [("composer", "hello")]) == (
-        Action(action="click", target="Chat"),
-        Action(action="send", target="composer", text="hello"),
-    )
 
 
 # --- other people's HARs ------------------------------------------------------------------------------------------
@@ -357,3 +351,29 @@ def test_a_strange_start_or_page_does_no_harm() -> None:
     value["log"]["pages"] = [{"title": 7}]
     value["log"]["entries"][0]["startedDateTime"] = "yesterday"
     assert recording_of(value, name="x.har").url == "https://shop.test/"
+
+
+# --- absurd numbers -----------------------------------------------------------------------------------------------
+
+
+def test_a_har_with_too_many_entries_is_refused() -> None:
+    """Before anything is made of them."""
+    row = har(*ONE)["log"]["entries"][0]
+    with pytest.raises(
+        RecordingError, match=r"(?s)big\.har is damaged.*at most 20000 entries.*found: +20001"
+    ) as raised:
+        recording_of({"log": {"entries": [row] * (MOST_ENTRIES + 1)}}, name="big.har")
+    assert raised.value.exit_code == 11
+
+
+@pytest.mark.parametrize(
+    "times", [{"started_ms": 1e300}, {"answered_ms": float("nan")}, {"ended_ms": -1e12}, {"started_ms": "x"}]
+)
+def test_an_entry_with_an_absurd_time_is_left_out(times: dict[str, Any]) -> None:
+    """And counted: nothing waits for it."""
+    value = har(*ONE, *TWO)
+    first = value["log"]["entries"][0]
+    first["_times"] = {**first["_times"], **times}
+    recording = recording_of(value, name="x")
+    assert len(recording.exchanges) == 1
+    assert recording.warnings[0] == "1 entries could not be read, and are left out"
