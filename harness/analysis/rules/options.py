@@ -11,10 +11,14 @@ from dataclasses import dataclass
 
 from harness.analysis.facts.facts import Facts, WidgetError
 from harness.analysis.rules.rule import CHATKIT_JS, Confidence, Found, Layer, Party, Rule, lines_of, on_one_line
+from harness.model.addresses import split_url
+from harness.model.sdk_generations import FRAMES, OPTIONS, TYPES, TYPES_VERSION, meant_by, path_without_indices
 
 REFUSED = r"ChatKit\.create\(\)|InvalidFrameParamsError|Invalid frame params"
 AT = re.compile(r"(?:→|->)\s*at\s+([\w.\[\]]+)")
 UNKNOWN_KEY = re.compile(r"Unrecognized keys?:?\s*(.+)")
+COMPLAINT = re.compile(r"Unrecognized keys?:?[ \t]*([^\n]+)(?:\n\s*(?:→|->)\s*at\s+(\S+))?")
+QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 WRONG_TYPE = re.compile(r"expected (\w+), received (\w+)")
 STRATEGY = "uploadStrategy must be provided"
 LEFT_BEHIND = r"Command onSetOptions not supported"
@@ -50,6 +54,47 @@ def _refusal(facts: Facts) -> _Refusal | None:
 
 def _is_about_key(refusal: _Refusal) -> bool:
     return UNKNOWN_KEY.search(refusal.error.message) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _UnknownKey:
+    """A key that the frame does not know, and what this harness knows of it."""
+
+    path: str  # dotted, without the indices of lists
+    told: str  # as the frame has it
+    meant: str  # the option that is likely meant; ""
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether the published types have it."""
+        option = OPTIONS.get(self.path)
+        return option is not None and bool(option.typed_since)
+
+    @property
+    def is_misspelled(self) -> bool:
+        """Whether it is likely another option by another name."""
+        return bool(self.meant) and self.path not in OPTIONS
+
+
+def _unknown_keys(refusal: _Refusal) -> tuple[_UnknownKey, ...]:
+    found = []
+    for names, at in COMPLAINT.findall(refusal.error.message):
+        above = path_without_indices(at)
+        for key in QUOTED.findall(names):
+            path = f"{above}.{key}" if above else key
+            told = f"{at}.{key}" if at else key
+            found.append(_UnknownKey(path=path, told=told, meant=meant_by(above, key)))
+    return tuple(found)
+
+
+def _frame_told(facts: Facts) -> str:
+    """Say which frame it is: by its file, and its generation where that is known."""
+    document = facts.frame_document
+    file = split_url(document.url).path.rpartition("/")[2] if document else ""
+    generation = FRAMES.get(file)
+    if not file:
+        return "the frame that answered"
+    return f"the frame that answered, {file}" + (f" ({generation.told})" if generation else "")
 
 
 def _is_prompts_icon(refusal: _Refusal) -> bool:
@@ -217,7 +262,7 @@ PROMPT_ICON_UNKNOWN = Rule(
 def header_shape_wrong(facts: Facts) -> Iterator[Found]:
     """The header's title, or one of its actions, has another shape."""
     refusal = _refusal(facts)
-    if refusal and refusal.path.split(".")[0] == "header":
+    if refusal and refusal.path.split(".")[0] == "header" and not any(map(_is_explained, _unknown_keys(refusal))):
         yield Found(summary=refusal.message, evidence=refusal.evidence)
 
 
@@ -235,9 +280,12 @@ HEADER_SHAPE_WRONG = Rule(
 
 
 def option_unknown(facts: Facts) -> Iterator[Found]:
-    """There is a key that ChatKit does not know."""
+    """There is a key that ChatKit does not know, in no generation and by no similar name."""
     refusal = _refusal(facts)
-    if refusal and _is_about_key(refusal) and refusal.path.split(".")[0] not in ("theme", "header", "api"):
+    if refusal is None or not _is_about_key(refusal) or refusal.path.split(".")[0] in ("theme", "header", "api"):
+        return
+    keys = _unknown_keys(refusal)
+    if not keys or not all(map(_is_explained, keys)):
         yield Found(summary=refusal.message, evidence=refusal.evidence)
 
 
@@ -250,6 +298,61 @@ OPTION_UNKNOWN = Rule(
     remedy="Remove the key that the message names.",
     finds=option_unknown,
     covers=("options-unknown-key",),
+    doc=CHATKIT_JS,
+)
+
+
+def _is_explained(key: _UnknownKey) -> bool:
+    return key.is_newer or key.is_misspelled
+
+
+def option_misspelled(facts: Facts) -> Iterator[Found]:
+    """A key is no option, and an option of nearly this name is there, or one of this name elsewhere."""
+    refusal = _refusal(facts)
+    keys = [key for key in _unknown_keys(refusal) if key.is_misspelled and not key.is_newer] if refusal else []
+    if refusal and keys:
+        told = "; ".join(f"`{key.told}` is no option, `{key.meant}` is" for key in keys)
+        yield Found(summary=f"{told}: {refusal.message}", evidence=refusal.evidence)
+
+
+OPTION_MISSPELLED = Rule(
+    id="option-misspelled",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="An option has another name, or stands elsewhere",
+    cause="Validation is strict at every level and minds upper and lower case: a key of another spelling, or one level too high, is "
+    "fatal.",
+    remedy="Rename or move the key to the option that the summary names.",
+    finds=option_misspelled,
+    confidence=Confidence.LIKELY,
+    doc=CHATKIT_JS,
+)
+
+
+def option_newer_than_frame(facts: Facts) -> Iterator[Found]:
+    """The published types have an option that this frame refuses."""
+    refusal = _refusal(facts)
+    for key in _unknown_keys(refusal) if refusal else ():
+        if refusal and key.is_newer:
+            since = OPTIONS[key.path].typed_since
+            dated = f", {TYPES.date}" if since == TYPES_VERSION else ""
+            yield Found(
+                summary=f"`{key.told}` is in the published types (since {since}{dated}), and {_frame_told(facts)} refuses it: "
+                + refusal.message,
+                evidence=refusal.evidence,
+            )
+
+
+OPTION_NEWER_THAN_FRAME = Rule(
+    id="option-newer-than-frame",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="The frame is older than an option of the published types",
+    cause="The types are published by themselves, and say nothing of the frame that a page gets. A frame refuses every option "
+    "that it does not know: a stored one stays as old as it is, and OpenAI's own can be behind the types.",
+    remedy="Ask what today's frame does (--sdk live). Leave the option out for as long as the frame that your pages get refuses it.",
+    finds=option_newer_than_frame,
+    confidence=Confidence.LIKELY,
     doc=CHATKIT_JS,
 )
 
@@ -302,7 +405,8 @@ def options_refused(facts: Facts) -> Iterator[Found]:
     refusal = _refusal(facts)
     others = (
         api_mixes_modes, api_without_domain_key, api_with_ready_secret, api_empty, api_invalid, theme_invalid,
-        prompt_icon_unknown, header_shape_wrong, option_unknown, option_of_wrong_type, attachments_without_strategy,
+        prompt_icon_unknown, header_shape_wrong, option_unknown, option_misspelled, option_newer_than_frame,
+        option_of_wrong_type, attachments_without_strategy,
     )  # fmt: skip
     if refusal and not any(any(rule(facts)) for rule in others):
         yield Found(summary=refusal.message, evidence=refusal.evidence)
@@ -346,6 +450,8 @@ FRAME_LEFT_BEHIND = Rule(
         "prompt-icon-unknown",
         "header-shape-wrong",
         "option-unknown",
+        "option-misspelled",
+        "option-newer-than-frame",
         "option-of-wrong-type",
         "attachments-without-strategy",
         "options-refused",
@@ -451,6 +557,8 @@ RULES = (
     PROMPT_ICON_UNKNOWN,
     HEADER_SHAPE_WRONG,
     OPTION_UNKNOWN,
+    OPTION_MISSPELLED,
+    OPTION_NEWER_THAN_FRAME,
     OPTION_OF_WRONG_TYPE,
     ATTACHMENTS_WITHOUT_STRATEGY,
     OPTIONS_REFUSED,
