@@ -655,6 +655,10 @@ MORE: dict[str, tuple[Steps, str]] = {
         rejected_options('ChatKit.create():\n✖ Unrecognized key: "Label"\n  → at startScreen.prompts[0]'),
         "option-misspelled",
     ),
+    "a key that is not named as others are": (
+        rejected_options("ChatKit.create():\n✖ Unrecognized key(s) in object"),
+        "option-unknown",
+    ),
     "an option one level too high": (
         rejected_options('ChatKit.create():\n✖ Unrecognized key: "greeting"'),
         "option-misspelled",

@@ -67,8 +67,8 @@ def gate(
     )
 
 
-def write_project(app: str, way: str, kind: str, folder: Path, *, fault: str, page: str, click: str) -> None:
-    """Write the configuration of a project that serves the app, and a test that sends a message where one is sent."""
+def write_project(app: str, way: str, kind: str, folder: Path, *, fault: str, page: str, click: str) -> str:
+    """Write a project that serves the app, and a test that sends a message where one is sent; return the app's URL."""
     start = served(APPS[app], built(APPS[app]), way, fault=fault)
     text = f"""
         [projects.app]
@@ -86,3 +86,4 @@ def write_project(app: str, way: str, kind: str, folder: Path, *, fault: str, pa
         tests = folder / "tests" / "e2e"
         tests.mkdir(parents=True, exist_ok=True)
         (tests / "test_reply.py").write_text(SENDING_TEST, encoding="utf-8")
+    return start.url

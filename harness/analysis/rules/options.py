@@ -309,8 +309,10 @@ def _is_explained(key: _UnknownKey) -> bool:
 def option_misspelled(facts: Facts) -> Iterator[Found]:
     """A key is no option, and an option of nearly this name is there, or one of this name elsewhere."""
     refusal = _refusal(facts)
-    keys = [key for key in _unknown_keys(refusal) if key.is_misspelled and not key.is_newer] if refusal else []
-    if refusal and keys:
+    if refusal is None:
+        return
+    keys = [key for key in _unknown_keys(refusal) if key.is_misspelled]  # what is newer is an option by its own name
+    if keys:
         told = "; ".join(f"`{key.told}` is no option, `{key.meant}` is" for key in keys)
         yield Found(summary=f"{told}: {refusal.message}", evidence=refusal.evidence)
 
@@ -332,8 +334,10 @@ OPTION_MISSPELLED = Rule(
 def option_newer_than_frame(facts: Facts) -> Iterator[Found]:
     """The published types have an option that this frame refuses."""
     refusal = _refusal(facts)
-    for key in _unknown_keys(refusal) if refusal else ():
-        if refusal and key.is_newer:
+    if refusal is None:
+        return
+    for key in _unknown_keys(refusal):
+        if key.is_newer:
             since = OPTIONS[key.path].typed_since
             dated = f", {TYPES.date}" if since == TYPES_VERSION else ""
             yield Found(

@@ -3,6 +3,9 @@
 In: the variables PORT, APP_FAULT, STATIC (the folder; its own by default), and OpenAI's own. It runs until it is ended.
 """
 
+# The library names the method and hands over the parameters.
+# ruff: noqa: ARG002
+
 from __future__ import annotations
 
 import os
@@ -45,7 +48,7 @@ class Scripted(ChatKitServer[dict[str, str]]):
     async def respond(
         self,
         thread: ThreadMetadata,
-        input_user_message: UserMessageItem | None,  # noqa: ARG002 (the server passes it by name)
+        input_user_message: UserMessageItem | None,
         context: dict[str, str],
     ) -> AsyncIterator[ThreadStreamEvent]:
         """Yield one sentence, word by word."""
@@ -82,7 +85,7 @@ async def chat(request: Request) -> Response:
     return Response(result.json, media_type="application/json")
 
 
-async def session(_request: Request) -> Response:
+async def session(_: Request) -> Response:
     """Make a ChatKit session, and hand out its secret."""
     if FAULT == "backend-throws":
         raise RuntimeError("cannot read the user")
