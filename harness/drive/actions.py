@@ -134,7 +134,7 @@ class Actor:
                         return inside
                 if self._timeline.now_ms >= deadline_ms:
                     # A busy machine may not have let the page answer in time: it has the last word.
-                    if answer_within(self.page, target._impl_obj.is_visible, LAST_LOOK_S):
+                    if answer_within(self.page, behind(target).is_visible, LAST_LOOK_S):
                         return target
                     raise PageError(told()) from error
             except Error as error:
