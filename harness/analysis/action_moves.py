@@ -58,7 +58,9 @@ def next_move(seen: Observed) -> Move:
         return Move.REPEAT
     if seen.is_over:
         return Move.DONE
-    if seen.audience is Audience.NONE or seen.caused:  # whatever changed, changed by itself; or somebody did hear it
+    # Routers and measuring put things off at every click; on a page that is busy that says nothing.
+    caused = seen.caused - {"timer"} if seen.was_busy else seen.caused
+    if seen.audience is Audience.NONE or caused:  # whatever changed, changed by itself; or somebody did hear it
         return Move.WATCH if seen.is_becoming_ready else Move.DONE
     # A framework's root hears everything, and knows its handlers only when they are rendered.
     is_silent = not seen.followed or seen.was_busy

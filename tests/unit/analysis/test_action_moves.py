@@ -43,6 +43,8 @@ READY, FRESH, OVER = {"is_becoming_ready": True}, {"is_fresh": True}, {"is_over"
         (seen(FAR, NEAR, **WEAK), Move.REPEAT),
         (seen(FAR, **WEAK, **READY), Move.WATCH),
         (seen(FAR, **WEAK, **FRESH), Move.DONE),
+        (seen(FAR, caused=frozenset({"timer"}), **FRESH), Move.DONE),
+        (seen(FAR, caused=frozenset({"timer"}), **BUSY, **FRESH), Move.REPEAT),
         # what follows on a busy page may be its own
         (seen(FAR, **FOLLOWED, **BUSY, **FRESH), Move.REPEAT),
         (seen(FAR, **FOLLOWED, **BUSY), Move.DONE),
