@@ -41,7 +41,8 @@ def har_of(
 
     Bodies stand in it up to a number of characters, each and all together. With `files`, those longer than `inline_chars` are put there
     instead, by the name under which the HAR refers to them, as Playwright's own HAR does (`_file`): the SHA-256 of the content, and an
-    ending for its type. `omitted` is what the visit left out, and becomes the log's comment. `cors`: URLs whose answers were kept from the page, with the Access-Control-Allow-Origin header that they had.
+    ending for its type. `omitted` is what the visit left out, and becomes the log's comment. `cors`: URLs whose answers were kept from
+    the page, with the Access-Control-Allow-Origin header that they had.
     """
     origin = datetime.fromisoformat(started_at)
     texts = _Texts(
