@@ -29,6 +29,7 @@ from harness.model.events import (
 )
 from harness.model.timeline import Timeline
 from harness.observe.bodies import BodyStore
+from harness.observe.playwright_private import body_bytes_of, body_of, headers_of, run_on_loop
 from harness.observe.probe import StreamRead
 from harness.observe.secrets import digest_of, format_of, found_secret, parsed_json, string_digests, url_digests
 from harness.observe.streams import kept_sizes
@@ -137,7 +138,7 @@ class NetworkObserver:
             bodies = dict(
                 zip(
                     asked,
-                    self._context._sync(reader.bodies_of([self._answers[r][0] for r in asked])),
+                    run_on_loop(self._context, reader.bodies_of([(self._answers[r][0], _frame_key(r)) for r in asked])),
                     strict=True,
                 )
             )
@@ -331,27 +332,22 @@ class _BodyReader:
         self._last_at = 0.0  # when anything was handed over
         self._silent: set[int] = set()  # frames, by identity
 
-    async def bodies_of(self, responses: list[Response]) -> list[tuple[bytes, str]]:
-        """Return for each response its body and "", or b"" and why there is none."""
+    async def bodies_of(self, responses: list[tuple[Response, int]]) -> list[tuple[bytes, str]]:
+        """Return for each response, given with the identity of its frame, its body and "", or b"" and why there is none."""
         if self._ends_at is None:
             self._ends_at = asyncio.get_running_loop().time() + READING_S
         large = asyncio.Semaphore(LARGE_BODIES_AT_ONCE)
 
-        async def body_of(response: Response) -> tuple[bytes, str]:
-            # The synchronous API can ask one question after the other only; underneath, they can be asked together.
-            try:
-                frame = id(response._impl_obj.request.frame)
-            except Error:  # a service worker has none
-                frame = id(None)
+        async def one(response: Response, frame: int) -> tuple[bytes, str]:
             try:
                 size = await self._answer(self._size_of(response), frame, 0)
                 if reason := self._too_large(response, size):
                     return b"", reason
                 if size <= LARGE_BYTES:
-                    content = await self._answer(response._impl_obj.body(), frame, size)
+                    content = await self._answer(body_of(response), frame, size)
                 else:
                     async with large:
-                        content = await self._answer(response._impl_obj.body(), frame, size)
+                        content = await self._answer(body_of(response), frame, size)
             except Error as error:
                 return b"", error.message.splitlines()[0]
             except TimeoutError:
@@ -360,7 +356,7 @@ class _BodyReader:
             limit = self._bounds.body_bytes
             return (b"", f"larger than {limit} bytes") if len(content) > limit else (content, "")
 
-        return list(await asyncio.gather(*map(body_of, responses)))
+        return list(await asyncio.gather(*(one(response, frame) for response, frame in responses)))
 
     async def _answer(self, question: Coroutine[Any, Any, Answer], frame: int, size: int) -> Answer:
         """Return the driver's answer. Raises TimeoutError when nothing at all was answered for a while."""
@@ -382,13 +378,11 @@ class _BodyReader:
     @staticmethod
     async def _size_of(response: Response) -> int:
         """How many bytes a body has on its way: as its headers say, or as the browser counted them where they do not."""
-        length = response._impl_obj.headers.get("content-length", "")
-        if length.isdigit():
-            return int(length)
-        return int((await response._impl_obj.request.sizes())["responseBodySize"])
+        length = headers_of(response).get("content-length", "")
+        return int(length) if length.isdigit() else await body_bytes_of(response)
 
     def _too_large(self, response: Response, size: int) -> str:
-        is_packed = response._impl_obj.headers.get("content-encoding", "identity") != "identity"
+        is_packed = headers_of(response).get("content-encoding", "identity") != "identity"
         limit = self._bounds.packed_body_bytes if is_packed else self._bounds.body_bytes
         return f"larger than {limit} bytes{' compressed' if is_packed else ''}" if size > limit else ""
 
@@ -402,6 +396,14 @@ def _text_or_data(content: bytes, media_type: str) -> tuple[str, bytes]:
     except UnicodeDecodeError:
         return "", content
     return ("", content) if "\0" in text else (text, b"")
+
+
+def _frame_key(request: Request) -> int:
+    """The identity of the frame that asked, the same for all that have none."""
+    try:
+        return id(request.frame)
+    except Error:  # service workers never have one
+        return 0
 
 
 def _frame_of(request: Request, page: Page | None) -> tuple[str, bool]:
