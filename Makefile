@@ -16,7 +16,7 @@ BIN := .venv/bin
 STAMPS := .venv/.stamps
 ARGS ?=
 
-.PHONY: gate test setup format rules sdk soak clean help
+.PHONY: gate test setup format rules timelines sdk soak clean help
 
 gate: setup ## Run the gate on the embedded default: does the widget mount, and if not, why?
 	@$(BIN)/chatkit-harness gate $(ARGS)
@@ -39,25 +39,31 @@ format: setup $(STAMPS)/test-packages ## Format the code, and correct what lint 
 	@$(BIN)/ruff check --fix .
 
 rules: setup ## Write docs/rules.md anew from the rules.
-	@$(BIN)/python -m harness.explain docs/rules.md
+	@$(BIN)/python -m harness.commands.explain docs/rules.md
+
+timelines: setup $(STAMPS)/test-packages ## Record the golden timelines of all scenarios, or of those in ARGS; a few minutes.
+	@$(BIN)/python tests/timelines.py $(ARGS)
 
 sdk: ## Join the modules of the stand-in's frame anew.
 	@"$(PYTHON)" fixtures/sdk_modules/join.py
 
-soak: setup $(STAMPS)/test-packages ## What takes longer: what the documents show, pages that are too much, pairs of faults, replays, fifty killed runs, a thousand healthy mounts under load.
+soak: setup $(STAMPS)/test-packages ## What takes longer: what the documents show, apps on real frameworks, pages that are too much, pairs of faults, replays, fifty killed runs, a thousand healthy mounts under load.
 	@$(BIN)/python -m pytest -q tests/soak
 	@$(BIN)/python -m pytest -q -m soak
+	@$(BIN)/python -m pytest -q tests/browser/test_scenarios.py
 	@$(BIN)/python benchmarks/kills.py
+	@! command -v npm >/dev/null || $(BIN)/python benchmarks/clicks_apps.py --visits 100
+	@! command -v npm >/dev/null || $(BIN)/python benchmarks/clicks_apps.py --visits 100 --load 15
 	@$(BIN)/python benchmarks/soak.py $(ARGS)
 
 setup: $(STAMPS)/browser
 
 clean: ## Delete the virtual environment, caches, and what runs left behind.
-	rm -rf .venv test-results dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .apps test-results dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 # A stamp is newer than what its step used, so a second run does nothing here.
 $(STAMPS)/venv:

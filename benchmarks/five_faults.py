@@ -77,11 +77,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.config import read_config
+from harness.config.reading import read_config
 from harness.drive.browsers import find_browser
 from harness.drive.faults import install_aborts
 from harness.drive.routes import Destinations, install_routes
-from harness.run import context_options
+from harness.visit.visit import context_options
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import serve_stack
 

@@ -21,13 +21,13 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, Response, sync_playwright
 
-from harness.config import read_config
+from harness.config.reading import read_config
 from harness.drive.browsers import find_browser
 from harness.drive.routes import Destinations, install_routes
 from harness.model.redaction import Redactor
-from harness.run import Keep, context_options, open_visit, target_of
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
+from harness.visit.visit import Keep, context_options, open_visit, target_of
 
 CONFIG = read_config(None, environ={}, root=Path(tempfile.gettempdir()) / "no-configuration-here")
 AIMS = {"observed": 1.08, "with screenshots": 1.3}

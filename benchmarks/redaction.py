@@ -23,14 +23,14 @@ from unittest import mock
 
 from playwright.sync_api import Browser, sync_playwright
 
-from harness import run
-from harness.config import read_config
+from harness.config.reading import read_config
 from harness.drive.browsers import find_browser
 from harness.model.redaction import Redactor
 from harness.report.search import Proof, Secret, prove
-from harness.run import Keep, context_options, open_visit, target_of
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
+from harness.visit import visit as run
+from harness.visit.visit import Keep, context_options, open_visit, target_of
 
 CONFIG = read_config(None, environ={}, root=Path(tempfile.gettempdir()) / "no-configuration-here")
 KINDS = ("redacted", "not redacted")

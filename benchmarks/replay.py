@@ -21,12 +21,12 @@ from typing import Any
 from playwright.sync_api import Browser, sync_playwright
 
 from harness.drive.browsers import find_browser
-from harness.replaying import replayed
 from harness.report.recordings import opened_recording
-from harness.run import Keep
 from harness.servers.replay import RECORDED
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import serve_stack
+from harness.visit.replay import replayed
+from harness.visit.visit import Keep
 from tests.recorded import plain_config, record_scenario
 
 SCENARIOS = ("session-401", "frame-400", "zero-height")

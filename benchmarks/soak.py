@@ -20,13 +20,13 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from harness.config import read_config
+from harness.config.reading import read_config
 from harness.drive.browsers import find_browser
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
-from harness.run import Keep, context_options, open_visit, target_of
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import serve_stack
+from harness.visit.visit import Keep, context_options, open_visit, target_of
 
 SCENARIOS = ("healthy", "on-demand", "production")
 LONGEST_S = 3_600  # the load stops by itself, whatever happens

@@ -16,13 +16,13 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from harness.config import read_config
+from harness.config.reading import read_config
 from harness.drive.browsers import find_browser
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
-from harness.run import Keep, context_options, open_visit, target_of
 from harness.servers.scenarios import read_scenarios, scenario_named
 from harness.servers.server import Stack, serve_stack
+from harness.visit.visit import Keep, context_options, open_visit, target_of
 
 TIMEOUT_MS = 30_000
 CONFIG = read_config(None, environ={}, root=Path(tempfile.gettempdir()) / "no-configuration-here")

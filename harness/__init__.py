@@ -6,13 +6,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.chatkit import Chatkit
-    from harness.config import Config, read_config
-    from harness.drive.talk import Reply
+    from harness.config.reading import Config, read_config
+    from harness.drive.conversation import Reply
     from harness.errors import ConversationFailed, EmbedError, HarnessError, MountFailed, MountTimeout, PageError
-    from harness.expectations import expect
     from harness.model.results import VisitResult
-    from harness.run import Visit
+    from harness.pytest_plugin.chatkit import Chatkit
+    from harness.pytest_plugin.expectations import expect
+    from harness.visit.visit import Visit
 
 __version__ = "0.1.0"
 __all__ = [
@@ -32,19 +32,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Chatkit": "chatkit",
-    "Config": "config",
+    "Chatkit": "pytest_plugin.chatkit",
+    "Config": "config.reading",
     "ConversationFailed": "errors",
     "EmbedError": "errors",
     "HarnessError": "errors",
     "MountFailed": "errors",
     "MountTimeout": "errors",
     "PageError": "errors",
-    "Reply": "drive.talk",
-    "Visit": "run",
+    "Reply": "drive.conversation",
+    "Visit": "visit.visit",
     "VisitResult": "model.results",
-    "expect": "expectations",
-    "read_config": "config",
+    "expect": "pytest_plugin.expectations",
+    "read_config": "config.reading",
 }
 
 

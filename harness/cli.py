@@ -17,23 +17,15 @@ from rich.console import Console
 from rich.markup import escape
 
 from harness import __version__
-from harness.config import Config, Overrides, read_config, render_config
-from harness.config_schema import is_web_url, problem, shown
-from harness.errors import ConfigError, HarnessError
-from harness.model.addresses import CDN_ORIGIN
+from harness.config.reading import Config, Overrides, read_config
+from harness.config.schema import is_web_url, problem, shown
+from harness.errors import ConfigError, ExitCode, HarnessError
+from harness.model.chatkit import CDN_ORIGIN
 from harness.model.texts import for_terminal
 
-EXIT_CODES = """
-\b
-Exit codes:
-   0  passed              5  no test ran             12  preflight failed
-   1  failed              7  passed after a retry,   13  broken environment: no browser, no network, a
-   2  interrupted            or degraded                 server that does not start, a browser that died
-   3  internal error     10  secret in artifacts     14  the page cannot be visited: nothing listens,
-   4  wrong usage or     11  stale or unreadable         no web page, no such button
-      configuration          recording
-"""
-INTERRUPTED = 2
+EXIT_CODES = "\b\nExit codes:\n" + "\n".join(
+    f"  {code:2}  {code.meaning.replace('`', '')}" for code in sorted(ExitCode)
+)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -54,7 +46,7 @@ def main() -> None:
         sys.exit(ConfigError.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _stderr().print("interrupted")
-        sys.exit(INTERRUPTED)
+        sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:  # the reader went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -109,6 +101,37 @@ def _config_options(command: Command) -> Command:
     return command
 
 
+def _page_options(command: Command) -> Command:
+    """Add the options that say what is done on a page before its chat is expected, and who asks for it."""
+    step = (
+        "Do this on the page first, in order: click=NAME, fill=FIELD=TEXT, select=FIELD=OPTION, press=KEY[=FIELD], wait_for_text=TEXT, \
+wait_for_url=GLOB. A ${VARIABLE} in it, in single quotes, is a secret."
+    )
+    for option in reversed(
+        (
+            click.option(
+                "--click", "clicks", multiple=True, metavar="NAME", help="A button, link or text to click first."
+            ),
+            click.option("--step", "steps", multiple=True, metavar="STEP", help=step),
+            click.option(
+                "--storage-state",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="Cookies and local storage of a browser that has signed in, as Playwright saves them.",
+            ),
+            click.option(
+                "--header",
+                "headers",
+                multiple=True,
+                metavar="'NAME: VALUE'",
+                help="Send this header to the page's own origin. A ${VARIABLE} in it is a secret.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 def _ci_option(command: Command) -> Command:
     """Add the option that chooses the CI system to write for."""
     choices = click.Choice(["auto", "github", "gitlab", "off"])
@@ -126,7 +149,7 @@ def _ca_option(command: Command) -> Command:
     """Add the option that names a certificate authority of one's own. It holds for the process, and for those it starts."""
 
     def trust(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
-        from harness.authorities import OWN_CA, VARIABLES, trusted
+        from harness.config.authorities import OWN_CA, VARIABLES, trusted
 
         if value is not None:
             os.environ[OWN_CA] = str(value.expanduser().absolute())
@@ -149,7 +172,21 @@ def _config(options: dict[str, Any], **more: Any) -> Config:
 
 @cli.command(epilog=EXIT_CODES, short_help="Does a widget mount at this URL? Nothing to configure.")
 @click.argument("url")
-@click.option("--click", "clicks", multiple=True, metavar="NAME", help="A button, link or text to click first.")
+@_page_options
+@click.option(
+    "--send",
+    "message",
+    default="",
+    metavar="TEXT",
+    help="Send this message when the widget is mounted; no answer is a failure.",
+)
+@click.option(
+    "--retries",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Visit up to N more times; a pass is then exit code 7.",
+)
 @click.option("--fault", default="", metavar="NAME", help="Break something on purpose; `faults` lists what there is.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
 @click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
@@ -160,6 +197,11 @@ def _config(options: dict[str, Any], **more: Any) -> Config:
 def check(
     url: str,
     clicks: tuple[str, ...],
+    steps: tuple[str, ...],
+    storage_state: Path | None,
+    headers: tuple[str, ...],
+    message: str,
+    retries: int,
     fault: str,
     as_json: bool,
     no_secret_scan: bool,
@@ -167,19 +209,22 @@ def check(
     sdk: str | None,
     **options: Any,
 ) -> int:
-    """Open URL, click what is named, and say whether a ChatKit widget mounts.
+    """Open URL, do what is named, and say whether a ChatKit widget mounts.
 
     Nothing has to be configured: the call that fetches the client secret is found by its answer.
     """
-    from harness.check import CheckOptions, run_check
-    from harness.run_files import ci_system
+    from harness.commands.check import CheckOptions, run_check
+    from harness.config.way_in import WayIn
+    from harness.report.ci_systems import ci_system
 
     chosen = CheckOptions(
-        clicks=clicks,
+        way=WayIn(clicks=clicks, steps=steps, storage_state=storage_state, headers=headers),
+        message=message,
+        retries=retries,
         fault=fault,
         as_json=as_json,
         is_searched=not no_secret_scan,
-        ci="" if as_json else ci_system(ci, os.environ),
+        ci=None if as_json else ci_system(ci, os.environ),
     )
     return run_check(_stdout(), _config(options, sdk=sdk), url, chosen)
 
@@ -230,7 +275,7 @@ def repro(
        1  something else
       11  the recording cannot be read
     """
-    from harness.repro import ReproOptions, run_repro
+    from harness.commands.repro import ReproOptions, run_repro
 
     chosen = ReproOptions(
         timing=timing,
@@ -250,7 +295,7 @@ def repro(
 
 @cli.command(epilog=EXIT_CODES, short_help="Record a visit, so that it can be replayed.")
 @click.argument("url")
-@click.option("--click", "clicks", multiple=True, metavar="NAME", help="A button, link or text to click first.")
+@_page_options
 @click.option("--send", "messages", multiple=True, metavar="TEXT", help="A message to send when the widget is mounted.")
 @click.option("--fault", default="", metavar="NAME", help="Break something on purpose; `faults` lists what there is.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the bundle as this zip, too.")
@@ -260,6 +305,9 @@ def repro(
 def record(
     url: str,
     clicks: tuple[str, ...],
+    steps: tuple[str, ...],
+    storage_state: Path | None,
+    headers: tuple[str, ...],
     messages: tuple[str, ...],
     fault: str,
     out: Path | None,
@@ -267,9 +315,16 @@ def record(
     **options: Any,
 ) -> int:
     """Open URL, do what is named, and keep everything that `repro` needs. Ends with 0 whatever the verdict."""
-    from harness.record import RecordOptions, run_record
+    from harness.commands.record import RecordOptions, run_record
+    from harness.config.way_in import WayIn
 
-    chosen = RecordOptions(clicks=clicks, messages=messages, fault=fault, out=out, is_searched=not no_secret_scan)
+    chosen = RecordOptions(
+        way=WayIn(clicks=clicks, steps=steps, storage_state=storage_state, headers=headers),
+        messages=messages,
+        fault=fault,
+        out=out,
+        is_searched=not no_secret_scan,
+    )
     return run_record(_stdout(), _config(options), url, chosen)
 
 
@@ -279,7 +334,7 @@ def record(
 @click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
 def pack(folder: Path, out: Path | None, **_debug: Any) -> int:
     """Make one zip of FOLDER, the bundle of a visit, to send to somebody."""
-    from harness.record import run_pack
+    from harness.commands.record import run_pack
 
     return run_pack(_stdout(), folder, out)
 
@@ -332,8 +387,8 @@ def gate(
 
     Arguments after -- go to pytest.
     """
-    from harness.gate import GateOptions, run_gate
-    from harness.regressions import BaselineOptions
+    from harness.commands.baseline import BaselineOptions
+    from harness.commands.gate import GateOptions, run_gate
 
     config = _config(options, workers=workers, retries=retries, prefetch=prefetch, sdk=sdk)
     chosen = GateOptions(
@@ -371,8 +426,8 @@ def report(
 
     DIR is a run's folder, or one with runs in it, of which the newest is taken; without any it is the newest run here.
     """
-    from harness.rebuild import ReportOptions, run_report
-    from harness.run_files import ci_system
+    from harness.commands.report import ReportOptions, run_report
+    from harness.report.ci_systems import ci_system
 
     chosen = ReportOptions(
         folders=folders, is_merged=is_merged, is_opened=is_opened, history=history, ci=ci_system(ci, os.environ)
@@ -386,7 +441,7 @@ def report(
 @click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
 def init(folder: Path, is_forced: bool, **_debug: Any) -> int:
     """Write configuration, an example test, .env.example and GitHub workflows into DIR, the current folder by default."""
-    from harness.starter import run_init
+    from harness.commands.init import run_init
 
     return run_init(_stdout(), folder, is_forced=is_forced)
 
@@ -400,7 +455,7 @@ def preflight(as_json: bool, **options: Any) -> int:
 
     Sessions that it makes are cancelled again. A key is never shown: its kind and its last four characters are.
     """
-    from harness.preflight import run_preflight
+    from harness.commands.preflight import run_preflight
 
     return run_preflight(_stdout(), _config(options), os.environ, as_json=as_json)
 
@@ -415,8 +470,8 @@ def smoke(is_all: bool, ci: str, **options: Any) -> int:
 
     The history file knows what was before. Exit code 7 means that it works, but was slow, retried, or has findings.
     """
-    from harness.run_files import ci_system
-    from harness.smoke import Surroundings, run_smoke
+    from harness.commands.smoke import Surroundings, run_smoke
+    from harness.report.ci_systems import ci_system
 
     around = Surroundings(environ=os.environ, ci=ci_system(ci, os.environ))
     return run_smoke(_stdout(), _config(options), around, is_all=is_all)
@@ -430,8 +485,8 @@ def smoke(is_all: bool, ci: str, **options: Any) -> int:
 @click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
 def serve(scenario: str, port: int, sdk: str | None, is_list: bool, **_debug: Any) -> int:
     """Serve the test page with a stand-in ChatKit for a normal browser tab, until Ctrl-C."""
-    from harness.sdk_source import sdk_source_of
-    from harness.serve import list_scenarios, run_serve
+    from harness.commands.serve import list_scenarios, run_serve
+    from harness.config.sdk_source import sdk_source_of
 
     if is_list:
         return list_scenarios(_stdout())
@@ -467,7 +522,7 @@ def sdk_pull(base_url: str, out: Path | None, mount: bool, is_verbose: bool, **o
 
     The widget is mounted once from what was downloaded, on this machine: files that it asks for besides are stored too.
     """
-    from harness.sdk import PullOptions, run_pull
+    from harness.commands.sdk import PullOptions, run_pull
 
     place = out.expanduser() if out else None
     chosen = PullOptions(base_url=_base(base_url), out=place, is_mounted=mount, is_verbose=is_verbose)
@@ -480,7 +535,7 @@ def sdk_pull(base_url: str, out: Path | None, mount: bool, is_verbose: bool, **o
 @_config_options
 def sdk_show(folder: Path | None, is_verbose: bool, **options: Any) -> int:
     """Say which SDK is in force, and what is in FOLDER, the newest snapshot by default: date, sizes, hashes."""
-    from harness.sdk import run_show
+    from harness.commands.sdk import run_show
 
     return run_show(_stdout(), _config(options), folder, is_verbose=is_verbose)
 
@@ -503,7 +558,7 @@ def sdk_diff(before: str | None, after: str | None, base_url: str, is_verbose: b
        1  different files
       11  a snapshot, or what the CDN serves, cannot be read
     """
-    from harness.sdk import run_diff
+    from harness.commands.sdk import run_diff
 
     return run_diff(_stdout(), before or "", after or "", _base(base_url), is_verbose=is_verbose)
 
@@ -514,7 +569,7 @@ def sdk_diff(before: str | None, after: str | None, base_url: str, is_verbose: b
 @click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
 def sdk_verify(folder: Path | None, is_verbose: bool, **_debug: Any) -> int:
     """Hold the files of FOLDER, the newest snapshot by default, against the hashes in its snapshot.json; 11 when damaged."""
-    from harness.sdk import run_verify
+    from harness.commands.sdk import run_verify
 
     return run_verify(_stdout(), folder, is_verbose=is_verbose)
 
@@ -535,7 +590,7 @@ def _base(url: str) -> str:
 @cli.command(short_help="List the faults that can be brought into any page.")
 def faults() -> int:
     """List the named faults, and the words of the language that they are written in."""
-    from harness.serve import list_faults
+    from harness.commands.serve import list_faults
 
     return list_faults(_stdout())
 
@@ -545,7 +600,7 @@ def faults() -> int:
 @click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
 def explain(rule: str, **_debug: Any) -> int:
     """Explain RULE, the name of a finding, at length; without a name list them all."""
-    from harness.explain import run_explain
+    from harness.commands.explain import run_explain
 
     return run_explain(_stdout(), rule)
 
@@ -554,6 +609,8 @@ def explain(rule: str, **_debug: Any) -> int:
 @_config_options
 def config(**options: Any) -> int:
     """Print the effective configuration, where each value comes from, with secrets masked."""
+    from harness.commands.config import render_config
+
     click.echo(render_config(_config(options)), nl=False)
     return 0
 
@@ -562,7 +619,7 @@ def config(**options: Any) -> int:
 @_config_options
 def doctor(**options: Any) -> int:
     """Say what works on this machine and what does not: Python, packages, browsers, TLS, configuration, disk."""
-    from harness.setup import run_doctor
+    from harness.commands.doctor import run_doctor
 
     try:
         found: Config | ConfigError = _config(options)
@@ -576,7 +633,7 @@ def doctor(**options: Any) -> int:
 @click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
 def install(browser: str, **_debug: Any) -> int:
     """Get a browser that works: Playwright's own where it can be downloaded, else the distribution's."""
-    from harness.setup import run_install
+    from harness.commands.install import run_install
 
     return run_install(_stdout(), browser)
 

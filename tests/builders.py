@@ -106,6 +106,26 @@ def action_taken(action: str = "click", target: str = "Topic Generation") -> eve
     return events.ActionTaken(action=action, target=target)
 
 
+def action_repeated(attempt: int = 2, target: str = "Topic Generation") -> events.ActionRepeated:
+    """Return another attempt of the same click."""
+    return events.ActionRepeated(action="click", target=target, attempt=attempt)
+
+
+def action_ended(
+    *effect: str, audience: str = "near", attempts: int = 1, waited_ms: float = 0.0, is_loaded: bool = True
+) -> events.ActionEnded:
+    """Return what became of a click; without an effect it changed nothing."""
+    return events.ActionEnded(
+        action="click",
+        target="Topic Generation",
+        attempts=attempts,
+        audience=audience,
+        effect=effect,
+        waited_ms=waited_ms,
+        is_loaded=is_loaded,
+    )
+
+
 def navigated(url: str = PAGE, status: int = 200, media_type: str = "text/html") -> events.Navigated:
     """Return the answer to the visit's first navigation."""
     return events.Navigated(url=url, status=status, media_type=media_type)
@@ -431,6 +451,8 @@ def server_answered(
 ONE_OF_EACH: tuple[Event, ...] = (
     visit_started(),
     action_taken(),
+    action_repeated(),
+    action_ended("dom"),
     navigated(),
     caught_up(),
     harness_fault(),

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from harness.config import Config, read_config
+from harness.config.reading import Config, read_config
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
-from harness.run import Keep, context_options, open_visit, target_of
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack
+from harness.visit.visit import Keep, context_options, open_visit, target_of
 
 UNDECIDED_MS = 6_000  # how long what cannot be decided is awaited
 ENTRY = "topic-generation"

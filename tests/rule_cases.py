@@ -17,6 +17,8 @@ from builders import (
     VERIFY,
     WRAPPER,
     Steps,
+    action_ended,
+    action_taken,
     answered,
     asked,
     body,
@@ -161,6 +163,7 @@ FIRES: dict[str, Steps] = {
         other("https://app.test/api/settings", response_received("o1", media_type=HTML), kind="fetch"),
         page_error("Unexpected token '<', \"<!doctype \"... is not valid JSON", "SyntaxError"),
     ),
+    "action-without-effect": bare(action_taken(), action_ended(audience="none")),
     "secret-fetched-twice": [*hosted(), *exchange("r9", SESSION, **secret_read("digest-b"))],
     "secret-in-address": hosted(),
     # --- script
@@ -537,6 +540,7 @@ NEAR_MISSES: dict[str, Steps] = {
         other("https://app.test/api/settings", response_received("o1"), kind="fetch"),
         page_error("Unexpected token '<', \"<html>\" is not valid JSON", "SyntaxError"),
     ),
+    "action-without-effect": bare(action_taken(), action_ended("dom", audience="none")),
     "secret-fetched-twice": [
         *hosted(),
         command(nonce="n9", has_current=True),
@@ -817,3 +821,19 @@ IN_URL = [
     )
 ]
 FIRES["secret-in-address"] = IN_URL
+
+SENTINEL = request_started(
+    "s1",
+    "https://sentinel.openai.com/backend-api/sentinel/sdk.js",
+    resource_type="script",
+    frame_url=FRAME,
+    is_top_frame=False,
+)
+HELD_BACK = [  # the frame's load event never comes, and with it neither chatkit.ready nor data-loaded
+    step
+    for step in hosted()
+    if not (isinstance(step, events.WidgetEvent) and step.name == "chatkit.ready")
+    and not (isinstance(step, events.ShadowChanged) and step.data_loaded)
+]
+FIRES["sentinel-unanswered"] = [*HELD_BACK, SENTINEL]
+NEAR_MISSES["sentinel-unanswered"] = [*hosted(), SENTINEL]

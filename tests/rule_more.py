@@ -16,6 +16,8 @@ from builders import (
     STYLE,
     VERIFY,
     Steps,
+    action_ended,
+    action_taken,
     answered,
     asked,
     body,
@@ -67,6 +69,7 @@ from builders import (
     visit_started,
     widget_event,
 )
+from rule_cases import HELD_BACK, SENTINEL
 from rule_steps import (
     BAD_SECRET,
     ELEMENT,
@@ -651,6 +654,10 @@ MORE: dict[str, tuple[Steps, str]] = {
     "an option of an upper-case name in a list": (
         rejected_options('ChatKit.create():\n✖ Unrecognized key: "Label"\n  → at startScreen.prompts[0]'),
         "option-misspelled",
+    ),
+    "a key that is not named as others are": (
+        rejected_options("ChatKit.create():\n✖ Unrecognized key(s) in object"),
+        "option-unknown",
     ),
     "an option one level too high": (
         rejected_options('ChatKit.create():\n✖ Unrecognized key: "greeting"'),
@@ -1386,7 +1393,41 @@ MORE: dict[str, tuple[Steps, str]] = {
         hosted(backend=[*conversation(500), *conversation(request_id="r8")[:1]]),
         "backend-unanswered backend-failing",
     ),
-    "a backend that hangs at last": ([*hosted(check=[*verification()[:1]]), *conversation(request_id="r8")[:1]], ""),
+    "a backend that hangs at last": (
+        [*hosted(check=[*verification()[:1]]), *conversation(request_id="r8")[:1]],
+        "verification-timed-out",
+    ),
+    "a check that is not answered in the mount's time": (hosted(check=verification()[:1]), "verification-timed-out"),
+    "a message that waits for a script": (
+        [*hosted(), SENTINEL, widget_event("chatkit.response.start")],
+        "sentinel-unanswered",
+    ),
+    "a message that did not wait for the script": (
+        [
+            *hosted(),
+            SENTINEL,
+            widget_event("chatkit.response.start"),
+            replace(conversation(request_id="r9")[0], headers=(("accept", "text/event-stream"),)),
+        ],
+        "",
+    ),
+    "a message that went out after the script had come": (
+        [*hosted(), SENTINEL, *answered("s1"), widget_event("chatkit.response.start")],
+        "",
+    ),
+    "a load event that waits for something else": (
+        [*HELD_BACK, replace(SENTINEL, url="https://cdn.platform.openai.com/assets/ck1/late.js")],
+        "",
+    ),
+    "a load event, and a request that it does not wait for": (
+        [*HELD_BACK, replace(SENTINEL, resource_type="fetch")],
+        "",
+    ),
+    "a backend that hangs, and a script": ([*hosted(backend=conversation()[:1]), SENTINEL], "backend-unanswered"),
+    "a check that is not answered by the time of another failure": (
+        hosted(check=verification()[:1], backend=conversation(401)),
+        "backend-rejects-secret",
+    ),
     "a backend that fails for a reason of its own": (
         hosted(backend=[conversation()[0], request_failed("r6", "net::ERR_FAILED")]),
         "backend-unreachable~",
@@ -1705,6 +1746,22 @@ MORE: dict[str, tuple[Steps, str]] = {
             policy_violated("connect-src", "https://browser-intake-datadoghq.com/x"),
             page_error("Failed to fetch", "TypeError"),
         ),
+        "element-never-rendered",
+    ),
+    "a click that changed nothing, heard by a handler": (
+        idle(action_taken(), action_ended()),
+        "action-without-effect~ element-never-rendered",
+    ),
+    "a click that changed nothing, and a request after it": (
+        idle(action_taken(), action_ended(), other("https://app.test/api/x", *answered("o1"), kind="fetch")),
+        "element-never-rendered",
+    ),
+    "a click that changed nothing, and an error after it": (
+        idle(action_taken(), action_ended(), page_error("no", "Error")),
+        "element-never-rendered",
+    ),
+    "a click that changed nothing the first time only": (
+        idle(action_taken(), action_ended(audience="far"), action_taken(), action_ended("dom")),
         "element-never-rendered",
     ),
     "a refusal, and an error about a failed line": (

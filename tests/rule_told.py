@@ -44,13 +44,13 @@ from rule_steps import (
     mixed,
 )
 
-from harness.analysis.facts import Facts
-from harness.analysis.gathering import facts_of
-from harness.analysis.prefetch import prefetch_of
+from harness.analysis.facts.facts import Facts
+from harness.analysis.facts.gathering import facts_of
+from harness.analysis.mount.prefetch import prefetch_of
+from harness.analysis.mount.verdict import Limits, judge
 from harness.analysis.result import others_of
 from harness.analysis.rules import RULES
 from harness.analysis.rules.rule import Rule
-from harness.analysis.verdict import Limits, judge
 from harness.model import events
 
 HEALTHY = ("hosted", "hosted-development", "hosted-without-history", "custom", "custom-development", "on-demand")
@@ -66,6 +66,7 @@ BESIDES: dict[str, str] = {
     "page-scripts-disabled": "page-scripts-disabled page-without-chatkit",
     "page-script-missing": "element-never-rendered page-script-missing",
     "app-request-failed": "app-request-failed element-never-rendered",
+    "action-without-effect": "action-without-effect page-without-chatkit",
     "types-package-imported": "page-without-chatkit types-package-imported",
     "loader-too-late": "element-never-rendered loader-too-late",
     "options-before-upgrade": "options-before-upgrade~ options-never-set",
@@ -84,6 +85,7 @@ INSTEAD: dict[str, str] = {
     "page-scripts-disabled": "page-without-chatkit",
     "page-script-missing": "element-never-rendered",
     "app-request-failed": "element-never-rendered",
+    "action-without-effect": "page-without-chatkit",
     "element-defined-by-another": "options-never-set",
     "session-given-up": "element-never-rendered",
     "loader-not-referenced": "loader-tag-inert",
@@ -203,9 +205,11 @@ INSTEAD: dict[str, str] = {
 # Rules that conclude from what is missing, or from how things stand: they wait until the mount is decided.
 WAIT = frozenset(
     [
+        "action-without-effect",
         "another-embed-failed",
         "app-request-failed",
         "backend-unanswered",
+        "sentinel-unanswered",
         "container-hidden",
         "custom-fetch-without-answer",
         "element-clipped",

@@ -10,15 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.analysis.mount.verdict import Judgement, Limits, follow, judge
 from harness.analysis.result import result_of
-from harness.analysis.verdict import Judgement, follow, judge
-from harness.config import Config
+from harness.config.reading import Config
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.model.timeline import read_timeline
-from harness.run import Keep, Visit, context_options, open_visit, target_of
 from harness.servers.scenarios import Scenario
 from harness.servers.server import Stack
+from harness.visit.visit import Keep, Visit, context_options, open_visit, target_of
 
 QUICK_MS = 6_000  # how long what cannot be decided is awaited here; every other visit has the usual time
 
@@ -30,8 +30,7 @@ def visited(
     target = target_of(config.project("local"), entry="topic-generation", stack=stack)
     url = stack.app_url if scenario.origin == "local" else scenario.origin
     target = replace(target, scenario=scenario, url=url + config.project("local").page)
-    if scenario.verdict == "timeout":
-        target = replace(target, limits=replace(target.limits, mount_timeout_ms=QUICK_MS))
+    target = replace(target, limits=limits_of(scenario, target.limits))
     context = new_context(**context_options(config, target.network))
     with open_visit(
         context=context,
@@ -46,6 +45,11 @@ def visited(
         result = visit.wait_until_decided()
         assert_same_afterwards(visit, result)
     return result
+
+
+def limits_of(scenario: Scenario, usual: Limits) -> Limits:
+    """Return how long a scenario is waited for."""
+    return replace(usual, mount_timeout_ms=QUICK_MS) if scenario.verdict == "timeout" else usual
 
 
 def assert_same_afterwards(visit: Visit, live: VisitResult) -> None:

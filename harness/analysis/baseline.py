@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from statistics import median
 
-from harness.analysis.console import STATUS_ECHO
-from harness.analysis.exchanges import exchanges_of
-from harness.analysis.roles import has_secret, is_session_request
-from harness.analysis.state import Milestone
-from harness.analysis.wording import place_of, wording_of
+from harness.analysis.facts.console_policy import STATUS_ECHO
+from harness.analysis.facts.exchanges import exchanges_of
+from harness.analysis.facts.roles import has_secret, is_session_request
+from harness.analysis.facts.stable_wording import place_of, wording_of
+from harness.analysis.mount.state import Milestone
 from harness.model.addresses import split_url
 from harness.model.events import ConsoleMessage, RequestBlocked, RequestStarted, VisitStarted
 from harness.model.results import VisitResult

@@ -8,17 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from harness.analysis.console import STATUS_ECHO
-from harness.analysis.facts import Facts
+from harness.analysis.facts.console_policy import STATUS_ECHO
+from harness.analysis.facts.facts import Facts
+from harness.analysis.mount.state import Backend, Milestone
 from harness.analysis.rules import BY_ID, RULES
-from harness.analysis.rules.rule import Confidence, Found, Layer, Rule, on_one_line
-from harness.analysis.state import Backend, Milestone
+from harness.analysis.rules.rule import Confidence, Found, Layer, Party, Rule, on_one_line
 from harness.model import events
 from harness.model.results import ConsoleProblem, Finding
 from harness.model.timeline import Entry
 
 MOST_EVIDENCE = 12
 MOST_CONSOLE_FINDINGS = 10
+BROUGHT_ON_MS = (
+    1_000  # after an error of the widget's own, within which an uncaught one is taken for what the page made of it
+)
 SHORTEST_MESSAGE = 12  # shorter ones stand in too many lines to explain them
 ORDER = {layer.value: number for number, layer in enumerate(Layer)}
 POLICY = (
@@ -31,6 +34,7 @@ UNEXPLAINED = "unexplained"
 UNCAUGHT = "uncaught-error"
 CONSOLE = "console-error"
 CRASHED = "rule-crashed"
+DEAF = "action-without-effect"
 # Up to here the page's own code has to act, and an uncaught error of it can be why it does not.
 PAGES_DUTY = (
     Milestone.SCRIPT_REQUESTED,
@@ -45,6 +49,7 @@ class General:
     """A finding that no rule of a layer makes."""
 
     layer: Layer
+    owner: Party
     title: str
     cause: str
     remedy: str
@@ -53,24 +58,28 @@ class General:
 GENERAL: dict[str, General] = {
     UNCAUGHT: General(
         layer=Layer.CONSOLE,
+        owner=Party.APP,
         title="An uncaught error on the page",
         cause="Code threw, and nobody caught it. What was to happen after that point did not.",
         remedy="Mend it, or name a part of its text in console_allow when it is harmless.",
     ),
     CONSOLE: General(
         layer=Layer.CONSOLE,
+        owner=Party.APP,
         title="An error on the console",
         cause="The page, or the browser, reported an error that no other finding accounts for.",
         remedy="Mend it, or name a part of its text in console_allow when it is harmless.",
     ),
     UNEXPLAINED: General(
         layer=Layer.CONSOLE,
+        owner=Party.NOBODY,
         title="The mount failed in a way that no rule knows",
         cause="What was observed fits none of the known failures; the first milestone that is missing says where to look.",
         remedy="Read the timeline around the lines named here; report it with the bundle, so that it gets a rule.",
     ),
     CRASHED: General(
         layer=Layer.CONSOLE,
+        owner=Party.NOBODY,
         title="A rule of the harness itself failed",
         cause="A defect of chatkit-harness; the other findings stand.",
         remedy="Report it with the bundle.",
@@ -86,6 +95,7 @@ def diagnose(
     found = _to_the_root([_linked(finding, found) for finding in found])
     found, open_problems = _with_console(found, problems, entries)
     found += _console_findings(open_problems)
+    found = [_brought_on(finding, found, entries) for finding in found]
     cause = _cause(found, facts)
     if cause is None and facts.outcome is not None and not facts.is_mounted:
         cause = _unexplained(facts, entries)
@@ -176,6 +186,35 @@ def _stops(finding: Finding) -> bool:
     return finding.rule in BY_ID and BY_ID[finding.rule].stops_mount
 
 
+def _brought_on(finding: Finding, found: list[Finding], entries: tuple[Entry, ...]) -> Finding:
+    """An uncaught error with the failure of the widget that brought it on: the widget reported that just before."""
+    if finding.rule != UNCAUGHT:
+        return finding
+    at_ms = {entry.seq: entry.at_ms for entry in entries}
+    began = finding.evidence[0]
+    told = {
+        e.seq
+        for e in entries
+        if _is_widgets_error(e.event) and e.seq < began and at_ms[began] - e.at_ms <= BROUGHT_ON_MS
+    }
+    causes = [
+        f
+        for f in found
+        if f.rule in BY_ID and UNCAUGHT not in BY_ID[f.rule].symptom_of and told.intersection(f.evidence)
+    ]
+    if not causes:
+        return finding
+    first = min(causes, key=_place)
+    return replace(finding, caused_by=first.caused_by or first.rule)
+
+
+def _is_widgets_error(event: events.Event) -> bool:
+    """Whether ChatKit reports an error, from its frame or on its element."""
+    if isinstance(event, events.WidgetEvent):
+        return event.name == "chatkit.error"
+    return isinstance(event, events.FrameMessage) and event.error_message != ""
+
+
 # --- cause --------------------------------------------------------------------------------------------------------
 
 
@@ -185,7 +224,9 @@ def _cause(found: list[Finding], facts: Facts) -> Finding | None:
         return None
     real = [f for f in found if not f.is_prediction and not f.caused_by]
     stopping = [f for f in real if _stops(f) and _is_about_what_broke(f, facts)]
-    uncaught = [f for f in real if f.rule == UNCAUGHT and f.evidence[-1] > facts.acted_seq]
+    # Where a click did nothing, an error before it may be why: the code that attaches the handler did not run.
+    is_deaf = any(f.rule == DEAF for f in stopping)
+    uncaught = [f for f in real if f.rule == UNCAUGHT and (is_deaf or f.evidence[-1] > facts.acted_seq)]
     uncaught = uncaught if facts.mount.next_milestone in PAGES_DUTY else []
     weak = [f for f in stopping if UNCAUGHT in BY_ID[f.rule].symptom_of]
     if uncaught and (not stopping or stopping == weak):

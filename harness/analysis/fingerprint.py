@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 
 from harness.analysis.diagnosis import GENERAL
-from harness.analysis.wording import wording_of
+from harness.analysis.facts.stable_wording import wording_of
 from harness.model.results import VisitResult
 
 

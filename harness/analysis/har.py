@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
-from harness.analysis.exchanges import Exchange, split_url
+from harness.analysis.facts.exchanges import Exchange, split_url
 from harness.model.bounds import FULL
 from harness.model.events import Body, Headers
 

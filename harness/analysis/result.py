@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from harness.analysis.console import console_of
 from harness.analysis.diagnosis import diagnose
-from harness.analysis.exchanges import Exchange, exchanges_of
-from harness.analysis.gathering import facts_of
-from harness.analysis.prefetch import prefetch_of
-from harness.analysis.roles import is_frame_document, is_loader, is_verification, lacks_secret
-from harness.analysis.state import Backend, Milestone, Mount
-from harness.analysis.tracks import Script, Session
-from harness.analysis.verdict import Judgement, Limits, Outcome, Reason, judge, judge_others
+from harness.analysis.facts.console_policy import console_of
+from harness.analysis.facts.exchanges import Exchange, exchanges_of
+from harness.analysis.facts.gathering import facts_of
+from harness.analysis.facts.roles import is_frame_document, is_loader, is_verification, lacks_secret
+from harness.analysis.mount.prefetch import prefetch_of
+from harness.analysis.mount.state import Backend, Milestone, Mount
+from harness.analysis.mount.tracks import Script, Session
+from harness.analysis.mount.verdict import Judgement, Limits, Outcome, Reason, judge, judge_others
 from harness.model.events import (
     BodyRead,
     FaultInjected,

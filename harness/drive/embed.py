@@ -5,28 +5,21 @@ In: a Playwright page and the visit's timeline. Out: judgements. Every wait has 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from playwright.sync_api import Error, Locator, Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from harness.analysis.state import Mount
-from harness.analysis.verdict import Judgement, Limits, follow, judge_others, settle
+from harness.analysis.mount.state import Mount
+from harness.analysis.mount.verdict import Judgement, Limits, follow, judge_others, settle
+from harness.drive.actions import Actor
 from harness.drive.waiting import Waiter
 from harness.errors import EnvironmentFailure, HarnessError, PageError
-from harness.model.events import ActionTaken, CaughtUp, HarnessFault, Navigated, PageCrashed, ResponseReceived
+from harness.model.chatkit import TAG
+from harness.model.events import CaughtUp, HarnessFault, Navigated, PageCrashed, ResponseReceived
+from harness.model.recording import Action
 from harness.model.timeline import Entry, Timeline
 
-CLICK_TIMEOUT_MS = 5_000
-MOST_NAMES = 12
-MOST_TAG_CHARS = 120
-COVERED = re.compile(r"(<[^<>]*>).* intercepts pointer events")
-NOT_READY = {
-    "element is not enabled": "it is disabled; does the page need a moment, or a choice, before it can be used?",
-    "element is not stable": "it does not stand still",
-    "element is outside of the viewport": "it cannot be scrolled to",
-}
 ANSWER_TIMEOUT_MS = 1_000  # a page whose main thread hangs for longer is judged by what was seen
 
 
@@ -43,11 +36,12 @@ class Embed:
         self._judgement = Judgement(limits=limits, mount=Mount(session_endpoint=session_endpoint))
         self._seen = 0
         self._faults: list[HarnessError] = []
+        self.done: list[Action] = []  # what was done on the page, in order; a replay does it again
 
     @property
     def element(self) -> Locator:
         """The first `<openai-chatkit>` of the page."""
-        return self.page.locator("openai-chatkit").first
+        return self.page.locator(TAG).first
 
     def goto(self, url: str, *, timeout_ms: float) -> None:
         """Open the page and return once its document arrives. Raises PageError when it does not, or is no page."""
@@ -74,22 +68,14 @@ class Embed:
         answers = (e.event for e in reversed(self.timeline.entries) if isinstance(e.event, ResponseReceived))
         return next((answer.media_type for answer in answers), "")
 
+    def do(self, action: Action) -> None:
+        """Do one step on the page, so that the page hears it. Raises PageError that says what there is, or what is in the way."""
+        self.done.append(action)
+        Actor(self.page, self.timeline, self._waiter).do(action)
+
     def click(self, name: str) -> None:
-        """Click the button, link or text of this name. Raises PageError that lists the buttons there are, or says what is in the way."""
-        target = self._named(name)
-        try:
-            target.wait_for(state="visible", timeout=CLICK_TIMEOUT_MS)
-        except PlaywrightTimeout as error:
-            raise PageError(self._no_such_button(name)) from error
-        except Error as error:
-            raise PageError(f"cannot click {name!r}: {error.message.splitlines()[0]}") from error
-        try:
-            self.timeline.append(ActionTaken(action="click", target=name))
-            target.click(timeout=CLICK_TIMEOUT_MS)
-        except PlaywrightTimeout as error:
-            raise PageError(f"cannot click {name!r} on {self.page.url}: {_obstacle(error.message)}") from error
-        except Error as error:
-            raise PageError(f"cannot click {name!r}: {error.message.splitlines()[0]}") from error
+        """Click the button, link or text of this name. Raises PageError."""
+        self.do(Action(action="click", target=name))
 
     def wait_until_decided(self) -> Judgement:
         """Return the judgement as soon as there is a verdict; at the latest when the mount's time is over."""
@@ -103,6 +89,10 @@ class Embed:
                 self._waiter.wait(remaining_ms)
             else:
                 self.catch_up()
+
+    def read_bodies(self) -> None:
+        """Read the answers that have come and that a verdict, or a reply, can depend on."""
+        self._read_bodies()
 
     def wait_for_others(self) -> None:
         """Return when the page's other embeds that have got their options are decided too; at the latest when their time is over."""
@@ -172,38 +162,6 @@ class Embed:
             if isinstance(entry.event, HarnessFault):
                 message = f"the harness itself failed in {entry.event.where}: {entry.event.message}"
                 self._faults.append(HarnessError(message))
-
-    def _named(self, name: str) -> Locator:
-        page = self.page
-        by_role = (
-            page.get_by_role("button", name=name)
-            .or_(page.get_by_role("link", name=name))
-            .or_(page.get_by_role("tab", name=name))
-        )
-        return by_role.or_(page.get_by_text(name, exact=True)).first
-
-    def _no_such_button(self, name: str) -> str:
-        try:
-            found = self.page.locator(
-                "button:visible, a:visible, [role=button]:visible, [role=tab]:visible"
-            ).all_inner_texts()
-        except Error:
-            found = []
-        names = list(dict.fromkeys(" ".join(text.split()) for text in found if text.strip()))
-        there = ", ".join(f'"{text[:60]}"' for text in names[:MOST_NAMES]) or "none at all"
-        return f'nothing to click is named "{name}" on {self.page.url}; there are: {there}'
-
-
-def _obstacle(log: str) -> str:
-    """What kept a click from happening, as the last of Playwright's attempts tells it."""
-    for line in reversed(log.splitlines()):
-        covering = COVERED.search(line)
-        if covering:
-            return f"{covering[1][:MOST_TAG_CHARS]} lies over it; a banner has to be closed first"
-        for sign, meaning in NOT_READY.items():
-            if sign in line:
-                return meaning
-    return "it did not take the click in time"
 
 
 def _navigation_error(url: str, error: Error, media_type: str) -> HarnessError:

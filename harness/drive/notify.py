@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from harness.authorities import trusted
+from harness.config.authorities import trusted
 from harness.model.waiting import within
 
 PAGE_SIZE = 100

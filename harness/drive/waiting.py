@@ -8,15 +8,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 
 from harness.model.timeline import Timeline
+from harness.observe.playwright_private import loop_of, run_on_loop
 
 
-def is_driver_gone(page: Page) -> bool:
-    """Whether Playwright's driver, and every browser with it, is gone; nothing can be asked any more."""
-    return page._dispatcher_fiber.dead or page._loop.is_closed()
+def answer_within(page: Page, question: Callable[[], Awaitable[Any]], timeout_s: float) -> Any:
+    """Return what the browser answers to a question of Playwright's asynchronous layer; None when it does not, or not in time.
+
+    The synchronous `evaluate` has no time limit: a page that hangs would keep it for ever.
+    """
+
+    async def asked() -> Any:
+        try:
+            return await asyncio.wait_for(question(), timeout_s)
+        except (Error, TimeoutError):
+            return None
+
+    return run_on_loop(page, asked())
 
 
 class Waiter:
@@ -37,9 +51,7 @@ class Waiter:
             has_news, self._has_news = self._has_news, False
             self._is_waiting = not has_news and timeout_ms > 0
         if self._is_waiting:
-            # Playwright has no public way to wait for something of one's own on its loop; `_sync` is what every call
-            # of the synchronous API goes through.
-            self._page._sync(self._wait_for_news(timeout_ms / 1000))
+            run_on_loop(self._page, self._wait_for_news(timeout_ms / 1000))
 
     async def _wait_for_news(self, timeout_s: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -48,6 +60,12 @@ class Waiter:
             self._is_waiting = self._has_news = False
             self._news.clear()
 
+    def pause(self, timeout_ms: float) -> None:
+        """Return when the time is over, whatever is appended until then."""
+        end_s = time.monotonic() + timeout_ms / 1000
+        while (left_s := end_s - time.monotonic()) > 0:
+            self.wait(left_s * 1000)
+
     def _wake(self) -> None:
         with self._lock:
             is_first, self._has_news = not self._has_news, True
@@ -55,4 +73,4 @@ class Waiter:
                 return
         # The loop may be closed already when a server thread reports its last answer.
         with contextlib.suppress(RuntimeError):
-            self._page._loop.call_soon_threadsafe(self._news.set)
+            loop_of(self._page).call_soon_threadsafe(self._news.set)

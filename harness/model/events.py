@@ -40,10 +40,32 @@ class VisitStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionTaken:
-    """The harness acted on the page; all but "send" open an earlier verdict again."""
+    """The harness acted on the page for the first time; all but "send" open an earlier verdict again."""
 
-    action: str  # "click" | "send" | "reload"
+    action: str  # "click" | "fill" | "select" | "press" | "wait_for_text" | "wait_for_url" | "send" | "reload"
     target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionRepeated:
+    """The harness did the same once more, because the page had not heard it."""
+
+    action: str
+    target: str
+    attempt: int  # from 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionEnded:
+    """What became of an action: whether anybody listened, and what changed."""
+
+    action: str
+    target: str
+    attempts: int
+    audience: str  # who listened at the last attempt: "native" | "near" | "far" | "none" | "unknown"
+    effect: tuple[str, ...]  # what changed, such as "dom" and "network"; () when nothing did
+    waited_ms: float  # for somebody to listen, before the first attempt
+    is_loaded: bool  # whether the page's load event had fired by the last attempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +249,7 @@ class WidgetEvent:
     page_ms: float
     name: str  # "chatkit.ready", "chatkit.log", …
     detail_name: str  # log name, error name, thread id, …
-    message: str  # error message; "" otherwise
+    message: str  # of an error, or of a toast that was logged; "" otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -443,6 +465,8 @@ class ServerAnswered:
 Event = (
     VisitStarted
     | ActionTaken
+    | ActionRepeated
+    | ActionEnded
     | Navigated
     | CaughtUp
     | HarnessFault
@@ -480,3 +504,8 @@ Event = (
     | DialogOpened
     | ServerAnswered
 )
+
+
+def is_message(event: Event) -> bool:
+    """Whether the harness sent a message: no reason to doubt that the widget it was sent to is there."""
+    return isinstance(event, ActionTaken) and event.action == "send"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.model.codec import Count, ExitCode, Instant
 from harness.model.results import VisitResult
 
 OK, DEGRADED, FAILING, ENVIRONMENT = "ok", "degraded", "failing", "environment"
@@ -53,11 +54,11 @@ class Verdict:
     blame: str = ""
     fingerprint: str = ""  # the same for the same cause
     reasons: tuple[str, ...] = ()  # why it is degraded
-    exit_code: int = 0
-    attempts: int = 0
-    mount_ms: float = -1  # the slowest entry's
-    first_token_ms: float = -1
-    preflight_ms: float = -1
+    exit_code: ExitCode = 0
+    attempts: Count = 0
+    mount_ms: Instant = -1  # the slowest entry's
+    first_token_ms: Instant = -1
+    preflight_ms: Instant = -1
     sdk: tuple[tuple[str, str], ...] = ()
 
 
@@ -67,9 +68,9 @@ class Record:
 
     verdict: Verdict
     since: str  # when this outcome began
-    runs: int  # with this outcome in a row
+    runs: Count  # with this outcome in a row
     first_seen: str = ""  # this cause, ever
-    times_seen: int = 0
+    times_seen: Count = 0
     before: str = ""  # the last outcome that was another one, "" when there was none
     before_title: str = ""  # what it was, with the rule's name
     before_since: str = ""

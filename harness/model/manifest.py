@@ -5,54 +5,89 @@ In: values. Out: plain JSON and back. A manifest of a newer format is refused; w
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, TypeVar
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
-from harness.errors import RecordingError
+from harness.model.codec import Count, Format, Origin, RelativePath, Sha256, Text, UnixTime, decoded
 from harness.model.recording import Action, Environment, Judged
 from harness.model.shapes import Shape, read_shape, saved_shape
 
-FORMAT = "chatkit-harness/bundle"
-VERSION = 1
-Value = TypeVar("Value", Environment, Judged, Action, "FileSeal")
+FORMAT = Format(name="chatkit-harness/bundle", version=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSeal:
     """A file of the bundle as it was written."""
 
-    name: str
-    sha256: str
-    size_bytes: int
+    name: RelativePath
+    sha256: Sha256
+    size_bytes: Count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """What stands in `manifest.json`."""
 
-    written_at: str  # ISO 8601
-    harness: str  # its version
-    url: str
-    started_at: str
-    network: str
-    project: str = ""
-    entry: str = ""
+    written_at: Text  # ISO 8601
+    harness: Text  # its version
+    url: Text
+    started_at: Text
+    network: Text
+    project: Text = ""
+    entry: Text = ""
     environment: Environment = field(default_factory=Environment)
     actions: tuple[Action, ...] = ()
     storage: dict[str, Any] = field(default_factory=dict)
     judged: Judged = field(default_factory=Judged)
     shapes: tuple[tuple[str, Shape], ...] = ()  # by placeholder
     files: tuple[FileSeal, ...] = ()
-    left_out: int = 0  # exchanges that were not needed to see the same cause; what asks for one gets nothing
+    left_out: Count = 0  # exchanges that were not needed to see the same cause; what asks for one gets nothing
     missing: tuple[str, ...] = ()
+
+
+REQUIRED = dict.fromkeys(("written_at", "harness", "url", "started_at", "network"), "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCookie:
+    """What Playwright needs of a cookie; it looks at the rest."""
+
+    name: Text
+    value: Text
+    domain: Text = ""
+    path: Text = ""
+    expires: UnixTime = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredValue:
+    """One value of an origin's storage."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredOrigin:
+    """What an origin has stored."""
+
+    origin: Origin
+    localStorage: tuple[StoredValue, ...] = ()  # noqa: N815 - as Playwright writes it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageState:
+    """Playwright's `storage_state`, as far as a manifest's is checked; it is kept as it is."""
+
+    cookies: tuple[StoredCookie, ...] = ()
+    origins: tuple[StoredOrigin, ...] = ()
 
 
 def saved_manifest(manifest: Manifest) -> dict[str, Any]:
     """Return what `manifest.json` holds."""
     plain = {name: getattr(manifest, name) for name in ("written_at", "harness", "url", "started_at", "network")}
     return {
-        "format": FORMAT,
-        "version": VERSION,
+        **FORMAT.header,
         **plain,
         "project": manifest.project,
         "entry": manifest.entry,
@@ -69,60 +104,8 @@ def saved_manifest(manifest: Manifest) -> dict[str, Any]:
 
 def manifest_from(data: Any, where: str) -> Manifest:
     """Return the manifest that JSON holds. Raises RecordingError when it is not ours, newer, or damaged."""
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise RecordingError(f"{where} is not a {FORMAT} file")
-    version = data.get("version")
-    if type(version) is not int:
-        raise RecordingError(f"{where} does not say of which version it is")
-    if version > VERSION:
-        raise RecordingError(
-            f"{where} is of format {version}, newer than the {VERSION} this version reads; update chatkit-harness"
-        )
-    try:
-        return Manifest(
-            **{name: _text(data, name) for name in ("written_at", "harness", "url", "started_at", "network")},
-            project=_text(data, "project"),
-            entry=_text(data, "entry"),
-            environment=_value(Environment, data.get("environment", {})),
-            actions=tuple(_value(Action, item) for item in data.get("actions", [])),
-            storage=_table(data.get("storage", {})),
-            judged=_value(Judged, data.get("judged", {})),
-            shapes=tuple((str(name), read_shape(s)) for name, s in _table(data.get("placeholders", {})).items()),
-            files=tuple(_value(FileSeal, item) for item in data.get("files", [])),
-            left_out=int(data.get("left_out", 0)),
-            missing=tuple(map(str, data.get("missing", []))),
-        )
-    except (TypeError, ValueError, KeyError, RecursionError) as error:
-        raise RecordingError(f"{where} is damaged: {error}") from error
-
-
-def _text(data: dict[str, Any], name: str) -> str:
-    value = data.get(name, "")
-    if not isinstance(value, str):
-        raise TypeError(f"{name} is no text")
-    return value
-
-
-def _table(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError(f"expected an object, found {value!r:.40}")
-    return value
-
-
-def _value(kind: type[Value], data: Any) -> Value:
-    """Return a flat value from an object with its fields; those that are not there keep their default, others are passed over."""
-    known = {f.name: f for f in fields(kind)}
-    given: dict[str, Any] = {}
-    for name, value in _table(data).items():
-        if name not in known:
-            continue
-        hint = str(known[name].type)
-        is_right = {
-            "str": isinstance(value, str),
-            "int": type(value) is int,
-            "float": type(value) in (int, float),
-        }.get(hint, isinstance(value, list | tuple) and all(isinstance(item, str) for item in value))
-        if not is_right:
-            raise TypeError(f"{name}: expected {hint}, found {value!r:.40}")
-        given[name] = tuple(value) if isinstance(value, list | tuple) else value
-    return kind(**given)
+    known = FORMAT.opened(data, where)
+    decoded(StorageState, known.get("storage", {}), where=where, at="storage")
+    given = decoded(dict[str, Any], known.get("placeholders", {}), where=where, at="placeholders")
+    shapes = tuple((name, read_shape(shape, where, f"placeholders.{name}")) for name, shape in given.items())
+    return replace(decoded(Manifest, {**REQUIRED, **known, "shapes": []}, where=where), shapes=shapes)

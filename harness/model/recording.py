@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.model.codec import ColorScheme, Locale, Pixels, Scale, Text, Timeout, Timezone
 from harness.model.shapes import MadeUp
 
 NEVER = -1.0  # a time that did not come
@@ -57,24 +58,24 @@ class RecordedExchange:
 class Environment:
     """What the page could see of its browser."""
 
-    browser: str = ""
-    browser_version: str = ""
-    width: int = 0
-    height: int = 0
-    user_agent: str = ""
-    locale: str = ""
-    timezone: str = ""
-    scale: float = 1
-    color_scheme: str = ""
+    browser: Text = ""
+    browser_version: Text = ""
+    width: Pixels = 0
+    height: Pixels = 0
+    user_agent: Text = ""
+    locale: Locale = ""
+    timezone: Timezone = ""
+    scale: Scale = 1
+    color_scheme: ColorScheme = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """What was done on the page: a click on what is named so, a reload, a message that was sent."""
+    """One step on the page, in the words of Playwright's locators."""
 
-    action: str  # "click" | "send" | "reload"
-    target: str  # the name, or how the message was sent
-    text: str = ""
+    action: str  # "click" | "fill" | "select" | "press" | "wait_for_text" | "wait_for_url" | "send" | "reload"
+    target: Text  # the accessible name of what is acted on, the text or URL to wait for, or how a message is sent
+    text: Text = ""  # what is filled in, the option, the key, the message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +87,14 @@ class Judged:
     cause: str = ""  # the rule; "" without one
     findings: tuple[str, ...] = ()  # the rules that found something which follows from nothing else, the cause first
     prefetch: str = ""
-    mount_timeout_ms: float = 15_000
-    stable_for_ms: float = 2_000
-    settled_stable_for_ms: float = 300
-    quiet_ms: float = 750
-    idle_ms: float = 2_000
+    mount_timeout_ms: Timeout = 15_000
+    stable_for_ms: Timeout = 2_000
+    settled_stable_for_ms: Timeout = 300
+    quiet_ms: Timeout = 750
+    idle_ms: Timeout = 2_000
     prefetch_expected: str = "required"
     console_allow: tuple[str, ...] = ()
-    session_endpoint: str = ""
+    session_endpoint: Text = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

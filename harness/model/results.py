@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.model.codec import Count, ExitCode, Instant, Seconds, Text
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneReached:
     """One step of the mount and when it was seen, on the timeline's clock."""
 
     name: str
-    at_ms: float
-    seq: int
+    at_ms: Instant
+    seq: Count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleProblem:
     """An error on the console, or an uncaught one."""
 
-    seq: int
+    seq: Count
     kind: str  # "console.error" | "uncaught"
     text: str
     is_allowed: bool
@@ -35,7 +37,7 @@ class Finding:
     cause: str  # why that happens
     remedy: str
     confidence: str  # "certain" | "likely" | "possible"
-    evidence: tuple[int, ...]  # lines of the timeline, never empty
+    evidence: tuple[Count, ...]  # lines of the timeline, never empty
     role: str  # "cause" | "also" | "consequence"
     caused_by: str = ""  # the rule of the finding that this one is a consequence of
     is_prediction: bool = False  # nothing broke yet: this is what would stop the mount next
@@ -54,7 +56,7 @@ class Loss:
 class OtherEmbed:
     """The verdict on another embed of the page that has got its options."""
 
-    seq: int  # the line on which it was put into the page
+    seq: Count  # the line on which it was put into the page
     outcome: str  # as that of a visit
     reason: str
     explanation: str
@@ -77,10 +79,10 @@ class VisitResult:
     explanation: str  # the reason as a sentence, with the facts it rests on
     last_milestone: str  # "" when none was reached
     next_milestone: str  # the first missing one; "" when none is
-    opened_at_ms: float  # when the visit, or the last action on the page, began
-    decided_at_ms: float  # -1 when undecided
-    after_fact_ms: float  # from the deciding fact to the verdict
-    evidence: tuple[int, ...]
+    opened_at_ms: Instant  # when the visit, or the last action on the page, began
+    decided_at_ms: Instant  # -1 when undecided
+    after_fact_ms: Instant  # from the deciding fact to the verdict
+    evidence: tuple[Count, ...]
     milestones: tuple[MilestoneReached, ...]
     tracks: tuple[tuple[str, str], ...]
     mode: str  # "hosted" | "custom" | "unknown"
@@ -89,8 +91,8 @@ class VisitResult:
     backend: str
     prefetch: str
     prefetch_expected: str  # "required" | "allowed"
-    connected_page_ms: float
-    secret_ended_page_ms: float
+    connected_page_ms: Instant
+    secret_ended_page_ms: Instant
     secret_url: str
     console: tuple[ConsoleProblem, ...]
     facts: tuple[str, ...]  # the timeline lines worth reading first, as sentences
@@ -136,12 +138,12 @@ class TestOutcome:
 
     __test__ = False  # its name starts with Test, and it is none
 
-    nodeid: str
+    nodeid: Text
     outcome: str  # "passed" | "failed" | "error" | "skipped" | "unfinished"
-    attempts: int
-    duration_s: float
+    attempts: Count
+    duration_s: Seconds
     message: str  # why it failed or was skipped; "" when it passed
-    exit_code: int  # of the HarnessError that failed it; 0 otherwise
+    exit_code: ExitCode  # of the HarnessError that failed it; 0 otherwise
     bundles: tuple[str, ...]  # folders, relative to the run's
     missing: tuple[Loss, ...] = ()  # what its bundles should hold, and could not be written
 

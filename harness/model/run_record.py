@@ -7,21 +7,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.model.codec import Count, ExitCode, Text
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """One run. Without `ended_at` it goes on, or was killed."""
 
     kind: str  # "gate" | "check" | "record" | "repro" | "smoke" | "pytest" | "merge"
-    command: str  # as a person would type it again, without secrets
+    command: Text  # as a person would type it again, without secrets
     started_at: str  # ISO 8601 in UTC
     ended_at: str = ""
-    exit_code: int = -1  # -1: it has not ended
+    exit_code: ExitCode = -1  # -1: it has not ended
     project: str = ""
     network: str = ""  # "hermetic" | "live" | "replay"
     browser: str = ""
     shard: str = ""  # "2/5": only this part of the tests
-    shards: int = 0  # of a merge: how many runs it joins
+    shards: Count = 0  # of a merge: how many runs it joins
     versions: tuple[str, ...] = ()  # "chatkit-harness 0.1.0", "Python 3.11.9", …
     commit: str = ""
     ci_url: str = ""  # the page of the CI job

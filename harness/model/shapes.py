@@ -15,10 +15,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
 
+from harness.model import codec
+from harness.model.codec import Filler
+
 PLACEHOLDER = re.compile(r"<redacted:([a-z_]+):(\d+)>")
 PUBLIC_PREFIX = re.compile(r"(?:ek_|sk-proj-|sk-|cksess_|domain_pk_|pk_)")
 KEPT_CLAIMS = ("alg", "typ", "exp", "iat", "nbf", "expires_at", "data_locality")
 LONGEST_FILLER = 8_000
+Claim = str | int | float | bool | None
 FAR_FUTURE = 4_102_444_800  # Unix seconds: of a client secret whose shape is not known
 
 
@@ -26,7 +30,7 @@ FAR_FUTURE = 4_102_444_800  # Unix seconds: of a client secret whose shape is no
 class Packed:
     """JSON in base64 inside of a secret: a client secret's expiry, a token's header and claims."""
 
-    claims: tuple[tuple[str, str | int | float | bool | None], ...]
+    claims: tuple[tuple[str, Claim], ...]
     is_for_urls: bool = False  # base64url without padding, as in a JSON Web Token
 
 
@@ -177,21 +181,27 @@ def saved_shape(shape: Shape) -> list[Any]:
     ]
 
 
-def read_shape(saved: Any) -> Shape:
-    """Return the shape that a manifest holds. Raises ValueError for what is none."""
-    if not isinstance(saved, list):
-        raise ValueError(f"a shape is a list, not {saved!r:.40}")
-    return tuple(_part(item) for item in saved)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SavedClaims:
+    """Packed claims in a manifest: one of the two is there."""
+
+    base64: dict[str, Claim] | None = None
+    base64url: dict[str, Claim] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.base64 is None) == (self.base64url is None):
+            raise ValueError("base64 or base64url")
 
 
-def _part(item: Any) -> Part:
-    match item:
-        case bool():
-            pass
-        case str() | int():
-            return item
-        case {"base64": dict() as claims}:
-            return Packed(claims=tuple(claims.items()))
-        case {"base64url": dict() as claims}:
-            return Packed(claims=tuple(claims.items()), is_for_urls=True)
-    raise ValueError(f"no part of a shape: {item!r:.40}")
+_SavedShape = tuple[str | Filler | _SavedClaims, ...]
+
+
+def read_shape(saved: Any, where: str = "a shape", at: str = "") -> Shape:
+    """Return the shape that a manifest holds. Raises RecordingError for what is none."""
+    parts = codec.decoded(_SavedShape, saved, where=where, at=at)
+    return tuple(_packed_of(part) if isinstance(part, _SavedClaims) else part for part in parts)
+
+
+def _packed_of(part: _SavedClaims) -> Packed:
+    claims = part.base64 if part.base64 is not None else part.base64url or {}
+    return Packed(claims=tuple(claims.items()), is_for_urls=part.base64 is None)

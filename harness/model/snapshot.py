@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from harness.errors import RecordingError
+from harness.model import codec
+from harness.model.codec import Count, Format, RelativePath, Sha256, Text, Unfit
 from harness.model.sdk_generations import SdkTraits
 
 SNAPSHOT_FILE = "snapshot.json"
-FORMAT_VERSION = 1
-TRAITS = tuple(one.name for one in fields(SdkTraits))
+FORMAT = Format(name="", version=1, version_key="format_version")
 LONGEST_PATH = 240
 LONGEST_NAME_BYTES = 200
 SAFE_PATH = re.compile(r"[^\x00-\x1f\x7f\\:*?\"<>|]+")
@@ -26,9 +26,9 @@ SAFE_PATH = re.compile(r"[^\x00-\x1f\x7f\\:*?\"<>|]+")
 class SnapshotFile:
     """One file of the SDK, below the base."""
 
-    path: str  # "deployments/chatkit/chatkit.js"
-    sha256: str
-    bytes: int
+    path: RelativePath  # "deployments/chatkit/chatkit.js"
+    sha256: Sha256
+    bytes: Count
     media_type: str = ""  # as the CDN said; not compared
 
 
@@ -36,8 +36,8 @@ class SnapshotFile:
 class Snapshot:
     """What a CDN served at one time; files by path."""
 
-    base_url: str
-    taken_at: str  # ISO 8601, UTC
+    base_url: Text
+    taken_at: Text  # ISO 8601, UTC
     files: tuple[SnapshotFile, ...]
     missing: tuple[str, ...] = ()  # named by a file, as a text at least, and not there
     outside: tuple[str, ...] = ()  # URLs elsewhere that a file refers to: not stored
@@ -118,7 +118,7 @@ def saved_snapshot(snapshot: Snapshot) -> dict[str, Any]:
     "sdk": {"options": [path, …], "events": [name, …], "log_lines": [name, …]}}
     """
     return {
-        "format_version": FORMAT_VERSION,
+        **FORMAT.header,
         "base_url": snapshot.base_url,
         "taken_at": snapshot.taken_at,
         "files": [asdict(file) for file in snapshot.files],
@@ -130,30 +130,11 @@ def saved_snapshot(snapshot: Snapshot) -> dict[str, Any]:
 
 def snapshot_of(saved: Any, where: str) -> Snapshot:
     """Return the snapshot that `snapshot.json` describes. Raises RecordingError for anything else, or a newer format."""
-    version = saved.get("format_version") if isinstance(saved, Mapping) else None
-    if not isinstance(version, int) or isinstance(version, bool):
-        raise RecordingError(f"{where} is not a snapshot's listing: it has no format_version")
-    if version > FORMAT_VERSION:
-        raise RecordingError(f"{where} has format {version}, and this version reads up to {FORMAT_VERSION}")
-    try:
-        return Snapshot(
-            base_url=str(saved["base_url"]),
-            taken_at=str(saved["taken_at"]),
-            files=tuple(_file_of(item) for item in saved["files"]),
-            missing=tuple(map(str, saved.get("missing", ()))),
-            outside=tuple(map(str, saved.get("outside", ()))),
-            traits=SdkTraits(
-                **{name: tuple(map(str, names)) for name, names in saved.get("sdk", {}).items() if name in TRAITS}
-            ),
-        )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise RecordingError(f"{where} is not a snapshot's listing: {error!r}") from error
-
-
-def _file_of(item: Mapping[str, Any]) -> SnapshotFile:
-    path, sha256, size = item["path"], item["sha256"], item["bytes"]
-    if not isinstance(path, str) or not is_safe_path(path):
-        raise ValueError(f"{path!r} is no path below a folder")
-    if not re.fullmatch(r"[0-9a-f]{64}", str(sha256)) or type(size) is not int or size < 0:
-        raise ValueError(f"{path} has no SHA-256 and size")
-    return SnapshotFile(path=path, sha256=sha256, bytes=size, media_type=str(item.get("media_type", "")))
+    listing = FORMAT.opened(saved, where)
+    snapshot = codec.decoded(Snapshot, {**listing, "traits": listing.get("sdk", {})}, where=where)
+    for number, file in enumerate(snapshot.files):
+        if not is_safe_path(file.path):
+            raise Unfit(
+                where, at=f"files[{number}].path", expected="a path below the folder", found=ascii(file.path[:80])
+            )
+    return snapshot

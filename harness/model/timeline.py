@@ -5,9 +5,7 @@ In: events from any thread. Out: entries, in memory and as JSON Lines (one heade
 
 from __future__ import annotations
 
-import json
 import threading
-import types
 import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -15,19 +13,20 @@ from functools import cache
 from typing import Any
 
 from harness.errors import RecordingError
-from harness.model import events
+from harness.model import codec, events
 from harness.model.bounds import FULL, Bounds
+from harness.model.codec import Count, Format, Instant, Unfit
 from harness.model.events import Event
 from harness.model.redaction import Redactor
 from harness.model.texts import in_json
 
-FORMAT = "chatkit-harness/timeline"
-VERSION = 1
+FORMAT = Format(name="chatkit-harness/timeline", version=1)
 
 # What is still kept when the bound is reached: the end, and what a run must not miss.
 VITAL = (events.VisitEnded, events.HarnessFault, events.PageCrashed)
 
 CUT = "… (cut) of"
+FURTHEST = 1e15  # no time, size or status of an event is as large: in milliseconds, 30,000 years
 
 # Never a secret, and long hexadecimal strings would only cost time.
 NOT_TEXT = frozenset({"request_id", "document", "frame", "string_digests", "value_digest", "secret_digest", "sha256"})
@@ -160,101 +159,84 @@ def _len(value: str | tuple[str, str]) -> int:
 
 def header_line(*, started_at: str) -> str:
     """Return line one of a saved timeline. `started_at` is ISO 8601 in UTC."""
-    return json.dumps(
-        {"format": FORMAT, "version": VERSION, "started_at": started_at,
-         "clocks": {"at_ms": "harness, monotonic, since started_at", "page_ms": "performance.now() of the document"}},
-        separators=(",", ":"),
-    )  # fmt: skip
+    clocks = {"at_ms": "harness, monotonic, since started_at", "page_ms": "performance.now() of the document"}
+    return codec.json_text({**FORMAT.header, "started_at": started_at, "clocks": clocks})
 
 
 def encode(entry: Entry) -> str:
     """Return an entry as one line of JSON, whatever counts as a line break, or would be obeyed where it is shown."""
-    line = json.dumps(
-        {"seq": entry.seq, "at_ms": entry.at_ms, "kind": type(entry.event).__name__, **_plain(entry.event)},
-        ensure_ascii=False,
-        separators=(",", ":"),
-    )
-    return in_json(line)
+    line = {"seq": entry.seq, "at_ms": entry.at_ms, "kind": type(entry.event).__name__, **_plain(entry.event)}
+    return in_json(codec.json_text(line))
 
 
 def _plain(value: Any) -> dict[str, Any]:
     return {f.name: _plain(item) if is_dataclass(item := getattr(value, f.name)) else item for f in fields(value)}
 
 
-def decode(line: str) -> Entry:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stamp:
+    """What every line begins with."""
+
+    seq: Count
+    at_ms: Instant
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Header:
+    """Line one."""
+
+    started_at: str = ""
+
+
+def decode(line: str, where: str = "a timeline's line") -> Entry:
     """Return the entry a line of JSON stands for. Raises RecordingError for an unknown kind, or a field that does not fit."""
-    try:
-        data = _value(dict[str, Any], json.loads(line))
-        return Entry(
-            seq=_value(int, data["seq"]),
-            at_ms=_value(float, data["at_ms"]),
-            event=event_from(_value(str, data["kind"]), data),
-        )
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise RecordingError(f"not a timeline line: {line[:80]!r} ({error!r})") from error
+    data = codec.parsed(line, where)
+    stamp = codec.decoded(_Stamp, data, where=where)
+    return Entry(seq=stamp.seq, at_ms=stamp.at_ms, event=event_from(stamp.kind, data, where))
 
 
-def event_from(kind: str, data: dict[str, Any]) -> Event:
+def event_from(kind: str, data: Any, where: str) -> Event:
     """Return the event of this kind with these plain values; what it does not know is passed over.
 
-    Raises KeyError for an unknown kind or a missing field, TypeError for a value of another type.
+    Raises RecordingError for an unknown kind, and for a field that is missing or does not fit.
     """
-    type_: type[Any] = EVENT_TYPES[kind]
-    event: Event = type_(**{name: _value(hint, data[name]) for name, hint in _hints(kind).items()})
+    type_ = EVENT_TYPES.get(kind)
+    if type_ is None:
+        raise Unfit(where, at="kind", expected="the name of an event", found=repr(kind[:60]))
+    event: Event = codec.decoded(type_, data, where=where)
+    for name in _numbers(kind):
+        if not -FURTHEST < getattr(event, name) < FURTHEST:
+            raise Unfit(where, at=name, expected=f"a number below {FURTHEST:g}", found=f"{getattr(event, name):g}")
     return event
 
 
-def read_timeline(lines: Iterable[str]) -> tuple[Entry, ...]:
+def read_timeline(lines: Iterable[str], where: str = "the timeline") -> tuple[Entry, ...]:
     """Return the entries of a saved timeline. A last line cut short by a killed process is left out.
 
-    Raises RecordingError when line one is not ours, or is of a newer format.
+    Raises RecordingError when line one is not ours, or is of a newer format, or another line is damaged.
     """
+    return read_saved(lines, where)[0]
+
+
+def read_saved(lines: Iterable[str], where: str = "the timeline") -> tuple[tuple[Entry, ...], str]:
+    """Return the entries of a saved timeline, and when it began, as its header says. Raises RecordingError."""
     rows = [line for line in lines if line.strip()]
-    try:
-        head = json.loads(rows[0]) if rows else {}
-    except ValueError:
-        head = {}
-    is_ours = isinstance(head, dict) and head.get("format") == FORMAT and type(head.get("version")) is int
-    if not is_ours:
-        raise RecordingError(f"line one is not a {FORMAT} header")
-    if head["version"] > VERSION:
-        raise RecordingError(
-            f"timeline format {head['version']} is newer than the {VERSION} this version reads; update chatkit-harness"
-        )
+    first = f"{where}, line 1"
+    header = codec.decoded(_Header, FORMAT.opened(codec.parsed(rows[0] if rows else "null", first), first), where=first)
     entries = []
     for number, line in enumerate(rows[1:], start=2):
         try:
-            entries.append(decode(line))
+            entries.append(decode(line, f"{where}, line {number}"))
         except RecordingError:
             if number != len(rows):
                 raise
-    return tuple(entries)
+    return tuple(entries), header.started_at
 
 
 EVENT_TYPES: dict[str, type[Event]] = {kind.__name__: kind for kind in typing.get_args(Event)}
 
 
 @cache
-def _hints(kind: str) -> dict[str, Any]:
-    return typing.get_type_hints(EVENT_TYPES[kind], vars(events))
-
-
-def _value(hint: Any, raw: Any) -> Any:
-    """Return a plain value as the type that is asked for. Raises TypeError when it is of another one."""
-    if isinstance(hint, types.UnionType):
-        return None if raw is None else _value(typing.get_args(hint)[0], raw)
-    origin = typing.get_origin(hint)
-    if origin is tuple and isinstance(raw, list | tuple):
-        inner = typing.get_args(hint)
-        if inner[-1] is ...:
-            return tuple(_value(inner[0], item) for item in raw)
-        return tuple(_value(one, item) for one, item in zip(inner, raw, strict=True))
-    if hint is events.Body and isinstance(raw, dict):
-        return events.Body(**{name: _value(inner, raw[name]) for name, inner in BODY_HINTS.items()})
-    is_number = hint is float and type(raw) in (int, float)
-    if is_number or (isinstance(hint, type) and type(raw) is hint) or (origin is dict and type(raw) is dict):
-        return raw
-    raise TypeError(f"expected {hint}, found {raw!r:.40}")
-
-
-BODY_HINTS = typing.get_type_hints(events.Body)
+def _numbers(kind: str) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(EVENT_TYPES[kind]) if str(f.type) in ("int", "float"))

@@ -5,7 +5,6 @@ In: versioned JSON from `probe.js`. Out: events. A message that does not fit bec
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
@@ -14,12 +13,16 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page
 
-from harness.model import events
+from harness.errors import RecordingError
+from harness.model import codec, events
+from harness.model.chatkit import with_names
+from harness.model.codec import Unfit
 from harness.model.events import Event, HarnessFault
 from harness.model.timeline import Timeline, event_from
 
 VERSION = 1
 BINDING = "__chatkitProbe"
+WHERE = "the probe's message"
 KINDS: dict[str, type[Event]] = {
     "document-started": events.DocumentStarted,
     "document-loaded": events.DocumentLoaded,
@@ -41,7 +44,7 @@ KINDS: dict[str, type[Event]] = {
 
 @cache
 def probe_source() -> str:
-    """Return the probe's source, with a placeholder for the salt."""
+    """Return the probe's source, with placeholders for the salt and for the names of ChatKit."""
     return Path(__file__).with_name("probe.js").read_text(encoding="utf-8")
 
 
@@ -74,50 +77,48 @@ class Probe:
                 self.receive(text)
 
         context.expose_binding(BINDING, on_message)
-        context.add_init_script(probe_source().replace("__SALT__", self._salt))
+        context.add_init_script(with_names(probe_source()).replace("__SALT__", self._salt))
 
     def receive(self, text: str) -> None:
         """Append the facts of one message."""
         try:
-            message = json.loads(text)
-            if message["v"] != VERSION:
-                raise ValueError(f"probe version {message['v']}, expected {VERSION}")
-            for fact in message["facts"]:
-                if isinstance(fact, dict) and fact.get("kind") == "stream-read":
+            message = codec.decoded(_Message, codec.parsed(text, WHERE), where=WHERE)
+            if message.v != VERSION:
+                raise Unfit(WHERE, at="v", expected=f"probe version {VERSION}", found=str(message.v))
+            for fact in message.facts:
+                if fact.get("kind") == "stream-read":
                     self._on_stream(stream_of(fact))
                 else:
                     self._timeline.append(event_of(fact))
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
-            self._timeline.append(HarnessFault(where="probe", message=f"unusable message: {error!r}"))
+        except RecordingError as error:
+            self._timeline.append(HarnessFault(where="probe", message=f"unusable message: {error}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Message:
+    """What `probe.js` posts."""
+
+    v: int
+    facts: tuple[dict[str, Any], ...]
 
 
 def stream_of(fact: dict[str, Any]) -> StreamRead:
-    """Return what a fact says of a stream. Raises KeyError or TypeError when it does not fit."""
-    at_ms, texts = fact["at_ms"], fact["texts"]
-    if not all(isinstance(fact[name], str) for name in ("document", "url")) or type(fact["number"]) is not int:
-        raise TypeError("a stream has a document, a URL and a number")
-    if not (isinstance(at_ms, list) and isinstance(texts, list) and len(at_ms) == len(texts)):
-        raise TypeError("a stream has as many times as pieces")
-    if not all(isinstance(text, str) and type(at) in (int, float) for text, at in zip(texts, at_ms, strict=True)):
-        raise TypeError("a stream's times are numbers, and its pieces texts")
-    return StreamRead(
-        document=fact["document"],
-        url=fact["url"],
-        number=fact["number"],
-        at_ms=tuple(map(float, at_ms)),
-        texts=tuple(texts),
-    )
+    """Return what a fact says of a stream. Raises RecordingError when it does not fit."""
+    read = codec.decoded(StreamRead, fact, where=WHERE, at="stream-read")
+    if len(read.at_ms) != len(read.texts):
+        raise Unfit(WHERE, at="stream-read.at_ms", expected=f"{len(read.texts)} times", found=str(len(read.at_ms)))
+    return read
 
 
-def event_of(fact: Any) -> Event:
-    """Return the event for one fact of the probe. Raises KeyError or TypeError when the two do not fit."""
-    if not isinstance(fact, dict):
-        raise TypeError(f"a fact is an object, not {fact!r:.40}")
-    kind = fact["kind"]
+def event_of(fact: dict[str, Any]) -> Event:
+    """Return the event for one fact of the probe. Raises RecordingError when the two do not fit."""
+    kind = fact.get("kind")
     if kind == "omitted":
         return events.Omitted(what="facts of the in-page probe", limit="4000")
-    type_ = KINDS[kind]
+    type_ = KINDS.get(kind) if isinstance(kind, str) else None
+    if type_ is None:
+        raise Unfit(WHERE, at="kind", expected="a fact that the probe knows", found=f"{kind!r:.40}")
     unknown = fact.keys() - {"kind", *(field.name for field in fields(type_))}
     if unknown:
-        raise TypeError(f"{kind} has no {', '.join(sorted(unknown))}")
-    return event_from(type_.__name__, fact)
+        raise Unfit(WHERE, at=str(kind), expected="its fields only", found=", ".join(sorted(unknown)))
+    return event_from(type_.__name__, fact, WHERE)

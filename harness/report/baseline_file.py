@@ -6,22 +6,22 @@ something on another machine; `control_ms` says what one control was. Raises Con
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal
 
 from harness.analysis.baseline import RunProfile, VisitProfile
-from harness.config_schema import problem
-from harness.errors import BundleError, ConfigError
+from harness.config.schema import problem
+from harness.errors import BundleError, ConfigError, RecordingError
+from harness.model import codec
+from harness.model.codec import Amount, Count, Format, NewerFormat, Unfit
 from harness.report.bundle import write_text
 from harness.report.run_folder import shown
 
-FORMAT = "chatkit-harness/baseline"
-VERSION = 1
+FORMAT = Format(name="chatkit-harness/baseline", version=1)
+WHERE = "the baseline"
 MAKE = "chatkit-harness gate --update-baseline"
-OUTCOMES = ("mounted", "failed", "timeout", "undecided")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ def render_baseline(baseline: Baseline) -> str:
     projects: dict[str, Any] = {}
     for (project, browser), run in sorted(baseline.runs.items()):
         projects.setdefault(project, {})[browser] = _saved_run(run)
-    return json.dumps({"format": FORMAT, "version": VERSION, "projects": projects}, ensure_ascii=False, indent=1) + "\n"
+    return codec.json_text({**FORMAT.header, "projects": projects}, indent=1) + "\n"
 
 
 def _saved_run(run: RunProfile) -> dict[str, Any]:
@@ -94,119 +94,89 @@ def _saved_visit(visit: VisitProfile, control_ms: float | None) -> dict[str, Any
 def read_baseline(path: Path) -> Baseline:
     """Return what a file holds. Raises ConfigError: it is missing, unreadable, no baseline, newer, or damaged."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except FileNotFoundError:
-        _refuse(
-            path, "there is no baseline", "no such file", f"make one from a good run: {MAKE} {shown(path.absolute())}"
-        )
+        make = f"make one from a good run: {MAKE} {shown(path.absolute())}"
+        raise _refusal(path, "there is no baseline", "no such file", make) from None
     except OSError as error:
-        _refuse(
-            path, "the baseline cannot be read", error.strerror or str(error), "correct the path or its permissions"
-        )
-    except (ValueError, RecursionError) as error:
-        found = "bytes that are not UTF-8" if isinstance(error, UnicodeDecodeError) else f"no JSON: {error}"
-        _refuse(path, "the baseline is damaged", found, _anew(path))
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        _refuse(path, "this is no baseline", "another kind of JSON", f"name the right file, or {_anew(path)}")
-    version = data.get("version")
-    if type(version) is not int or version < 1:
-        _refuse(path, "the baseline is damaged", f"version {version!r:.40}", _anew(path))
-    if version > VERSION:
-        _refuse(
-            path,
-            f"the baseline's format {version} is newer than the {VERSION} that this version reads",
-            f'"version": {version}',
-            f"update chatkit-harness, or {_anew(path)}",
-        )
+        fix = "correct the path or its permissions"
+        raise _refusal(path, "the baseline cannot be read", error.strerror or str(error), fix) from error
     try:
-        return Baseline(
-            runs={
-                (project, browser): _run(run, f"projects.{project}.{browser}")
-                for project, browsers in _table(data.get("projects"), "projects").items()
-                for browser, run in _table(browsers, f"projects.{project}").items()
-            }
-        )
-    except _Damaged as damage:
-        _refuse(path, "the baseline is damaged", str(damage), f"restore it from version control, or {_anew(path)}")
+        data = FORMAT.opened(codec.parsed(content, WHERE), WHERE)
+        saved = codec.decoded(_Projects, data.get("projects"), where=WHERE, at="projects")
+    except NewerFormat as error:
+        fix = f"update chatkit-harness, or {_anew(path)}"
+        raise _refusal(path, str(error).partition(";")[0], "a newer one", fix) from error
+    except Unfit as damage:
+        fix = f"restore it from version control, or {_anew(path)}"
+        raise _refusal(path, f"{WHERE} is damaged", damage.found, fix, damage.at, damage.expected) from damage
+    except RecordingError as error:
+        fix = f"name the right file, or {_anew(path)}"
+        raise _refusal(path, "this is no baseline", "another kind of JSON", fix) from error
+    return Baseline(
+        runs={(project, browser): _run(run) for project, runs in saved.items() for browser, run in runs.items()}
+    )
 
 
 def _anew(path: Path) -> str:
     return f"delete it and make it anew: {MAKE} {shown(path.absolute())}"
 
 
-def _refuse(path: Path, what: str, found: str, fix: str) -> NoReturn:
+def _refusal(path: Path, what: str, found: str, fix: str, key: str = "", expected: str = "") -> ConfigError:
     error: ConfigError = problem(
-        what, where=str(path), key="", expected=f"a {FORMAT} file, version {VERSION}", found=found, fix=fix
+        what,
+        where=str(path),
+        key=key,
+        expected=expected or f"a {FORMAT.name} file, version {FORMAT.version}",
+        found=found,
+        fix=fix,
     )
-    raise error from None
+    return error
 
 
-class _Damaged(Exception):
-    """A value of the file is not what it has to be: its path, and what was found."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SavedVisit:
+    """A visit in the file; `milestones` in controls."""
+
+    visit: Count
+    entry: str
+    outcome: Literal["mounted", "failed", "timeout", "undecided"]
+    session_requests: Count
+    outside_hosts: tuple[str, ...]
+    console_errors: tuple[str, ...]
+    milestones: dict[str, Amount | None]
 
 
-def _run(data: Any, where: str) -> RunProfile:
-    table = _table(data, where)
-    control = table.get("control_ms")
-    control_ms = None if control is None else _number(control, f"{where}.control_ms")
-    tests = _table(table.get("tests"), f"{where}.tests")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SavedRun:
+    """A run in the file."""
+
+    tests: dict[str, tuple[_SavedVisit, ...]]
+    control_ms: Amount | None = None
+
+
+_Projects = dict[str, dict[str, _SavedRun]]
+
+
+def _run(saved: _SavedRun) -> RunProfile:
+    control_ms = saved.control_ms or None
     return RunProfile(
-        tests=tuple(tests),
-        visits=tuple(
-            _visit(visit, test, control_ms, f"{where}.tests[{test!r}][{place}]")
-            for test, visits in tests.items()
-            for place, visit in enumerate(_list(visits, f"{where}.tests[{test!r}]"))
-        ),
-        control_ms=control_ms or None,
+        tests=tuple(saved.tests),
+        visits=tuple(_visit(visit, test, control_ms) for test, visits in saved.tests.items() for visit in visits),
+        control_ms=control_ms,
     )
 
 
-def _visit(data: Any, test: str, control_ms: float | None, where: str) -> VisitProfile:
-    table = _table(data, where)
-    milestones = _table(table.get("milestones"), f"{where}.milestones")
+def _visit(saved: _SavedVisit, test: str, control_ms: float | None) -> VisitProfile:
     return VisitProfile(
         test=test,
-        number=_whole(table.get("visit"), f"{where}.visit"),
-        entry=_text(table.get("entry"), f"{where}.entry"),
-        outcome=_one_of(OUTCOMES, table.get("outcome"), f"{where}.outcome"),
-        session_requests=_whole(table.get("session_requests"), f"{where}.session_requests"),
-        outside_hosts=_texts(table.get("outside_hosts"), f"{where}.outside_hosts"),
-        console_errors=_texts(table.get("console_errors"), f"{where}.console_errors"),
+        number=saved.visit,
+        entry=saved.entry,
+        outcome=saved.outcome,
+        session_requests=saved.session_requests,
+        outside_hosts=saved.outside_hosts,
+        console_errors=saved.console_errors,
         milestones=tuple(
-            (name, None if at is None or not control_ms else _number(at, f"{where}.milestones.{name}") * control_ms)
-            for name, at in milestones.items()
+            (name, None if at is None or not control_ms else at * control_ms) for name, at in saved.milestones.items()
         ),
     )
-
-
-def _table(value: Any, where: str) -> dict[str, Any]:
-    return value if isinstance(value, dict) else _damaged(where, "an object", value)
-
-
-def _list(value: Any, where: str) -> list[Any]:
-    return value if isinstance(value, list) else _damaged(where, "a list", value)
-
-
-def _text(value: Any, where: str) -> str:
-    return value if isinstance(value, str) else _damaged(where, "a text", value)
-
-
-def _texts(value: Any, where: str) -> tuple[str, ...]:
-    return tuple(_text(item, f"{where}[{place}]") for place, item in enumerate(_list(value, where)))
-
-
-def _one_of(names: tuple[str, ...], value: Any, where: str) -> str:
-    return str(value) if value in names else _damaged(where, f"one of {', '.join(names)}", value)
-
-
-def _whole(value: Any, where: str) -> int:
-    return value if type(value) is int and value >= 0 else _damaged(where, "a whole number, 0 or more", value)
-
-
-def _number(value: Any, where: str) -> float:
-    is_number = type(value) in (int, float) and 0 <= value < float("inf")
-    return float(value) if is_number else _damaged(where, "a number, 0 or more", value)
-
-
-def _damaged(where: str, expected: str, value: Any) -> NoReturn:
-    raise _Damaged(f"{where} is {json.dumps(value)[:60]}, not {expected}")

@@ -6,7 +6,6 @@ In: values and texts. Out: files in a visit's folder. Raises BundleError with th
 from __future__ import annotations
 
 import errno
-import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,11 +15,12 @@ from typing import Any
 
 from harness.errors import BundleError
 from harness.files import halve_lines, is_partial, reason_of, write_whole
-from harness.model.results import ConsoleProblem, Finding, Loss, MilestoneReached, OtherEmbed, VisitResult
+from harness.model.codec import Format, decoded, json_text, pairs
+from harness.model.results import Loss, VisitResult
 from harness.model.texts import in_json
+from harness.report.untrusted import read_json
 
-RESULT_FORMAT = "chatkit-harness/result"
-RESULT_VERSION = 1
+RESULT = Format(name="chatkit-harness/result", version=1)
 TIMELINE_NAME = "timeline.jsonl"
 RESULT_NAME = "result.json"
 FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
@@ -122,7 +122,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def json_bytes(value: Any) -> bytes:
     """Return a value as JSON, as files hold it."""
-    return text_bytes(in_json(json.dumps(value, ensure_ascii=False, indent=1)) + "\n")
+    return text_bytes(in_json(json_text(value, indent=1)) + "\n")
 
 
 def write_result(path: Path, result: VisitResult) -> None:
@@ -132,7 +132,7 @@ def write_result(path: Path, result: VisitResult) -> None:
 
 def saved_result(result: VisitResult) -> dict[str, Any]:
     """Return what `result.json` holds."""
-    return {"format": RESULT_FORMAT, "version": RESULT_VERSION, **result_dict(result)}
+    return {**RESULT.header, **result_dict(result)}
 
 
 def result_dict(result: VisitResult) -> dict[str, Any]:
@@ -141,33 +141,7 @@ def result_dict(result: VisitResult) -> dict[str, Any]:
 
 
 def read_result(folder: Path) -> VisitResult:
-    """Return the result that a bundle holds. Raises BundleError when there is none, or it is damaged or newer."""
+    """Return the result that a bundle holds. Raises BundleError when there is none, RecordingError for a damaged or newer one."""
     path = folder / RESULT_NAME
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data.pop("format") != RESULT_FORMAT:
-            raise BundleError(f"{path} is not a {RESULT_FORMAT} file")
-        if data.pop("version") > RESULT_VERSION:
-            raise BundleError(f"{path} is of a newer format; update chatkit-harness")
-        return VisitResult(
-            **data
-            | {"milestones": tuple(MilestoneReached(**item) for item in data["milestones"])}
-            | {"console": tuple(ConsoleProblem(**item) for item in data["console"])}
-            | {"findings": tuple(_finding(item) for item in data["findings"])}
-            | {"tracks": tuple(data["tracks"].items())}
-            | {"others": tuple(_other(item) for item in data.get("others", ()))}
-            | {"missing": tuple(Loss(**item) for item in data.get("missing", ()))}
-            | {name: tuple(data[name]) for name in ("evidence", "facts")}
-        )
-    except OSError as error:
-        raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BundleError(f"{path} is damaged: {error!r}") from error
-
-
-def _other(item: dict[str, Any]) -> OtherEmbed:
-    return OtherEmbed(**item | {"cause": _finding(item["cause"]) if item["cause"] else None})
-
-
-def _finding(item: dict[str, Any]) -> Finding:
-    return Finding(**item | {"evidence": tuple(item["evidence"])})
+    data = RESULT.opened(read_json(path), str(path))
+    return decoded(VisitResult, pairs(data, "tracks"), where=str(path))

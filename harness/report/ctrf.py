@@ -114,7 +114,7 @@ def _attachments(test: TestOnDisk) -> list[dict[str, str]]:
         {"name": name, "contentType": content_type, "path": f"{visit.bundle}/{name}"}
         for visit in test.visits
         for name, content_type in CONTENT_TYPES.items()
-        if (visit.folder / name).is_file()
+        if name in visit.files
     ]
 
 

@@ -6,7 +6,6 @@ Format: {"format": "chatkit-harness/history", "version": 1, "kind": "run" | "del
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -16,14 +15,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import BundleError
-from harness.model.history import Delivery, Record, Verdict
+from harness.errors import BundleError, RecordingError
+from harness.model import codec
+from harness.model.codec import Format, NewerFormat, Unfit
+from harness.model.history import Delivery, Record
 
 if sys.platform != "win32":
     import fcntl
 
-FORMAT = "chatkit-harness/history"
-VERSION = 1
+FORMAT = Format(name="chatkit-harness/history", version=1)
+WHERE = "a line of the history"
 LOCK_TIMEOUT_S = 30.0
 LOCK_RETRY_S = 0.05
 Line = Record | Delivery
@@ -52,31 +53,21 @@ def read_history(path: Path) -> History:
         if not text.strip():
             continue
         try:
-            data = json.loads(text)
-            if data.pop("format") != FORMAT:
-                raise ValueError("another format")
-            if data.pop("version") > VERSION:
-                newer += 1
-                continue
-            lines.append(_line_of(data))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            lines.append(_line_of(text))
+        except NewerFormat:
+            newer += 1
+        except RecordingError:
             unreadable += 1
     return History(lines=tuple(lines), unreadable=unreadable, newer=newer)
 
 
-def _line_of(data: dict[str, Any]) -> Line:
-    kind = data.pop("kind")
-    if kind == "delivery":
-        return Delivery(**data | {"failed": tuple(data["failed"])})
-    if kind != "run":
-        raise ValueError(kind)
-    verdict = data["verdict"]
-    sdk = tuple((str(name), str(value)) for name, value in verdict["sdk"].items())
-    return Record(
-        **data
-        | {"verdict": Verdict(**verdict | {"sdk": sdk, "reasons": tuple(verdict["reasons"])})}
-        | {"sdk_changed": tuple(data["sdk_changed"])}
-    )
+def _line_of(text: str) -> Line:
+    data = FORMAT.opened(codec.parsed(text, WHERE), WHERE)
+    if data.get("kind") == "delivery":
+        return codec.decoded(Delivery, data, where=WHERE)
+    if data.get("kind") != "run":
+        raise Unfit(WHERE, at="kind", expected="run or delivery", found=f"{data.get('kind')!r:.40}")
+    return codec.decoded(Record, {**data, "verdict": codec.pairs(data.get("verdict"), "sdk")}, where=WHERE)
 
 
 def append_to_history(path: Path, decide: Callable[[History], Line]) -> tuple[Line, History]:
@@ -97,7 +88,7 @@ def append_to_history(path: Path, decide: Callable[[History], Line]) -> tuple[Li
 
 def _append(path: Path, line: Line) -> None:
     """Write one line whole; what a killed job has left of its own ends before it."""
-    text = json.dumps(saved_line(line), ensure_ascii=False, separators=(",", ":")) + "\n"
+    text = codec.json_text(saved_line(line)) + "\n"
     with path.open("ab+") as file:
         size = file.seek(0, os.SEEK_END)
         if size:
@@ -113,7 +104,7 @@ def saved_line(line: Line) -> dict[str, Any]:
     values = asdict(line)
     if isinstance(line, Record):
         values["verdict"]["sdk"] = dict(line.verdict.sdk)
-    return {"format": FORMAT, "version": VERSION, "kind": "run" if isinstance(line, Record) else "delivery", **values}
+    return {**FORMAT.header, "kind": "run" if isinstance(line, Record) else "delivery", **values}
 
 
 @contextmanager

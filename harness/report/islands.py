@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import shlex
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -90,7 +91,7 @@ class Islands:
         for test in tests:
             for visit in test.visits:
                 pictures = []
-                for label, name in PICTURES:
+                for label, name in (one for one in PICTURES if one[1] in visit.on_disk.files):
                     picture, island = self._picture(visit.on_disk.folder / name, label, name)
                     pictures += [picture] if picture else []
                     if island is not None:
@@ -105,7 +106,10 @@ class Islands:
 
     def _picture(self, path: Path, label: str, name: str) -> tuple[Picture | None, Island | None]:
         try:
-            size = path.stat().st_size
+            status = path.lstat()
+            if not stat.S_ISREG(status.st_mode):  # a link leads elsewhere
+                return None, None
+            size = status.st_size
             if size > min(LARGEST_PICTURE_BYTES, self._room_bytes):
                 return Picture(label=label, file=name, id=""), None
             content = path.read_bytes()
@@ -138,7 +142,7 @@ class Islands:
             trouble = str(error)
         island = VisitIsland(
             bundle=visit.bundle,
-            files=tuple(sorted(path.name for path in folder.iterdir() if path.is_file())) if folder.is_dir() else (),
+            files=visit.on_disk.files,
             view=view,
             trouble=trouble,
             missing=tuple(f"{loss.file} is missing: {loss.reason}" for loss in result.missing) if result else (),
@@ -193,7 +197,7 @@ def about(result: VisitResult) -> tuple[tuple[str, str], ...]:
 
 
 def _replay(visit: VisitRow) -> tuple[str, ...]:
-    if not (visit.on_disk.folder / MANIFEST).is_file():
+    if MANIFEST not in visit.on_disk.files:
         return ()
     return (f"chatkit-harness repro {shlex.quote(visit.bundle)}  # in the folder of this report",)
 

@@ -6,28 +6,27 @@ In: folders: of runs, or with runs below them, as CI systems download them. Out:
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-from harness.errors import BundleError
+from harness.errors import BundleError, worst_of
+from harness.model.codec import json_text, plain
 from harness.model.results import TestOutcome
 from harness.model.run_record import RunRecord
+from harness.model.texts import in_json
 from harness.report.bundle import TIMELINE_NAME, write_bytes, write_text
 from harness.report.run_folder import LATEST, TESTS_NAME, runs_in
 from harness.report.run_on_disk import (
     RECORD_NAME,
-    read_outcomes,
-    read_record,
+    outcomes_in,
+    record_in,
     write_record,
 )
 
 JUNIT_NAME = "junit.xml"
-# The worst first; a shard without any test has nothing to say.
-WORST_FIRST = (10, 3, 13, 4, 14, 12, 11, 2, 1, -1, 7, 5, 0)
 
 
 def is_run(folder: Path) -> bool:
@@ -55,23 +54,30 @@ def runs_named(folder: Path) -> tuple[Path, ...]:
 
 def merge_runs(runs: Iterable[Path], target: Path, *, command: str) -> RunRecord:
     """Copy the runs into the folder of a new one, and return its record. Raises BundleError."""
-    records = [(run, read_record(run) or RunRecord(kind="pytest", command="", started_at="")) for run in runs]
+    records = [(run, _record_in(run)) for run in runs]
     records.sort(key=lambda item: (item[1].started_at, item[0].name))
     outcomes: dict[str, TestOutcome] = {}
     try:
         for run, _ in records:
             names = _copy_bundles(run, target)
-            for outcome in read_outcomes(run):
+            for outcome in outcomes_in(run)[0]:
                 bundles = tuple(_renamed(bundle, names) for bundle in outcome.bundles)
                 outcomes[outcome.nodeid] = replace(outcome, bundles=bundles)
     except (OSError, shutil.Error) as error:
         raise BundleError(f"cannot copy to {target}: {error}") from error
-    lines = [json.dumps(asdict(outcomes[nodeid]), ensure_ascii=False) for nodeid in sorted(outcomes)]
-    write_text(target / TESTS_NAME, "".join(f"{line}\n" for line in lines))
+    lines = [json_text(plain(outcomes[nodeid])) for nodeid in sorted(outcomes)]
+    write_text(target / TESTS_NAME, "".join(f"{in_json(line)}\n" for line in lines))
     _merge_junit([run / JUNIT_NAME for run, _ in records], target / JUNIT_NAME)
     record = _record(tuple(record for _, record in records), command)
     write_record(target, record)
     return record
+
+
+def _record_in(run: Path) -> RunRecord:
+    """Return the record of a run, with what is damaged in its folder."""
+    record, damage = record_in(run)
+    record = record or RunRecord(kind="pytest", command="", started_at="")
+    return replace(record, problems=(*record.problems, *damage, *outcomes_in(run)[1]))
 
 
 def _copy_bundles(run: Path, target: Path) -> dict[str, str]:
@@ -101,7 +107,7 @@ def _record(records: tuple[RunRecord, ...], command: str) -> RunRecord:
         command=command,
         started_at=min(record.started_at for record in records),
         ended_at=max(ended) if all(ended) else "",
-        exit_code=next((code for code in WORST_FIRST if any(record.exit_code == code for record in records)), 1),
+        exit_code=worst_of(record.exit_code for record in records),
         project=", ".join(dict.fromkeys(record.project for record in records if record.project)),
         network=", ".join(dict.fromkeys(record.network for record in records if record.network)),
         browser=", ".join(dict.fromkeys(record.browser for record in records if record.browser)),
@@ -138,7 +144,7 @@ def _of_parts(records: tuple[RunRecord, ...]) -> tuple[str, ...]:
 def _merge_junit(paths: list[Path], target: Path) -> None:
     """Put the suites of all files into one; a file that cannot be read is left out, as its tests are in `tests.jsonl`."""
     root = ElementTree.Element("testsuites", name="chatkit-harness")
-    for path in paths:
+    for path in (path for path in paths if not path.is_symlink()):
         try:
             tree = ElementTree.parse(path)
         except (OSError, ElementTree.ParseError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from harness.analysis.exchanges import Exchange
+from harness.analysis.facts.exchanges import Exchange
 from harness.model.events import DocumentStarted, ResourceTimed
 from harness.model.timeline import Entry
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from harness.analysis.hop_facts import failure_told
+from harness.analysis.smoke.hop_facts import failure_told
 from harness.model.hops import Hop, Kind, Preflight, PreflightResult
 from harness.model.results import Finding
 

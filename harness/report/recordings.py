@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from harness.analysis.minimising import filtered
-from harness.analysis.recording import recording_of
+from harness.analysis.replay.minimising import filtered
+from harness.analysis.replay.recording import recording_of
 from harness.errors import BundleError, RecordingError
 from harness.files import is_partial, reason_of, replacing
 from harness.model.manifest import FileSeal, Manifest, manifest_from, saved_manifest

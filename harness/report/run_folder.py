@@ -153,7 +153,7 @@ def publish(folder: Path) -> None:
     """End a run: copy its reports to the output folder itself, where CI systems look for them."""
     for name in COPIED_UP:
         with contextlib.suppress(OSError):  # the originals are in the run's folder
-            if (folder / name).is_file():
+            if (folder / name).is_file() and not (folder / name).is_symlink():
                 with replacing(folder.parent / name) as partial:
                     _copy_up(folder / name, partial)
     free_room(folder)

@@ -6,30 +6,35 @@ bundle: what cannot be read is said.
 
 from __future__ import annotations
 
-import json
+import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from harness.analysis.mount.verdict import Limits
 from harness.analysis.result import result_of
-from harness.analysis.verdict import Limits
-from harness.errors import BundleError, HarnessError
+from harness.errors import BundleError, HarnessError, RecordingError
+from harness.files import is_partial
+from harness.model import codec
+from harness.model.codec import Format
 from harness.model.events import VisitEnded
-from harness.model.results import Loss, TestOutcome, VisitResult
+from harness.model.results import TestOutcome, VisitResult
 from harness.model.run_record import RunRecord
-from harness.model.timeline import Entry, read_timeline
+from harness.model.texts import one_line
+from harness.model.timeline import Entry, read_saved
 from harness.report.bundle import RESULT_NAME, TIMELINE_NAME, read_result, write_json
 from harness.report.folders import is_folder_of, names_of
 from harness.report.run_folder import RUN_NAME, TESTS_NAME
+from harness.report.untrusted import read_json, read_lines, read_text
 
 RECORD_NAME = "run.json"
-RECORD_FORMAT = "chatkit-harness/run"
-RECORD_VERSION = 1
+RECORD = Format(name="chatkit-harness/run", version=1)
 CONTROL = "control"  # visits of our own page, by which a gate tells how fast the machine is
 WITHOUT_TESTS = ("check", "record", "repro", "smoke")  # commands that make visits and run no tests
 UNFINISHED = "unfinished"  # the outcome of a visit whose test never ended
 NEVER_ENDED = "unfinished: it was killed, or is still going on"
+MOST_NAMED = 5
+LEADS_OUT = "damaged: its path leads out of the run's folder, and is not followed"
 NO_RESULT = f"its {RESULT_NAME} is missing; this is what its timeline says"
 
 
@@ -42,6 +47,7 @@ class VisitOnDisk:
     result: VisitResult | None  # None: there is nothing that can be read
     is_finished: bool  # whether the visit came to its end
     trouble: str = ""  # why the bundle is not whole; "" when it is
+    files: tuple[str, ...] = ()  # the names of what is there; no links
 
     @property
     def is_whole(self) -> bool:
@@ -82,8 +88,8 @@ def read_run(folder: Path) -> RunOnDisk:
     """Return what is there. Raises BundleError when the folder holds no run at all."""
     if not folder.is_dir():
         raise BundleError(f"there is no folder {folder}")
-    record = read_record(folder)
-    outcomes = read_outcomes(folder)
+    record, damage = record_in(folder)
+    outcomes, damaged_lines = outcomes_in(folder)
     tests = [_test(folder, outcome) for outcome in outcomes]
     owned = {visit.bundle for test in tests for visit in test.visits}
     names = names_of(outcome.nodeid for outcome in outcomes)
@@ -97,7 +103,9 @@ def read_run(folder: Path) -> RunOnDisk:
     if record is None and not tests:
         raise BundleError(f"{folder} holds no run: no {RECORD_NAME}, no {TESTS_NAME}, no {TIMELINE_NAME} below it")
     tests.sort(key=_order)
-    return RunOnDisk(folder=folder, record=record or _guessed(tests), tests=tuple(tests))
+    record = record or _guessed(tests)
+    record = replace(record, problems=(*record.problems, *damage, *damaged_lines))
+    return RunOnDisk(folder=folder, record=record, tests=tuple(tests))
 
 
 def _order(test: TestOnDisk) -> tuple[int, str]:
@@ -111,23 +119,19 @@ def _order(test: TestOnDisk) -> tuple[int, str]:
 
 def write_record(folder: Path, record: RunRecord) -> None:
     """Write `run.json`. Raises BundleError."""
-    values = {field.name: getattr(record, field.name) for field in fields(record)}
-    write_json(folder / RECORD_NAME, {"format": RECORD_FORMAT, "version": RECORD_VERSION, **values})
+    write_json(folder / RECORD_NAME, {**RECORD.header, **codec.plain(record)})
 
 
-def read_record(folder: Path) -> RunRecord | None:
-    """Return the record of a run; None when it has none that can be read."""
+def record_in(folder: Path) -> tuple[RunRecord | None, tuple[str, ...]]:
+    """Return the record of a run, None when it has none that can be read; and what is damaged, as sentences."""
+    path = folder / RECORD_NAME
+    if not path.is_symlink() and not path.exists():
+        return None, ()
     try:
-        data = json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))
-        if data.pop("format") != RECORD_FORMAT or data.pop("version") > RECORD_VERSION:
-            return None
-        known = {field.name for field in fields(RunRecord)}
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in data.items() if name in known
-        }
-        return RunRecord(**values)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
+        data = RECORD.opened(read_json(path), RECORD_NAME)
+        return codec.decoded(RunRecord, data, where=RECORD_NAME), ()
+    except HarnessError as error:
+        return None, (one_line(str(error)),)
 
 
 def _guessed(tests: list[TestOnDisk]) -> RunRecord:
@@ -149,23 +153,30 @@ def _guessed(tests: list[TestOnDisk]) -> RunRecord:
 
 def read_outcomes(folder: Path) -> list[TestOutcome]:
     """Return the finished tests; a line that cannot be read is none. Of a test that ran twice, the last word counts."""
-    try:
-        lines = (folder / TESTS_NAME).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    found = (_outcome(line) for line in lines)
-    return list({outcome.nodeid: outcome for outcome in found if outcome is not None}.values())
+    return outcomes_in(folder)[0]
 
 
-def _outcome(line: str) -> TestOutcome | None:
+def outcomes_in(folder: Path) -> tuple[list[TestOutcome], tuple[str, ...]]:
+    """Return the finished tests, and which lines are damaged, as sentences; a last one that a killed run has cut is not."""
+    path = folder / TESTS_NAME
+    if not path.is_symlink() and not path.exists():
+        return [], ()
     try:
-        data: dict[str, Any] = json.loads(line)
-        known = {field.name for field in fields(TestOutcome)}
-        values = {name: value for name, value in data.items() if name in known}
-        missing = tuple(Loss(**item) for item in data.get("missing", ()))
-        return TestOutcome(**values | {"bundles": tuple(map(str, data["bundles"])), "missing": missing})
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
+        text = read_text(path)
+    except BundleError as error:
+        return [], (one_line(str(error)),)
+    found: dict[str, TestOutcome] = {}
+    damage: list[str] = []
+    *lines, last = text.split("\n")
+    for number, line in enumerate((*lines, last), start=1):
+        where = f"{TESTS_NAME}, line {number}"
+        if line.strip():
+            try:
+                outcome = codec.decoded(TestOutcome, codec.parsed(line, where), where=where)
+                found[outcome.nodeid] = outcome
+            except RecordingError as error:
+                damage += [one_line(str(error))] if number <= len(lines) else []
+    return list(found.values()), tuple(damage[:MOST_NAMED])
 
 
 def _test(folder: Path, outcome: TestOutcome) -> TestOnDisk:
@@ -206,28 +217,54 @@ def read_visit(run: Path, folder: Path) -> VisitOnDisk:
     """Return a bundle's result: the written one, or what its timeline comes to when there is none that can be read."""
     bundle = folder.relative_to(run).as_posix() if folder.is_relative_to(run) else folder.as_posix()
     visit = VisitOnDisk(folder=folder, bundle=bundle, result=None, is_finished=True)
-    trouble = ""
-    if (folder / RESULT_NAME).is_file():
+    if not is_within(run, folder):
+        return replace(visit, trouble=LEADS_OUT)
+    files, others = _files_in(folder)
+    trouble = f"{', '.join(others[:MOST_NAMED])}: a link, or no plain file, and is not followed" if others else ""
+    visit = replace(visit, files=files, trouble=trouble)
+    if RESULT_NAME in files:
         try:
             return replace(visit, result=read_result(folder))
-        except BundleError as error:
-            trouble = str(error)
+        except HarnessError as error:
+            trouble = one_line(str(error))
     try:
         entries, started_at = read_entries(folder)
         result = result_of(entries, limits=Limits(), started_at=started_at)
     except (HarnessError, ValueError) as error:  # killed before its first fact, or damaged
-        return replace(visit, is_finished=bool(trouble), trouble=trouble or f"{NEVER_ENDED}; {error}")
+        told = trouble or f"{NEVER_ENDED}; {one_line(str(error))}"
+        return replace(visit, is_finished=bool(trouble), trouble=told)
     is_finished = bool(trouble) or any(isinstance(entry.event, VisitEnded) for entry in entries)
     trouble = trouble or (NO_RESULT if is_finished else NEVER_ENDED)
     return replace(visit, result=result, is_finished=is_finished, trouble=trouble)
 
 
+def is_within(run: Path, folder: Path) -> bool:
+    """Whether a folder lies in that of a run, and no link is on the way."""
+    if not folder.is_relative_to(run) or ".." in folder.parts or "\0" in str(folder):
+        return False
+    way = folder.relative_to(run).parts
+    try:
+        return not any(run.joinpath(*way[: depth + 1]).is_symlink() for depth in range(len(way)))
+    except OSError:  # its name is longer than any
+        return False
+
+
+def _files_in(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the files in a bundle, and of what is neither a file nor a folder."""
+    files, others = [], []
+    try:
+        for path in sorted(folder.iterdir()):
+            mode = path.lstat().st_mode
+            if stat.S_ISREG(mode):
+                files += [path.name] if not is_partial(path) else []
+            elif not stat.S_ISDIR(mode):
+                others.append(path.name)
+    except OSError:  # it is not there, or another process deletes it just now
+        pass
+    return tuple(files), tuple(others)
+
+
 def read_entries(folder: Path) -> tuple[tuple[Entry, ...], str]:
     """Return a bundle's timeline and when it began. Raises BundleError, or RecordingError when it cannot be read."""
     path = folder / TIMELINE_NAME
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    except OSError as error:
-        raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
-    entries = read_timeline(lines)
-    return entries, str(json.loads(lines[0]).get("started_at", ""))
+    return read_saved(read_lines(path), str(path))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.analysis.exchanges import exchanges_of
+from harness.analysis.facts.exchanges import exchanges_of
 from harness.errors import BundleError, HarnessError
 from harness.files import reason_of, replacing
 from harness.report.islands import Beside, Clean, Islands

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
+from harness.analysis.action_moves import action_outcome
 from harness.model import events
 from harness.model.events import Event
 
@@ -188,6 +189,8 @@ def _of_element(
 def _of_page(
     event: events.VisitStarted
     | events.ActionTaken
+    | events.ActionRepeated
+    | events.ActionEnded
     | events.Navigated
     | events.CaughtUp
     | events.HarnessFault
@@ -204,6 +207,10 @@ def _of_page(
             return Sentence(lane=PAGE, text=f"the visit of {url} begins", weight=LISTED)
         case events.ActionTaken(action=action, target=target):
             return Sentence(lane=PAGE, text=f"{action} {target}".strip(), weight=MARK)
+        case events.ActionRepeated(action=action, target=target, attempt=attempt):
+            return Sentence(lane=PAGE, text=f"{action} {target} (attempt {attempt})", weight=MARK)
+        case events.ActionEnded(effect=effect):
+            return Sentence(lane=PAGE, text=action_outcome(event), weight=LISTED if effect else ERROR)
         case events.Navigated(url=url, status=status):
             return Sentence(
                 lane=PAGE, text=f"the page {url} answered {status}", weight=ERROR if status >= 400 else MARK

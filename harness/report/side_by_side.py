@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from harness.analysis.exchanges import Exchange
-from harness.analysis.roles import is_loader
-from harness.analysis.wording import place_of
+from harness.analysis.facts.exchanges import Exchange
+from harness.analysis.facts.roles import is_loader
+from harness.analysis.facts.stable_wording import place_of
 from harness.model.results import VisitResult
 
 MOST_REQUESTS = 20

@@ -6,7 +6,6 @@ which limit. All names and sizes are looked at before the first byte is written;
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import stat
@@ -22,6 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from harness.errors import BundleError
+from harness.model.codec import parsed
 
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # how much memory the others need is for the archive to say
 END_SIGNATURE, END_BYTES, LONGEST_COMMENT = b"PK\x05\x06", 22, 65_535
@@ -111,13 +111,8 @@ def read_text(path: Path, limits: Limits = LIMITS) -> str:
 
 
 def read_json(path: Path, limits: Limits = LIMITS) -> Any:
-    """Return the JSON of a bundle's file. Raises BundleError when it is missing, too large, too deep, or no JSON."""
-    try:
-        return json.loads(read_text(path, limits))
-    except RecursionError as error:
-        raise BundleError(f"{path} is damaged: its values are nested too deeply") from error
-    except ValueError as error:
-        raise BundleError(f"{path} is damaged: {error}") from error
+    """Return the JSON of a bundle's file. Raises BundleError when it is missing or too large, RecordingError when it is no JSON."""
+    return parsed(read_text(path, limits), str(path))
 
 
 def read_lines(path: Path, limits: Limits = LIMITS) -> list[str]:

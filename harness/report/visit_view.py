@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.analysis.exchanges import Exchange, exchanges_of
-from harness.analysis.roles import (
+from harness.analysis.facts.exchanges import Exchange, exchanges_of
+from harness.analysis.facts.roles import (
     has_secret,
     is_conversation,
     is_frame_document,

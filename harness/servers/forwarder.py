@@ -19,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from harness.authorities import trusted
+from harness.config.authorities import trusted
 from harness.model.faults import Asked, Fault
 from harness.model.injection import Injector
 from harness.servers.faulty import TRANSPORT, Faulty

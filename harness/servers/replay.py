@@ -18,8 +18,8 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from harness.analysis.exchanges import ABORTED
-from harness.analysis.matching import Matcher, Miss
+from harness.analysis.facts.exchanges import ABORTED
+from harness.analysis.replay.matching import Matcher, Miss
 from harness.model.faults import Asked, Fault, operation_of
 from harness.model.injection import Injector
 from harness.model.recording import NEVER, RecordedExchange, Recording
@@ -70,7 +70,8 @@ class Replay:
         self._clock_s = clock_s
         self._sleep = sleep
         self._elsewhere = elsewhere
-        self._reserved: dict[tuple[str, str], list[RecordedExchange]] = {}
+        # By method and URL: the bodies of the requests that are on their way here, and what answers each.
+        self._reserved: dict[tuple[str, str], list[tuple[str, RecordedExchange | None]]] = {}
         self._lock = threading.Lock()
 
     def broken_off(self, asked: Asked, body: str) -> RecordedExchange | None:
@@ -81,16 +82,19 @@ class Replay:
         with self._lock:
             found = self.matcher.take(asked.method, asked.url, body)
             is_healed = self._elsewhere is not None and self._elsewhere.concerns(asked, found)
-            if found is None or (is_broken_off(found) and not is_healed):
+            if found is not None and is_broken_off(found) and not is_healed:
                 return found
-            self._reserved.setdefault((asked.method, asked.url), []).append(found)
+            self._reserved.setdefault((asked.method, asked.url), []).append((body, found))
             return None
 
     def take(self, method: str, url: str, body: str) -> RecordedExchange | None:
         """Return the exchange that answers a request which has come here; None is a miss."""
         with self._lock:
-            waiting = self._reserved.get((method, url))
-            return waiting.pop(0) if waiting else self.matcher.take(method, url, body)
+            waiting = self._reserved.get((method, url), [])
+            # Requests overtake each other, so the body decides; the browser shows "" for one that is no text.
+            bodies = [kept for kept, _ in waiting]
+            kept = body if body in bodies else ""
+            return waiting.pop(bodies.index(kept))[1] if kept in bodies else self.matcher.take(method, url, body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -60,6 +60,7 @@ class Scenario:
     milestone: str = "mounted"  # the last one reached
     failure: str = ""  # which known way to fail it stands for; "" for what is no failure
     rules: tuple[str, ...] = ()  # the findings that are expected
+    prefetch: str = "pre-fetched"  # how the widget gets its secret; in custom mode it has none
 
 
 WRAPPERS = ("prefetch", "on-demand", "double-fetch", "deadlock", "never", "rejects", "retries", "stale", "unconfigured",
@@ -80,12 +81,13 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "script": ("cdn", "none", "module", "twice", "late", "self-hosted", "wrong-url", "import", "pasted", "pinned", "inline"),
     "session": ("own", "other-origin", "wrong-route", "in-url"),
     "backend": ("own", "other-origin", "wrong-route", "insecure"),
-    "extras": ("none", "noise", "analytics", "favicon", "broken-script"),
+    "extras": ("none", "noise", "analytics", "favicon", "broken-script", "hydrated-late", "never-hydrated"),
     "origin": ("local", "https://app.test", "http://app.test"),
     "session_auth": ("bypass", "required", "signed-in"),
     "secret": ("real", "quoted", "session-id", "api-key", "jwt", "version-99", "missing", "null", "object", "expired",
                "foreign", "cached"),
     "verdict": ("mounted", "failed", "timeout"),
+    "prefetch": ("pre-fetched", "on demand", "fetched twice", "pre-fetched but not used", "never"),
 }  # fmt: skip
 
 

@@ -17,15 +17,15 @@ import pytest
 from playwright.sync_api import Page
 
 from harness import Chatkit, expect
-from harness.config import Config
+from harness.config.reading import Config
 from harness.drive.capture import page_screenshot, secret_elements
 from harness.errors import RecordingError
 from harness.model.redaction import Redactor
 from harness.model.timeline import read_timeline
 from harness.report.bundle import read_result
 from harness.report.recordings import opened_recording
-from harness.run import Keep, context_options, keep_of, open_visit, target_of
 from harness.servers.server import Stack
+from harness.visit.visit import Keep, context_options, keep_of, open_visit, target_of
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

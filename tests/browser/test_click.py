@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from playwright.sync_api import Page
 
-from harness.analysis.verdict import Limits
-from harness.drive import embed as drive_embed
+from harness.analysis.mount.verdict import Limits
+from harness.drive import actions
 from harness.drive.embed import Embed
 from harness.errors import PageError
 from harness.model.redaction import Redactor
@@ -30,11 +32,13 @@ def test_what_keeps_a_click_from_happening_is_named(
     page: Page, monkeypatch: pytest.MonkeyPatch, html: str, said: str
 ) -> None:
     """A banner of a consent manager is a reason to close it, and no reason to doubt the button's name."""
-    monkeypatch.setattr(drive_embed, "CLICK_TIMEOUT_MS", 700)
+    monkeypatch.setattr(actions, "ACT_TIMEOUT_MS", 700)
+    monkeypatch.setattr(actions, "FIND_TIMEOUT_MS", 700)
+    monkeypatch.setattr(actions, "LISTEN_TIMEOUT_MS", 0)
     page.set_content(html)
     embed = Embed(
         page=page,
-        timeline=Timeline(clock_ms=lambda: 0.0, redactor=Redactor()),
+        timeline=Timeline(clock_ms=lambda: time.monotonic() * 1000, redactor=Redactor()),
         limits=Limits(),
         session_endpoint="",
         read_bodies=lambda: None,

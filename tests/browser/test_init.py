@@ -6,7 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
-from harness.starter import COMMANDS, FILES
+from harness.commands.init import COMMANDS, FILES
 from tests.commands import run_command
 from tests.docs import Block, blocks
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,17 +13,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from harness.config import Config
+from harness.config.reading import Config
 from harness.model.events import ReplayMissed
 from harness.model.recording import Recording
 from harness.model.timeline import read_timeline
-from harness.replaying import Replayed, cause_of, change_of, replayed
 from harness.report.recordings import opened_recording, pack
 from harness.report.run_on_disk import read_run
-from harness.run import Keep
 from harness.servers.replay import FAST
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
+from harness.visit.replay import Replayed, cause_of, change_of, replayed
+from harness.visit.visit import Keep
 from tests.commands import run_command
 from tests.recorded import plain_config, record_scenario
 
@@ -153,3 +154,27 @@ def test_a_request_that_nobody_recorded_goes_nowhere(
     assert [miss.split(" (")[0] for miss in found.misses] == ["GET https://example.com/api"]
     entries = read_timeline((tmp_path / "r" / "timeline.jsonl").read_text(encoding="utf-8").splitlines())
     assert [e.event.url for e in entries if isinstance(e.event, ReplayMissed)] == ["https://example.com/api"]
+
+
+CHANGED = {
+    "a time zone that does not exist": ("environment", {"timezone": "Mars/Olympus"}, "Mars/Olympus"),
+    "a viewport of a trillion pixels": ("environment", {"width": 10**12}, "at:       environment.width"),
+    "a time limit of eleven days": ("judged", {"mount_timeout_ms": 1e9}, "at:       judged.mount_timeout_ms"),
+}
+
+
+@pytest.mark.parametrize(("table", "change", "told"), CHANGED.values(), ids=CHANGED)
+def test_a_manifest_that_somebody_changed_is_one_error(
+    bundles: Path, tmp_path: Path, table: str, change: dict[str, Any], told: str
+) -> None:
+    """What no bundle has, and what only the browser can refuse: exit code 11, no traceback."""
+    folder = tmp_path / "sent"
+    shutil.copytree(bundles / "session-401", folder)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest[table] |= change
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    done = run_command("repro", str(folder), cwd=tmp_path)
+    assert done.returncode == 11, done.stdout + done.stderr
+    assert "manifest.json is damaged" in done.stderr
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr

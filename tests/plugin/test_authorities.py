@@ -12,13 +12,13 @@ import httpx
 import pytest
 import trustme
 
-from harness.authorities import trusted
+from harness.config.authorities import trusted
 from harness.drive.notify import post_json
-from harness.drive.pulling import pull
+from harness.drive.sdk_download import pull
 from harness.errors import ConfigError, EnvironmentFailure
 from harness.model.hops import Failure, Hop, Kind
 from harness.model.redaction import Redactor
-from harness.observe.hop import Asker, Question
+from harness.observe.http_probe import Asker, Question
 from harness.servers.live import passed_to
 from tests.commands import run_command
 from tests.plugin.test_sdk import SITE

@@ -12,12 +12,12 @@ import pytest
 from nights import broken, flight, mounted, night, offline, verdict
 from rich.console import Console
 
-from harness.config import Smoke
+from harness.commands.notifications import Teller
+from harness.config.reading import Smoke
 from harness.model.history import Record, Verdict
 from harness.model.redaction import Redactor
 from harness.report.history import read_history
 from harness.report.notice import render_metrics, render_smoke
-from harness.telling import Teller
 from tests.receiver import REPO, TOKEN, Receiver, serve_receiver
 
 OLD, NEW = "a" * 64, "b" * 64

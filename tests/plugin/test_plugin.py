@@ -80,7 +80,7 @@ def test_failure_is_told_with_cause_milestone_and_bundle(tmp_path: Path) -> None
     bundle = tmp_path / told.split("bundle:")[1].split()[0]
     assert (bundle / "error-context.md").read_text(encoding="utf-8").startswith("# NOT MOUNTED")
     assert (bundle / "trace.zip").stat().st_size > 0
-    assert "harness/expectations.py" not in told, "the traceback shows the user's line, not ours"
+    assert "harness/pytest_plugin/expectations.py" not in told, "the traceback shows the user's line, not ours"
 
 
 def test_a_later_run_keeps_the_results_of_earlier_ones(tmp_path: Path) -> None:

@@ -14,21 +14,21 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.analysis.keys import cleaned, key_of
-from harness.analysis.preflight import judged
-from harness.config import Overrides, read_config
-from harness.config_schema import Preflight as Settings
-from harness.config_schema import literal
-from harness.hops import Plan, asker_of, walk
+from harness.analysis.facts.api_keys import cleaned, key_of
+from harness.analysis.smoke.preflight import judged
+from harness.commands.preflight import EXIT_CODES, fly, run_preflight
+from harness.config.reading import Overrides, read_config
+from harness.config.schema import Preflight as Settings
+from harness.config.schema import literal
 from harness.model.hops import Failure, Kind, PreflightResult
 from harness.model.redaction import Redactor
-from harness.observe.hop import Asker, Heard, Question
-from harness.preflight import EXIT_CODES, fly, run_preflight
+from harness.observe.http_probe import Asker, Heard, Question
 from harness.report.preflight import hop_line, preflight_dict, render_findings, render_outcome
 from harness.servers.named_faults import faults_of
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
 from harness.servers.session import access_token_of
+from harness.visit.preflight_walk import Plan, asker_of, walk
 from tests.commands import run_command
 from tests.site import Answer, serve_site
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.model.faults import parse_fault
+from harness.model.faults import Asked, parse_fault
 from harness.model.recording import Chunk, RecordedExchange, Recording
 from harness.servers.healing import Healer
 from harness.servers.replay import FAST, RECORDED, Replay, ReplayServer, serve_replay
@@ -51,6 +51,25 @@ def client(*exchanges: RecordedExchange, **options: Any) -> Iterator[tuple[httpx
         httpx.Client(proxy=server.url, verify=False, trust_env=False, timeout=20) as asking,
     ):
         yield asking, server
+
+
+def test_what_is_on_its_way_to_the_replay_may_be_overtaken() -> None:
+    """By a request with another body, and by one that nothing answers; an upload shows the browser no body."""
+    upload, first, second = (exchange("POST", STREAM, answer) for answer in ("u", "1", "2"))
+    first = replace(first, request_body='{"type": "threads.list"}', operation="threads.list")
+    second = replace(second, request_body='{"type": "threads.create"}', operation="threads.create")
+    replay = Replay(recording(upload, first, second), timing=FAST)
+    asked = Asked(method="POST", url=STREAM)
+    unknown = '{"type": "items.list"}'
+    for body in ("", first.request_body, second.request_body):
+        assert replay.broken_off(asked, body) is None
+    taken = [replay.take("POST", STREAM, body) for body in (second.request_body, "binary", first.request_body)]
+    assert [one and one.chunks[0].text for one in taken] == ["2", "u", "1"]
+    later = Replay(recording(first, second), timing=FAST)
+    for body in ("", unknown):
+        assert later.broken_off(asked, body) is None
+    assert later.take("POST", STREAM, unknown) is None
+    assert later.take("POST", STREAM, "") is not None
 
 
 def test_both_schemes_are_answered_for_any_host() -> None:

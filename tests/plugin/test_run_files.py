@@ -15,7 +15,7 @@ from builders import TRANSCRIPTS
 from runs import write_run
 
 from harness.model.history import Record, Verdict
-from harness.plugin import keep_shard
+from harness.pytest_plugin.plugin import keep_shard
 from harness.report.history import saved_line
 from tests.commands import TIMEOUT_S, clean_environ, run_command
 

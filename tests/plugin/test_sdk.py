@@ -13,11 +13,11 @@ import httpx
 import pytest
 from rich.console import Console
 
-from harness.config import Config, read_config
-from harness.drive.pulling import Limits, pull
+from harness.commands.sdk import PullOptions, run_diff, run_pull, run_show, run_verify
+from harness.config.reading import Config, read_config
+from harness.config.sdk_source import sdk_source_of
+from harness.drive.sdk_download import Limits, pull
 from harness.errors import ConfigError, EnvironmentFailure, HarnessError, RecordingError
-from harness.sdk import PullOptions, run_diff, run_pull, run_show, run_verify
-from harness.sdk_source import sdk_source_of
 from harness.servers.scenarios import fixtures_dir, scenario_named
 from harness.servers.server import serve_stack
 from tests.site import Answer, serve_site
@@ -256,7 +256,7 @@ def test_what_is_no_whole_sdk_is_not_stored(
     sentence: str,
 ) -> None:
     """A sentence says which file, and why; nothing is left behind."""
-    monkeypatch.setattr("harness.sdk.pull", lambda base_url: pull(base_url, limits=Limits(file_bytes=10_000)))
+    monkeypatch.setattr("harness.commands.sdk.pull", lambda base_url: pull(base_url, limits=Limits(file_bytes=10_000)))
     answers = {path: answer for path, answer in (SITE | change).items() if answer is not None}
     with serve_site(answers) as site, pytest.raises(error, match=sentence):
         said.pull(site, tmp_path / "sdk")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from visits import visited
 
-from harness.config import Config
+from harness.config.reading import Config
 from harness.servers.scenarios import Scenario, scenario_named
 from harness.servers.server import Stack
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from harness.replaying import cause_of
 from harness.report.recordings import opened_recording
 from harness.servers.scenarios import Scenario, read_scenarios, scenario_named
 from harness.servers.server import serve_stack
+from harness.visit.replay import cause_of
 from tests.commands import clean_environ, run_command
 from tests.recorded import plain_config, record_scenario
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext
 
-from harness.sdk_folders import read_folder
-from harness.sdk_source import sdk_source_of
+from harness.config.sdk_folders import read_folder
+from harness.config.sdk_source import sdk_source_of
 from harness.servers.scenarios import fixtures_dir, scenario_named
 from harness.servers.server import Stack, serve_stack
 from tests.commands import run_command

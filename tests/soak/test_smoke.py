@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.config import Overrides, read_config
+from harness.commands.smoke import Surroundings, run_smoke
+from harness.config.reading import Overrides, read_config
 from harness.model.history import Record
 from harness.report.history import read_history
 from harness.servers.named_faults import faults_of
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
-from harness.smoke import Surroundings, run_smoke
 
 # scenario or faults, outcome, cause, whose fault, exit code
 CASES = {

@@ -15,7 +15,7 @@ import pytest
 from harness.analysis.diagnosis import GENERAL
 from harness.analysis.rules import BY_ID
 from harness.analysis.rules.hops import HOP_RULES_BY_ID
-from harness.config import Overrides, read_config
+from harness.config.reading import Overrides, read_config
 from harness.servers.scenarios import fixtures_dir
 from tests.docs import PAGES, ROOT, Block, blocks, check_command, commands_in, missing_lines
 
@@ -25,7 +25,13 @@ RULE = re.compile(r"\(([a-z]+(?:-[a-z0-9]+)+), (?:prediction, )?(?:certain|likel
 MODULE = re.compile(
     r"`((?:harness|model|analysis|observe|drive|servers|report|tests|benchmarks|fixtures|docs)/[\w./-]+|\w+\.py)`"
 )
-VARIABLES = {"STAGING_URL": "https://staging.example.com", "OPENAI_API_KEY": "sk-test-0123456789abcdefghij"}
+VARIABLES = {
+    "STAGING_URL": "https://staging.example.com",
+    "OPENAI_API_KEY": "sk-test-0123456789abcdefghij",
+    "PREVIEW_TOKEN": "preview-of-monday",
+    "TEST_USER": "ada@example.org",
+    "TEST_PASSWORD": "open-sesame",
+}
 
 
 def of(*languages: str) -> pytest.MarkDecorator:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.analysis.policy import Refusal, inline_style_refusal_of, policies_of, refusal_of
+from harness.analysis.facts.content_security_policy import Refusal, inline_style_refusal_of, policies_of, refusal_of
 from harness.analysis.rules.hop_rule import (
     API_KINDS,
     LOOPBACK,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from harness.analysis.exchanges import Exchange, split_url
-from harness.analysis.facts import Facts, Seen
+from harness.analysis.facts.exchanges import Exchange, split_url
+from harness.analysis.facts.facts import Facts, Seen
 from harness.analysis.rules.rule import Confidence
 from harness.model.events import ConsoleMessage
 

@@ -16,10 +16,10 @@ from playwright.sync_api import BrowserContext, Page
 from conformance.differences import BY_TEST
 from conformance.host import Host
 from conformance.server import HostServer, serve_host
+from harness.config.sdk_source import STAND_IN, SdkSource
 from harness.drive.routes import Destinations, install_routes
 from harness.model.sdk_generations import FRAME_2026
-from harness.pytest_fixtures import SDK_SOURCE
-from harness.sdk_source import STAND_IN, SdkSource
+from harness.pytest_plugin.fixtures import SDK_SOURCE
 from harness.servers.scenarios import Scenario
 from harness.servers.server import Stack, serve_stack
 

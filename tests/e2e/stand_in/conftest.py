@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from conformance.conftest import browser_context_args, host, host_server, sdk, secret, server, stack
-from harness.sdk_source import SdkSource
+from harness.config.sdk_source import SdkSource
 
 __all__ = ["browser_context_args", "host", "host_server", "sdk", "secret", "server", "stack"]
 

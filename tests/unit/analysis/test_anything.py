@@ -30,13 +30,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rule_cases import FIRES
 
-from harness.analysis.exchanges import exchanges_of
+from harness.analysis.facts.exchanges import exchanges_of
 from harness.analysis.har import har_of
+from harness.analysis.mount.verdict import Limits, judge
 from harness.analysis.result import result_of
-from harness.analysis.verdict import Limits, judge
 from harness.errors import RecordingError
 from harness.model import events
-from harness.model.timeline import EVENT_TYPES, FORMAT, VERSION, Entry, decode, encode, header_line, read_timeline
+from harness.model.timeline import EVENT_TYPES, FORMAT, Entry, decode, encode, header_line, read_timeline
 from harness.report.context import render_console, render_error_context, render_failure
 
 STARTED_AT = "2026-11-24T08:00:00.000+00:00"
@@ -217,9 +217,9 @@ def test_a_file_of_anything_is_read_or_refused(rows: list[str], has_header: bool
     read_or_refused([*head, *rows])
 
 
-@given(st.integers(VERSION + 1, 10**9), NAMES)
+@given(st.integers(FORMAT.version + 1, 10**9), NAMES)
 def test_a_file_of_a_newer_format_is_refused(version: int, name: str) -> None:
     """With a sentence that says what to do, whatever else is in it."""
-    head = json.dumps({"format": FORMAT, "version": version, "started_at": STARTED_AT})
-    with pytest.raises(RecordingError, match=f"timeline format {version} is newer than .* update chatkit-harness"):
+    head = json.dumps({**FORMAT.header, "version": version, "started_at": STARTED_AT})
+    with pytest.raises(RecordingError, match=f"format {version} is newer than .* update chatkit-harness"):
         read_timeline([head, *map(encode, visit(name))])

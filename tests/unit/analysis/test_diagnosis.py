@@ -14,6 +14,7 @@ from builders import (
     STYLE,
     TRANSCRIPTS,
     Steps,
+    action_ended,
     action_taken,
     answered,
     box_changed,
@@ -69,11 +70,11 @@ from rule_steps import (
 from rule_told import facts
 
 from harness.analysis.diagnosis import diagnose
-from harness.analysis.facts import Facts
+from harness.analysis.facts.facts import Facts
+from harness.analysis.mount.verdict import Limits, judge
 from harness.analysis.result import result_of
 from harness.analysis.rules import RULES
-from harness.analysis.rules.rule import Found, Layer, Rule
-from harness.analysis.verdict import Limits, judge
+from harness.analysis.rules.rule import Found, Layer, Party, Rule
 from harness.model.results import VisitResult
 
 MOCK = exchange("r3", SESSION, **secret_read("digest-m", secret_format="other", is_mock=True))
@@ -154,6 +155,18 @@ COMBINED: dict[str, tuple[Steps, str, tuple[str, ...]]] = {
         [*hosted(), hidden_box(), console_message("Warning: unique key", "error")], "container-hidden", ()),
     "a deadlock, and an error of another script": (
         idle(page_error("no banner", "TypeError"), action_taken(), notice_shown()), "render-deadlock", ()),
+    "a button that nobody listens to": (
+        bare(action_taken(), action_ended(audience="none", waited_ms=5_000)), "action-without-effect", ()),
+    "a button of a page with a loader that does nothing": (
+        idle(action_taken(), action_ended(audience="far")), "action-without-effect", ()),
+    "a button that does something, and no chat": (idle(action_taken(), action_ended("dom")), "element-never-rendered", ()),
+    "a button that does something later": (
+        idle(action_taken(), action_ended(), notice_shown("Connecting to the chat…")), "render-deadlock", ()),
+    "a button that is dead because the app threw": (
+        idle(page_error("no user", "TypeError"), action_taken(), action_ended(audience="none")), "uncaught-error", ()),
+    "a button that is dead because a script is missing": (
+        bare(other("https://app.test/app.js", *answered("o1", 404)), action_taken(), action_ended(audience="none")),
+        "page-script-missing", ()),
     "a spinner, because the app threw": (idle(action_taken(), notice_shown(), page_error("no user", "TypeError")), "uncaught-error", ()),
     "an unknown failure, in a container without height": (
         flat(framed(frame_arrived(), iframe_loaded())), "unexplained", ("element-without-height",)),
@@ -291,6 +304,40 @@ def test_errors_of_the_page_are_findings_unless_they_are_allowed() -> None:
     assert [f.rule for f in result([*hosted(), *noise], console_allow=("Warning: key",)).findings] == ["uncaught-error"]
 
 
+FAILED_REPLY = frame_error("StreamError", "There was an error while generating the assistant's response.")
+ITS_ERROR = page_error("Cannot read properties of undefined (reading 'id')", "TypeError")
+
+
+@pytest.mark.parametrize(
+    ("steps", "caused_by"),
+    [
+        ([FAILED_REPLY, ITS_ERROR], "reply-failed"),
+        ([ITS_ERROR, FAILED_REPLY], ""),
+        ([FAILED_REPLY, pause(2_000), ITS_ERROR], ""),
+        ([frame_error("WidgetItemError", "Invalid widget"), ITS_ERROR], ""),
+        ([FAILED_REPLY, frame_error("WidgetItemError", "Invalid widget"), ITS_ERROR], "reply-failed"),
+    ],
+    ids=["after it", "before it", "much later", "after an error without a finding", "after both"],
+)
+def test_an_uncaught_error_that_the_widgets_failure_brings_is_its_consequence(steps: Steps, caused_by: str) -> None:
+    """What the page makes of an error that ChatKit has just reported; not one that was there before, or comes much later."""
+    found = {f.rule: f for f in result([*hosted(), *steps]).findings}
+    error = found["uncaught-error"]
+    assert (error.role, error.caused_by) == ("consequence" if caused_by else "also", caused_by)
+
+
+def test_an_uncaught_error_that_follows_from_a_consequence_names_the_root() -> None:
+    """The chain is told from where it begins."""
+    steps = [
+        *booting(rejection()),
+        frame_error("IntegrationError", "ChatKitOptions.api.getClientSecret(): refused"),
+        ITS_ERROR,
+    ]
+    got = {f.rule: f for f in result(steps).findings}
+    cause = next(f for f in got.values() if f.role == "cause")
+    assert got["uncaught-error"].caused_by == cause.rule
+
+
 def test_an_error_that_is_thrown_and_written_is_one_finding() -> None:
     """Frameworks log what they throw once more; what is only written, or too short to compare, is another one."""
     thrown = page_error("the cart is empty", "TypeError")
@@ -368,7 +415,7 @@ def test_a_rule_that_crashes_is_one_finding_and_costs_no_other() -> None:
 
 def test_nothing_is_found_without_evidence() -> None:
     """A claim that cites no line is dropped."""
-    rule = Rule(id="claim", layer=Layer.PAGE, title="t", cause="c", remedy="r", finds=unfounded)
+    rule = Rule(id="claim", layer=Layer.PAGE, owner=Party.APP, title="t", cause="c", remedy="r", finds=unfounded)
     assert diagnose(facts(hosted()), (), (), (replace(rule, stops_mount=False),)) == ()
 
 

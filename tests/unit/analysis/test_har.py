@@ -25,7 +25,7 @@ from builders import (
     response_received,
 )
 
-from harness.analysis.exchanges import exchanges_of
+from harness.analysis.facts.exchanges import exchanges_of
 from harness.analysis.har import har_of
 
 STARTED_AT = "2026-11-24T08:00:00.000+00:00"

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from rule_cases import FIRES, NEAR_MISSES
 from rule_told import BENIGN, HEALTHY, RECOVERY, STAYS_SAID, WAIT, cases, facts, told_by
 
+from harness.analysis.mount.verdict import Limits
 from harness.analysis.result import result_of
 from harness.analysis.rules import BY_ID, RULES
 from harness.analysis.rules.rule import Confidence, Layer, Rule
-from harness.analysis.verdict import Limits
 from harness.model.results import Finding
 
 
@@ -93,7 +93,10 @@ def test_the_table_is_sound() -> None:
         assert not rule.id.startswith(("check-", "no-", "is-"))
         assert set(rule.symptom_of) <= places, rule.id
         assert rule.id not in rule.symptom_of
-        assert (rule.title and rule.cause.endswith((".", "?")) and rule.remedy.endswith((".", "}", ")"))) or rule.remedy
+        assert rule.title, rule.id
+        assert rule.cause.endswith((".", "?")), rule.id
+        last_word = rule.remedy.split()[-1]
+        assert last_word.endswith((".", "}", ")")) or last_word.startswith("https://"), rule.id
         assert not rule.doc or rule.doc.startswith("https://")
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 from builders import secret_text
 
+from harness.errors import RecordingError
 from harness.model.shapes import MadeUp, Packed, made_up, read_shape, saved_shape, shape_of
 from harness.observe.secrets import format_of
 
@@ -84,10 +85,10 @@ def test_a_shape_survives_json(secret: str) -> None:
     assert read_shape(json.loads(json.dumps(saved_shape(shape)))) == shape
 
 
-@pytest.mark.parametrize("saved", ["ek_", {"a": 1}, [True], [None], [{"base64": 7}], [[1]]])
+@pytest.mark.parametrize("saved", ["ek_", {"a": 1}, [True], [None], [{"base64": 7}], [[1]], [{}], [-1]])
 def test_what_is_no_shape_is_refused(saved: object) -> None:
     """A damaged manifest is an error of its own."""
-    with pytest.raises(ValueError, match="shape"):
+    with pytest.raises(RecordingError, match="shape is damaged"):
         read_shape(saved)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import RecordingError
 from harness.model.snapshot import (
-    FORMAT_VERSION,
+    FORMAT,
     Snapshot,
     content_digest,
     difference,
@@ -67,14 +67,21 @@ def test_a_listing_reads_as_it_was_written() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"format_version": FORMAT_VERSION + 1}, "has format 2"),
-        ({"format_version": "1"}, "no format_version"),
-        ({"format_version": True}, "no format_version"),
-        ({"files": None}, "not a snapshot's listing"),
-        ({"files": ["a"]}, "not a snapshot's listing"),
-        ({"files": [{"path": "../a", "sha256": "0" * 64, "bytes": 1}]}, "no path below a folder"),
-        ({"files": [{"path": "a", "sha256": "0", "bytes": 1}]}, "no SHA-256"),
-        ({"files": [{"path": "a", "sha256": "0" * 64, "bytes": -1}]}, "no SHA-256"),
+        ({"format_version": FORMAT.version + 1}, "format 2 is newer"),
+        ({"format_version": "1"}, "at: +format_version"),
+        ({"format_version": True}, "at: +format_version"),
+        ({"files": None}, "at: +files"),
+        ({"files": ["a"]}, r"at: +files\[0\]"),
+        (
+            {"files": [{"path": "../a", "sha256": "0" * 64, "bytes": 1}]},
+            r"at: +files\[0\].path\n +expected: a path below the folder",
+        ),
+        (
+            {"files": [{"path": "con/..x/" + "b" * 201, "sha256": "0" * 64, "bytes": 1}]},
+            "expected: a path below the folder",
+        ),
+        ({"files": [{"path": "a", "sha256": "0", "bytes": 1}]}, "expected: a SHA-256"),
+        ({"files": [{"path": "a", "sha256": "0" * 64, "bytes": -1}]}, "found: +-1"),
     ],
 )
 def test_a_listing_that_is_none_is_refused(change: dict[str, Any], sentence: str) -> None:
@@ -86,5 +93,5 @@ def test_a_listing_that_is_none_is_refused(change: dict[str, Any], sentence: str
 @pytest.mark.parametrize("saved", [None, [], "text", 1])
 def test_json_that_is_no_listing_is_refused(saved: object) -> None:
     """Whatever it is."""
-    with pytest.raises(RecordingError, match="no format_version"):
+    with pytest.raises(RecordingError, match="is not a listing file"):
         snapshot_of(saved, "snapshot.json")

@@ -31,7 +31,6 @@ from harness.model.redaction import Redactor
 from harness.model.timeline import (
     EVENT_TYPES,
     FORMAT,
-    VERSION,
     Entry,
     Timeline,
     decode,
@@ -228,7 +227,11 @@ def test_a_saved_timeline_comes_back() -> None:
 def test_the_header_names_format_version_and_both_clocks() -> None:
     """Line one says how to read the others."""
     head = json.loads(HEAD)
-    assert (head["format"], head["version"], head["started_at"]) == (FORMAT, VERSION, "2026-11-24T08:00:00.000+00:00")
+    assert (head["format"], head["version"], head["started_at"]) == (
+        FORMAT.name,
+        FORMAT.version,
+        "2026-11-24T08:00:00.000+00:00",
+    )
     assert set(head["clocks"]) == {"at_ms", "page_ms"}
 
 
@@ -243,14 +246,14 @@ def test_a_last_line_that_was_cut_is_left_out(kept: float) -> None:
 def test_a_line_that_was_cut_in_the_middle_is_an_error() -> None:
     """Only the last line can be cut by a killed process; elsewhere the file is damaged."""
     whole = [encode(entry) for entry in entries(console_message("a"), console_message("b"))]
-    with pytest.raises(RecordingError, match="not a timeline line"):
+    with pytest.raises(RecordingError, match="line 2 is damaged"):
         read_timeline(saved(whole[0][:20], whole[1]))
 
 
 def test_a_newer_format_is_refused_with_a_sentence() -> None:
     """Reading it would misunderstand it."""
-    newer = HEAD.replace(f'"version":{VERSION}', f'"version":{VERSION + 1}')
-    with pytest.raises(RecordingError, match=rf"format {VERSION + 1} is newer .* update chatkit-harness"):
+    newer = HEAD.replace(f'"version":{FORMAT.version}', f'"version":{FORMAT.version + 1}')
+    with pytest.raises(RecordingError, match=rf"format {FORMAT.version + 1} is newer .* update chatkit-harness"):
         read_timeline(saved(head=newer))
 
 
@@ -269,7 +272,7 @@ NO_HEADER = (
 @pytest.mark.parametrize("head", NO_HEADER)
 def test_a_file_that_is_no_timeline_is_refused(head: str) -> None:
     """Another format, a damaged header, or nothing at all."""
-    with pytest.raises(RecordingError, match="line one is not"):
+    with pytest.raises(RecordingError, match=r"line 1 is (not a chatkit-harness/timeline file|damaged)"):
         read_timeline(saved(head=head))
 
 
@@ -293,7 +296,7 @@ BAD_LINES = {
 def test_a_line_that_does_not_fit_is_refused(line: str) -> None:
     """Whatever stands there, it is a RecordingError and not a crash further down."""
     assert decode(GOOD)
-    with pytest.raises(RecordingError, match="not a timeline line"):
+    with pytest.raises(RecordingError, match="timeline's line is damaged"):
         decode(line)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -15,7 +16,8 @@ from builders import (
     shadow_changed,
 )
 
-from harness.model.events import Event, HarnessFault
+from harness.model.chatkit import EVENTS, TAG
+from harness.model.events import Event, HarnessFault, NoticeShown
 from harness.model.redaction import Redactor
 from harness.model.timeline import Timeline
 from harness.observe.probe import KINDS, Probe, event_of, probe_source
@@ -113,7 +115,7 @@ def test_the_script_names_every_kind_and_the_place_of_the_salt() -> None:
     """The two halves of the probe fit together, and it stays a small guest."""
     source = probe_source()
     assert all(f"kind: '{name}'" in source for name in KINDS)
-    assert source.count("__SALT__") == 1
+    assert source.count("__SALT__") == source.count("__CHATKIT__") == 1
     assert len(source) < 20_000
 
 
@@ -174,3 +176,23 @@ def test_only_the_page_of_the_visit_is_listened_to() -> None:
     assert [entry.event for entry in timeline.entries] == [element_connected()]
     assert "'pepper'" in context.script
     assert "__SALT__" not in context.script
+    assert "__CHATKIT__" not in context.script
+    assert f'"tag": "{TAG}"' in context.script
+    assert all(f'"{name}"' in context.script for name in EVENTS)
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e999", "-Infinity", "1e300"])
+def test_a_number_that_is_none_is_a_fault_of_ours(number: str) -> None:
+    """No event has a time that cannot be saved and read again."""
+    fact = json.dumps({"v": 1, "facts": [fact_of(element_connected())]})
+    message = re.sub(r'"page_ms": [\d.]+', f'"page_ms": {number}', fact)
+    assert message != fact
+    assert [type(event) for event in received(message)] == [HarnessFault]
+
+
+def test_half_a_character_is_kept() -> None:
+    """A page's text may be cut in the middle of one."""
+    text = json.dumps(
+        {"v": 1, "facts": [{"kind": "notice-shown", "document": "d", "page_ms": 1, "text": "wait \ud83d"}]}
+    )
+    assert received(text) == [NoticeShown(document="d", page_ms=1.0, text="wait \ud83d")]

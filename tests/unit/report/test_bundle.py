@@ -10,9 +10,9 @@ import pytest
 from builders import TRANSCRIPTS, entries, pause, visit_ended, visit_started
 from disks import disk, largest_file
 
+from harness.analysis.mount.verdict import Limits
 from harness.analysis.result import result_of
-from harness.analysis.verdict import Limits
-from harness.errors import BundleError
+from harness.errors import BundleError, RecordingError
 from harness.files import reason_of
 from harness.model.results import Loss, OtherEmbed, VisitResult
 from harness.report.bundle import (
@@ -179,13 +179,16 @@ DAMAGED = {
     "no file": (None, "cannot read"),
     "no JSON": ("{", "damaged"),
     "another format": ('{"format": "har", "version": 1}', "is not a chatkit-harness/result file"),
-    "no format": ("{}", "damaged"),
-    "a newer version": ('{"format": "chatkit-harness/result", "version": 2}', "newer format; update"),
+    "no format": ("{}", "is not a chatkit-harness/result file"),
+    "a newer version": (
+        '{"format": "chatkit-harness/result", "version": 2}',
+        "newer than the 1 that this version reads; update",
+    ),
     "no version": ('{"format": "chatkit-harness/result"}', "damaged"),
     "a version that is none": ('{"format": "chatkit-harness/result", "version": "x"}', "damaged"),
     "fields missing": ('{"format": "chatkit-harness/result", "version": 1}', "damaged"),
-    "a list": ("[]", "damaged"),
-    "a number": ("1", "damaged"),
+    "a list": ("[]", "is not a chatkit-harness/result file"),
+    "a number": ("1", "is not a chatkit-harness/result file"),
     "no text": (b"\xff\xfe", "damaged"),
 }
 
@@ -196,6 +199,6 @@ def test_a_result_that_cannot_be_read_is_named(tmp_path: Path, content: str | by
     path = tmp_path / "result.json"
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(BundleError, match=message) as caught:
+    with pytest.raises(RecordingError if content is not None else BundleError, match=message) as caught:
         read_result(tmp_path)
     assert str(path) in str(caught.value)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from nights import broken, mounted, verdict
 
-from harness.analysis.transitions import Escalation, next_record
+from harness.analysis.smoke.transitions import Escalation, next_record
 from harness.errors import BundleError
 from harness.model.history import Delivery, Record
 from harness.report.history import History, append_to_history, read_history

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from nights import broken, flight, mounted, verdict
 
-from harness.analysis.transitions import Escalation, next_record
+from harness.analysis.smoke.transitions import Escalation, next_record
 from harness.report.otlp import endpoint_of, headers_of, trace_json
 
 START, END = datetime(2026, 1, 1, 2, 0, tzinfo=UTC), datetime(2026, 1, 1, 2, 1, tzinfo=UTC)

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from harness.analysis.recording import recording_of
-from harness.episodes import require_fresh
+from harness.analysis.replay.recording import recording_of
 from harness.errors import BundleError, RecordingError
 from harness.model.manifest import Manifest
 from harness.model.recording import Judged, Recording
 from harness.report.recordings import MANIFEST, opened_recording, pack, reseal, shapes_in, write_manifest, write_smaller
 from harness.report.scenario_test import render_scenario_test, scenario_name
+from harness.visit.record_modes import require_fresh
 
 PAGE = "https://app.test/chat"
 

@@ -10,9 +10,9 @@ from rich.console import Console
 from harness.analysis.diagnosis import GENERAL
 from harness.analysis.rules import BY_ID, RULES
 from harness.analysis.rules.hops import HOP_RULES, HOP_RULES_BY_ID
-from harness.analysis.smoke_states import STATES
+from harness.analysis.smoke.smoke_states import STATES
+from harness.commands.explain import run_explain
 from harness.errors import ConfigError
-from harness.explain import run_explain
 from harness.report.rules import first_sentence, render_list, render_rule, render_rules
 
 PAGE = Path(__file__).parents[3] / "docs" / "rules.md"

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from base64 import b64encode
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from builders import TRANSCRIPTS, entries, visit_ended, visit_started
 
+from harness.analysis.mount.verdict import Limits
 from harness.analysis.result import result_of
-from harness.analysis.verdict import Limits
 from harness.model.results import Loss, TestOutcome
 from harness.model.timeline import encode, header_line
 from harness.report.bundle import write_result
+from harness.report.ctrf import render_ctrf
+from harness.report.merge import merge_runs
 from harness.report.run_on_disk import read_outcomes, read_run, visits_below
+from harness.report.run_report import write_report
 
 STARTED = "2026-11-24T08:00:00.000+00:00"
 HOSTED = entries(visit_started(), TRANSCRIPTS["hosted"])
@@ -120,3 +124,105 @@ def test_an_outcome_of_an_earlier_version_can_be_read(tmp_path: Path) -> None:
     del data["missing"]
     (tmp_path / "tests.jsonl").write_text(json.dumps(data) + "\n", encoding="utf-8")
     assert read_outcomes(tmp_path)[0].missing == ()
+
+
+# --- what leads out of the folder ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A whole bundle that is not the run's."""
+    finished(tmp_path / "outside")
+    (tmp_path / "outside" / "secret.txt").write_text("what nobody was to see", encoding="utf-8")
+    return tmp_path / "outside"
+
+
+def run_with(folder: Path, bundle: str) -> Path:
+    """Write a run of one test with one bundle."""
+    folder.mkdir(exist_ok=True)
+    outcome = replace(OUTCOME, bundles=(bundle,), missing=())
+    (folder / "tests.jsonl").write_text(json.dumps(asdict(outcome)) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "bundle", ["../outside", "a/../../outside", "{outside}", "link", "a/link", "..", "a\x00b", "x" * 5_000]
+)
+def test_a_bundle_outside_of_the_run_is_damaged_and_not_read(tmp_path: Path, outside: Path, bundle: str) -> None:
+    """By its name, or by a link on the way; nothing of it stands in the report."""
+    run = run_with(tmp_path / "run", bundle.format(outside=outside))
+    (run / "a").mkdir()
+    for link in (run / "link", run / "a" / "link"):
+        link.symlink_to(outside)
+    (test,) = read_run(run).tests
+    (visit,) = test.visits
+    assert (visit.result, visit.files) == (None, ())
+    assert "leads out of the run's folder, and is not followed" in visit.trouble
+    report = write_report(run, version="0.1.0").read_text(encoding="utf-8")
+    assert "not followed" in report
+    assert "secret.txt" not in report
+    assert render_ctrf(read_run(run), version="0.1.0")["results"]["tests"][0].get("attachments", []) == []
+
+
+@pytest.mark.parametrize("name", ["screenshot-page.png", "result.json", "timeline.jsonl", "manifest.json"])
+def test_a_link_in_a_bundle_is_damage_and_not_followed(tmp_path: Path, name: str) -> None:
+    """Wherever it leads; what else is there is read."""
+    run = run_with(tmp_path / "run", "a")
+    finished(run / "a")
+    (tmp_path / "elsewhere").write_bytes(b"what nobody was to see")
+    (run / "a" / name).unlink(missing_ok=True)
+    (run / "a" / name).symlink_to(tmp_path / "elsewhere")
+    (test,) = read_run(run).tests
+    (visit,) = test.visits
+    assert visit.result is not None
+    assert not visit.is_whole
+    assert f"{name}: a link, or no plain file, and is not followed" in visit.trouble
+    assert name not in visit.files
+    report = write_report(run, version="0.1.0").read_text(encoding="utf-8")
+    assert "not followed" in report
+    assert b64encode(b"what nobody was to see").decode() not in report
+
+
+def test_links_are_not_followed_when_runs_are_merged(tmp_path: Path, outside: Path) -> None:
+    """Neither to a folder, nor to the tables of a run."""
+    run = run_with(tmp_path / "run", "../outside")
+    finished(run / "a")
+    (run / "a" / "screenshot-page.png").symlink_to(outside / "secret.txt")
+    (run / "link").symlink_to(outside)
+    (run / "junit.xml").symlink_to(outside / "junit.xml")
+    (outside / "junit.xml").write_text('<testsuites><testsuite name="theirs"/></testsuites>', encoding="utf-8")
+    (tmp_path / "joined").mkdir()
+    merge_runs([run], tmp_path / "joined", command="")
+    assert not (tmp_path / "joined" / "link").exists()
+    assert not (tmp_path / "joined" / "junit.xml").exists()
+    troubles = [visit.trouble for test in read_run(tmp_path / "joined").tests for visit in test.visits]
+    assert any("leads out" in trouble for trouble in troubles)
+    assert any("screenshot-page.png: a link" in trouble for trouble in troubles)
+
+
+def test_what_is_damaged_in_a_run_is_a_problem_of_the_run(tmp_path: Path) -> None:
+    """A record and a line of the tests that cannot be read; but not the line that a killed run was writing."""
+    run = run_with(tmp_path / "run", "a")
+    finished(run / "a")
+    good = (run / "tests.jsonl").read_text(encoding="utf-8")
+    (run / "tests.jsonl").write_text('{"nodeid": 7}\n' + good + good[:30], encoding="utf-8")
+    (run / "run.json").write_text('{"format": "chatkit-harness/run", "version": 9}', encoding="utf-8")
+    seen = read_run(run)
+    assert [test.outcome.nodeid for test in seen.tests] == [OUTCOME.nodeid]
+    record, line = seen.record.problems
+    assert record.startswith("run.json: format 9 is newer than the 1")
+    assert line.startswith("tests.jsonl, line 1 is damaged at: nodeid expected: a text found: 7")
+    (tmp_path / "joined").mkdir()
+    assert merge_runs([run], tmp_path / "joined", command="").problems[-2:] == (record, line)
+
+
+def test_tables_of_a_run_that_are_links_are_not_followed(tmp_path: Path) -> None:
+    """They are named, and the visits are read."""
+    run = tmp_path / "run"
+    finished(run / "a")
+    other = run_with(tmp_path / "other", "b")
+    (run / "tests.jsonl").symlink_to(other / "tests.jsonl")
+    (run / "run.json").symlink_to(tmp_path / "nowhere")
+    seen = read_run(run)
+    assert [test.outcome.bundles for test in seen.tests] == [("a",)]
+    assert ["no plain file" in problem for problem in seen.record.problems] == [True, True]

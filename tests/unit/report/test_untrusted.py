@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import BundleError
+from harness.errors import BundleError, RecordingError
 from harness.report.untrusted import (
     LIMITS,
     Limits,
@@ -257,7 +257,7 @@ def test_json_that_is_none_or_too_much_is_one_error(tmp_path: Path, text: str) -
     """Nested as deep as it likes, a number without an end, or broken off."""
     path = tmp_path / "result.json"
     path.write_text(text, encoding="latin-1")
-    with pytest.raises(BundleError, match=r"result\.json is damaged"):
+    with pytest.raises(RecordingError, match=r"result\.json is damaged"):
         read_json(path)
     path.write_text(json.dumps({"a": [1]}), encoding="utf-8")
     assert read_json(path) == {"a": [1]}

@@ -20,9 +20,9 @@ from builders import (
     visit_started,
 )
 
-from harness.analysis.exchanges import exchanges_of
+from harness.analysis.facts.exchanges import exchanges_of
+from harness.analysis.mount.verdict import Limits, judge
 from harness.analysis.result import result_of
-from harness.analysis.verdict import Limits, judge
 from harness.model.events import Event
 from harness.report.islands import encoded_json
 from harness.report.page_clock import PageClock

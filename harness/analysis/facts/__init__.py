@@ -1,0 +1,1 @@
+"""What is known of one visit, in the shape that rules ask for."""

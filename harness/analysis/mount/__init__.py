@@ -1,0 +1,1 @@
+"""How far an embed got, and when that is decided: tracks, signals, the fold, the verdict."""

@@ -1,0 +1,1 @@
+"""Recordings: reading, matching, comparing, and which experiment comes next."""

@@ -1,0 +1,297 @@
+"""The regression gate: the built-in checks for every entry, then the project's own tests, through pytest.
+
+In: the configuration. Out: progress, failures and a table on a console, a run folder, an exit code.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from harness.commands.baseline import BaselineOptions, Judged, Plan, judge_run, plan_of
+from harness.config.reading import Config
+from harness.config.sdk_source import STAND_IN
+from harness.drive.browsers import BrowserChoice, find_browser
+from harness.errors import ExitCode, HarnessError, SecretFound
+from harness.files import Appender
+from harness.model.results import Loss, TestOutcome, VisitResult
+from harness.pytest_plugin.plugin import CHECKS, Controller
+from harness.report.bundle import read_result, write_text
+from harness.report.run_folder import LATEST, runs_in, shown
+from harness.report.run_on_disk import UNFINISHED, read_run
+from harness.report.run_report import REPORT_NAME
+from harness.report.terminal import failure_text, run_table, test_line
+
+PYTEST_LOG = "pytest.log"
+SENTENCES: dict[int, str] = {
+    ExitCode.PASSED: "passed",
+    ExitCode.FAILED: "failed: {bad} of {all} tests",
+    ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.INTERNAL_ERROR: "pytest met an internal error",
+    ExitCode.WRONG_USAGE: "pytest was used wrongly",
+    ExitCode.NO_TEST_RAN: "failed: no test ran, and a gate that ran nothing is not green",
+    ExitCode.PASSED_AFTER_RETRY: "passed, but only after a retry: {flaky} of {all} tests",
+    ExitCode.SECRET_FOUND: "failed: a secret was found in what the run wrote",
+    ExitCode.BAD_RECORDING: "failed: a recording is stale, or cannot be read",
+    ExitCode.BROKEN_ENVIRONMENT: "broken environment: the page was not judged",
+}
+
+
+Row = tuple[TestOutcome, tuple[VisitResult, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateOptions:
+    """What the command line says about this run."""
+
+    config_file: Path | None = None
+    is_debug: bool = False
+    only: str = ""  # pytest's -k
+    is_searched: bool = True  # for secrets, after the run
+    shard: str = ""  # "2/5": only the second of five parts of the tests
+    ci: str = "auto"
+    baseline: BaselineOptions = field(default_factory=BaselineOptions)
+    pytest_args: tuple[str, ...] = ()
+
+
+def run_gate(console: Console, config: Config, options: GateOptions) -> int:
+    """Return the exit code of the gate. Raises EnvironmentFailure when there is no browser to start with."""
+    project, sdk = config.project(), config.sdk()
+    plan = plan_of(config, options.baseline)
+    choice = find_browser(config.use.browser, config.use.executable_path, os.environ, headless=config.use.headless)
+    sentence = f"gate: project {project.name}, {project.network} network, {_told(choice)}"
+    console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    if sdk.name != STAND_IN.name and (project.network == "hermetic" or config.is_sdk_chosen):
+        console.print(f"sdk: {sdk.name}", markup=False, highlight=False, soft_wrap=True)
+    reporter = GateReporter(console)
+    arguments = _arguments(config, options, is_controlled=plan is not None)
+    code = int(pytest.main([*arguments, *_paths(config)], plugins=[reporter]))
+    if code == 0 and all(outcome.outcome == "skipped" for outcome in reporter.finished):
+        code = ExitCode.NO_TEST_RAN
+    if code == 0 and any(outcome.is_flaky for outcome in reporter.finished):
+        code = ExitCode.PASSED_AFTER_RETRY
+    reporter.print_table(code)
+    judged = _judged(console, config, options, plan, reporter, code) if plan is not None else Judged()
+    if code in (ExitCode.PASSED, ExitCode.PASSED_AFTER_RETRY) and (judged.regressions or judged.is_refused):
+        code = ExitCode.FAILED
+        if reporter.controller is not None:
+            reporter.controller.amend(code, judged.words)
+    reporter.close(code, judged)
+    return code
+
+
+def _judged(
+    console: Console, config: Config, options: GateOptions, plan: Plan, reporter: GateReporter, code: int
+) -> Judged:
+    """Hold the run against the baseline, or make it the next one; one that was broken off, or ran no test, is neither."""
+    controller = reporter.controller
+    if controller is None or code not in (ExitCode.PASSED, ExitCode.FAILED, ExitCode.PASSED_AFTER_RETRY):
+        why = "no test ran" if code == ExitCode.NO_TEST_RAN else f"the run did not end well (exit code {code})"
+        left = f"; {shown(plan.path.absolute())} is left as it was" if plan.is_updated else ""
+        return Judged(words=f"baseline: nothing is compared, {why}{left}")
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def repeat(tests: list[str], folder: Path) -> Path | None:
+        return _repeat(_arguments(config, options, is_controlled=True), _paths(config), tests, folder)
+
+    return judge_run(plan, controller.folder, config, code=code, redactor=controller.redactor, repeat=repeat, say=say)
+
+
+def _repeat(arguments: list[str], paths: list[str], tests: list[str], folder: Path) -> Path | None:
+    """Run only these tests again, in a process of its own, and return the folder of that run; None when there is none.
+
+    Raises SecretFound as the run itself would, BundleError when nothing can be written.
+    """
+    asked = folder / "tests.txt"
+    write_text(asked, "".join(f"{test}\n" for test in tests))
+    own = [f"--output={folder}", f"--junitxml={folder / 'junit.xml'}", f"--chatkit-only={asked}", "--chatkit-ci=off"]
+    with (folder / PYTEST_LOG).open("wb") as log:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *arguments, *own, *paths],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode == SecretFound.exit_code:
+        raise SecretFound(f"when tests were run again, a secret was found in what they wrote: {shown(folder)}")
+    return next(iter(runs_in(folder)), None)
+
+
+def _told(choice: BrowserChoice) -> str:
+    where = f" at {choice.executable_path}" if choice.executable_path else ""
+    return f"{choice.name} ({choice.source}{where})"
+
+
+def _arguments(config: Config, options: GateOptions, *, is_controlled: bool) -> list[str]:
+    use = config.use
+    arguments = [f"--rootdir={config.root}", f"--chatkit-project={config.project_name}", f"--browser={use.browser}"]
+    arguments += [f"--chatkit-config={options.config_file}"] if options.config_file else []
+    arguments += [f"--output={config.output_dir}", f"--chatkit-trace={use.trace}", "-p", "no:cacheprovider"]
+    arguments += [f"--chatkit-mount-timeout-ms={config.chatkit.mount_timeout_ms}"]
+    arguments += [f"--chatkit-prefetch={config.chatkit.prefetch}"] if _is_given(config, "chatkit.prefetch") else []
+    arguments += [f"--chatkit-sdk={config.chatkit.sdk}"] if _is_given(config, "chatkit.sdk") else []
+    arguments += [] if use.headless else ["--headed"]
+    arguments += [f"--reruns={config.retries}"] if config.retries else []
+    arguments += ["-n", str(config.workers)] if config.workers > 1 else []
+    arguments += [f"--ignore-glob={config.root / glob}" for glob in config.test_ignore]
+    arguments += ["-k", options.only] if options.only else []
+    arguments += [] if options.is_searched else ["--chatkit-no-secret-scan"]
+    arguments += [f"--chatkit-shard={options.shard}"] if options.shard else []
+    arguments += [f"--chatkit-ci={options.ci}"]
+    arguments += ["--chatkit-debug"] if options.is_debug else []
+    arguments += ["--chatkit-control"] if is_controlled else []
+    return [*arguments, *options.pytest_args]
+
+
+def _paths(config: Config) -> list[str]:
+    return [str(CHECKS), *([str(config.test_dir)] if config.test_dir.exists() else [])]
+
+
+def _is_given(config: Config, name: str) -> bool:
+    return config.settings[name].source == "command line"
+
+
+class GateReporter:
+    """A pytest plugin that tells the run to a person; pytest's own words go to a log in the run's folder."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._folder: Path | None = None
+        self.controller: Controller | None = None
+        self._log: _Log | None = None
+        self._rows: list[Row] = []
+
+    @property
+    def finished(self) -> list[TestOutcome]:
+        """The outcomes so far."""
+        return [outcome for outcome, _ in self._rows]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Send what pytest prints to a file, and listen to outcomes."""
+        controller = session.config.pluginmanager.get_plugin("chatkit-harness-controller")
+        if not isinstance(controller, Controller):
+            return
+        self.controller, self._folder = controller, controller.folder
+        controller.kind = "gate"
+        controller.on_outcome = self._on_outcome
+        controller.on_loss = self._on_loss
+        terminal: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+        self._log = _Log(controller.folder / PYTEST_LOG)
+        session.config.add_cleanup(self._log.close)
+        # pytest has no public way to print somewhere else; its plugins expect the reporter itself to be there.
+        terminal._tw = type(terminal._tw)(self._log)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_unconfigure(self) -> None:
+        """Count the log among what is missing, before the controller says so."""
+        if self.controller is not None and self._log is not None and self._log.problem:
+            self.controller.lose(Loss(file=PYTEST_LOG, reason=self._log.problem))
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Say what could not be collected."""
+        if report.failed:
+            self._console.print(f"  error   {report.nodeid}", style="bold red", markup=False, highlight=False)
+            self._console.print(str(report.longrepr), markup=False, highlight=False)
+
+    def _on_outcome(self, outcome: TestOutcome) -> None:
+        visits = tuple(filter(None, (self._result(bundle) for bundle in outcome.bundles)))
+        self._rows.append((outcome, visits))
+        self._console.print(test_line(outcome, visits), highlight=False, soft_wrap=True)
+        if not outcome.is_good:
+            self._console.print(failure_text(outcome), highlight=False, soft_wrap=True)
+
+    def _on_loss(self, told: str) -> None:
+        self._console.print(told, style="bold red", markup=False, highlight=False, soft_wrap=True)
+
+    def _result(self, bundle: str) -> VisitResult | None:
+        try:
+            return read_result(self._folder / bundle) if self._folder else None
+        except HarnessError:
+            return None
+
+    def _unfinished(self) -> list[Row]:
+        """What was under way when the run was interrupted, as its bundles tell it."""
+        try:
+            tests = read_run(self._folder).tests if self._folder else ()
+        except HarnessError:
+            return []
+        return [(test.outcome, test.results) for test in tests if test.outcome.outcome == UNFINISHED]
+
+    def print_table(self, code: int) -> None:
+        """Print the table, and where everything is; after a run that failed, with what never finished."""
+        rows = [*self._rows, *(self._unfinished() if code else ())]
+        if self._folder is not None and rows:
+            self._console.print()
+            self._console.print(run_table(rows, folder=shown(self._folder)), highlight=False, soft_wrap=True)
+            self._console.print()
+            self._console.print(f"results: {shown(self._folder)} (also as {LATEST})", markup=False, highlight=False)
+            if (self._folder / REPORT_NAME).is_file():
+                report = shown(self._folder.parent / REPORT_NAME)
+                self._console.print(f"report:  {report}", markup=False, highlight=False, soft_wrap=True)
+        if self.controller is not None:
+            for told in filter(None, (self.controller.told_losses, self.controller.proof)):
+                self._console.print(told, style="bold red", markup=False, highlight=False, soft_wrap=True)
+
+    def close(self, code: int, judged: Judged) -> None:
+        """Print what the baseline says, and how it ended."""
+        finished = self.finished
+        if judged.words:
+            style = "bold red" if judged.regressions or judged.is_refused else None
+            self._console.print(judged.words, style=style, markup=False, highlight=False, soft_wrap=True)
+        sentence = SENTENCES.get(code, f"ended with exit code {code}").format(
+            bad=sum(not outcome.is_good for outcome in finished),
+            flaky=sum(outcome.is_flaky for outcome in finished),
+            all=len(finished),
+        )
+        if code == ExitCode.FAILED and all(outcome.is_good for outcome in finished):
+            sentence = _failed_by_baseline(judged)
+        if self.controller is not None and self.controller.told_losses:
+            sentence += "; its results are not where, or not all that, they should be: see above"
+        style = "bold green" if code == 0 else "bold red"
+        self._console.print(f"gate: {sentence}", style=style, highlight=False, soft_wrap=True)
+
+
+def _failed_by_baseline(judged: Judged) -> str:
+    """How a run ended whose tests all passed."""
+    if judged.is_refused:
+        return "failed: the baseline was not updated"
+    count = judged.regressions
+    return f"failed: {'1 regression' if count == 1 else f'{count} regressions'} against the baseline"
+
+
+class _Log(io.TextIOBase):
+    """What pytest prints, in a file; a disk without room costs the rest of it, and nothing else."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._file = Appender(path)
+
+    @property
+    def problem(self) -> str:
+        """Why the rest is missing; "" when nothing is."""
+        return self._file.problem
+
+    def writable(self) -> bool:
+        """Say that it can be written to."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Append a text."""
+        self._file.write(text.encode("utf-8", "replace"))
+        return len(text)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()

@@ -1,0 +1,117 @@
+"""Remembers a smoke run in the history, and tells whoever has to know when there is something new.
+
+In: a verdict. Out: its `Record`; a line in the history, messages to a webhook and to GitHub. What cannot be written or told is a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from harness.analysis.smoke.transitions import Escalation, next_record, undelivered
+from harness.config.reading import Smoke
+from harness.drive.notify import GitHub, close_issue, open_issue, post_json
+from harness.errors import BundleError
+from harness.model.history import Delivery, Record, Verdict
+from harness.model.redaction import Redactor
+from harness.report.history import History, append_to_history
+from harness.report.notice import LABEL, comment_of, issue_of, marker_of, webhook_json
+from harness.report.run_folder import shown
+
+PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
+OPENS_ISSUE = ("failing", "escalated")
+
+
+class Teller:
+    """The history of a project's runs, and those who are told of them."""
+
+    def __init__(self, console: Console, settings: Smoke, path: Path, redactor: Redactor) -> None:
+        self._console = console
+        self._settings = settings
+        self._path = path
+        self._redactor = redactor
+
+    def remember(self, verdict: Verdict) -> Record:
+        """Append the run to the history, tell whoever has to know, and return what the run means."""
+        settings, path = self._settings, self._path
+        escalation = Escalation(after_runs=settings.escalate_after_runs, after_minutes=settings.escalate_after_minutes)
+        clean = _redacted(verdict, self._redactor)
+        made: list[Record] = []
+
+        def decide(history: History) -> Record:
+            made.append(next_record(history.lines, clean, escalation))
+            return made[-1]
+
+        try:
+            _, history = append_to_history(path, decide)
+        except BundleError as error:
+            self._say(f"  warning:   {error}; this run stands alone")
+            history = History()
+            made = [next_record((), clean, escalation)]
+        record = made[-1]
+        self._warn_of(history)
+        alert = record.alert or record.pending
+        if alert:
+            self._tell(record, alert, undelivered(history.lines, record) if record.pending else None)
+        return record
+
+    def _warn_of(self, history: History) -> None:
+        if history.unreadable:
+            self._say(
+                f"  warning:   {history.unreadable} line(s) of {shown(self._path)} are cut or damaged, and were left out"
+            )
+        if history.newer:
+            self._say(
+                f"  warning:   {history.newer} line(s) of {shown(self._path)} are of a newer format, and were left out"
+            )
+
+    def _tell(self, record: Record, alert: str, only: tuple[str, ...] | None) -> None:
+        """Tell of an alert; a channel that does not take it is a warning, and is told again by the next run."""
+        failed = []
+        for channel, post in self._channels(record, alert).items():
+            if only is None or channel in only:
+                wrong = post()
+                self._say(
+                    f"  told:      {channel} of {alert}"
+                    if not wrong
+                    else f"  warning:   {channel} was not told of {alert}: {wrong}"
+                )
+                failed += [channel] if wrong else []
+        delivery = Delivery(run=record.verdict.run, project=record.verdict.project, alert=alert, failed=tuple(failed))
+        try:
+            append_to_history(self._path, lambda _history: delivery)
+        except BundleError as error:
+            self._say(f"  warning:   {error}")
+
+    def _channels(self, record: Record, alert: str) -> dict[str, Callable[[], str]]:
+        settings, project = self._settings, record.verdict.project
+        timeout_s = settings.notify_timeout_ms / 1000
+        channels: dict[str, Callable[[], str]] = {}
+        if settings.webhook:
+            message = self._redactor.value(webhook_json(record, alert))
+            channels["webhook"] = lambda: post_json(settings.webhook, message, timeout_s=timeout_s)
+        if settings.github_repo and settings.github_token:
+            github = GitHub(api=settings.github_api, repo=settings.github_repo, token=settings.github_token)
+            marker, comment = marker_of(project), self._redactor.text(comment_of(record, alert))
+            issue = self._redactor.value(issue_of(record, alert))
+            if alert in OPENS_ISSUE:
+                channels["github"] = lambda: open_issue(
+                    github, label=LABEL, marker=marker, issue=issue, comment=comment, timeout_s=timeout_s
+                )
+            elif alert == "recovered":
+                channels["github"] = lambda: close_issue(
+                    github, label=LABEL, marker=marker, comment=comment, timeout_s=timeout_s
+                )
+        return channels
+
+    def _say(self, text: str, **style: Any) -> None:
+        self._console.print(self._redactor.shown(text), **PLAIN, **style)
+
+
+def _redacted(verdict: Verdict, redactor: Redactor) -> Verdict:
+    values = redactor.value(asdict(verdict))
+    return Verdict(**values | {"sdk": verdict.sdk, "reasons": tuple(values["reasons"])})

@@ -1,0 +1,412 @@
+"""Configuration: command line over environment over `.env` over `playwright.config.toml` over defaults.
+
+In: the file, the environment as a mapping, options. Out: a frozen `Config` that knows where each value came from. What
+`${…}` refers to is looked up for the project that is asked for, so that no project needs the variables of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from dotenv import dotenv_values
+
+from harness.config.schema import (
+    FILE_NAME,
+    GLOBAL_KEYS,
+    KEYS,
+    SDK_NAME,
+    Baseline,
+    Chatkit,
+    Entry,
+    Preflight,
+    Smoke,
+    Use,
+    Viewport,
+    WebServer,
+    checked,
+    is_web_url,
+    problem,
+    read_tables,
+    shown,
+    wrong_value,
+)
+from harness.config.sdk_source import SdkSource, sdk_source_of
+from harness.config.secrets import REFERENCE, masked, secrets_of
+from harness.config.steps import step_of
+from harness.errors import ConfigError
+
+EMBEDDED_PAGE = "/test-chatkit"
+EMBEDDED_SCENARIO = "healthy"
+EMBEDDED_ENTRIES = {"topic-generation": {"click": "Topic Generation"}, "post-writer": {"click": "Post Writer"}}
+DEFAULT_PROJECT = "local"
+PROJECT_VARIABLE = "CHATKIT_HARNESS_PROJECT"
+COMMAND_LINE = "command line"
+DEFAULT = "default"
+
+__all__ = [
+    "Baseline",
+    "Chatkit",
+    "Config",
+    "Entry",
+    "Overrides",
+    "Preflight",
+    "Project",
+    "Setting",
+    "Smoke",
+    "Use",
+    "Viewport",
+    "WebServer",
+    "read_config",
+]
+
+# The keys of [chatkit] that a project may set for itself.
+PROJECT_CHATKIT_KEYS = ("prefetch", "mount_timeout_ms", "console_allow")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """What the command line sets; None leaves a value to the environment, the file, the default."""
+
+    browser: str | None = None
+    executable_path: str | None = None
+    project: str | None = None
+    output_dir: str | None = None
+    test_dir: str | None = None
+    workers: int | None = None
+    retries: int | None = None
+    mount_timeout_ms: int | None = None
+    prefetch: str | None = None
+    headless: bool | None = None
+    trace: str | None = None
+    screenshot: str | None = None
+    sdk: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """One page to test, with every reference resolved."""
+
+    name: str
+    page: str  # a path below the base URL
+    base_url: str = ""  # empty: the URL of `web_server`, or the embedded default
+    scenario: str = ""  # of the embedded default; empty for everything else
+    network: str  # "hermetic" | "live" | "replay"
+    recording: Path | None = None  # what is replayed; `{entry}` in it stands for the entry's name
+    record: str = "none"  # "none" | "once" | "new_episodes" | "all": when the recording is made, or made anew
+    max_age_days: int | None = None  # an older recording is refused
+    session_endpoint: str = ""  # a glob; empty: found by itself
+    entries: tuple[Entry, ...]
+    chatkit: Chatkit  # with this project's own settings
+    web_server: WebServer | None = None
+    preflight: Preflight | None = None
+    smoke: Smoke = field(default_factory=Smoke)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether our own page is tested."""
+        return not self.base_url and self.web_server is None and self.network != "replay"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A value, and where it came from."""
+
+    value: Any
+    source: str  # "command line", "environment NAME", ".env NAME", the file's name, "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole configuration. Projects are resolved one by one, see `project`."""
+
+    path: Path | None  # the file; None: there is none
+    root: Path  # relative folders are relative to this one
+    test_dir: Path
+    output_dir: Path
+    test_ignore: tuple[str, ...]  # globs of paths that a gate does not collect
+    workers: int  # how many tests a gate runs at a time
+    retries: int
+    keep_runs: int  # older runs beyond this number are deleted
+    run_megabytes: int  # what a run's visits may write until they keep little
+    use: Use
+    chatkit: Chatkit
+    baseline: Baseline
+    project_name: str  # the project that is run
+    project_names: tuple[str, ...]
+    secrets: tuple[tuple[str, str], ...] = field(repr=False)  # (kind, value), for the redactor
+    settings: Mapping[str, Setting] = field(repr=False)  # by dotted key, without the projects
+    tables: Mapping[str, Mapping[str, Any]] = field(repr=False)  # the projects as written
+    variables: Mapping[str, Setting] = field(repr=False)  # environment over .env
+
+    @property
+    def where(self) -> str:
+        """The file as messages name it."""
+        return str(self.path) if self.path else "the defaults (no playwright.config.toml)"
+
+    @property
+    def is_sdk_chosen(self) -> bool:
+        """Whether this run was told where the SDK comes from, so that a page on the network gets that one too."""
+        return self.settings[SDK_NAME].source == COMMAND_LINE and self.chatkit.sdk != "live"
+
+    def sdk(self) -> SdkSource:
+        """Return where the SDK comes from. Raises ConfigError, RecordingError when it is in no usable state."""
+        source = self.settings[SDK_NAME].source
+        is_from_file = self.path is not None and source == self.path.name
+        root = self.root if is_from_file else Path.cwd()
+        return sdk_source_of(self.chatkit.sdk, root=root, where=str(self.path) if is_from_file else source)
+
+    def project(self, name: str = "") -> Project:
+        """Return a project, the selected one by default. Raises ConfigError when it or a variable of it is missing."""
+        name = name or self.project_name
+        if name not in self.tables:
+            raise _unknown_project(name, self.project_names, self.where, "correct the name, or add [projects.…]")
+        try:
+            given = _without_unset(self.tables[name], self.variables, "projects.*")
+            resolved = _resolved(given, self.variables, ("projects", name), self.where)
+            table = checked({"projects": {name: resolved}}, self.where)["projects"][name]
+        except ConfigError as error:  # what a variable holds may be a secret that went to the wrong key
+            raise ConfigError(masked(str(error), self.secrets)) from None
+        return _project_of(name, table, self)
+
+    def embedded_project(self) -> Project:
+        """Return the embedded default, whatever the projects are."""
+        return _project_of(DEFAULT_PROJECT, {}, self)
+
+    def project_at(self, url: str, *, entry: Entry | None = None) -> Project:
+        """Return a project for one URL and no set-up at all: live, one entry. Raises ConfigError for no URL."""
+        if not is_web_url(url):
+            raise problem(
+                f"{shown(url)} is not a URL",
+                where=COMMAND_LINE,
+                key="",
+                expected="a URL that starts with http:// or https://",
+                found=shown(url),
+                fix="write it in full, such as https://staging.example.com/chat",
+            )
+        parts = urlsplit(url)
+        base_url = f"{parts.scheme}://{parts.netloc}"
+        page = urlunsplit(("", "", parts.path or "/", parts.query, parts.fragment))
+        table = {"base_url": base_url, "page": page}
+        found = _project_of(parts.hostname or parts.netloc, table, self)
+        return replace(found, entries=(replace(entry, name="page"),)) if entry else found
+
+
+def read_config(
+    path: Path | None, *, environ: Mapping[str, str], overrides: Overrides | None = None, root: Path | None = None
+) -> Config:
+    """Return the configuration; without a path the file is looked for in `root`, the current folder by default.
+
+    Raises ConfigError: an unreadable file, an unknown key, a wrong value, an unknown project, a secret in the file.
+    """
+    root = root or (path.parent if path else Path.cwd())
+    if path is None and (root / FILE_NAME).exists():
+        path = root / FILE_NAME
+    written = read_tables(path) if path else {}
+    variables = _read_variables(root / ".env", environ)
+    settings = _settings(written, path, variables, overrides or Overrides())
+    tables: dict[str, Any] = written.get("projects") or {DEFAULT_PROJECT: {}}
+    return Config(
+        path=path,
+        root=root,
+        test_dir=root / settings["test_dir"].value,
+        output_dir=root / settings["output_dir"].value,
+        test_ignore=settings["test_ignore"].value,
+        workers=settings["workers"].value,
+        retries=settings["retries"].value,
+        keep_runs=settings["keep_runs"].value,
+        run_megabytes=settings["run_megabytes"].value,
+        use=Use(**(_values(settings, "use") | {"viewport": Viewport(**_values(settings, "use.viewport"))})),
+        chatkit=Chatkit(**_values(settings, "chatkit")),
+        baseline=Baseline(**_values(settings, "baseline")),
+        project_name=settings["project"].value,
+        project_names=tuple(tables),
+        secrets=secrets_of(written, {name: setting.value for name, setting in variables.items()}),
+        settings=settings,
+        tables=tables,
+        variables=variables,
+    )
+
+
+def _read_variables(dotenv: Path, environ: Mapping[str, str]) -> dict[str, Setting]:
+    """Return every variable with its source, the environment over `.env`; an empty one counts as not set."""
+    try:
+        from_file = dotenv_values(dotenv, interpolate=False) if dotenv.is_file() else {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise problem(
+            f"{dotenv} cannot be read",
+            where=str(dotenv),
+            key="",
+            expected="lines of NAME=value in UTF-8",
+            found=type(error).__name__,
+            fix="correct the file or its permissions, or remove it",
+        ) from error
+    variables = {name: Setting(value=value, source=f".env {name}") for name, value in from_file.items() if value}
+    return variables | {
+        name: Setting(value=text, source=f"environment {name}") for name, text in environ.items() if text
+    }
+
+
+def _settings(
+    written: Mapping[str, Any], path: Path | None, variables: Mapping[str, Setting], overrides: Overrides
+) -> dict[str, Setting]:
+    options = _by_key(overrides)
+    settings = {name: _setting(name, written, path, variables, options) for name in GLOBAL_KEYS}
+    return settings | {"project": _selected(written, path, variables, overrides)}
+
+
+def _setting(
+    name: str,
+    written: Mapping[str, Any],
+    path: Path | None,
+    variables: Mapping[str, Setting],
+    options: Mapping[str, Any],
+) -> Setting:
+    """Return a value from the first place that has one: command line, environment, .env, file, default."""
+    key, in_file = GLOBAL_KEYS[name], _at(written, name)
+    if name in options:
+        if not key.kind.accepts(options[name]):
+            raise wrong_value(key, name, options[name], COMMAND_LINE, "correct the option, or leave it out")
+        return Setting(value=options[name], source=COMMAND_LINE)
+    if key.variable in variables:
+        return _from_variable(name, variables[key.variable])
+    if in_file is None or path is None:
+        return Setting(value=key.default, source=DEFAULT)
+    value = _resolved(in_file, variables, tuple(name.split(".")), str(path))
+    if not key.kind.accepts(value):
+        raise wrong_value(key, name, value, str(path))
+    return Setting(value=value, source=path.name)
+
+
+def _from_variable(name: str, variable: Setting) -> Setting:
+    key = GLOBAL_KEYS[name]
+    try:
+        value = key.kind.parse(variable.value)
+    except ValueError:
+        value = None
+    if value is None or not key.kind.accepts(value):
+        raise wrong_value(key, key.variable, variable.value, variable.source, "correct the variable, or unset it")
+    return Setting(value=value, source=variable.source)
+
+
+def _selected(
+    written: Mapping[str, Any], path: Path | None, variables: Mapping[str, Setting], overrides: Overrides
+) -> Setting:
+    """Return the project to run: as asked for, else `local`, else the first of the file."""
+    names = tuple(written.get("projects") or (DEFAULT_PROJECT,))
+    selected = Setting(value=DEFAULT_PROJECT if DEFAULT_PROJECT in names else names[0], source=DEFAULT)
+    selected = variables.get(PROJECT_VARIABLE, selected)
+    if overrides.project:
+        selected = Setting(value=overrides.project, source=COMMAND_LINE)
+    if selected.value not in names:
+        where = f"{selected.source}, looked up in {path or 'the defaults (no playwright.config.toml)'}"
+        raise _unknown_project(selected.value, names, where, "name one of these, or add [projects.…] to the file")
+    return selected
+
+
+def _unknown_project(name: str, names: tuple[str, ...], where: str, fix: str) -> ConfigError:
+    expected = f"one of {', '.join(names)}"
+    return problem(f"no project {name!r}", where=where, key=f"projects.{name}", expected=expected, found=name, fix=fix)
+
+
+def _by_key(overrides: Overrides) -> dict[str, Any]:
+    """Return the options that were given, by the dotted name of their key."""
+    dotted = {name.rsplit(".", 1)[-1]: name for name in GLOBAL_KEYS}
+    given = {item.name: getattr(overrides, item.name) for item in fields(overrides) if item.name != "project"}
+    return {dotted[name]: value for name, value in given.items() if value is not None}
+
+
+def _resolved(value: Any, variables: Mapping[str, Setting], path: tuple[str, ...], where: str) -> Any:
+    """Return the value with every `${VARIABLE}` replaced. Raises ConfigError for one that is not set."""
+    if isinstance(value, Mapping):
+        return {name: _resolved(inner, variables, (*path, name), where) for name, inner in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_resolved(item, variables, path, where) for item in value)
+    if not isinstance(value, str):
+        return value
+    for name in REFERENCE.findall(value):
+        if name not in variables:
+            raise problem(
+                f"the variable {name} is not set",
+                where=where,
+                key=".".join(path),
+                expected=f"{name} in the environment or in .env",
+                found="nothing",
+                fix=f"export {name}=…, or add the line {name}=… to .env",
+            )
+    return REFERENCE.sub(lambda match: str(variables[match[1]].value), value)
+
+
+def _without_unset(table: Mapping[str, Any], variables: Mapping[str, Setting], pattern: str) -> dict[str, Any]:
+    """Return a project's table without the keys that may do without their variable, and have to."""
+    left: dict[str, Any] = {}
+    for name, value in table.items():
+        key = KEYS.get(f"{pattern}.{name}")
+        if key is not None and key.may_be_unset and isinstance(value, str):
+            if all(variable in variables for variable in REFERENCE.findall(value)):
+                left[name] = value
+        elif key is None and isinstance(value, Mapping):
+            left[name] = _without_unset(value, variables, f"{pattern}.{name}")
+        else:
+            left[name] = value
+    return left
+
+
+def _project_of(name: str, table: Mapping[str, Any], config: Config) -> Project:
+    network, _, recording = str(table.get("network") or "").partition(":")
+    is_embedded = "base_url" not in table and "web_server" not in table and network != "replay"
+    page = table.get("page") or (EMBEDDED_PAGE if is_embedded else "/")
+    entries = table.get("entries") or (EMBEDDED_ENTRIES if is_embedded and page == EMBEDDED_PAGE else {"page": {}})
+    return Project(
+        name=name,
+        page=page,
+        base_url=table.get("base_url", ""),
+        scenario=table.get("scenario") or (EMBEDDED_SCENARIO if is_embedded else ""),
+        network=network or ("live" if "base_url" in table and "web_server" not in table else "hermetic"),
+        recording=config.root / recording if recording else None,
+        record=table.get("record") or "none",
+        max_age_days=table.get("max_age_days"),
+        session_endpoint=table.get("session_endpoint", ""),
+        entries=tuple(_entry_of(entry, options, config.root) for entry, options in entries.items()),
+        chatkit=Chatkit(**{item.name: chatkit_setting(item.name, table, config).value for item in fields(Chatkit)}),
+        web_server=WebServer(**table["web_server"]) if "web_server" in table else None,
+        preflight=Preflight(**table["preflight"]) if "preflight" in table else None,
+        smoke=Smoke(**table.get("smoke", {})),
+    )
+
+
+def _entry_of(name: str, options: Mapping[str, Any], root: Path) -> Entry:
+    state = options.get("storage_state")
+    return Entry(
+        name=name,
+        click=options.get("click", ""),
+        page=options.get("page", ""),
+        storage_state=root / state if state else None,
+        headers=tuple(options.get("headers", {}).items()),
+        steps=tuple(map(step_of, options.get("steps", ()))),
+    )
+
+
+def chatkit_setting(key: str, table: Mapping[str, Any], config: Config) -> Setting:
+    """Return a setting of [chatkit] for one project: its own, unless command line or environment set it."""
+    setting = config.settings[f"chatkit.{key}"]
+    is_from_file = setting.source == DEFAULT or (config.path is not None and setting.source == config.path.name)
+    if key in PROJECT_CHATKIT_KEYS and key in table and is_from_file:
+        return Setting(value=table[key], source=config.path.name if config.path else COMMAND_LINE)
+    return setting
+
+
+def _at(table: Mapping[str, Any], dotted: str) -> Any:
+    value: Any = table
+    for name in dotted.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _values(settings: Mapping[str, Setting], table: str) -> dict[str, Any]:
+    """Return the values directly in one table, by their last name."""
+    inside = {name.rpartition("."): setting.value for name, setting in settings.items()}
+    return {last: value for (head, _, last), value in inside.items() if head == table}

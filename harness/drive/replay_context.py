@@ -1,0 +1,124 @@
+"""Makes a browser context one in which a recording can be had again: its proxy, its clock, and the requests it breaks off by itself.
+
+In: a recording, the proxy's address. Out: options for the context, and routes. The proxy is the only way out, and it leads nowhere.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Error, Request, Route
+
+from harness.drive.environment import clock_script
+from harness.drive.faults import asked_of
+from harness.model.codec import Unfit
+from harness.model.faults import NET_ERRORS, Asked
+from harness.model.recording import RecordedExchange, Recording
+
+REFUSED = re.compile(r"time ?zone|locale|storage ?state|cookie|color_scheme|viewport|scale", re.IGNORECASE)
+BrokenOff = Callable[[Asked, str], RecordedExchange | None]
+FIREFOX_ERRORS = {"CONNECTION_REFUSED": "connectionrefused", "UNKNOWN_HOST": "namenotresolved", "NET_RESET": "connectionreset",
+                  "NET_TIMEOUT": "timedout", "NET_INTERRUPT": "connectionclosed"}  # fmt: skip
+
+
+def replay_options(recording: Recording, proxy_url: str, *, browser: str) -> dict[str, Any]:
+    """Return what `new_context` needs for a recording: the proxy, and what the page could see of its browser."""
+    known = recording.environment
+    options: dict[str, Any] = {
+        # What stands for this machine goes through the proxy too: "<-loopback>" is Chromium's word for that.
+        "proxy": {"server": proxy_url, "bypass": "<-loopback>"} if browser == "chromium" else {"server": proxy_url},
+        "ignore_https_errors": True,  # the proxy signs its own certificates
+        "service_workers": "block",
+    }
+    if known.width and known.height:
+        options["viewport"] = {"width": known.width, "height": known.height}
+    if known.scale != 1:
+        options["device_scale_factor"] = known.scale
+    for name, value in (
+        ("locale", known.locale),
+        ("timezone_id", known.timezone),
+        ("color_scheme", known.color_scheme),
+    ):
+        if value:
+            options[name] = value
+    if recording.storage:
+        options["storage_state"] = recording.storage
+    return options
+
+
+@contextmanager
+def taken_by_browser(recording: Recording) -> Iterator[None]:
+    """Raise RecordingError where a browser does not take what a recording says of its own: a time zone, a locale, cookies."""
+    try:
+        yield
+    except Error as error:
+        if REFUSED.search(error.message) is None:
+            raise
+        raise Unfit(
+            f"{recording.name}: manifest.json",
+            at="environment or storage",
+            expected="what this browser takes",
+            found=error.message.splitlines()[-1],
+        ) from error
+
+
+def install_replay(
+    context: BrowserContext,
+    recording: Recording,
+    *,
+    broken_off: BrokenOff,
+    is_intercepted: bool,
+    on_blocked: Callable[[str, str], None],
+    on_broken_off: Callable[[Request, str], None],
+) -> None:
+    """Set the page's clock, and break off in the browser what the recorded one broke off.
+
+    `is_intercepted`: requests pass a route in any case, as they did when it was recorded; browsers then ask for no leave to cross origins.
+    """
+    recorded_ms = _instant_ms(recording.started_at)
+    if recorded_ms:
+        context.add_init_script(clock_script(recorded_ms, time.time() * 1000))
+    if not is_intercepted:
+        return
+
+    def handle(route: Route) -> None:
+        request = route.request
+        found = broken_off(asked_of(request), _body_of(request))
+        if found is None:
+            route.continue_()
+            return
+        code = net_error_of(found.failure)
+        if code == "failed":  # as near as Playwright's words come
+            on_broken_off(request, found.failure)
+        if recording.network == "hermetic" and code == "internetdisconnected":
+            on_blocked(request.method, request.url)
+        route.abort(code)
+
+    context.route("**/*", handle)
+
+
+def net_error_of(failure: str) -> str:
+    """Return Playwright's word for a browser's failure, as near as there is one."""
+    if failure.startswith("NS_ERROR_"):
+        return FIREFOX_ERRORS.get(failure.removeprefix("NS_ERROR_"), "failed")
+    word = failure.removeprefix("net::ERR_").partition(".")[0].replace("_", "").lower()
+    return word if word in NET_ERRORS else "failed"
+
+
+def _instant_ms(text: str) -> float:
+    try:
+        return datetime.fromisoformat(text).timestamp() * 1000
+    except ValueError:
+        return 0.0
+
+
+def _body_of(request: Request) -> str:
+    try:
+        return request.post_data or ""
+    except UnicodeDecodeError:  # a binary upload
+        return ""

@@ -1,0 +1,1 @@
+"""One visit from end to end: live, hermetic or replayed."""

@@ -1,0 +1,85 @@
+"""After an action: done, tried again, or watched for longer; and how that is said."""
+
+from __future__ import annotations
+
+import pytest
+from builders import action_ended
+
+from harness.analysis.action_moves import Audience, Move, Observed, action_outcome, effect_of, next_move
+
+NATIVE, NEAR, FAR, NONE, UNKNOWN = Audience
+
+
+def seen(audience: Audience, now: Audience | None = None, **changes: object) -> Observed:
+    """Return an attempt; `now`: who listens since."""
+    return Observed(audience=audience, audience_now=now or audience, **changes)  # type: ignore[arg-type]
+
+
+CAUSED, FOLLOWED = {"caused": frozenset({"dom"})}, {"followed": frozenset({"dom"})}
+READY, FRESH, OVER = {"is_becoming_ready": True}, {"is_fresh": True}, {"is_over": True}
+
+
+@pytest.mark.parametrize(
+    ("observed", "move"),
+    [
+        # an effect of its own ends it, whoever listens
+        (seen(NONE, NEAR, **CAUSED), Move.DONE),
+        (seen(FAR, NEAR, **CAUSED), Move.DONE),
+        (seen(FAR, NEAR, followed=frozenset({"navigation"})), Move.DONE),
+        # who heard it is not asked twice, whatever can be seen of it: a toggle
+        (seen(NEAR, **READY), Move.DONE),
+        (seen(NEAR, **FRESH), Move.DONE),
+        (seen(NATIVE, NEAR, **READY), Move.DONE),
+        # nobody heard it: what changes by itself does not matter
+        (seen(NONE, NEAR), Move.REPEAT),
+        (seen(NONE, FAR), Move.REPEAT),
+        (seen(NONE, NEAR, **FOLLOWED), Move.REPEAT),
+        (seen(NONE, **READY), Move.WATCH),
+        (seen(NONE, **READY, **FOLLOWED), Move.WATCH),
+        (seen(NONE, **FRESH), Move.DONE),
+        # only those far away heard it, and somebody near has come
+        (seen(FAR, NEAR), Move.REPEAT),
+        (seen(FAR, NEAR, **FOLLOWED), Move.REPEAT),
+        (seen(FAR, **READY), Move.REPEAT),
+        (seen(FAR, **READY, **FOLLOWED), Move.DONE),
+        (seen(FAR, **FRESH), Move.REPEAT),
+        (seen(FAR, **FRESH, **FOLLOWED), Move.DONE),
+        (seen(FAR), Move.DONE),
+        # an engine that does not tell: only when nothing at all changed
+        (seen(UNKNOWN, **FRESH), Move.REPEAT),
+        (seen(UNKNOWN, **READY), Move.REPEAT),
+        (seen(UNKNOWN, **READY, **FOLLOWED), Move.DONE),
+        (seen(UNKNOWN), Move.DONE),
+        # it ends
+        (seen(NONE, NEAR, **OVER), Move.DONE),
+        (seen(NONE, **READY, **OVER), Move.DONE),
+        (seen(FAR, **READY, **OVER), Move.DONE),
+        (seen(UNKNOWN, **READY, **OVER), Move.DONE),
+    ],
+)
+def test_an_action_is_repeated_only_when_nobody_can_have_heard_it(observed: Observed, move: Move) -> None:
+    """Never after an effect, never when a handler near it heard it, never without an end."""
+    assert next_move(observed) is move
+
+
+def test_what_changes_while_nobody_listens_is_no_effect() -> None:
+    """A clock ticks whether its page is clicked or not."""
+    assert effect_of(seen(NONE, **FOLLOWED)) == ()
+    assert effect_of(seen(FAR, followed=frozenset({"network", "dom"}))) == ("dom", "network")
+
+
+@pytest.mark.parametrize(
+    ("ended", "told"),
+    [
+        (action_ended("dom", "network"), "changed dom, network (a handler listens on it)"),
+        (
+            action_ended(audience="none", waited_ms=5_200),
+            "changed nothing, 5.2 s after it was visible (nobody listens to it)",
+        ),
+        (action_ended("dom", attempts=3), "changed dom after 3 attempts"),
+        (action_ended(audience="far", is_loaded=False), "on a root only; the page had not finished loading)"),
+    ],
+)
+def test_what_became_of_an_action_is_one_clause(ended: object, told: str) -> None:
+    """It says what changed, how often it was tried, and who listened."""
+    assert told in action_outcome(ended)  # type: ignore[arg-type]
