@@ -49,17 +49,19 @@ timelines: setup $(STAMPS)/test-packages ## Record the golden timelines of all s
 sdk: ## Join the modules of the stand-in's frame anew.
 	@"$(PYTHON)" fixtures/sdk_modules/join.py
 
-soak: setup $(STAMPS)/test-packages ## What takes longer: what the documents show, pages that are too much, pairs of faults, replays, fifty killed runs, a thousand healthy mounts under load.
+soak: setup $(STAMPS)/test-packages ## What takes longer: what the documents show, apps on real frameworks, pages that are too much, pairs of faults, replays, fifty killed runs, a thousand healthy mounts under load.
 	@$(BIN)/python -m pytest -q tests/soak
 	@$(BIN)/python -m pytest -q -m soak
 	@$(BIN)/python -m pytest -q tests/browser/test_scenarios.py
 	@$(BIN)/python benchmarks/kills.py
+	@! command -v npm >/dev/null || $(BIN)/python benchmarks/clicks_apps.py --visits 100
+	@! command -v npm >/dev/null || $(BIN)/python benchmarks/clicks_apps.py --visits 100 --load 15
 	@$(BIN)/python benchmarks/soak.py $(ARGS)
 
 setup: $(STAMPS)/browser
 
 clean: ## Delete the virtual environment, caches, and what runs left behind.
-	rm -rf .venv test-results dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .apps test-results dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## Show this list.

@@ -30,6 +30,7 @@ from harness.report.trend import Night
 SCRIPT_END = "</script><script>document.title = 'owned'</script>"
 MARKUP = '"><img src=x onerror="document.title = \'owned\'"><h1>All 3 tests passed</h1>'
 HOSTILE = f"{SCRIPT_END}{MARKUP}<!--{{{{ 7*7 }}}} \u2028\u0000 javascript:alert(1)"
+NAME = HOSTILE.replace("\0", "")  # no name that a file may hold has that character
 NIGHTS = tuple(
     Night(at=f"2026-11-{day:02}T03:17:00+00:00", outcome=word, mount_ms=ms, cause=HOSTILE if ms < 0 else "", sdk=sdk)
     for day, word, ms, sdk in [
@@ -143,12 +144,12 @@ def test_a_hostile_page_can_run_and_forge_nothing(page: Page, tmp_path: Path) ->
         server_answered(note=HOSTILE),
         *exchange("r9", f"{SESSION}?q={HOSTILE}", 500, error_text=HOSTILE),
     ]
-    nodeid = f"tests/test_it.py::test_{HOSTILE}"
-    write_bundle(folder / bundle_of(nodeid), hostile, entry=HOSTILE, url=f"https://app.test/{HOSTILE}")
+    nodeid = f"tests/test_it.py::test_{NAME}"
+    write_bundle(folder / bundle_of(nodeid), hostile, entry=NAME, url=f"https://app.test/{NAME}")
     write_outcomes(
-        folder, [outcome(nodeid, "failed", message=HOSTILE), outcome(HOSTILE, "failed", message=HOSTILE, bundles=())]
+        folder, [outcome(nodeid, "failed", message=HOSTILE), outcome(NAME, "failed", message=HOSTILE, bundles=())]
     )
-    write_record(folder, record(project=HOSTILE, command=HOSTILE, problems=(HOSTILE,), commit=HOSTILE))
+    write_record(folder, record(project=NAME, command=NAME, problems=(HOSTILE,), commit=NAME))
     report = write_report(folder, version="0.1.0", nights=NIGHTS)
     for there in opened(page, report):
         open_all(there, "", drawn=1)

@@ -1,0 +1,5 @@
+import Launcher from "../launcher";
+
+export default function Page() {
+  return <Launcher fault={process.env.APP_FAULT ?? ""} isToggle />;
+}
