@@ -8,7 +8,6 @@ The scripts' events go through the library's types, so one that the library does
 
 from __future__ import annotations
 
-import base64
 import socket
 import ssl
 import threading
@@ -264,8 +263,3 @@ def serve_reference(*, tls: bool = False) -> Iterator[Reference]:
         finally:
             server.should_exit = True
             thread.join(5)
-
-
-def audio(size_bytes: int) -> str:
-    """Return so many bytes in base64."""
-    return base64.b64encode(bytes(size_bytes)).decode()

@@ -272,6 +272,8 @@ FIRES: dict[str, Steps] = {
         "ChatKit.create():\n✖ Invalid input: expected object, received string\n  → at header.title"
     ),
     "option-unknown": rejected_options('ChatKit.create():\n✖ Unrecognized key: "colour"'),
+    "option-misspelled": rejected_options('ChatKit.create():\n✖ Unrecognized key: "placeHolder"\n  → at composer'),
+    "option-newer-than-frame": rejected_options('ChatKit.create():\n✖ Unrecognized key: "commands"'),
     "option-of-wrong-type": rejected_options(
         "ChatKit.create():\n✖ Invalid input: expected string, received undefined\n  → at disclaimer.text"
     ),
@@ -622,6 +624,8 @@ NEAR_MISSES: dict[str, Steps] = {
     "prompt-icon-unknown": rejected_options(INVALID + "startScreen.prompts[0].label"),
     "header-shape-wrong": rejected_options(INVALID + "theme.header"),
     "option-unknown": rejected_options('ChatKit.create():\n✖ Unrecognized key: "content"\n  → at header.title'),
+    "option-misspelled": rejected_options('ChatKit.create():\n✖ Unrecognized key: "colour"\n  → at composer'),
+    "option-newer-than-frame": rejected_options('ChatKit.create():\n✖ Unrecognized key: "commands"\n  → at composer'),
     "option-of-wrong-type": rejected_options(
         "ChatKit.create():\n✖ Invalid input: expected object, received string\n  → at header.title"
     ),

@@ -651,6 +651,33 @@ MORE: dict[str, tuple[Steps, str]] = {
         ),
         "option-unknown",
     ),
+    "an option of an upper-case name in a list": (
+        rejected_options('ChatKit.create():\n✖ Unrecognized key: "Label"\n  → at startScreen.prompts[0]'),
+        "option-misspelled",
+    ),
+    "a key that is not named as others are": (
+        rejected_options("ChatKit.create():\n✖ Unrecognized key(s) in object"),
+        "option-unknown",
+    ),
+    "an option one level too high": (
+        rejected_options('ChatKit.create():\n✖ Unrecognized key: "greeting"'),
+        "option-misspelled",
+    ),
+    "a misspelled key of the header": (
+        rejected_options('ChatKit.create():\n✖ Unrecognized key: "Title"\n  → at header'),
+        "option-misspelled",
+    ),
+    "a key of React beside a key that the types have": (
+        rejected_options('ChatKit.create():\n✖ Unrecognized keys: "style", "commands"'),
+        "option-unknown option-newer-than-frame",
+    ),
+    "two complaints, the second one about a key": (
+        rejected_options(
+            "ChatKit.create():\n✖ Invalid input: expected string, received number\n  → at frameTitle\n"
+            '✖ Unrecognized key: "placeHolder"\n  → at composer'
+        ),
+        "option-misspelled",
+    ),
     "no strategy where a type is named": (
         rejected_options(
             "ChatKit.create():\n✖ uploadStrategy must be provided; expected object, received undefined\n  → at composer"

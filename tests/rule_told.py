@@ -120,6 +120,8 @@ INSTEAD: dict[str, str] = {
     "prompt-icon-unknown": "options-refused",
     "header-shape-wrong": "theme-invalid",
     "option-unknown": "header-shape-wrong",
+    "option-misspelled": "option-unknown",
+    "option-newer-than-frame": "option-misspelled",
     "option-of-wrong-type": "header-shape-wrong",
     "attachments-without-strategy": "options-refused",
     "options-refused": "theme-invalid",

@@ -27,6 +27,7 @@ from visits import visited
 
 from harness.config.reading import read_config
 from harness.drive.browsers import find_browser
+from harness.errors import HarnessError
 from harness.model.results import VisitResult
 from harness.model.timeline import Entry, read_timeline
 from harness.servers.scenarios import Scenario, read_scenarios, scenario_named
@@ -57,7 +58,9 @@ class Golden:
 
 def read_golden(name: str) -> Golden:
     """Return the recorded timeline of a scenario."""
-    about, *lines = gzip.decompress(path_of(name).read_bytes()).decode().splitlines()
+    path = path_of(name)
+    assert path.exists(), f"the scenario has no timeline yet: make timelines ARGS={name}"
+    about, *lines = gzip.decompress(path.read_bytes()).decode().splitlines()
     header = json.loads(lines[0])
     return Golden(**json.loads(about), started_at=header["started_at"], entries=read_timeline(lines))
 
@@ -68,8 +71,11 @@ def path_of(name: str) -> Path:
 
 
 def settings_of(scenario: Scenario) -> str:
-    """Return a digest of everything that a scenario does."""
-    done = {name: value for name, value in asdict(scenario).items() if name not in NOT_SETTINGS}
+    """Return a digest of everything that a scenario does, and a healthy one does not."""
+    healthy = asdict(Scenario(name=scenario.name))
+    done = {
+        name: value for name, value in asdict(scenario).items() if name not in NOT_SETTINGS and value != healthy[name]
+    }
     return hashlib.sha256(json.dumps(done, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -104,7 +110,11 @@ def record(scenarios: list[Scenario], folder: Path) -> Iterator[str]:
     ):
         for scenario in scenarios:
             visit_folder = Path(scratch) / scenario.name
-            result = _visited(scenario, browser, stack, visit_folder)
+            try:
+                result = _visited(scenario, browser, stack, visit_folder)
+            except (HarnessError, AssertionError) as error:
+                yield f"{scenario.name}: {type(error).__name__}: {error}"
+                continue
             if not is_as_expected(result, scenario):
                 yield f"{scenario.name}: it ended as {told(result)}, and not as {expected(scenario)}: {result.explanation}"
                 continue

@@ -23,6 +23,7 @@ from harness.config.sdk_folders import (
     discard,
     newest_in,
     read_folder,
+    read_traits,
     same_in,
     seal,
     stage,
@@ -31,9 +32,10 @@ from harness.config.sdk_folders import (
 from harness.config.sdk_source import SNAPSHOT, STAND_IN
 from harness.drive.sdk_download import Pulled, path_of, pull, pull_more
 from harness.errors import ConfigError, RecordingError
-from harness.model.addresses import CDN_ORIGIN
+from harness.model.chatkit import CDN_ORIGIN
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
+from harness.model.sdk_generations import SdkTraits
 from harness.model.snapshot import SNAPSHOT_FILE, Difference, Snapshot, SnapshotFile, content_digest, difference
 from harness.servers.scenarios import fixtures_dir, scenario_named
 from harness.servers.server import serve_stack
@@ -79,6 +81,7 @@ def run_pull(console: Console, config: Config, options: PullOptions, environ: Ma
     told = "stored" if is_new else "unchanged, stored already"
     console.print(f"{told}: {folder}", style="bold green", **PLAIN)
     _tell_snapshot(console, snapshot)
+    _tell_traits(console, snapshot.traits, is_verbose=options.is_verbose)
     _tell_pull(console, pulled, mounted, is_verbose=options.is_verbose)
     console.print(f'  use it:    chatkit-harness gate --sdk "{SNAPSHOT}{folder}"', **PLAIN)
     return 0
@@ -133,8 +136,11 @@ def run_show(
     if found.listed is None:
         console.print(f"  warning:   no {SNAPSHOT_FILE}: unknown where it is from, and when", style="yellow", **PLAIN)
         _tell_size(console, found.found)
+        _tell_traits(console, read_traits(found), is_verbose=is_verbose)
     else:
         _tell_snapshot(console, found.listed)
+        traits = found.listed.traits if found.listed.traits.is_known else read_traits(found)
+        _tell_traits(console, traits, is_verbose=is_verbose)
         _tell_damage(console, found, is_verbose=is_verbose)
     files = found.found if is_verbose else _first_of(found.found)
     for file in files:
@@ -180,13 +186,14 @@ def run_diff(
 ) -> int:
     """Say which files are new, gone and changed; return 0 when none is, else 1. Raises RecordingError, EnvironmentFailure."""
     first, second = before or str(_newest(environ)), after or LIVE
-    sides: dict[str, tuple[SnapshotFile, ...]] = {
-        name: _folder_of(name).found for name in (first, second) if name != LIVE
-    }
+    folders = {name: _folder_of(name) for name in (first, second) if name != LIVE}
+    sides: dict[str, tuple[SnapshotFile, ...]] = {name: folder.found for name, folder in folders.items()}
+    traits = {name: read_traits(folder) for name, folder in folders.items()}
     if LIVE in (first, second):
         # What a mount asked for is not named by any file: it is asked for by the other side's list.
         known = [file.path for files in sides.values() for file in files]
-        sides[LIVE] = pull(base_url, seeds=known).snapshot.files
+        live = pull(base_url, seeds=known).snapshot
+        sides[LIVE], traits[LIVE] = live.files, live.traits
     names = {LIVE: f"{LIVE} ({base_url})"}
     changes = difference(sides[first], sides[second])
     console.print(f"from: {names.get(first, first)}  {_size(sides[first])}", **PLAIN)
@@ -195,7 +202,23 @@ def run_diff(
         console.print("the same files", style="bold green", **PLAIN)
         return 0
     _tell_difference(console, changes, is_verbose=is_verbose)
+    _tell_other_traits(console, traits[first], traits[second])
     return DIFFERENT
+
+
+def _tell_other_traits(console: Console, before: SdkTraits, after: SdkTraits) -> None:
+    """Name every option, event and log line that only one of two SDKs has."""
+    if not (before.is_known and after.is_known):
+        return
+    for what, old, new in (
+        ("option", before.options, after.options),
+        ("event", before.events, after.events),
+        ("log line", before.log_lines, after.log_lines),
+    ):
+        for name in sorted({*new} - {*old}):
+            console.print(f"  new {what}: {name}", style="yellow", **PLAIN)
+        for name in sorted({*old} - {*new}):
+            console.print(f"  gone {what}: {name}", style="yellow", **PLAIN)
 
 
 def _folder_of(name: str) -> SdkFolder:
@@ -225,6 +248,16 @@ def _tell_snapshot(console: Console, snapshot: Snapshot) -> None:
 
 def _tell_size(console: Console, files: tuple[SnapshotFile, ...]) -> None:
     console.print(f"  content:   {_size(files)}", **PLAIN)
+
+
+def _tell_traits(console: Console, traits: SdkTraits, *, is_verbose: bool) -> None:
+    """Say which generation of options, events and log lines it has, and how it differs from the last one that is known."""
+    console.print(f"  is:        {traits.told}", **PLAIN)
+    counted = f"{len(traits.options)} options, {len(traits.events)} events, {len(traits.log_lines)} log lines"
+    console.print(f"  knows:     {counted}", **PLAIN)
+    for name, names in (("more", traits.beyond), ("fewer", traits.without)):
+        for one in names if is_verbose else ():
+            console.print(f"    {name}: {one}", **PLAIN)
 
 
 def _size(files: tuple[SnapshotFile, ...]) -> str:

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from harness.errors import BundleError, RecordingError
 from harness.files import partial_of, reason_of
-from harness.model.addresses import LOADER_PATH
+from harness.model.chatkit import LOADER_PATH
 from harness.model.codec import json_text, parsed
+from harness.model.sdk_generations import SdkTraits
+from harness.model.sdk_traits import traits_of_files
 from harness.model.snapshot import (
     SNAPSHOT_FILE,
     Difference,
@@ -84,6 +86,15 @@ def read_folder(path: Path) -> SdkFolder:
     except OSError as error:
         raise RecordingError(f"{path} cannot be read: {reason_of(error)}") from error
     return SdkFolder(path=path, listed=listed, found=tuple(found))
+
+
+def read_traits(folder: SdkFolder) -> SdkTraits:
+    """Return what the SDK in a folder can do, as its scripts say now. Raises RecordingError."""
+    try:
+        scripts = [file.path for file in folder.found if file.path.endswith((".js", ".mjs"))]
+        return traits_of_files({path: (folder.path / path).read_bytes() for path in scripts})
+    except OSError as error:
+        raise RecordingError(f"{folder.path} cannot be read: {reason_of(error)}") from error
 
 
 def _listed(listing: Path) -> Snapshot:

@@ -41,6 +41,7 @@ class RecordedExchange:
     headers: tuple[tuple[str, str], ...] = ()
     media_type: str = ""
     chunks: tuple[Chunk, ...] = ()
+    raw: bytes = b""  # the whole body, where it is no text; then there are no chunks
     failure: str = ""  # the browser's words, e.g. "net::ERR_CONNECTION_REFUSED"
     cors_header: str | None = (
         None  # the page was not allowed to read it: the Access-Control-Allow-Origin it had, "" for none

@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.model import codec
 from harness.model.codec import Count, Format, RelativePath, Sha256, Text, Unfit
+from harness.model.sdk_generations import SdkTraits
 
 SNAPSHOT_FILE = "snapshot.json"
 FORMAT = Format(name="", version=1, version_key="format_version")
@@ -40,6 +41,7 @@ class Snapshot:
     files: tuple[SnapshotFile, ...]
     missing: tuple[str, ...] = ()  # named by a file, as a text at least, and not there
     outside: tuple[str, ...] = ()  # URLs elsewhere that a file refers to: not stored
+    traits: SdkTraits = field(default_factory=SdkTraits)  # what it can do, as its scripts say
 
     @property
     def digest(self) -> str:
@@ -112,7 +114,8 @@ def saved_snapshot(snapshot: Snapshot) -> dict[str, Any]:
     """Return a snapshot as `snapshot.json` has it.
 
     {"format_version": 1, "base_url": …, "taken_at": …, "files": [{"path", "sha256", "bytes", "media_type"}, …], "missing": [path, …],
-    "outside": [url, …]}
+    "outside": [url, …],
+    "sdk": {"options": [path, …], "events": [name, …], "log_lines": [name, …]}}
     """
     return {
         **FORMAT.header,
@@ -121,12 +124,14 @@ def saved_snapshot(snapshot: Snapshot) -> dict[str, Any]:
         "files": [asdict(file) for file in snapshot.files],
         "missing": list(snapshot.missing),
         "outside": list(snapshot.outside),
+        "sdk": asdict(snapshot.traits),
     }
 
 
 def snapshot_of(saved: Any, where: str) -> Snapshot:
     """Return the snapshot that `snapshot.json` describes. Raises RecordingError for anything else, or a newer format."""
-    snapshot = codec.decoded(Snapshot, FORMAT.opened(saved, where), where=where)
+    listing = FORMAT.opened(saved, where)
+    snapshot = codec.decoded(Snapshot, {**listing, "traits": listing.get("sdk", {})}, where=where)
     for number, file in enumerate(snapshot.files):
         if not is_safe_path(file.path):
             raise Unfit(

@@ -1,7 +1,7 @@
 """Serves ChatKit's loader, frame and assets from a folder in the layout of the real CDN.
 
 In: the stand-in in `fixtures/sdk`, or another folder of that layout. Out: its files; failures are `faulty`'s.
-The stand-in's frame HTML gets two `<meta>` lines that tell it what the real one cannot be told.
+The stand-in's frame HTML gets `<meta>` lines that tell it what the real one cannot be told.
 """
 
 from __future__ import annotations
@@ -38,6 +38,10 @@ def _with_meta(html: str, stack: Stack) -> str:
     lines = []
     if stack.is_for_people:
         lines.append(f'<meta name="chatkit-stand-in-api" content="{stack.api_url}">')
+    if stack.scenario.early_sentinel:
+        lines.append('<meta name="chatkit-stand-in-early-sentinel" content="true">')
     if stack.scenario.always_verify:
         lines.append('<meta name="chatkit-stand-in-always-verify" content="true">')
+    if stack.scenario.generation != "newest":
+        lines.append(f'<meta name="chatkit-stand-in-generation" content="{stack.scenario.generation}">')
     return html.replace("</title>", "</title>\n    " + "\n    ".join(lines), 1) if lines else html

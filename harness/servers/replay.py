@@ -22,7 +22,7 @@ from harness.analysis.facts.exchanges import ABORTED
 from harness.analysis.replay.matching import Matcher, Miss
 from harness.model.faults import Asked, Fault, operation_of
 from harness.model.injection import Injector
-from harness.model.recording import NEVER, RecordedExchange, Recording
+from harness.model.recording import NEVER, Chunk, RecordedExchange, Recording
 from harness.servers.faulty import TRANSPORT, Faulty
 from harness.servers.listening import HOST, listening, make_proxy, running
 
@@ -179,7 +179,8 @@ class Replay:
             exchange.failure in ABORTED and not exchange.chunks
         )  # a stream that is read to its end may be called aborted
         is_endless = exchange.ended_ms == NEVER or is_given_up
-        whole = [chunk.text.encode("utf-8", "surrogatepass") for chunk in exchange.chunks]
+        chunks = exchange.chunks or ((Chunk(at_ms=0, text=""),) if exchange.raw else ())
+        whole = [exchange.raw] if exchange.raw else [c.text.encode("utf-8", "surrogatepass") for c in chunks]
         if is_cut and "CHUNKED" not in exchange.failure:
             size = int(next((v for n, v in exchange.headers if n.lower() == "content-length" and v.isdigit()), "0"))
             headers.append((b"content-length", str(max(size, sum(map(len, whole)) + 1)).encode()))
@@ -187,7 +188,7 @@ class Replay:
             headers.append((b"content-length", str(len(whole[0])).encode()))
         await send(_start(exchange.status, headers))
         answered = self._clock_s()
-        for chunk, content in zip(exchange.chunks, whole, strict=True):
+        for chunk, content in zip(chunks, whole, strict=True):
             await self._until(answered, chunk.at_ms)
             await send({"type": "http.response.body", "body": content, "more_body": True})
         if is_cut:

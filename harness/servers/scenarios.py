@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.errors import ConfigError
 from harness.model.faults import Fault, combined, nearest_of
+from harness.model.sdk_generations import FRAME_2026
 from harness.servers.named_faults import faults_of, fixtures_dir
 
 __all__ = ["Scenario", "fixtures_dir", "read_scenarios", "scenario_named"]
@@ -39,6 +40,8 @@ class Scenario:
     extras: str = "none"  # what else is on the page, `fixtures/pages/extras.js`
     origin: str = "local"  # "local": http on loopback; the others in hermetic runs only
     # the CDN
+    generation: str = "newest"  # whose options the stand-in takes: of all that is known, or of the frame of June 2026
+    early_sentinel: bool = False  # the stand-in asks for the sentinel before its `load`, as the real frame may
     always_verify: bool = False  # the stand-in verifies development origins too, so that a person can see it
     # the app's session API
     session_auth: str = "bypass"  # on localhost; "signed-in": required, and the page has a token
@@ -66,14 +69,15 @@ WRAPPERS = ("prefetch", "on-demand", "double-fetch", "deadlock", "never", "rejec
             "nothing", "nested", "remounts")  # fmt: skip
 CONTAINERS = ("plain", "zero-height", "zero-width", "display-none", "invisible", "transparent", "covered", "off-screen",
               "clipped", "overlay", "opens-later", "collapsed-flex", "unpainted", "cut-out")  # fmt: skip
-OPTIONS = ("plain", "unknown-key", "domain-key", "no-domain-key", "stale-domain-key", "client-token", "empty-api", "theme", "prompt-icon",
-           "header-title", "field-type", "attachments", "undefined", "circular", "later-invalid", "url-change",
-           "missing-thread", "no-history")  # fmt: skip
+OPTIONS = ("plain", "unknown-key", "misspelled", "commands", "domain-key", "no-domain-key", "stale-domain-key", "client-token",
+           "empty-api", "theme", "prompt-icon", "header-title", "field-type", "attachments", "undefined", "circular",
+           "later-invalid", "url-change", "missing-thread", "no-history")  # fmt: skip
 ALLOWED: dict[str, tuple[str, ...]] = {
     "mode": ("hosted", "custom"),
     "wrapper": WRAPPERS,
     "container": CONTAINERS,
     "options": OPTIONS,
+    "generation": ("newest", FRAME_2026.name),
     "script": ("cdn", "none", "module", "twice", "late", "self-hosted", "wrong-url", "import", "pasted", "pinned", "inline"),
     "session": ("own", "other-origin", "wrong-route", "in-url"),
     "backend": ("own", "other-origin", "wrong-route", "insecure"),

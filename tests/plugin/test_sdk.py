@@ -20,6 +20,7 @@ from harness.drive.sdk_download import Limits, pull
 from harness.errors import ConfigError, EnvironmentFailure, HarnessError, RecordingError
 from harness.servers.scenarios import fixtures_dir, scenario_named
 from harness.servers.server import serve_stack
+from tests.commands import TIMEOUT_S
 from tests.site import Answer, serve_site
 
 STAND_IN = fixtures_dir() / "sdk"
@@ -92,7 +93,11 @@ def test_the_whole_sdk_is_stored_in_the_layout_of_the_cdn(cdn: str, said: Said, 
     listing = json.loads((folder / "snapshot.json").read_text())
     assert (listing["base_url"], listing["missing"], len(listing["files"])) == (cdn, [], len(files_below(STAND_IN)))
     assert {file["media_type"] for file in listing["files"]} == {"text/javascript", "text/css", "text/html"}
-    assert said.text.count(f"stored: {folder}") == 1
+    told = said.text
+    assert told.count(f"stored: {folder}") == 1
+    assert "is:        another one than the frame of June 2026: with commands" in told
+    assert "commands.onSearch" in listing["sdk"]["options"]
+    assert {"history.open"}.isdisjoint(listing["sdk"]["events"])
 
     assert said.pull(cdn) == 0
     assert f"unchanged, stored already: {folder}" in said.text
@@ -117,6 +122,14 @@ def test_the_whole_sdk_is_stored_in_the_layout_of_the_cdn(cdn: str, said: Said, 
     assert "damaged" in said.text
     assert run_show(said.console, said.config, None, said.environ) == 0
     assert "it is not what its snapshot.json says" in said.text
+
+    app = folder / "assets/ck1/app-standin01.js"
+    app.write_text(app.read_text().replace("'frameTitle?':", "'frameTitel?':"))
+    assert run_diff(said.console, "stand-in", str(folder), cdn, said.environ) == 1
+    assert "new option: frameTitel\n  gone option: frameTitle\n" in said.text
+    (folder / "snapshot.json").unlink()
+    assert run_show(said.console, said.config, folder, said.environ, is_verbose=True) == 0
+    assert "    more: frameTitel\n    fewer: frameTitle\n" in said.text.replace("    more: commands.onSelect\n", "")
 
 
 def test_a_file_that_only_a_mount_asks_for_is_no_difference(cdn: str, said: Said, tmp_path: Path) -> None:
@@ -316,5 +329,5 @@ def test_a_folder_is_served_at_the_addresses_of_the_cdn(tmp_path: Path) -> None:
             (tmp_path / path[1:]).write_bytes(answer.body)
         healthy = scenario_named("healthy")
         with serve_stack(scenario=healthy, sdk_dir=tmp_path, sdk_url=site) as stack:
-            served = httpx.get(f"{stack.cdn_url}/assets/ck1/index-1.js", trust_env=False)
+            served = httpx.get(f"{stack.cdn_url}/assets/ck1/index-1.js", trust_env=False, timeout=TIMEOUT_S)
             assert (served.content, stack.sdk_url) == (ENTRY.body, site)

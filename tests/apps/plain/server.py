@@ -4,7 +4,7 @@ In: the variables PORT, APP_FAULT, STATIC (the folder; its own by default), and 
 """
 
 # The library names the method and hands over the parameters.
-# ruff: noqa: D102, ARG002
+# ruff: noqa: ARG002
 
 from __future__ import annotations
 
@@ -46,8 +46,12 @@ class Scripted(ChatKitServer[dict[str, str]]):
     """Answers every message with the same sentence."""
 
     async def respond(
-        self, thread: ThreadMetadata, input_user_message: UserMessageItem | None, context: dict[str, str]
+        self,
+        thread: ThreadMetadata,
+        input_user_message: UserMessageItem | None,
+        context: dict[str, str],
     ) -> AsyncIterator[ThreadStreamEvent]:
+        """Yield one sentence, word by word."""
         if FAULT == "model-throws":
             raise RuntimeError("the model's key is not set")
         if FAULT == "reply-forgotten":

@@ -84,6 +84,7 @@ def test_an_earlier_history_baseline_and_snapshot_are_read() -> None:
     assert saved_snapshot(snapshot_of(saved("snapshot.json"), "snapshot.json")) == {
         **saved("snapshot.json"),
         "outside": [],
+        "sdk": {"options": (), "events": (), "log_lines": ()},
     }
 
 
