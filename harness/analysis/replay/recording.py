@@ -14,15 +14,17 @@ from datetime import datetime
 from typing import Any
 
 from harness.analysis.har import CUT
+from harness.analysis.replay.matching import BODY_MISSING
 from harness.errors import RecordingError
 from harness.model.codec import DAY_MS, Unfit
+from harness.model.events import ReplayMissed
 from harness.model.faults import operation_of
 from harness.model.manifest import Manifest
 from harness.model.recording import NEVER, Chunk, RecordedExchange, Recording
 from harness.model.shapes import MadeUp
+from harness.model.timeline import Entry
 
 BODILESS = (204, 205, 301, 302, 303, 304, 307, 308)
-NEEDED = ("document", "script", "stylesheet", "fetch", "xhr")
 MOST_NAMED = 6
 MOST_ENTRIES = 20_000  # of a HAR; a visit of our own keeps 3,000 requests
 NOTHING = Manifest(written_at="", harness="", url="", started_at="", network="live")
@@ -87,8 +89,8 @@ def _warnings(left_out: int, manifest: Manifest | None, log: dict[str, Any]) -> 
 
 
 def _missing(exchanges: Iterable[RecordedExchange]) -> tuple[str, ...]:
-    lacking = [x for x in exchanges if x.missing and x.resource_type in NEEDED]
-    named = [f"the body of {x.method} {x.url.split('?')[0]}: {x.missing}" for x in lacking[:MOST_NAMED]]
+    lacking = list(dict.fromkeys(x.lack for x in exchanges if x.lack))
+    named = lacking[:MOST_NAMED]
     more = len(lacking) - len(named)
     return (*named, *([f"{more} more bodies of documents, scripts and answers"] if more > 0 else []))
 
@@ -98,6 +100,22 @@ def _text_or_bytes(content: bytes | None) -> str | bytes | None:
         return content.decode() if content is not None else None
     except UnicodeDecodeError:
         return content
+
+
+def lacks_in(entries: Iterable[Entry]) -> tuple[str, ...]:
+    """Return what a replay asked for and its recording does not have, as sentences."""
+    lacks = []
+    for entry in entries:
+        match entry.event:
+            case ReplayMissed(method=method, url=url, difference=difference) if difference.startswith(BODY_MISSING):
+                lacks.append(
+                    f"the body of {method} {url.split('?')[0]} is missing: {difference.removeprefix(BODY_MISSING)}"
+                )
+            case ReplayMissed(method=method, url=url):
+                lacks.append(f"nothing recorded answers {method} {url}")
+            case _:
+                pass
+    return tuple(dict.fromkeys(lacks))[:MOST_NAMED]
 
 
 def _origin(rows: list[Any]) -> float:
