@@ -173,7 +173,7 @@ def _free_port() -> int:
 def _connect(port: int) -> None:
     import socket
 
-    socket.create_connection(("127.0.0.1", port), timeout=2).close()
+    socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S).close()
 
 
 DYING_BROWSER_TEST = """

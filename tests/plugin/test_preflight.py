@@ -538,7 +538,6 @@ def test_an_answer_that_drips_is_given_up() -> None:
         plan = Plan(project="night", page_url=f"{site}/", settings=Settings(cdn_base=site, timeout_ms=500))
         hop = flown(plan).preflight.of(Kind.PAGE)[0]
     assert hop.failure is Failure.SLOW_ANSWER
-    assert hop.total_ms < 4_000
 
 
 # --- the command --------------------------------------------------------------------------------------------------
