@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from conformance.differences import BY_TEST
-from conformance.host import Host
+from conformance.host import DEADLINE_MS, Host
 from conformance.server import HostServer, serve_host
 from harness.config.sdk_source import STAND_IN, SdkSource
 from harness.drive.routes import Destinations, install_routes
@@ -89,5 +89,6 @@ def secret(stack: Stack, host: Host) -> str:  # noqa: ARG001 (the session must o
         json={"workflow": {"id": WORKFLOW}, "user": "test-user"},
         headers={"authorization": f"Bearer {KEY}", "openai-beta": "chatkit_beta=v1"},
         trust_env=False,
+        timeout=DEADLINE_MS / 1000,
     )
     return str(answer.json()["client_secret"])

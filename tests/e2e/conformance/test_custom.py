@@ -9,7 +9,7 @@ import pytest
 
 from conformance.events import added, answer, assistant, created, done, item, page, part, thread, updated, user
 from conformance.facts import is_in_order
-from conformance.host import Host
+from conformance.host import DEADLINE_MS, Host
 from conformance.server import HOLD, Answer, HostServer, Stream
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -262,7 +262,7 @@ def test_stream_that_is_repeated(host: Host, server: HostServer, first: Answer |
     host.page.wait_for_timeout(300)
     assert len(server.requests_of("threads.create")) == 1, "§2.3 repeated at once"
     assert "response.end" not in host.names(), "§1.11"
-    host.widget.get_by_text("At last.").wait_for(timeout=8_000)
+    host.widget.get_by_text("At last.").wait_for(timeout=DEADLINE_MS)
     assert len(server.requests_of("threads.create")) == 2, "§2.3"
     assert host.errors() == [], "§1.11"
 

@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Request
 from conformance.client_secrets import EMPTY_PAGE, Api, make_secret, operation_of
 from conformance.events import answer, assistant, done
 from conformance.facts import is_in_order
-from conformance.host import APP, Host
+from conformance.host import APP, DEADLINE_MS, Host
 from conformance.server import Stream
 
 SENTINEL = "https://*.openai.com/backend-api/sentinel/**"
@@ -134,7 +134,7 @@ def test_stream_that_is_repeated(host: Host, api: Api) -> None:
     api.answer = lambda request: {"json": EMPTY_PAGE} if operation_of(request) == "threads.list" else answers.pop(0)
     host.boot(hosted())
     host.send("hello")
-    host.widget.get_by_text("At last.").wait_for(timeout=8_000)
+    host.widget.get_by_text("At last.").wait_for(timeout=DEADLINE_MS)
     assert (answers, host.errors()) == ([], []), "§1.11"
 
 
