@@ -38,29 +38,33 @@ class Observed:
     audience_now: Audience
     caused: frozenset[str] = frozenset()  # what happened while the event was dispatched
     followed: frozenset[str] = frozenset()  # what happened later, by the action or by itself
+    was_busy: bool = False  # the page did things of its own at the attempt: what followed may be theirs
     is_becoming_ready: bool = False  # the page loads, or asks for something still
     is_fresh: bool = False  # it was acted on a moment ago: somebody may begin to listen
     is_over: bool = False  # there is no time left
 
 
+# A handler that measures does as much; one that was rendered for the button does more.
+WEAK = frozenset({"network", "timer"})
+
+
 def next_move(seen: Observed) -> Move:
     """Return what to do after an attempt."""
-    if seen.caused or "navigation" in seen.followed or seen.audience in (Audience.NATIVE, Audience.NEAR):
+    is_conclusive = seen.caused - WEAK or "navigation" in seen.followed
+    if is_conclusive or seen.audience in (Audience.NATIVE, Audience.NEAR):
         return Move.DONE
     has_grown = RANK[seen.audience_now] > RANK[seen.audience]
     if has_grown and not seen.is_over:  # who listens now could not have heard it
         return Move.REPEAT
     if seen.is_over:
         return Move.DONE
-    match seen.audience:
-        case Audience.NONE:  # whatever changed, changed by itself
-            return Move.WATCH if seen.is_becoming_ready else Move.DONE
-        case Audience.FAR | Audience.UNKNOWN if not seen.followed and (seen.is_becoming_ready or seen.is_fresh):
-            return (
-                Move.REPEAT
-            )  # a framework's root hears everything, and knows its handlers only when they are rendered
-        case _:
-            return Move.DONE
+    # Routers and measuring put things off at every click; on a page that is busy that says nothing.
+    caused = seen.caused - {"timer"} if seen.was_busy else seen.caused
+    if seen.audience is Audience.NONE or caused:  # whatever changed, changed by itself; or somebody did hear it
+        return Move.WATCH if seen.is_becoming_ready else Move.DONE
+    # A framework's root hears everything, and knows its handlers only when they are rendered.
+    is_silent = not seen.followed or seen.was_busy
+    return Move.REPEAT if is_silent and (seen.is_becoming_ready or seen.is_fresh) else Move.DONE
 
 
 def effect_of(seen: Observed) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from playwright.sync_api import ElementHandle, Error, Frame, JSHandle, Locator, Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from harness.analysis.action_moves import Audience, Move, Observed, effect_of, next_move
+from harness.analysis.action_moves import WEAK, Audience, Move, Observed, effect_of, next_move
 from harness.drive.audience import FIELDS, KEYS, POINTER, Ear
 from harness.drive.waiting import Waiter, answer_within
 from harness.errors import PageError
@@ -159,10 +159,13 @@ class Actor:
                     began_ms = self._timeline.now_ms
                     heard = self._await_listener(ear, watched, types, is_first=attempts == 1)
                     waited_ms = waited_ms or self._timeline.now_ms - began_ms
+                    was_busy = not heard.is_loaded or self._is_busy()
                     seq = self._tell(action, attempts)
                     first_ms = first_ms or self._timeline.now_ms
                     self._try(action.target, do)
-                    move, observed = self._observe(ear, watched, types, heard.audience, seq, attempts, first_ms)
+                    move, observed = self._observe(
+                        ear, watched, types, heard.audience, was_busy, seq, attempts, first_ms
+                    )
                 if move is Move.REPEAT:
                     continue
                 self._timeline.append(
@@ -214,6 +217,7 @@ class Actor:
         watched: _Watched,
         types: tuple[str, ...],
         audience: Audience,
+        was_busy: bool,
         seq: int,
         attempts: int,
         first_ms: float,
@@ -223,7 +227,7 @@ class Actor:
         while True:
             caused, followed = watched.report(pause_ms)
             followed |= self._followed(seq)
-            is_open = not caused and audience in (Audience.NONE, Audience.FAR)
+            is_open = not caused - WEAK and audience in (Audience.NONE, Audience.FAR)
             elapsed_ms = self._timeline.now_ms - first_ms
             heard = ear.heard_by(watched.element, types, watched.handle) if is_open and watched.element else None
             observed = Observed(
@@ -231,6 +235,7 @@ class Actor:
                 audience_now=heard.audience if heard else audience,
                 caused=frozenset(caused),
                 followed=frozenset(followed),
+                was_busy=was_busy,
                 is_becoming_ready=(heard is not None and not heard.is_loaded) or self._is_busy(),
                 is_fresh=elapsed_ms < FRESH_MS,
                 is_over=elapsed_ms >= REPEAT_TIMEOUT_MS,

@@ -13,7 +13,9 @@
     const all = of(node), isWindow = node === window;
     const heard = types.some((type) => (all[type] || []).some((/** @type {any} */ one) => !(own || []).includes(one.listener) && !(isWindow && spare.has(one.listener))));
     if (!heard) continue;
-    const isRoot = isWindow || node.nodeType === 9 || node === document.documentElement || node === document.body || Object.keys(all).length >= ROOT_TYPES;
+    const isTop = isWindow || node.nodeType === 9 || node === document.documentElement || node === document.body;
+    // What hangs directly on the body and is not hit itself is where frameworks put their roots.
+    const isRoot = isTop || (node !== path[0] && node.parentNode === document.body) || Object.keys(all).length >= ROOT_TYPES;
     if (!isRoot) return 'near';
     isFar = true;
   }

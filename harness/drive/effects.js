@@ -28,12 +28,44 @@
     (phase === 'during' ? caused : followed).add(what);
     wake();
   };
+  // What a handler asks for, or puts off, is seen while the event is dispatched, and at no other time.
+  const wrapped = /** @type {[any, string, string][]} */ ([
+    [window, 'fetch', 'network'], [XMLHttpRequest.prototype, 'send', 'network'], [window, 'setTimeout', 'timer'], [window, 'requestAnimationFrame', 'timer'],
+  ]);
+  const listenIn = () => {
+    const undo = wrapped.map(([holder, name, what]) => {
+      const own = Object.getOwnPropertyDescriptor(holder, name), native = holder[name];
+      if (!own || !own.configurable || typeof native !== 'function') return () => {};
+      const passing = function () {
+        note(what);
+        // @ts-ignore: what it is called on is passed on
+        return native.apply(this, arguments);
+      };
+      Object.defineProperty(holder, name, { ...own, value: passing });
+      return () => { if (holder[name] === passing) Object.defineProperty(holder, name, own); };
+    });
+    return () => undo.forEach((one) => one());
+  };
+  const SCRIPT_MS = 50; // what a handler imports is asked for at once
+  let from = Infinity, to = -Infinity;
+  const scripts = new PerformanceObserver((list) => {
+    for (const entry of list.getEntriesByType('resource')) {
+      const { initiatorType, startTime } = /** @type {PerformanceResourceTiming} */ (entry);
+      if (/^(script|link|other)$/.test(initiatorType) && startTime >= from && startTime <= to + SCRIPT_MS) { caused.add('network'); wake(); }
+    }
+  });
+  scripts.observe({ type: 'resource' });
+
   const begin = (/** @type {Event} */ event) => {
     if (phase === 'during') return;
     take();
     phase = 'during';
     dispatched++;
+    from = now();
+    const undo = listenIn();
     later(() => { // after the handlers and their microtasks
+      undo();
+      to = now();
       take();
       if (event.defaultPrevented) caused.add('handled');
       phase = 'after';
@@ -64,6 +96,7 @@
     },
     stop() {
       observer.disconnect();
+      scripts.disconnect();
       for (const type of begins) window.removeEventListener(type, begin, true);
       window.removeEventListener('focusin', focused, true);
       for (const type of ['toggle', 'change', 'submit']) window.removeEventListener(type, toggled, true);

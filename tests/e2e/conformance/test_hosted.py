@@ -143,9 +143,9 @@ def test_stream_that_cannot_be_sent(host: Host, api: Api) -> None:
     api.answer = lambda request: {"json": EMPTY_PAGE} if operation_of(request) == "threads.list" else {"abort": True}
     host.boot(hosted())
     host.send_and_wait("hello")
-    host.widget.get_by_text("Network error. Check your connection and try again.").wait_for()
+    host.widget.get_by_text("There was an error while generating the assistant's response.").wait_for()
     assert [operation_of(request) for request in api.of("conversation")].count("threads.create") == 1, "§2.3"
-    assert host.errors() == [], "§1.11"
+    assert [name for name, _ in host.errors()] == ["StreamError"], "§1.11"
 
 
 def test_thread_list_429(host: Host, api: Api) -> None:

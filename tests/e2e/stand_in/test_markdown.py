@@ -46,7 +46,7 @@ LINK = 'target="_blank" rel="noopener noreferrer"'
 LINKS = {
     "[a](https://a.test/b)": f'<p><a href="https://a.test/b" {LINK}>a</a></p>',
     "see https://a.test/b.": f'<p>see <a href="https://a.test/b" {LINK}>https://a.test/b</a>.</p>',
-    "[a](chatkit-link://x?y=1)": f'<p><a href="chatkit-link://x?y=1" {LINK}>a</a></p>',
+    "[a](chatkit-link://x?y=1)": '<p><span role="button" tabindex="0" class="deeplink">a</span></p>',
     "[a](javascript:alert(1))": "<p><span>a</span>)</p>",
     "[a](data:text/html,x)": "<p><span>a</span></p>",
     "![a](https://a.test/b.png)": f'<p><a href="https://a.test/b.png" {LINK}>a</a></p>',

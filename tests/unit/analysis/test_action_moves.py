@@ -15,6 +15,8 @@ def seen(audience: Audience, now: Audience | None = None, **changes: object) -> 
     return Observed(audience=audience, audience_now=now or audience, **changes)  # type: ignore[arg-type]
 
 
+WEAK: dict[str, object] = {"caused": frozenset({"network"})}
+BUSY: dict[str, object] = {"was_busy": True}
 CAUSED, FOLLOWED = {"caused": frozenset({"dom"})}, {"followed": frozenset({"dom"})}
 READY, FRESH, OVER = {"is_becoming_ready": True}, {"is_fresh": True}, {"is_over": True}
 
@@ -37,6 +39,16 @@ READY, FRESH, OVER = {"is_becoming_ready": True}, {"is_fresh": True}, {"is_over"
         (seen(NONE, **READY), Move.WATCH),
         (seen(NONE, **READY, **FOLLOWED), Move.WATCH),
         (seen(NONE, **FRESH), Move.DONE),
+        # what asks for something, or puts it off, may only measure
+        (seen(FAR, NEAR, **WEAK), Move.REPEAT),
+        (seen(FAR, **WEAK, **READY), Move.WATCH),
+        (seen(FAR, **WEAK, **FRESH), Move.DONE),
+        (seen(FAR, caused=frozenset({"timer"}), **FRESH), Move.DONE),
+        (seen(FAR, caused=frozenset({"timer"}), **BUSY, **FRESH), Move.REPEAT),
+        # what follows on a busy page may be its own
+        (seen(FAR, **FOLLOWED, **BUSY, **FRESH), Move.REPEAT),
+        (seen(FAR, **FOLLOWED, **BUSY), Move.DONE),
+        (seen(FAR, **FOLLOWED, **FRESH), Move.DONE),
         # only those far away heard it, and somebody near has come
         (seen(FAR, NEAR), Move.REPEAT),
         (seen(FAR, NEAR, **FOLLOWED), Move.REPEAT),
