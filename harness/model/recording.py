@@ -12,6 +12,7 @@ from typing import Any
 from harness.model.codec import ColorScheme, Locale, Pixels, Scale, Text, Timeout, Timezone
 from harness.model.shapes import MadeUp
 
+NEEDED = ("document", "script", "stylesheet", "fetch", "xhr")
 NEVER = -1.0  # a time that did not come
 
 
@@ -50,9 +51,39 @@ class RecordedExchange:
     seq: int = 0  # the line of the recorded timeline
 
     @property
+    def lack(self) -> str:
+        """What a replay has to leave out of this exchange, as a sentence; "" where the page can do without, or nothing is missing."""
+        is_needed = self.missing and self.resource_type in NEEDED
+        return f"the body of {self.method} {self.url.split('?')[0]} is missing: {self.missing}" if is_needed else ""
+
+    @property
     def text(self) -> str:
         """The whole body."""
         return "".join(chunk.text for chunk in self.chunks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketMessage:
+    """A text that a server sent on a WebSocket, and when, in milliseconds after the page asked for the socket."""
+
+    at_ms: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedSocket:
+    """A WebSocket of a recorded visit. Times are milliseconds; `started_ms` counts from the visit's start."""
+
+    url: str
+    started_ms: float = 0
+    ended_ms: float = NEVER  # after the start
+    failure: str = ""  # the browser's words
+    messages: tuple[SocketMessage, ...] = ()
+
+    @property
+    def has_opened(self) -> bool:
+        """Whether there ever was a connection."""
+        return not self.failure or bool(self.messages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +140,7 @@ class Recording:
     project: str = ""
     entry: str = ""
     exchanges: tuple[RecordedExchange, ...]
+    sockets: tuple[RecordedSocket, ...] = ()
     environment: Environment = field(default_factory=Environment)
     actions: tuple[Action, ...] = ()
     storage: dict[str, Any] = field(default_factory=dict)  # as Playwright's `storage_state`

@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harness.analysis.facts.exchanges import ABORTED
-from harness.analysis.replay.matching import Matcher, Miss
+from harness.analysis.replay.matching import BODY_MISSING, Matcher, Miss
 from harness.model.faults import Asked, Fault, operation_of
 from harness.model.injection import Injector
 from harness.model.recording import NEVER, Chunk, RecordedExchange, Recording
@@ -65,6 +65,7 @@ class Replay:
         self.recording = recording
         self.matcher = Matcher(recording.exchanges)
         self.misses: list[Miss] = []
+        self.lacks: list[str] = []  # bodies that were asked for and are not in the recording, as sentences
         self.on_miss: OnMiss = _ignore  # called in the server's thread
         self._is_timed = timing == RECORDED
         self._clock_s = clock_s
@@ -114,6 +115,7 @@ class Replay:
         elif exchange is None:
             await self._miss(asked, text)(scope, receive, send)
         else:
+            self._note_lack(exchange)
             await self._serve(exchange, scope, receive, send)
 
     def _miss(self, asked: Asked, body: str) -> Response:
@@ -122,6 +124,18 @@ class Replay:
             self.misses.append(miss)
         self.on_miss(miss)
         return PlainTextResponse(MISSING, status_code=502, headers={"access-control-allow-origin": "*"})
+
+    def _note_lack(self, exchange: RecordedExchange) -> None:
+        if exchange.lack and exchange.lack not in self.lacks:
+            self.lacks.append(exchange.lack)
+            self.on_miss(
+                Miss(
+                    method=exchange.method,
+                    url=exchange.url,
+                    nearest=f"{exchange.method} {exchange.url}",
+                    difference=f"{BODY_MISSING}{exchange.missing}",
+                )
+            )
 
     def _preflight(self, asked: Asked, scope: Scope) -> Response:
         """What a browser asks before it asks: yes, unless the recorded page was not allowed to."""

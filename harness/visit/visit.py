@@ -24,7 +24,7 @@ from harness.analysis.facts.exchanges import exchanges_of
 from harness.analysis.har import har_of
 from harness.analysis.mount.verdict import Limits
 from harness.analysis.replay.matching import Miss
-from harness.analysis.replay.recording import recording_of
+from harness.analysis.replay.recording import lacks_in, recording_of
 from harness.analysis.result import result_of
 from harness.config.reading import Config, Project, Use
 from harness.config.schema import Entry
@@ -415,8 +415,12 @@ class Visit:
             files=bodies if is_whole else None,
             omitted=omissions_of(entries),
             cors=cors_headers_of(entries),
+            sockets=recorder.sockets,
         )
         saved_har = redactor.value(har)
+        lacks = _lacks_of(saved_har, bodies)
+        gaps = lacks if is_whole else ()
+        result = replace(result, unreplayable=lacks_in(entries) if self.target.network == "replay" else gaps)
         bundle.write("console.log", text_bytes(redactor.text(render_console(entries))))
         bundle.write(HAR, json_bytes(saved_har))
         bundle.write_bodies(bodies)
@@ -427,7 +431,7 @@ class Visit:
         if not result.is_good:
             bundle.write_above_all("error-context.md", lambda: text_bytes(redactor.text(self._told(result))))
         bundle.write_above_all(RESULT_NAME, lambda: self._saved(result))
-        manifest = sealed(self._manifest(result, saved_har, bodies), self.folder)
+        manifest = sealed(self._manifest(result, saved_har, bodies, lacks), self.folder)
         if bundle.write(MANIFEST, json_bytes(saved_manifest(manifest))):
             bundle.replace(RESULT_NAME, self._saved(result))
         return self._with_losses(result)
@@ -435,19 +439,15 @@ class Visit:
     def _saved(self, result: VisitResult) -> bytes:
         return json_bytes(self._recorder.timeline.redactor.value(saved_result(self._with_losses(result))))
 
-    def _manifest(self, result: VisitResult, har: dict[str, Any], bodies: dict[str, bytes]) -> Manifest:
+    def _manifest(
+        self, result: VisitResult, har: dict[str, Any], bodies: dict[str, bytes], lacks: tuple[str, ...]
+    ) -> Manifest:
         """Return what the visit needs to be had again, beyond its network."""
         target, limits, timeline = self.target, self.target.limits, self._recorder.timeline
         storage = timeline.redactor.value(self._storage)
         done = [action.text for action in self.embed.done]
         texts = [json.dumps(value, ensure_ascii=False) for value in (har, storage, timeline.redactor.value(done))]
         texts += [body.decode("utf-8", "replace") for body in bodies.values() if PLACEHOLDER_START in body]
-        has_asked = bool(har["log"]["entries"])
-        missing = (
-            recording_of(har, name=HAR, read_file=bodies.get).missing
-            if has_asked
-            else ("every request: the page asked for nothing",)
-        )
         return Manifest(
             written_at=datetime.now(UTC).isoformat(timespec="seconds"),
             harness=__version__,
@@ -475,7 +475,7 @@ class Visit:
                 session_endpoint=target.session_endpoint,
             ),
             shapes=shapes_in(texts, timeline.redactor.placeholders),
-            missing=missing,
+            missing=lacks,
         )
 
     def _with_losses(self, result: VisitResult) -> VisitResult:
@@ -554,6 +554,13 @@ class Visit:
             error="" if result.is_mounted else known.explanation,
             attachments={"verdict.md": redact(told), "console.log": redact(render_console(timeline.entries))},
         )
+
+
+def _lacks_of(har: dict[str, Any], bodies: dict[str, bytes]) -> tuple[str, ...]:
+    """Return what a replay of this HAR lacks, as sentences."""
+    if not har["log"]["entries"]:
+        return ("every request: the page asked for nothing",)
+    return recording_of(har, name=HAR, read_file=bodies.get).missing
 
 
 @contextmanager

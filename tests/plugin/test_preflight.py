@@ -30,6 +30,7 @@ from harness.servers.server import Stack, serve_stack
 from harness.servers.session import access_token_of
 from harness.visit.preflight_walk import Plan, asker_of, walk
 from tests.commands import run_command
+from tests.ports import free_port
 from tests.site import Answer, serve_site
 
 TOPICS, BILLING, EUROPE = "sk-test-topic-project", "sk-test-billing-project", "sk-test-europe-project"
@@ -66,9 +67,7 @@ def api_error(message: str) -> str:
 
 def closed_port() -> str:
     """Return an address at which nothing listens."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{bound.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 CUSTOM = {"backend_url": "/chatkit"}

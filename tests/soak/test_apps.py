@@ -33,8 +33,8 @@ FAULTS = [(app, way, "hosted", fault) for app, way in BROKEN_WAYS for fault in H
 ]
 # What is said in place of the expected cause, today, by general class. A better answer fails here: take its line out.
 #
-# A secret that is fetched before there is a widget, and the fetch fails: the page renders nothing, and the failed request is one of its
-# requests. In plain HTML the same is told as the request that failed, which is right and general.
+# A secret that is fetched before there is a widget, and the fetch fails: the page renders nothing, and the failed request is only
+# one of its requests. In plain HTML the same is told as the request that failed, which is right and general.
 RENDERS_NOTHING = {
     (app, way, "hosted", "session-route-typo"): "app-request-failed" if app == "plain" else "element-never-rendered"
     for app, way in BROKEN_WAYS

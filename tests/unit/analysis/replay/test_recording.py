@@ -186,7 +186,7 @@ def test_a_body_that_is_not_there_is_missing(read: dict[str, Any], missing: str)
         body_read("r1", **read),
     )
     assert only(value).missing == missing
-    assert recording_of(value, name="x").missing == (f"the body of GET https://a.test/app.js: {missing}",)
+    assert recording_of(value, name="x").missing == (f"the body of GET https://a.test/app.js is missing: {missing}",)
 
 
 def test_an_image_is_not_missed() -> None:
