@@ -88,7 +88,7 @@ def test_a_click_that_only_measuring_heard_is_repeated(page: Page) -> None:
         f"setTimeout(() => {{ button.onclick = {SHOW}; }}, 300)"  # after the first click, however busy the machine is
     )
     script = (
-        f"document.addEventListener('click', () => {{ navigator.sendBeacon('/hit'); {comes}; }}, {{ once: true }});"
+        f"document.addEventListener('click', () => {{ {comes}; navigator.sendBeacon('/hit'); }}, {{ once: true }});"
     )
     embed = opened(page, f"{BUTTON}{script}</script>")
     embed.click("Go")
