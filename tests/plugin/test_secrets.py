@@ -340,7 +340,7 @@ def test_plants(chatkit, output_path):
     visit.finish()
     folder = Path(output_path)
     secret = os.environ["APP_TOKEN"]
-    for file in list(folder.iterdir()):
+    for file in [path for path in folder.rglob("*") if path.is_file()]:
         if file.suffix == ".zip":
             with zipfile.ZipFile(file, "a") as archive:
                 archive.writestr("resources/planted", secret)
