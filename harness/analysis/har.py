@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 from harness.analysis.facts.exchanges import Exchange, split_url
 from harness.model.bounds import FULL
 from harness.model.events import Body, Headers
+from harness.model.recording import NEVER, RecordedSocket
 
 SHORTEST_SHARED_CHARS = 1_000
 BODIES = "bodies"  # the folder of a bundle where they are files
@@ -36,6 +37,7 @@ def har_of(
     files: dict[str, bytes] | None = None,
     omitted: Iterable[str] = (),
     cors: Mapping[str, str] | None = None,
+    sockets: Iterable[RecordedSocket] = (),
 ) -> dict[str, Any]:
     """Return the HAR of a visit. `started_at` is the ISO 8601 instant of the timeline's zero.
 
@@ -58,6 +60,7 @@ def har_of(
         if cors and exchange.failure and exchange.response is None and exchange.url in cors:
             entry["_corsHeader"] = cors[exchange.url]
         entries.append(entry)
+    entries += [_socket_entry(socket, origin) for socket in sockets]
     comment = "; ".join(omitted)
     return {
         "log": {
@@ -150,6 +153,34 @@ def _har_entry(exchange: Exchange, texts: _Texts, origin: datetime) -> dict[str,
         "_seq": exchange.seq,
         "_times": _times(exchange),
     }
+
+
+def _socket_entry(socket: RecordedSocket, origin: datetime) -> dict[str, Any]:
+    """A WebSocket as Playwright's own HAR has it; `_times` as for every entry."""
+    began = origin + timedelta(milliseconds=socket.started_ms)
+    has_ended = socket.ended_ms != NEVER
+    return {
+        "pageref": "page_1",
+        "startedDateTime": began.isoformat(timespec="milliseconds"),
+        "time": socket.ended_ms if has_ended else 0,
+        "request": {
+            "method": "GET", "url": socket.url, "httpVersion": "HTTP/1.1", "cookies": [], "headers": [], "queryString": [],
+            "headersSize": -1, "bodySize": 0,
+        },
+        "response": {
+            "status": 101 if socket.has_opened else 0, "statusText": "", "httpVersion": "HTTP/1.1", "cookies": [], "headers": [],
+            "redirectURL": "", "headersSize": -1, "bodySize": -1, "content": {"size": 0, "mimeType": "x-unknown"},
+            **({"_error": socket.failure} if socket.failure else {}),
+        },
+        "cache": {},
+        "timings": {"send": 0, "wait": 0, "receive": 0},
+        "_resourceType": "websocket",
+        "_times": {"started_ms": round(socket.started_ms, 1), **({"ended_ms": socket.ended_ms} if has_ended else {})},
+        "_webSocketMessages": [
+            {"type": "receive", "time": round(began.timestamp() * 1000 + m.at_ms, 1), "opcode": 1, "data": m.text}
+            for m in socket.messages
+        ],
+    }  # fmt: skip
 
 
 def _times(exchange: Exchange) -> dict[str, float]:

@@ -12,13 +12,15 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Error, Request, Route
+from playwright.sync_api import BrowserContext, Error, Request, Route, WebSocketRoute
 
+from harness.analysis.replay.matching import stable_url
 from harness.drive.environment import clock_script
 from harness.drive.faults import asked_of
 from harness.model.codec import Unfit
 from harness.model.faults import NET_ERRORS, Asked
 from harness.model.recording import RecordedExchange, Recording
+from harness.observe.playwright_private import send_later
 
 REFUSED = re.compile(r"time ?zone|locale|storage ?state|cookie|color_scheme|viewport|scale", re.IGNORECASE)
 BrokenOff = Callable[[Asked, str], RecordedExchange | None]
@@ -83,6 +85,7 @@ def install_replay(
     recorded_ms = _instant_ms(recording.started_at)
     if recorded_ms:
         context.add_init_script(clock_script(recorded_ms, time.time() * 1000))
+    _install_sockets(context, recording)
     if not is_intercepted:
         return
 
@@ -100,6 +103,28 @@ def install_replay(
         route.abort(code)
 
     context.route("**/*", handle)
+
+
+def _install_sockets(context: BrowserContext, recording: Recording) -> None:
+    """Let every WebSocket of the page open and stay open, with the messages of the recorded one; those that failed fail again.
+
+    A development server's client that cannot connect would ask for the server again and again, and then reload the page.
+    """
+    waiting = [socket for socket in recording.sockets if socket.has_opened]
+    refused = {stable_url(socket.url) for socket in recording.sockets if not socket.has_opened}
+
+    def answer(route: WebSocketRoute) -> None:
+        same = [socket for socket in waiting if stable_url(socket.url) == stable_url(route.url)]
+        # A development server's page names itself in the query, and by another name each time.
+        same = same or [socket for socket in waiting if socket.url.split("?")[0] == route.url.split("?")[0]]
+        found = same[0] if same else None
+        if found is None:  # one more than was recorded: it hears nothing, above all not to reload
+            return
+        waiting.remove(found)
+        for message in found.messages:
+            send_later(context, route, message.text, message.at_ms / 1000)
+
+    context.route_web_socket(lambda url: stable_url(url) not in refused, answer)
 
 
 def net_error_of(failure: str) -> str:

@@ -29,6 +29,9 @@ class Bounds:
     bodies_chars: int = 256_000_000  # of all bodies together; bytes, of those that are no text
     har_chars: int = 12_000_000  # of bodies that stand in the HAR itself
     inline_chars: int = 4_000  # of one that does: less than a block of the disk, which a file of its own takes
+    sockets: int = 50
+    socket_messages: int = 200  # of one
+    socket_chars: int = 2_000_000  # of all messages of all sockets
     message_chars: int = 4_000
     console_chars: int = 1_000_000
     dom_chars: int = 400_000  # of each frame

@@ -365,6 +365,21 @@ class StreamTimed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SocketOpened:
+    """The page asked for a WebSocket (Playwright's `websocket`)."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketEnded:
+    """A WebSocket was closed, by either side."""
+
+    url: str
+    error_text: str  # the browser's words; "" when nothing failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayMissed:
     """A replayed visit asked for something that its recording does not answer."""
 
@@ -493,6 +508,8 @@ Event = (
     | RequestFinished
     | BodyRead
     | StreamTimed
+    | SocketOpened
+    | SocketEnded
     | ReplayMissed
     | RequestFailed
     | RequestBlocked

@@ -63,6 +63,30 @@ class RecordedExchange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SocketMessage:
+    """A text that a server sent on a WebSocket, and when, in milliseconds after the page asked for the socket."""
+
+    at_ms: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedSocket:
+    """A WebSocket of a recorded visit. Times are milliseconds; `started_ms` counts from the visit's start."""
+
+    url: str
+    started_ms: float = 0
+    ended_ms: float = NEVER  # after the start
+    failure: str = ""  # the browser's words
+    messages: tuple[SocketMessage, ...] = ()
+
+    @property
+    def has_opened(self) -> bool:
+        """Whether there ever was a connection."""
+        return not self.failure or bool(self.messages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """What the page could see of its browser."""
 
@@ -116,6 +140,7 @@ class Recording:
     project: str = ""
     entry: str = ""
     exchanges: tuple[RecordedExchange, ...]
+    sockets: tuple[RecordedSocket, ...] = ()
     environment: Environment = field(default_factory=Environment)
     actions: tuple[Action, ...] = ()
     storage: dict[str, Any] = field(default_factory=dict)  # as Playwright's `storage_state`

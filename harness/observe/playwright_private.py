@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from importlib.metadata import version
 from typing import Any, TypeVar
 
-from playwright.sync_api import BrowserContext, Frame, Page, Response
+from playwright.sync_api import BrowserContext, Frame, Page, Response, WebSocketRoute
 
 from harness.errors import EnvironmentFailure
 
@@ -79,3 +79,8 @@ async def body_bytes_of(response: Response) -> int:
 async def add_cookie(context: Any, cookie: dict[str, Any]) -> None:
     """Put a cookie into a context; on the loop of that context."""
     await context._impl_obj.add_cookies([cookie])
+
+
+def send_later(context: BrowserContext, socket: WebSocketRoute, text: str, after_s: float) -> None:
+    """Send a text on a routed WebSocket after a while; not at all when its page is gone by then."""
+    loop_of(context).call_later(after_s, socket._impl_obj.send, text)

@@ -16,12 +16,14 @@ from playwright.sync_api import BrowserContext, Page, Request
 
 from harness.files import Appender, reason_of, write_whole
 from harness.model.bounds import FULL, Bounds
+from harness.model.recording import RecordedSocket
 from harness.model.redaction import Redactor
 from harness.model.timeline import Entry, Timeline, encode, header_line
 from harness.observe.bodies import BodyStore
 from harness.observe.console import PageObserver
 from harness.observe.network import NetworkObserver
 from harness.observe.probe import Probe
+from harness.observe.sockets import SocketObserver
 
 TIMELINE_NAME = "timeline.jsonl"
 
@@ -43,18 +45,26 @@ class Recorder:
         self._network = NetworkObserver(self.timeline, self.bodies, salt, bounds)
         self._probe = Probe(self.timeline, salt, self._network.on_stream)
         self._pages = PageObserver(self.timeline, bounds)
+        self._sockets = SocketObserver(self.timeline, bounds)
 
     def attach(self, context: BrowserContext, page: Page) -> None:
         """Start observing; call once, before the first navigation."""
         self._probe.install(context, page)
         self._network.attach(context, page)
         self._pages.attach(page)
+        self._sockets.attach(page)
 
     def detach(self, context: BrowserContext, page: Page) -> None:
         """Stop observing and close the file."""
         self._network.detach(context)
         self._pages.detach(page)
+        self._sockets.detach(page)
         self.close()
+
+    @property
+    def sockets(self) -> tuple[RecordedSocket, ...]:
+        """The page's WebSockets, and what their servers sent."""
+        return self._sockets.sockets
 
     def read_bodies(self) -> None:
         """Fetch the bodies that a verdict can depend on."""

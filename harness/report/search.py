@@ -130,16 +130,24 @@ class _Search:
             self._homes.setdefault(secret.value, set()).add(secret.home)
         self._patterns = {pattern: value for value in self._kinds for pattern in _patterns_of(value)}
         self._left_bytes = LARGEST_UNPACKED_BYTES
+        self._clean: set[tuple[int, ...]] = set()
 
     def found_in(self, path: Path) -> list[Hit]:
         """Return a hit for each secret in a file or in its name; without a rule where only a later visit taught it."""
         place = path.relative_to(self._folder).as_posix()
         self._left_bytes = LARGEST_UNPACKED_BYTES
         found = list(self._in_bytes(path.name.encode("utf-8", "surrogateescape"), place))
-        if path.is_file():
+        if path.is_file() and not self._is_known_clean(path):
+            before = len(found)
             with path.open("rb") as file:
                 found += self._in_stream(file, place, depth=0)
+            if len(found) == before:
+                self._clean.add(_identity(path))
         return list(dict.fromkeys(found))
+
+    def _is_known_clean(self, path: Path) -> bool:
+        """Whether the same bytes of the disk were searched under another name, as those of bodies that visits share."""
+        return path.stat().st_nlink > 1 and _identity(path) in self._clean
 
     def _in_stream(self, file: IO[bytes], place: str, *, depth: int) -> Iterator[Hit]:
         head = file.read(CHUNK_BYTES)
@@ -202,6 +210,11 @@ class _Search:
     @staticmethod
     def _unsearchable(place: str) -> Iterator[Hit]:
         yield Hit(place=place, kind="archive", rule=UNSEARCHABLE)
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    status = path.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _patterns_of(value: str) -> Iterator[bytes]:

@@ -41,7 +41,7 @@ def sentence_of(event: Event) -> Sentence:
             return _of_exchange(event)
         case events.RequestFailed() | events.RequestBlocked() | events.ServerAnswered() | events.ResourceTimed():
             return _of_network(event)
-        case events.StreamTimed() | events.ReplayMissed():
+        case events.StreamTimed() | events.ReplayMissed() | events.SocketOpened() | events.SocketEnded():
             return _of_recording(event)
         case events.ConsoleMessage() | events.PageErrorRaised() | events.PolicyViolated() | events.DialogOpened():
             return _of_console(event)
@@ -101,8 +101,15 @@ def _of_network(
             return Sentence(lane=NETWORK, text=f"the page timed {url}", weight=LISTED)
 
 
-def _of_recording(event: events.StreamTimed | events.ReplayMissed) -> Sentence:
+def _of_recording(
+    event: events.StreamTimed | events.ReplayMissed | events.SocketOpened | events.SocketEnded,
+) -> Sentence:
     match event:
+        case events.SocketOpened(url=url):
+            return Sentence(lane=NETWORK, text=f"a WebSocket to {url}", weight=LISTED)
+        case events.SocketEnded(url=url, error_text=error):
+            failed = f": {error}" if error else ""
+            return Sentence(lane=NETWORK, text=f"the WebSocket to {url} was closed{failed}", weight=LISTED)
         case events.StreamTimed(offsets_ms=offsets):
             last = f" in {offsets[-1]:.0f} ms" if offsets else ""
             return Sentence(lane=NETWORK, text=f"a stream came in {len(offsets)} pieces{last}", weight=LISTED)

@@ -415,6 +415,7 @@ class Visit:
             files=bodies if is_whole else None,
             omitted=omissions_of(entries),
             cors=cors_headers_of(entries),
+            sockets=recorder.sockets,
         )
         saved_har = redactor.value(har)
         lacks = _lacks_of(saved_har, bodies)

@@ -59,12 +59,17 @@ def minimal(
     return frozenset(left), experiments
 
 
+def is_socket(row: Any) -> bool:
+    """Whether a HAR entry is a WebSocket."""
+    return isinstance(row, dict) and row.get("_resourceType") == "websocket"
+
+
 def filtered(har: dict[str, Any], numbers: frozenset[int]) -> dict[str, Any]:
     """Return a HAR with only these entries, counted from 1; a body that stood in one that is gone stands in the next."""
     har = json.loads(json.dumps(har))  # a copy of its own
     rows = har["log"]["entries"]
     texts = {row.get("_seq"): row["response"]["content"].get("text") for row in rows if "response" in row}
-    kept = [row for number, row in enumerate(rows, start=1) if number in numbers]
+    kept = [row for number, row in enumerate(rows, start=1) if number in numbers or is_socket(row)]
     there: set[int] = set()
     for row in kept:
         content = row["response"]["content"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,17 +16,19 @@ from typing import Any
 
 from harness.analysis.har import CUT
 from harness.analysis.replay.matching import BODY_MISSING
+from harness.analysis.replay.minimising import is_socket
 from harness.errors import RecordingError
 from harness.model.codec import DAY_MS, Unfit
 from harness.model.events import ReplayMissed
 from harness.model.faults import operation_of
 from harness.model.manifest import Manifest
-from harness.model.recording import NEVER, Chunk, RecordedExchange, Recording
+from harness.model.recording import NEVER, Chunk, RecordedExchange, RecordedSocket, Recording, SocketMessage
 from harness.model.shapes import MadeUp
 from harness.model.timeline import Entry
 
 BODILESS = (204, 205, 301, 302, 303, 304, 307, 308)
 MOST_NAMED = 6
+LARGEST_SECONDS = 1e11  # in milliseconds, the year 1973
 MOST_ENTRIES = 20_000  # of a HAR; a visit of our own keeps 3,000 requests
 NOTHING = Manifest(written_at="", harness="", url="", started_at="", network="live")
 ReadFile = Callable[[str], bytes | None]
@@ -52,7 +55,12 @@ def recording_of(
         )
     made_up = MadeUp(dict(manifest.shapes) if manifest else {})
     reader = _Reader(made_up=made_up, read_file=read_file, origin=_origin(rows))
-    exchanges = [exchange for number, row in enumerate(rows, start=1) if (exchange := reader.exchange(row, number))]
+    exchanges = [
+        exchange
+        for number, row in enumerate(rows, start=1)
+        if not is_socket(row) and (exchange := reader.exchange(row, number))
+    ]
+    sockets = [row for row in rows if is_socket(row)]
     if not exchanges:
         raise RecordingError(f"{name} holds no request")
     known = manifest or NOTHING
@@ -65,6 +73,7 @@ def recording_of(
         project=known.project,
         entry=known.entry,
         exchanges=tuple(exchanges),
+        sockets=tuple(socket for row in sockets if (socket := reader.socket(row))),
         environment=known.environment,
         actions=tuple(replace(action, text=made_up.text(action.text)) for action in known.actions),
         storage=_expanded(known.storage, made_up),
@@ -72,7 +81,7 @@ def recording_of(
         made_up=made_up,
         left_out=known.left_out,
         missing=tuple(dict.fromkeys((*known.missing, *_missing(exchanges)))),
-        warnings=_warnings(len(rows) - len(exchanges), manifest, log),
+        warnings=_warnings(len(rows) - len(sockets) - len(exchanges), manifest, log),
     )
 
 
@@ -136,6 +145,12 @@ def _instant(text: Any) -> float | None:
         return datetime.fromisoformat(text).timestamp() * 1000
     except (TypeError, ValueError):
         return None
+
+
+def _in_ms(time: Any) -> float:
+    """An instant in milliseconds: Chrome's developer tools write seconds."""
+    instant = float(time)
+    return instant * 1000 if instant < LARGEST_SECONDS else instant
 
 
 def _url_of(log: dict[str, Any], exchanges: list[RecordedExchange]) -> str:
@@ -209,6 +224,35 @@ class _Reader:
             seq=int(row.get("_seq", 0)),
         )
         return self._with_body(exchange, content, is_bodiless=status == 0 or status in BODILESS)
+
+    def socket(self, row: Any) -> RecordedSocket | None:
+        """Return the WebSocket of a HAR entry; None when it cannot be read."""
+        try:
+            response = row.get("response") or {}
+            began = _instant(row.get("startedDateTime")) or self.origin
+            started, _, ended = self._times(row, 101)
+            return RecordedSocket(
+                url=self.made_up.url(str(row["request"]["url"])).split("#")[0],
+                started_ms=started,
+                ended_ms=ended if "_times" in row else NEVER,
+                failure=str(response.get("_error") or response.get("_failureText") or ""),
+                messages=tuple(
+                    SocketMessage(
+                        at_ms=max(_in_ms(message.get("time")) - began, 0), text=self.made_up.text(str(message["data"]))
+                    )
+                    for message in self._messages(row, response.get("content") or {})
+                    if message.get("type") == "receive" and message.get("opcode", 1) == 1
+                ),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+            return None
+
+    def _messages(self, row: dict[str, Any], content: dict[str, Any]) -> list[dict[str, Any]]:
+        """The messages of a WebSocket: in the entry, or, as Playwright attaches them, one JSON line each in a file beside it."""
+        if isinstance(content.get("_file"), str):
+            lines = (self.read_file(content["_file"]) or b"").decode("utf-8", "replace").splitlines()
+            return [json.loads(line) for line in lines if line]
+        return list(row.get("_webSocketMessages") or [])
 
     def _with_body(self, exchange: RecordedExchange, content: dict[str, Any], *, is_bodiless: bool) -> RecordedExchange:
         text, missing = self._text(content, exchange.seq)

@@ -87,3 +87,30 @@ def test_half_a_character_can_be_kept() -> None:
     """A body that was decoded badly is text like others."""
     store = BodyStore(Redactor())
     assert store.text(store.keep("\ud83d", "text/plain")) == "\ud83d"
+
+
+def test_a_body_that_is_no_text_is_kept_as_it_is() -> None:
+    """Whole, once, and with what is secret in it overwritten."""
+    secret = secret_text()
+    store = BodyStore(Redactor([("client_secret", secret)]))
+    body = store.keep_bytes(b"\0asm\xff" + secret.encode(), "application/wasm")
+    assert store.content(body) == b"\0asm\xff" + b"*" * len(secret)
+    assert (store.text(body), body.is_truncated) == ("", False)
+
+
+def test_half_of_a_body_that_is_no_text_is_not_kept() -> None:
+    """Nothing can be done with it."""
+    store = BodyStore(Redactor(), Bounds(bodies_chars=3))
+    body = store.keep_bytes(b"\0asm\xff", "application/wasm")
+    assert (store.content(body), body.is_truncated) == (b"", True)
+
+
+def test_a_body_is_searched_again_only_when_more_is_secret() -> None:
+    """A large one takes a while."""
+    redactor = Redactor()
+    store = BodyStore(redactor)
+    body = store.keep(f"late: {secret_text()[3:30]}", "text/plain")
+    first = store.content(body)
+    assert store.content(body) is first
+    placeholder = redactor.learn("token", secret_text()[3:30])
+    assert store.content(body) == f"late: {placeholder}"
