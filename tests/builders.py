@@ -384,6 +384,16 @@ def stream_timed(request_id: str = "r1", **changes: Any) -> events.StreamTimed:
     return events.StreamTimed(request_id=request_id, **{"offsets_ms": (5.0, 40.5), "sizes": (10, 20)} | changes)
 
 
+def socket_opened(url: str = "wss://app.test/hot") -> events.SocketOpened:
+    """Return a WebSocket that the page asked for."""
+    return events.SocketOpened(url=url)
+
+
+def socket_ended(url: str = "wss://app.test/hot", error_text: str = "") -> events.SocketEnded:
+    """Return the end of a WebSocket."""
+    return events.SocketEnded(url=url, error_text=error_text)
+
+
 def replay_missed(method: str = "POST", url: str = SESSION, **changes: Any) -> events.ReplayMissed:
     """Return a request that no recording answers."""
     defaults = {"nearest": f"GET {SESSION}", "difference": "method differs"}
@@ -453,6 +463,8 @@ ONE_OF_EACH: tuple[Event, ...] = (
     action_taken(),
     action_repeated(),
     action_ended("dom"),
+    socket_opened(),
+    socket_ended(),
     navigated(),
     caught_up(),
     harness_fault(),
