@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,11 @@ def run_command(
         timeout=timeout_s,
         check=False,
     )
+
+
+def heed_ctrl_c() -> None:
+    """Let a process that is about to start hear Ctrl-C, as in a terminal; what a script starts in the background ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def clean_environ() -> dict[str, str]:

@@ -213,7 +213,7 @@ def pytest_runtest_makereport(
     report = yield
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, HarnessError):
-        report.user_properties.append((EXIT_CODE, error.exit_code))
+        report.user_properties.append((EXIT_CODE, int(error.exit_code)))
     found = getattr(item, "funcargs", {}).get("chatkit")
     opened = found if isinstance(found, Chatkit) else None  # a user's own fixture may have that name
     if report.when == "teardown" and opened is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.report.run_on_disk import read_run, visits_below
-from tests.commands import TIMEOUT_S, clean_environ
+from tests.commands import TIMEOUT_S, clean_environ, heed_ctrl_c
 
 TEST = """
 from pathlib import Path
@@ -53,6 +53,7 @@ def test_an_interrupted_run_keeps_what_it_saw(
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_ctrl_c,
     )
     try:
         (tmp_path / "under-way").read_text()  # returns when the test says so: opening a FIFO waits for its writer
@@ -115,6 +116,7 @@ def test_serve_stops_when_it_is_asked_to(tmp_path: Path, number: signal.Signals)
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=heed_ctrl_c,
     ) as run:
         assert run.stdout is not None
         for line in run.stdout:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.util import LazyLoader, find_spec, module_from_spec
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import httpx
@@ -18,14 +18,8 @@ from harness.servers.server import Stack, serve_stack
 from tests.clock import NEW_YEAR, Clock
 from tests.commands import TIMEOUT_S
 
-spec = find_spec("openai")
-if spec is None or spec.loader is None:
+if find_spec("openai") is None:
     pytest.skip("the client is not installed: pip install 'chatkit-harness[clients]'", allow_module_level=True)
-# It takes half a second to import: only the worker that asks for it does so.
-spec.loader = LazyLoader(spec.loader)
-openai = module_from_spec(spec)
-sys.modules["openai"] = openai
-spec.loader.exec_module(openai)
 
 FAST = Scenario(name="fast", chunk_gap_ms=0)
 TOPICS = "wf_test_topic_generation"
@@ -47,9 +41,14 @@ def stack(running: Stack) -> Stack:
     return running
 
 
+def openai() -> Any:
+    """Return the client's package. It takes half a second to import: only the worker that asks for it does so."""
+    return import_module("openai")
+
+
 def client_of(stack: Stack, *, key: str = KEY, max_retries: int = 0, **more: Any) -> Any:
     """Return a client as an app's backend makes one."""
-    return openai.OpenAI(api_key=key, base_url=f"{stack.api_url}/v1", max_retries=max_retries, **more)
+    return openai().OpenAI(api_key=key, base_url=f"{stack.api_url}/v1", max_retries=max_retries, **more)
 
 
 @pytest.fixture
@@ -162,7 +161,7 @@ def test_threads_are_paged_through_read_and_deleted(stack: Stack, beta: Any) -> 
     assert beta.threads.retrieve(first.id).user == "u1"
     deleted = beta.threads.delete(first.id)
     assert (deleted.id, deleted.deleted, deleted.object) == (first.id, True, "chatkit.thread.deleted")
-    with pytest.raises(openai.NotFoundError):
+    with pytest.raises(openai().NotFoundError):
         beta.threads.retrieve(first.id)
     assert len(list(beta.threads.list(user="u1"))) == 4
 
@@ -204,7 +203,7 @@ def test_errors_are_the_clients_own_classes(
 ) -> None:
     """Each answer raises the class of its status, which carries code, parameter, message and request id."""
     stack.use(replace(FAST, **change))
-    with client_of(stack, key=key) as client, pytest.raises(getattr(openai, error)) as caught:
+    with client_of(stack, key=key) as client, pytest.raises(getattr(openai(), error)) as caught:
         client.beta.chatkit.sessions.create(**{**MINIMAL, **more})
     raised = caught.value
     assert (raised.code, raised.param) == (code, param)
@@ -220,7 +219,7 @@ def test_client_repeats_what_is_worth_it(
     stack.use(replace(FAST, faults=faults_of([f"status:openai-sessions={status}"])))
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
-    with client_of(stack, max_retries=2) as client, pytest.raises(openai.APIStatusError):
+    with client_of(stack, max_retries=2) as client, pytest.raises(openai().APIStatusError):
         client.beta.chatkit.sessions.create(**MINIMAL)
     assert len(stack.answers("api", "/v1/chatkit/sessions")) == requests
     assert len(waits) == requests - 1
@@ -231,9 +230,9 @@ def test_client_repeats_what_is_worth_it(
 def test_missing_things_are_not_found(beta: Any) -> None:
     """A session or thread that does not exist is a 404, an id of another kind a 400."""
     for call, wanted in ((beta.sessions.cancel, "cksess_nowhere"), (beta.threads.retrieve, "cthr_nowhere")):
-        with pytest.raises(openai.NotFoundError, match=f"with id '{wanted}' not found"):
+        with pytest.raises(openai().NotFoundError, match=f"with id '{wanted}' not found"):
             call(wanted)
-        with pytest.raises(openai.BadRequestError, match="Expected an ID that begins with"):
+        with pytest.raises(openai().BadRequestError, match="Expected an ID that begins with"):
             call("wf_1")
 
 
@@ -246,7 +245,7 @@ def test_key_of_a_region_needs_its_host(stack: Stack) -> None:
                 assert client.beta.chatkit.sessions.create(**create).status == "active"
                 continue
             with pytest.raises(
-                openai.AuthenticationError, match=r"make your request to eu\.api\.openai\.com"
+                openai().AuthenticationError, match=r"make your request to eu\.api\.openai\.com"
             ) as caught:
                 client.beta.chatkit.sessions.create(**create)
             assert caught.value.code == "incorrect_hostname"
@@ -260,6 +259,6 @@ def test_models_prove_a_key(stack: Stack) -> None:
 
 def test_unknown_endpoint_is_a_not_found_error(stack: Stack) -> None:
     """What the embedded API does not know is the client's `NotFoundError`, and a line of the log."""
-    with client_of(stack) as client, pytest.raises(openai.NotFoundError, match=r"Invalid URL \(POST /v1/responses\)"):
+    with client_of(stack) as client, pytest.raises(openai().NotFoundError, match=r"Invalid URL \(POST /v1/responses\)"):
         client.responses.create(model="gpt-4.1", input="hello")
     assert stack.log[-1].note == "nothing is known here about POST /v1/responses"

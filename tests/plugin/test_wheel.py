@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import TIMEOUT_S, clean_environ
+from tests.commands import TIMEOUT_S, clean_environ, heed_ctrl_c
 
 CHECKOUT = Path(__file__).parents[2]
 CONFIG = """
@@ -89,6 +89,7 @@ def test_serve_prints_the_url_that_check_can_judge_and_stops_on_ctrl_c(
         env=clean_environ() | {"PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_ctrl_c,
     )
     assert serve.stdout is not None
     try:
