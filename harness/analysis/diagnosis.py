@@ -14,6 +14,7 @@ from harness.analysis.mount.state import Backend, Milestone
 from harness.analysis.rules import BY_ID, RULES
 from harness.analysis.rules.rule import Confidence, Found, Layer, Party, Rule, on_one_line
 from harness.model import events
+from harness.model.addresses import ASSETS
 from harness.model.results import ConsoleProblem, Finding
 from harness.model.timeline import Entry
 
@@ -187,25 +188,29 @@ def _stops(finding: Finding) -> bool:
 
 
 def _brought_on(finding: Finding, found: list[Finding], entries: tuple[Entry, ...]) -> Finding:
-    """An uncaught error with the failure of the widget that brought it on: the widget reported that just before."""
+    """An uncaught error with the failure of the widget that brought it on.
+
+    The widget reported that failure just before; or the error is thrown by the frame's own code, just after a request had failed.
+    """
     if finding.rule != UNCAUGHT:
         return finding
-    at_ms = {entry.seq: entry.at_ms for entry in entries}
-    began = finding.evidence[0]
-    told = {
-        e.seq
-        for e in entries
-        if _is_widgets_error(e.event) and e.seq < began and at_ms[began] - e.at_ms <= BROUGHT_ON_MS
-    }
-    causes = [
-        f
-        for f in found
-        if f.rule in BY_ID and UNCAUGHT not in BY_ID[f.rule].symptom_of and told.intersection(f.evidence)
-    ]
+    thrown = next(entry for entry in entries if entry.seq == finding.evidence[0])
+    is_frames = isinstance(thrown.event, events.PageErrorRaised) and ASSETS in thrown.event.stack
+    before = [e for e in entries if e.seq < thrown.seq and thrown.at_ms - e.at_ms <= BROUGHT_ON_MS]
+    told = {e.seq for e in before if _is_widgets_error(e.event) or (is_frames and _is_refusal(e.event))}
+    explaining = [f for f in found if f.rule in BY_ID and UNCAUGHT not in BY_ID[f.rule].symptom_of]
+    causes = [f for f in explaining if told.intersection(f.evidence)]
     if not causes:
         return finding
     first = min(causes, key=_place)
     return replace(finding, caused_by=first.caused_by or first.rule)
+
+
+def _is_refusal(event: events.Event) -> bool:
+    """Whether a request failed, or was refused."""
+    return isinstance(event, events.RequestFailed) or (
+        isinstance(event, events.ResponseReceived) and event.status >= 400
+    )
 
 
 def _is_widgets_error(event: events.Event) -> bool:

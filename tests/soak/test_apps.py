@@ -31,15 +31,29 @@ FAULTS = [(app, way, "hosted", fault) for app, way in BROKEN_WAYS for fault in H
     for kind, faults in (("custom", CUSTOM), ("sending", CUSTOM_SENDING))
     for fault in faults
 ]
-# What is said in place of the expected cause, today. A better answer fails here: take its line out.
-KNOWN_MISSES = {
-    # The request for the secret that fails before there is a widget is not known as one: what is said is right, and general.
-    ("plain", "production", "hosted", "session-route-typo"): "app-request-failed",
-    # The secret under another name is in the answer; the page hands over the field that is not there.
-    ("plain", "production", "hosted", "json-key-wrong"): "secret-not-a-string",
+# What is said in place of the expected cause, today, by general class. A better answer fails here: take its line out.
+#
+# A secret that is fetched before there is a widget, and the fetch fails: the page renders nothing, and the failed request is only
+# one of its requests. In plain HTML the same is told as the request that failed, which is right and general.
+RENDERS_NOTHING = {
+    (app, way, "hosted", "session-route-typo"): "app-request-failed" if app == "plain" else "element-never-rendered"
+    for app, way in BROKEN_WAYS
 }
-# A finding that is said, and a gate that passes all the same.
-PASSES = {("plain", "production", "custom", "route-not-mounted")}
+# The answer, an error or the secret under another name, is read as if it were right: the page hands over undefined, and that is said.
+HANDS_OVER_NOTHING = {
+    **{(app, way, "hosted", "json-key-wrong"): "secret-not-a-string" for app, way in BROKEN_WAYS},
+    **{
+        (app, way, "hosted", fault): "secret-not-a-string"
+        for app, way in (("next", "production"), ("next", "development"), ("sveltekit", "production"))
+        for fault in ("key-missing", "beta-header-missing")
+    },
+    ("sveltekit", "production", "hosted", "backend-throws"): "secret-not-a-string",
+}
+# Nitro's error has its words in `statusMessage` and `message`.
+WORDS_UNREAD = {("nuxt", "production", "hosted", "key-missing"): "session-server-error"}
+KNOWN_MISSES = RENDERS_NOTHING | HANDS_OVER_NOTHING | WORDS_UNREAD
+# A page in place of the list of threads is said, and does not keep the widget from mounting: the gate passes.
+PASSES = {(app, "production", "custom", "route-not-mounted") for app in HAS_OWN_BACKEND}
 REPLAYED = ("secret-as-object", "backend-throws")
 
 

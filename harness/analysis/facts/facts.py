@@ -299,6 +299,11 @@ class Facts:
         ended = [x for x in self.calls if x.status or (x.failure and not x.is_aborted)]
         return ended[-1] if ended and not 200 <= ended[-1].status < 400 else None
 
+    @property
+    def refused_call(self) -> Exchange | None:
+        """The last backend call that was refused, whatever was accepted since."""
+        return next((x for x in reversed(self.calls) if x.status >= 400), None)
+
     def names_session(self, url: str) -> bool:
         """Whether an address is one that the page's requests for a secret have: by the configuration, else by its name."""
         return self.mount.is_session_url(url)

@@ -113,9 +113,10 @@ def initial_thread_missing(facts: Facts) -> Iterator[Found]:
     """The thread to begin with does not exist."""
     errors, call = facts.errors_about(NO_THREAD), facts.failed_call
     if errors and (call is None or 400 <= call.status < 500):
+        refused = facts.refused_call  # others are accepted afterwards: the chat begins with a new thread
         yield Found(
             summary=on_one_line(errors[0].message),
-            evidence=(*(evidence_of(call) if call else ()), *(e.seq for e in errors[:2])),
+            evidence=(*(evidence_of(refused) if refused else ()), *(e.seq for e in errors[:2])),
         )
 
 

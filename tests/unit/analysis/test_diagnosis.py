@@ -326,6 +326,37 @@ def test_an_uncaught_error_that_the_widgets_failure_brings_is_its_consequence(st
     assert (error.role, error.caused_by) == ("consequence" if caused_by else "also", caused_by)
 
 
+OWN_STACK = "HttpError: Not Found\n    at fetch (https://cdn.platform.openai.com/assets/ck1/index-abc.js:1:2)"
+
+
+@pytest.mark.parametrize(
+    ("stack", "after_ms", "caused_by"),
+    [(OWN_STACK, 10, "backend-refuses"), (OWN_STACK, 2_000, ""), ("at https://app.test/app.js:1:2", 10, "")],
+    ids=["of the frame", "of the frame, much later", "of the page"],
+)
+def test_what_the_frame_throws_when_a_request_fails_follows_from_that(
+    stack: str, after_ms: int, caused_by: str
+) -> None:
+    """Before it reports anything; what the page throws at that moment is not known to be about the request."""
+    thrown = page_error("the backend says: Not Found", "HttpError", stack)
+    steps = [*hosted(), *conversation(404, request_id="r8"), pause(after_ms), thrown]
+    error = {f.rule: f for f in result(steps).findings}["uncaught-error"]
+    assert (error.role, error.caused_by) == ("consequence" if caused_by else "also", caused_by)
+
+
+def test_a_thread_that_is_missing_explains_what_the_frame_throws_although_the_next_call_is_accepted() -> None:
+    """The refused call is evidence, whatever has been answered since."""
+    steps = [
+        *conversation(404, request_id="r8"),
+        page_error("the backend says: Not Found", "HttpError", OWN_STACK),
+        *conversation(request_id="r9"),
+        frame_error("InitialThreadLoadError", "Failed to load initial thread: Not Found"),
+    ]
+    found = {f.rule: f for f in result([*hosted(), *steps]).findings}
+    assert set(found) == {"initial-thread-missing", "uncaught-error"}
+    assert found["uncaught-error"].caused_by == "initial-thread-missing"
+
+
 def test_an_uncaught_error_that_follows_from_a_consequence_names_the_root() -> None:
     """The chain is told from where it begins."""
     steps = [

@@ -493,6 +493,21 @@ def test_a_widget_without_history_needs_no_backend_call() -> None:
     assert told(verdict_of(custom(check=[verification_skipped()], backend=[]))) == (MOUNTED, Reason.NONE, 300)
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [s for s in hosted() if s != box_changed()],
+        [*hosted(backend=[conversation_asked()]), hidden_box()],
+        [*hosted(check=verification()[:1]), hidden_box()],
+    ],
+    ids=["its box was not seen", "its first call is unanswered", "its domain check is unanswered"],
+)
+def test_a_widget_is_called_hidden_only_when_nothing_else_is_missing(steps: Steps) -> None:
+    """And when its box was seen."""
+    verdict = verdict_of(steps)
+    assert (verdict.outcome, verdict.reason) == (TIMEOUT, Reason.UNDECIDED)
+
+
 def test_a_ready_composer_in_a_hidden_container_is_not_mounted() -> None:
     """`composer.ready` comes in a container with display:none too; a launcher that opens in time makes it whole."""
     hidden = TRANSCRIPTS["hidden"]
@@ -686,6 +701,8 @@ def test_a_failed_verdict_stays_whatever_comes_later() -> None:
     ]
     refused = [*page_with_loader(), *session_refused()]
     assert verdict_of(refused, late) == verdict_of(refused)
+    # The page may crash, too: what stopped the mount is known already.
+    assert verdict_of(refused, *late[:2], pause(2_000), page_crashed()) == verdict_of(refused)
 
 
 def test_a_crash_is_decided_at_once() -> None:
