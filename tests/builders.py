@@ -384,6 +384,16 @@ def stream_timed(request_id: str = "r1", **changes: Any) -> events.StreamTimed:
     return events.StreamTimed(request_id=request_id, **{"offsets_ms": (5.0, 40.5), "sizes": (10, 20)} | changes)
 
 
+def socket_opened(url: str = "ws://localhost:3000/hot") -> events.SocketOpened:
+    """Return a page's wish for a socket."""
+    return events.SocketOpened(url=url)
+
+
+def socket_ended(url: str = "ws://localhost:3000/hot", error_text: str = "") -> events.SocketEnded:
+    """Return the end of a socket."""
+    return events.SocketEnded(url=url, error_text=error_text)
+
+
 def replay_missed(method: str = "POST", url: str = SESSION, **changes: Any) -> events.ReplayMissed:
     """Return a request that no recording answers."""
     defaults = {"nearest": f"GET {SESSION}", "difference": "method differs"}
