@@ -489,6 +489,8 @@ ONE_OF_EACH: tuple[Event, ...] = (
     body_read(is_verified=True),
     stream_timed(),
     replay_missed(),
+    socket_opened(),
+    socket_ended(),
     request_failed(),
     request_blocked(),
     fault_injected(),
