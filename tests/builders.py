@@ -384,13 +384,13 @@ def stream_timed(request_id: str = "r1", **changes: Any) -> events.StreamTimed:
     return events.StreamTimed(request_id=request_id, **{"offsets_ms": (5.0, 40.5), "sizes": (10, 20)} | changes)
 
 
-def socket_opened(url: str = "ws://localhost:3000/hot") -> events.SocketOpened:
-    """Return a page's wish for a socket."""
+def socket_opened(url: str = "wss://app.test/hot") -> events.SocketOpened:
+    """Return a WebSocket that the page asked for."""
     return events.SocketOpened(url=url)
 
 
-def socket_ended(url: str = "ws://localhost:3000/hot", error_text: str = "") -> events.SocketEnded:
-    """Return the end of a socket."""
+def socket_ended(url: str = "wss://app.test/hot", error_text: str = "") -> events.SocketEnded:
+    """Return the end of a WebSocket."""
     return events.SocketEnded(url=url, error_text=error_text)
 
 
@@ -463,6 +463,8 @@ ONE_OF_EACH: tuple[Event, ...] = (
     action_taken(),
     action_repeated(),
     action_ended("dom"),
+    socket_opened(),
+    socket_ended(),
     navigated(),
     caught_up(),
     harness_fault(),
@@ -489,8 +491,6 @@ ONE_OF_EACH: tuple[Event, ...] = (
     body_read(is_verified=True),
     stream_timed(),
     replay_missed(),
-    socket_opened(),
-    socket_ended(),
     request_failed(),
     request_blocked(),
     fault_injected(),

@@ -12,14 +12,16 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from harness.config.secrets import REFERENCE, masked, secrets_in_file
 from harness.config.steps import EXAMPLES, step_of
 from harness.errors import ConfigError
 from harness.model.chatkit import CDN_ORIGIN
-from harness.model.recording import Action
+
+if TYPE_CHECKING:
+    from harness.model.recording import Action  # its bounds load the codec, which `--help` does not need
 
 FILE_NAME = "playwright.config.toml"
 
@@ -282,6 +284,8 @@ class Entry:
     @property
     def actions(self) -> tuple[Action, ...]:
         """What is done on the page: the click, then the steps."""
+        from harness.model.recording import Action
+
         return (*((Action(action="click", target=self.click),) if self.click else ()), *self.steps)
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.model.recording import Action
+if TYPE_CHECKING:
+    from harness.model.recording import Action  # its bounds load the codec, which `--help` does not need
 
 # The word of a step, and the second one that it needs or may have.
 SECOND: Mapping[str, str] = {
@@ -30,8 +31,6 @@ EXAMPLES = (
 
 def step_of(table: Any) -> Action:
     """Return the step that a table of the configuration stands for. Raises ValueError."""
-    if isinstance(table, Action):
-        return table
     if not isinstance(table, Mapping) or not all(isinstance(text, str) for text in table.values()):
         raise ValueError(f"a step is a table of texts, such as {EXAMPLES.partition('}')[0]}}}")
     verbs = [name for name in table if name in SECOND]
@@ -58,6 +57,8 @@ def step_from(text: str) -> Action:
 
 
 def _action(verb: str, first: str, second: str) -> Action:
+    from harness.model.recording import Action
+
     if verb == "press":
         return Action(action=verb, target=second, text=first)
     return Action(action=verb, target=first, text=second)

@@ -84,7 +84,9 @@ def test_a_click_is_heard_once(page: Page, case: str) -> None:
 
 def test_a_click_that_only_measuring_heard_is_repeated(page: Page) -> None:
     """A handler on the document says nothing about the button's own; when that comes, nobody has heard the first click."""
-    script, _ = HEARD_ONCE["measuring on the document, and a handler that comes later"]
+    # The button's own comes after the first click, however busy the machine is.
+    comes = f"const wait = setInterval(() => {{ if (wasMeasured) {{ clearInterval(wait); button.onclick = {SHOW}; }} }}, 100);"
+    script = f"let wasMeasured = false; document.addEventListener('click', () => {{ wasMeasured = true; }}); {comes}"
     embed = opened(page, f"{BUTTON}{script}</script>")
     embed.click("Go")
     told = [type(entry.event) for entry in embed.timeline.entries if "Action" in type(entry.event).__name__]

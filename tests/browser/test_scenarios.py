@@ -25,7 +25,7 @@ PLAIN = Scenario(name="")
 # Each value is carried out by code of its own: the page's, the app's, or a server's.
 CARRIED_OUT_APART = ("mode", "wrapper", "container", "script", "session", "backend", "extras", "origin", "session_auth",
                      "mock_mode", "send_user", "api_key", "accepts_any_key", "workflow_visible", "domain_verified", "always_verify",
-                     )  # fmt: skip
+                     "generation", "early_sentinel")  # fmt: skip
 # The values are data that the same code hands over: one for each end that they lead to is enough.
 HANDED_OVER_ALIKE = ("options", "secret")
 
