@@ -69,7 +69,7 @@ def clicks(app: str, way: str, visits: int, folder: Path, python: str) -> list[d
     tests = folder / "tests" / "e2e"
     tests.mkdir(parents=True)
     (tests / "test_clicks.py").write_text(TEST.format(pages=PAGES, visits=visits, url=url), encoding="utf-8")
-    subprocess.run(
+    done = subprocess.run(
         [python, "-m", "harness.cli", "gate", "--project", "app", "-k", "click", "--trace", "off"],
         cwd=folder,
         env=clean_environ(),
@@ -79,6 +79,8 @@ def clicks(app: str, way: str, visits: int, folder: Path, python: str) -> list[d
         check=False,
     )
     lines = folder / "clicks.jsonl"
+    if done.returncode:
+        print(f"the gate ended with exit code {done.returncode}: {folder / 'gate.log'}", flush=True)
     return [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()] if lines.exists() else []
 
 
