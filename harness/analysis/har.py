@@ -21,6 +21,7 @@ from harness.model.recording import NEVER, RecordedSocket
 SHORTEST_SHARED_CHARS = 1_000
 BODIES = "bodies"  # the folder of a bundle where they are files
 CUT = "cut"
+TEXT_FRAME, BINARY_FRAME = 1, 2  # opcodes of RFC 6455
 
 
 def har_of(
@@ -177,10 +178,17 @@ def _socket_entry(socket: RecordedSocket, origin: datetime) -> dict[str, Any]:
         "_resourceType": "websocket",
         "_times": {"started_ms": round(socket.started_ms, 1), **({"ended_ms": socket.ended_ms} if has_ended else {})},
         "_webSocketMessages": [
-            {"type": "receive", "time": round(began.timestamp() * 1000 + m.at_ms, 1), "opcode": 1, "data": m.text}
+            {"type": "receive", "time": round(began.timestamp() * 1000 + m.at_ms, 1), **_frame(m.content)}
             for m in socket.messages
         ],
     }  # fmt: skip
+
+
+def _frame(content: str | bytes) -> dict[str, Any]:
+    """A message as developer tools and Playwright have it: what is no text in base64."""
+    if isinstance(content, str):
+        return {"opcode": TEXT_FRAME, "data": content}
+    return {"opcode": BINARY_FRAME, "data": b64encode(content).decode()}
 
 
 def _times(exchange: Exchange) -> dict[str, float]:

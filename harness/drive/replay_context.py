@@ -122,7 +122,7 @@ def _install_sockets(context: BrowserContext, recording: Recording) -> None:
             return
         waiting.remove(found)
         for message in found.messages:
-            send_later(context, route, message.text, message.at_ms / 1000)
+            send_later(context, route, message.content, message.at_ms / 1000)
 
     context.route_web_socket(lambda url: stable_url(url) not in refused, answer)
 

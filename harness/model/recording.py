@@ -64,10 +64,10 @@ class RecordedExchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketMessage:
-    """A text that a server sent on a WebSocket, and when, in milliseconds after the page asked for the socket."""
+    """What a server sent on a WebSocket, and when, in milliseconds after the page asked for the socket."""
 
     at_ms: float
-    text: str
+    content: str | bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,6 +81,6 @@ async def add_cookie(context: Any, cookie: dict[str, Any]) -> None:
     await context._impl_obj.add_cookies([cookie])
 
 
-def send_later(context: BrowserContext, socket: WebSocketRoute, text: str, after_s: float) -> None:
-    """Send a text on a routed WebSocket after a while; not at all when its page is gone by then."""
-    loop_of(context).call_later(after_s, socket._impl_obj.send, text)
+def send_later(context: BrowserContext, socket: WebSocketRoute, message: str | bytes, after_s: float) -> None:
+    """Send a message on a routed WebSocket after a while; not at all when its page is gone by then."""
+    loop_of(context).call_later(after_s, socket._impl_obj.send, message)

@@ -6,7 +6,7 @@ to it in a replay. A token in a socket's address (a development server has one t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from urllib.parse import parse_qsl
 
@@ -16,6 +16,7 @@ from harness.model.addresses import split_url
 from harness.model.bounds import FULL, Bounds
 from harness.model.events import Omitted, SocketEnded, SocketOpened
 from harness.model.recording import NEVER, RecordedSocket, SocketMessage
+from harness.model.redaction import Redactor
 from harness.model.timeline import Timeline
 
 SECRET_IN_NAME = ("token", "secret", "auth", "ticket", "key")
@@ -51,14 +52,14 @@ class SocketObserver:
     @property
     def sockets(self) -> tuple[RecordedSocket, ...]:
         """What came of each, redacted."""
-        clean = self._timeline.redactor.text
+        redactor = self._timeline.redactor
         return tuple(
             RecordedSocket(
-                url=clean(socket.url),
+                url=redactor.text(socket.url),
                 started_ms=socket.started_ms,
                 ended_ms=socket.ended_ms,
                 failure=socket.failure,
-                messages=tuple(SocketMessage(at_ms=m.at_ms, text=clean(m.text)) for m in socket.messages),
+                messages=tuple(replace(m, content=_redacted(m.content, redactor)) for m in socket.messages),
             )
             for socket in self._sockets
         )
@@ -78,14 +79,14 @@ class SocketObserver:
         opened.on("close", partial(self._on_close, socket))
 
     def _on_message(self, socket: _Socket, payload: str | bytes) -> None:
-        if isinstance(payload, bytes):  # development servers send text
-            return
         self._chars += len(payload)
         if self._chars > self._bounds.socket_chars or len(socket.messages) >= self._bounds.socket_messages:
             self._omit("messages of sockets", self._bounds.socket_messages)
             return
         at_ms = self._timeline.now_ms - socket.started_ms
-        socket.messages.append(SocketMessage(at_ms=round(at_ms, 1), text=self._timeline.redactor.text(payload)))
+        socket.messages.append(
+            SocketMessage(at_ms=round(at_ms, 1), content=_redacted(payload, self._timeline.redactor))
+        )
 
     def _on_error(self, socket: _Socket, error: str) -> None:
         socket.failure = self._timeline.redactor.cut(error, self._bounds.message_chars)
@@ -98,3 +99,7 @@ class SocketObserver:
         if not self._is_over:
             self._is_over = True
             self._timeline.append(Omitted(what=what, limit=str(limit)))
+
+
+def _redacted(content: str | bytes, redactor: Redactor) -> str | bytes:
+    return redactor.text(content) if isinstance(content, str) else redactor.content(content)

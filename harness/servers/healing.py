@@ -20,9 +20,10 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harness.analysis.facts.exchanges import ABORTED
-from harness.model.addresses import API, CONVERSATION, SENTINEL, VERIFY, is_loader, names_a_session, split_url
+from harness.analysis.replay.suspects import session_of
+from harness.model.addresses import is_loader, split_url
 from harness.model.chatkit import LOADER_PATH
-from harness.model.faults import EXCHANGES, HEALTHY, Asked, Fault
+from harness.model.faults import EVERY, EXCHANGES, HEALTHY, Asked, Fault
 from harness.model.injection import Injector
 from harness.model.recording import RecordedExchange, Recording
 from harness.model.shapes import Packed, shape_of
@@ -65,22 +66,31 @@ class Healer:
         self._stack = _stack(self.sdk_dir, recording)
         self._api = make_openai_api(self._stack)
         self._app = make_app(self._stack)
+        session = session_of(recording)
+        self._session_at = (session.method, session.url) if session else ("", "")
         self._loader_failed = any(is_loader(x.url) and x.status != 200 for x in recording.exchanges)
 
     def concerns(self, asked: Asked, exchange: RecordedExchange | None = None, /) -> bool:
         """Whether a request is one of those that are to be healthy, its occurrence aside, or one that never came to its server."""
         is_untold = self._is_complete and exchange is not None and never_came(exchange)
-        return is_untold or any(heal.concerns(asked) for heal in self.heals)
+        return is_untold or self._is_healed_session(asked) or any(heal.concerns(asked) for heal in self.heals)
 
     def __call__(self, asked: Asked, exchange: RecordedExchange | None, /) -> ASGIApp | None:
         """Return what answers a request in place of the recording."""
         met = self._injector.take(asked)
+        if not met and self._is_healed_session(asked):
+            return self._session_answer()
         if met:
             return self._healthy(met[-1].target, asked, exchange)
         if self._is_complete and (exchange is None or never_came(exchange)):
             target = next((name for name in GUESSED if EXCHANGES[name].is_it(asked)), "")
             return self._healthy(target, asked, None) if target else None
         return None
+
+    def _is_healed_session(self, asked: Asked) -> bool:
+        """Whether this is the request for a secret, though its name does not say so, and every one of them is to be healthy."""
+        is_every = any(heal.target == "session" and heal.occurrence == EVERY for heal in self.heals)
+        return is_every and (asked.method, asked.url) == self._session_at
 
     def secret(self) -> str:
         """Return a client secret that the healthy backend accepts."""
@@ -242,15 +252,13 @@ def _readable(app: ASGIApp) -> ASGIApp:
 
 def session_request(recording: Recording) -> dict[str, Any] | None:
     """Return how the page asked for its client secret: URL, method, headers and body; None when it never did."""
-    for exchange in recording.exchanges:
-        path = split_url(exchange.url).path
-        is_named = names_a_session(path, exchange.method) and not path.startswith((API, CONVERSATION, VERIFY, SENTINEL))
-        if is_named and exchange.resource_type in ("fetch", "xhr"):
-            body = exchange.request_body
-            is_json = body[:1] in ("{", "[") and _is_json(body)
-            headers = {"content-type": "application/json"} if is_json else {}
-            return {"url": exchange.url, "method": exchange.method, "headers": headers, "body": body or None}
-    return None
+    exchange = session_of(recording)
+    if exchange is None:
+        return None
+    body = exchange.request_body
+    is_json = body[:1] in ("{", "[") and _is_json(body)
+    headers = {"content-type": "application/json"} if is_json else {}
+    return {"url": exchange.url, "method": exchange.method, "headers": headers, "body": body or None}
 
 
 def _is_json(text: str) -> bool:

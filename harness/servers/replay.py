@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -35,6 +36,8 @@ KEPT_FROM_PAGE = (
 )
 PAGE = "<!doctype html><title>not a script</title>"
 LARGEST_ASKED_BYTES = 5_000_000
+AT_ONCE_MS = 300  # after which a request is given up by a clean-up, and not for want of patience
+DOUBTED_S, MOST_DOUBTS = 0.25, 40
 MISSING = "chatkit-harness: nothing recorded answers this request"
 
 OnMiss = Callable[[Miss], None]
@@ -73,6 +76,8 @@ class Replay:
         self._elsewhere = elsewhere
         # By method and URL: the bodies of the requests that are on their way here, and what answers each.
         self._reserved: dict[tuple[str, str], list[tuple[str, RecordedExchange | None]]] = {}
+        # By method and URL: requests that may have got the exchange of another, which the page gave up.
+        self._doubted: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
 
     def broken_off(self, asked: Asked, body: str) -> RecordedExchange | None:
@@ -107,6 +112,8 @@ class Replay:
             return
         text = body.decode("utf-8", "replace")
         exchange = self.take(asked.method, asked.url, text)
+        if exchange is not None and is_given_up_at_once(exchange):
+            exchange = await self._overtaken(exchange, asked, text, receive)
         other = self._elsewhere(asked, exchange) if self._elsewhere else None
         if other is not None:
             await other(scope, _again(body, receive), send)
@@ -116,7 +123,7 @@ class Replay:
             await self._miss(asked, text)(scope, receive, send)
         else:
             self._note_lack(exchange)
-            await self._serve(exchange, scope, receive, send)
+            await self._serve(exchange, asked, scope, receive, send)
 
     def _miss(self, asked: Asked, body: str) -> Response:
         with self._lock:
@@ -153,7 +160,46 @@ class Replay:
         is_refused = coming is not None and coming.cors_header is not None and not is_healed
         return Response(status_code=204, headers={} if is_refused else allowed)
 
-    async def _serve(self, exchange: RecordedExchange, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _overtaken(
+        self, given_up: RecordedExchange, asked: Asked, body: str, receive: Receive
+    ) -> RecordedExchange:
+        """Return what answers a request that got an exchange which the recorded page gave up at once, and the next one like it is here.
+
+        React's StrictMode makes a request, gives it up and makes it again. The first may never come here, or may come last: which one
+        this is shows only when the page gives it up, or does not.
+        """
+        key = (asked.method, asked.url)
+        gone = asyncio.ensure_future(_until_gone(receive))
+        self._doubted[key] += 1
+        try:
+            for _ in range(MOST_DOUBTS):
+                await asyncio.wait({gone}, timeout=DOUBTED_S)
+                if gone.done():
+                    return given_up
+                with self._lock:
+                    twin = self._twin(given_up, key, body)
+                if twin is not None:
+                    return twin
+            return given_up
+        finally:
+            self._doubted[key] -= 1
+            gone.cancel()
+
+    def _twin(self, given_up: RecordedExchange, key: tuple[str, str], body: str) -> RecordedExchange | None:
+        """Take the exchange of the request that was made when this one was given up, where no other request has it."""
+        waiting = self._reserved.get(key, [])
+        for kept, found in waiting:
+            if found is not None and kept in (body, "") and is_twin(given_up, found):
+                waiting.remove((kept, found))
+                return found
+        coming = self.matcher.look(*key, body)
+        is_next = coming is not None and not self.matcher.is_used(coming) and is_twin(given_up, coming)
+        return self.matcher.take(*key, body) if is_next else None
+
+    async def _serve(
+        self, exchange: RecordedExchange, asked: Asked, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        key = (asked.method, asked.url)
         began = self._clock_s()
         gone = asyncio.ensure_future(_until_gone(receive))
         answering = asyncio.ensure_future(self._answer(exchange, began, scope, send))
@@ -163,6 +209,11 @@ class Replay:
             gone.cancel()
             if not answering.done():
                 answering.cancel()
+                if (
+                    gone.done() and self._doubted[key]
+                ):  # this was the one that is given up; another waits for its answer
+                    with self._lock:
+                        self._reserved.setdefault(key, []).insert(0, ("", exchange))
         if answering.done() and not answering.cancelled():
             answering.result()
 
@@ -228,6 +279,16 @@ def _nothing(asked: Asked, scope: Scope) -> Response:
     origin = Headers(scope=scope).get("origin", "*")
     headers = {"access-control-allow-origin": origin, "access-control-allow-credentials": "true"}
     return Response("", status_code=200 if media_type else 204, media_type=media_type, headers=headers)
+
+
+def is_given_up_at_once(exchange: RecordedExchange) -> bool:
+    """Whether the recorded page gave a request up before anybody could answer it."""
+    return exchange.status == 0 and exchange.failure in ABORTED and 0 <= exchange.ended_ms <= AT_ONCE_MS
+
+
+def is_twin(given_up: RecordedExchange, other: RecordedExchange) -> bool:
+    """Whether a request was made again when it was given up."""
+    return not is_given_up_at_once(other) and abs(other.started_ms - given_up.started_ms) <= AT_ONCE_MS
 
 
 def is_broken_off(exchange: RecordedExchange) -> bool:

@@ -35,13 +35,14 @@ SCRIPT = "/* " + "a comment of a bundler, " * 130_000 + " */ window.ran = 'whole
 PAGE = f"""<!doctype html><title>an app</title><link rel="icon" href="data:,"><p>app</p><script src="/app.js"></script><script>
 fetch('/module.wasm').then((answer) => answer.arrayBuffer()).then((content) => {{ window.size = content.byteLength; }});
 const socket = new WebSocket(`ws://${{location.host}}/hot?token={TOKEN}`);
-socket.onmessage = (message) => {{ window.heard = message.data; }};
+socket.binaryType = 'arraybuffer';
+socket.onmessage = ({{ data }}) => {{ if (data.byteLength) window.bytes = [...new Uint8Array(data)]; else window.heard = data; }};
 socket.onclose = socket.onerror = () => {{ console.error('the server is gone'); location.reload(); }};
 </script>"""
 
 
 class Site(BaseHTTPRequestHandler):
-    """A small development server: a page, what it needs, and a socket that says one thing and stays open."""
+    """A small development server: a page, what it needs, and a socket that says a text and some bytes, and stays open."""
 
     protocol_version = "HTTP/1.1"
     script = SCRIPT
@@ -71,7 +72,7 @@ class Site(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def _hold(self) -> None:
-        """RFC 6455: a handshake, one text, and then whatever comes until the browser is gone."""
+        """RFC 6455: a handshake, one text, some bytes, and then whatever comes until the browser is gone."""
         key = self.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         self.send_response(101)
         self.send_header("upgrade", "websocket")
@@ -79,7 +80,7 @@ class Site(BaseHTTPRequestHandler):
         self.send_header("sec-websocket-accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())
         self.end_headers()
         text = json.dumps({"type": "connected"}).encode()
-        self.wfile.write(bytes([0x81, len(text)]) + text)
+        self.wfile.write(bytes([0x81, len(text)]) + text + bytes([0x82, 3]) + b"\xff\0\x01")
         while self.rfile.read(1):
             pass
         self.close_connection = True
@@ -109,7 +110,7 @@ def record(browser: Browser, folder: Path, handler: type[BaseHTTPRequestHandler]
         with opened(browser, config, target, folder, Redactor(), bodies="on") as visit:
             visit.open()
             if handler is Site:
-                visit.page.wait_for_function("window.ran && window.size && window.heard")
+                visit.page.wait_for_function("window.ran && window.size && window.heard && window.bytes")
             visit.wait_until_decided()
 
 
@@ -156,11 +157,17 @@ def test_a_page_finds_in_a_replay_what_it_found_in_its_server(
     seen: dict[str, Any] = {}
 
     def ask(visit: Any) -> None:
-        visit.page.wait_for_function("window.ran && window.size && window.heard")
-        seen.update(visit.page.evaluate("({ran, size, heard, state: socket.readyState})"))
+        visit.page.wait_for_function("window.ran && window.size && window.heard && window.bytes")
+        seen.update(visit.page.evaluate("({ran, size, heard, bytes, state: socket.readyState})"))
 
     found = again(browser, path, tmp_path / "again", on_end=ask)
-    assert seen == {"ran": "whole", "size": len(WASM), "heard": '{"type": "connected"}', "state": 1}
+    assert seen == {
+        "ran": "whole",
+        "size": len(WASM),
+        "heard": '{"type": "connected"}',
+        "bytes": [255, 0, 1],
+        "state": 1,
+    }
     assert (found.misses, found.lacks) == ((), ())
     events = events_of(tmp_path / "again")
     assert [e.text for e in events if isinstance(e, ConsoleMessage) and e.level == "error"] == []

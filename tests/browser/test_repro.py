@@ -178,3 +178,36 @@ def test_a_manifest_that_somebody_changed_is_one_error(
     assert "manifest.json is damaged" in done.stderr
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_recording_with_its_bodies_in_the_har_is_replayed(browser: Browser, config: Config, tmp_path: Path) -> None:
+    """As bundles were written before bodies were files."""
+    old = Path(__file__).parents[1] / "recordings" / "bodies-in-the-har.zip"
+    found = again(browser, config, old, tmp_path / "r")
+    assert (found.result.outcome, found.result.cause.rule if found.result.cause else "") == (
+        "failed",
+        "session-unauthorized",
+    )
+    assert (found.misses, found.lacks) == ((), ())
+
+
+def test_playwright_reads_our_har_and_we_read_its_own(browser: Browser, bundles: Path, tmp_path: Path) -> None:
+    """With bodies attached, in a folder and in a zip; the large ones come from files in both directions."""
+    har = json.loads((bundles / "healthy" / "network.har").read_text(encoding="utf-8"))
+    entries = {e["request"]["url"]: e["response"]["content"] for e in har["log"]["entries"]}
+    url, content = next((u, c) for u, c in entries.items() if u.endswith(".js") and "_file" in c)
+    text = (bundles / "healthy" / content["_file"]).read_text(encoding="utf-8")
+    zipped = pack(bundles / "healthy", tmp_path / "healthy.zip")
+    for source in (bundles / "healthy" / "network.har", zipped):
+        with browser.new_context(ignore_https_errors=True) as context:
+            context.route_from_har(source, not_found="abort")
+            page = context.new_page()
+            page.goto(url)
+            assert page.evaluate("document.body.innerText").strip() == text.strip()
+    for name in ("attached.zip", "attached.har"):
+        with browser.new_context(record_har_path=tmp_path / name, record_har_content="attach") as context:
+            context.route_from_har(bundles / "healthy" / "network.har", not_found="abort")
+            context.new_page().goto(url)
+        [recording] = recording_in(tmp_path / name)
+        [exchange] = [x for x in recording.exchanges if x.url == url]
+        assert (exchange.text, exchange.missing) == (text, "")

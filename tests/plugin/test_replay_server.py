@@ -283,3 +283,45 @@ def test_a_body_is_the_tie_break_across_the_wire() -> None:
         _,
     ):
         assert [asking.post(STREAM, content=b).text for b in reversed(bodies)] == list(reversed(bodies))
+
+
+# --- requests that are given up, and made again ---------------------------------------------------------------------
+
+
+GIVEN_UP = exchange("POST", PLAIN, status=0, failure="net::ERR_ABORTED", answered_ms=-1.0, ended_ms=0.5)
+MADE_AGAIN = exchange("POST", PLAIN, "secret", started_ms=0.3)
+
+
+def test_what_was_given_up_at_once_may_never_come_here() -> None:
+    """React's StrictMode gives its first request up before the browser has sent it; the second is the one that is answered."""
+    with client(GIVEN_UP, MADE_AGAIN) as (asking, server):
+        asked = Asked(method="POST", url=PLAIN)
+        for _ in range(2):  # as the browser announces both
+            assert server.replay.broken_off(asked, "") is None
+        assert asking.post(PLAIN).text == "secret"
+    with client(GIVEN_UP, MADE_AGAIN) as (asking, _):
+        assert asking.post(PLAIN).text == "secret"
+
+
+def test_what_was_given_up_at_once_may_come_last() -> None:
+    """Then it has the answer of the other, until it is given up here too."""
+    slow = replace(MADE_AGAIN, answered_ms=1_500.0, ended_ms=1_500.0)
+    with (
+        serve_replay(recording(GIVEN_UP, slow), timing=RECORDED) as server,
+        httpx.Client(proxy=server.url, verify=False, trust_env=False, timeout=TIMEOUT_S) as asking,
+        ThreadPoolExecutor(1) as other,
+    ):
+        real = other.submit(asking.post, PLAIN)
+        with pytest.raises(httpx.ReadTimeout):
+            asking.post(PLAIN, timeout=0.4)
+        assert real.result().text == "secret"
+
+
+def test_a_request_that_ran_out_of_time_does_not_get_the_answer_of_the_next() -> None:
+    """The page's own limit, seconds later, is part of what was recorded."""
+    late = replace(GIVEN_UP, ended_ms=3_000.0)
+    again = replace(MADE_AGAIN, started_ms=3_001.0)
+    with client(late, again) as (asking, _):
+        with pytest.raises(httpx.ReadTimeout):
+            asking.post(PLAIN, timeout=1.5)
+        assert asking.post(PLAIN).text == "secret"

@@ -123,6 +123,10 @@ class Matcher:
             return min(fresh, key=lambda x: (_distance(x, body), x.number))
         return min(same, key=lambda x: (_distance(x, body), -x.number), default=None)
 
+    def is_used(self, exchange: RecordedExchange) -> bool:
+        """Whether an exchange has answered already."""
+        return exchange.number in self._used
+
     def has(self, method: str, url: str) -> bool:
         """Whether a request like this was recorded, whatever its body."""
         return any(x.method == method and stable_url(x.url) == stable_url(url) for x in self._exchanges)

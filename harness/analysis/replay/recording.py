@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from harness.analysis.har import CUT
+from harness.analysis.har import BINARY_FRAME, CUT, TEXT_FRAME
 from harness.analysis.replay.matching import BODY_MISSING
 from harness.analysis.replay.minimising import is_socket
 from harness.errors import RecordingError
@@ -238,14 +238,19 @@ class _Reader:
                 failure=str(response.get("_error") or response.get("_failureText") or ""),
                 messages=tuple(
                     SocketMessage(
-                        at_ms=max(_in_ms(message.get("time")) - began, 0), text=self.made_up.text(str(message["data"]))
+                        at_ms=max(_in_ms(message.get("time")) - began, 0), content=self._socket_content(message)
                     )
                     for message in self._messages(row, response.get("content") or {})
-                    if message.get("type") == "receive" and message.get("opcode", 1) == 1
+                    if message.get("type") == "receive"
+                    and message.get("opcode", TEXT_FRAME) in (TEXT_FRAME, BINARY_FRAME)
                 ),
             )
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             return None
+
+    def _socket_content(self, message: dict[str, Any]) -> str | bytes:
+        data = str(message["data"])
+        return base64.b64decode(data) if message.get("opcode") == BINARY_FRAME else self.made_up.text(data)
 
     def _messages(self, row: dict[str, Any], content: dict[str, Any]) -> list[dict[str, Any]]:
         """The messages of a WebSocket: in the entry, or, as Playwright attaches them, one JSON line each in a file beside it."""

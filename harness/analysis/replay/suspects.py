@@ -10,10 +10,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from fnmatch import fnmatchcase
 
 from harness.analysis.facts.exchanges import ABORTED
 from harness.analysis.rules import BY_ID
-from harness.model.addresses import is_loader, split_url
+from harness.model.addresses import API, CONVERSATION, SENTINEL, VERIFY, is_loader, names_a_session, split_url
 from harness.model.chatkit import CDN_HOST
 from harness.model.faults import ALL_EXCHANGES, Asked
 from harness.model.recording import NEVER, RecordedExchange, Recording
@@ -30,6 +31,7 @@ UNSUSPECTED = ("page", "openai-sessions", "telemetry")
 DESTINATIONS = {"fetch": "empty", "xhr": "empty", "stylesheet": "style", "eventsource": "empty"}
 BINDING = ("content-security-policy", "x-frame-options", "cross-origin-embedder-policy", "cross-origin-opener-policy")
 SECRET = re.compile(r"[A-Za-z0-9_\-]+_(?:00|01)[A-Za-z0-9+/=]{8,}")
+LIKE_SESSION = re.compile(r"session|secret", re.IGNORECASE)
 SLOW_MS = 3_000
 USABLE_S = 30  # a secret that ends sooner is asked for again
 
@@ -157,7 +159,29 @@ def targets_of(exchange: RecordedExchange, recording: Recording) -> Iterator[str
     asked = Asked(method=exchange.method, url=exchange.url, destination=destination, operation=exchange.operation)
     if is_page:
         yield "page"
-    yield from (x.name for x in ALL_EXCHANGES if x.name not in UNSUSPECTED and x.is_it(asked))
+    names = [x.name for x in ALL_EXCHANGES if x.name not in UNSUSPECTED and x.is_it(asked)]
+    yield from names
+    session = session_of(recording) if "session" not in names else None
+    if session is not None and (session.method, session.url) == (exchange.method, exchange.url):
+        yield "session"
+
+
+def session_of(recording: Recording) -> RecordedExchange | None:
+    """Return the request that asked for the client secret: by its name, by the configured endpoint, or by the likest name there is."""
+    own = split_url(recording.url)
+    asked = [
+        x
+        for x in recording.exchanges
+        if x.resource_type in ("fetch", "xhr")
+        and not split_url(x.url).path.startswith((API, CONVERSATION, VERIFY, SENTINEL))
+    ]
+    endpoint = recording.judged.session_endpoint
+    ways: tuple[Callable[[RecordedExchange], bool], ...] = (
+        lambda x: names_a_session(split_url(x.url).path, x.method),
+        lambda x: bool(endpoint) and (fnmatchcase(x.url, endpoint) or fnmatchcase(x.url.split("?")[0], endpoint)),
+        lambda x: split_url(x.url)[:2] == own[:2] and bool(LIKE_SESSION.search(split_url(x.url).path)),
+    )
+    return next((x for is_it in ways for x in asked if is_it(x)), None)
 
 
 def _oddness(name: str, exchange: RecordedExchange, recording: Recording) -> str:
