@@ -19,21 +19,13 @@ from rich.markup import escape
 from harness import __version__
 from harness.config.reading import Config, Overrides, read_config
 from harness.config.schema import is_web_url, problem, shown
-from harness.errors import ConfigError, HarnessError
-from harness.model.addresses import CDN_ORIGIN
+from harness.errors import ConfigError, ExitCode, HarnessError
+from harness.model.chatkit import CDN_ORIGIN
 from harness.model.texts import for_terminal
 
-EXIT_CODES = """
-\b
-Exit codes:
-   0  passed              5  no test ran             12  preflight failed
-   1  failed              7  passed after a retry,   13  broken environment: no browser, no network, a
-   2  interrupted            or degraded                 server that does not start, a browser that died
-   3  internal error     10  secret in artifacts     14  the page cannot be visited: nothing listens,
-   4  wrong usage or     11  stale or unreadable         no web page, no such button
-      configuration          recording
-"""
-INTERRUPTED = 2
+EXIT_CODES = "\b\nExit codes:\n" + "\n".join(
+    f"  {code:2}  {code.meaning.replace('`', '')}" for code in sorted(ExitCode)
+)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -54,7 +46,7 @@ def main() -> None:
         sys.exit(ConfigError.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _stderr().print("interrupted")
-        sys.exit(INTERRUPTED)
+        sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:  # the reader went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -223,7 +215,7 @@ def check(
     """
     from harness.commands.check import CheckOptions, run_check
     from harness.config.way_in import WayIn
-    from harness.report.run_files import ci_system
+    from harness.report.ci_systems import ci_system
 
     chosen = CheckOptions(
         way=WayIn(clicks=clicks, steps=steps, storage_state=storage_state, headers=headers),
@@ -232,7 +224,7 @@ def check(
         fault=fault,
         as_json=as_json,
         is_searched=not no_secret_scan,
-        ci="" if as_json else ci_system(ci, os.environ),
+        ci=None if as_json else ci_system(ci, os.environ),
     )
     return run_check(_stdout(), _config(options, sdk=sdk), url, chosen)
 
@@ -435,7 +427,7 @@ def report(
     DIR is a run's folder, or one with runs in it, of which the newest is taken; without any it is the newest run here.
     """
     from harness.commands.report import ReportOptions, run_report
-    from harness.report.run_files import ci_system
+    from harness.report.ci_systems import ci_system
 
     chosen = ReportOptions(
         folders=folders, is_merged=is_merged, is_opened=is_opened, history=history, ci=ci_system(ci, os.environ)
@@ -479,7 +471,7 @@ def smoke(is_all: bool, ci: str, **options: Any) -> int:
     The history file knows what was before. Exit code 7 means that it works, but was slow, retried, or has findings.
     """
     from harness.commands.smoke import Surroundings, run_smoke
-    from harness.report.run_files import ci_system
+    from harness.report.ci_systems import ci_system
 
     around = Surroundings(environ=os.environ, ci=ci_system(ci, os.environ))
     return run_smoke(_stdout(), _config(options), around, is_all=is_all)

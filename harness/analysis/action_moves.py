@@ -55,10 +55,10 @@ def next_move(seen: Observed) -> Move:
     match seen.audience:
         case Audience.NONE:  # whatever changed, changed by itself
             return Move.WATCH if seen.is_becoming_ready else Move.DONE
-        case Audience.FAR if not seen.followed:
-            return Move.REPEAT if seen.is_becoming_ready else Move.WATCH if seen.is_fresh else Move.DONE
-        case Audience.UNKNOWN if not seen.followed and (seen.is_becoming_ready or seen.is_fresh):
-            return Move.REPEAT
+        case Audience.FAR | Audience.UNKNOWN if not seen.followed and (seen.is_becoming_ready or seen.is_fresh):
+            return (
+                Move.REPEAT
+            )  # a framework's root hears everything, and knows its handlers only when they are rendered
         case _:
             return Move.DONE
 

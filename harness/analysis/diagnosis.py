@@ -12,7 +12,7 @@ from harness.analysis.facts.console_policy import STATUS_ECHO
 from harness.analysis.facts.facts import Facts
 from harness.analysis.mount.state import Backend, Milestone
 from harness.analysis.rules import BY_ID, RULES
-from harness.analysis.rules.rule import Confidence, Found, Layer, Rule, on_one_line
+from harness.analysis.rules.rule import Confidence, Found, Layer, Party, Rule, on_one_line
 from harness.model import events
 from harness.model.results import ConsoleProblem, Finding
 from harness.model.timeline import Entry
@@ -49,6 +49,7 @@ class General:
     """A finding that no rule of a layer makes."""
 
     layer: Layer
+    owner: Party
     title: str
     cause: str
     remedy: str
@@ -57,24 +58,28 @@ class General:
 GENERAL: dict[str, General] = {
     UNCAUGHT: General(
         layer=Layer.CONSOLE,
+        owner=Party.APP,
         title="An uncaught error on the page",
         cause="Code threw, and nobody caught it. What was to happen after that point did not.",
         remedy="Mend it, or name a part of its text in console_allow when it is harmless.",
     ),
     CONSOLE: General(
         layer=Layer.CONSOLE,
+        owner=Party.APP,
         title="An error on the console",
         cause="The page, or the browser, reported an error that no other finding accounts for.",
         remedy="Mend it, or name a part of its text in console_allow when it is harmless.",
     ),
     UNEXPLAINED: General(
         layer=Layer.CONSOLE,
+        owner=Party.NOBODY,
         title="The mount failed in a way that no rule knows",
         cause="What was observed fits none of the known failures; the first milestone that is missing says where to look.",
         remedy="Read the timeline around the lines named here; report it with the bundle, so that it gets a rule.",
     ),
     CRASHED: General(
         layer=Layer.CONSOLE,
+        owner=Party.NOBODY,
         title="A rule of the harness itself failed",
         cause="A defect of chatkit-harness; the other findings stand.",
         remedy="Report it with the bundle.",

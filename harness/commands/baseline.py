@@ -23,7 +23,7 @@ from harness.analysis.baseline import (
 )
 from harness.config.reading import COMMAND_LINE, DEFAULT, Config
 from harness.config.schema import problem
-from harness.errors import BundleError, ConfigError, RecordingError
+from harness.errors import BundleError, ConfigError, ExitCode, RecordingError
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.pytest_plugin.speed_control import FOLDER as CONTROL_FOLDER
@@ -36,8 +36,7 @@ from harness.report.run_on_disk import is_within, read_entries, read_outcomes
 
 MOST_REPETITIONS = 2  # of tests whose regressions chance can look like
 AGAIN = "again"
-ENDED_WELL = (0, 7)  # the exit codes of a run that may become the baseline; 7: passed after a retry
-FAILED = 1  # that of one that may only when it is forced to
+ENDED_WELL = (ExitCode.PASSED, ExitCode.PASSED_AFTER_RETRY)  # of a run that may become the baseline
 Repeat = Callable[[list[str], Path], Path | None]  # runs these tests with results below a folder; where they are
 
 
@@ -269,9 +268,9 @@ def _refusal(plan: Plan, profile: RunProfile, code: int) -> str:
     left = f"baseline: {shown(plan.path.absolute())} is left as it was"
     if not profile.visits:
         return f"{left}: no test of this run opened a page"
-    if code in ENDED_WELL or (code == FAILED and plan.is_forced):
+    if code in ENDED_WELL or (code == ExitCode.FAILED and plan.is_forced):
         return ""
-    if code == FAILED:
+    if code == ExitCode.FAILED:
         return f"{left}, because the run failed (--update-baseline --force takes it all the same)"
     return f"{left}, because the run did not end well (exit code {code})"
 

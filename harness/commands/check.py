@@ -23,12 +23,12 @@ from harness.config.sdk_source import STAND_IN, SdkSource
 from harness.config.way_in import WayIn, way_in
 from harness.drive.conversation import Reply
 from harness.drive.interrupts import interrupts
-from harness.errors import ConversationFailed, MountFailed
+from harness.errors import ConversationFailed, ExitCode, MountFailed
 from harness.model.redaction import Redactor
 from harness.model.results import Loss, VisitResult
 from harness.model.texts import in_json, one_line
-from harness.pytest_plugin.outcomes import PASSED_AFTER_RETRY
 from harness.report.bundle import result_dict
+from harness.report.ci_systems import CiSystem
 from harness.report.context import render_failure, render_prefetch, render_verdict
 from harness.report.losses import render_losses
 from harness.report.run_files import RunFiles, record_of
@@ -53,7 +53,7 @@ class CheckOptions:
     fault: str = ""
     as_json: bool = False
     is_searched: bool = True  # for secrets, afterwards
-    ci: str = ""  # "github" | "gitlab"
+    ci: CiSystem | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +120,8 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
             if checked.is_good or attempt > options.retries:
                 break
             plain.print(f"attempt {attempt}: {checked.trouble or render_verdict(checked.result)}", style="dim", **PLAIN)
-        ending.exit_code = code = PASSED_AFTER_RETRY if checked.is_good and attempt > 1 else 0 if checked.is_good else 1
+        passed = ExitCode.PASSED if attempt == 1 else ExitCode.PASSED_AFTER_RETRY
+        ending.exit_code = code = passed if checked.is_good else ExitCode.FAILED
     if options.as_json:
         print(in_json(json.dumps(_as_json(checked, attempt), ensure_ascii=False, indent=1)))
     else:
@@ -156,8 +157,10 @@ def _print_conversation(console: Console, checked: Checked) -> None:
     if checked.trouble:
         console.print(f"conversation: {checked.trouble}", style="bold red", **PLAIN)
     elif checked.reply:
-        text = one_line(checked.reply.text)[:LONGEST_REPLY]
-        console.print(f"  reply:     {text} (first words after {checked.reply.first_token_ms:.0f} ms)", **PLAIN)
+        reply = checked.reply
+        text = one_line(reply.text or "; ".join(reply.cards) or ", ".join(reply.items))[:LONGEST_REPLY]
+        first = f"first words after {reply.first_token_ms:.0f} ms" if reply.text else "without words of the assistant"
+        console.print(f"  reply:     {text} ({first})", **PLAIN)
 
 
 def _sdk_servers(sdk: SdkSource) -> AbstractContextManager[Stack]:

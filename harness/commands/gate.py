@@ -20,10 +20,9 @@ from harness.commands.baseline import BaselineOptions, Judged, Plan, judge_run, 
 from harness.config.reading import Config
 from harness.config.sdk_source import STAND_IN
 from harness.drive.browsers import BrowserChoice, find_browser
-from harness.errors import HarnessError, SecretFound
+from harness.errors import ExitCode, HarnessError, SecretFound
 from harness.files import Appender
 from harness.model.results import Loss, TestOutcome, VisitResult
-from harness.pytest_plugin.outcomes import PASSED_AFTER_RETRY
 from harness.pytest_plugin.plugin import CHECKS, Controller
 from harness.report.bundle import read_result, write_text
 from harness.report.run_folder import LATEST, runs_in, shown
@@ -31,20 +30,18 @@ from harness.report.run_on_disk import UNFINISHED, read_run
 from harness.report.run_report import REPORT_NAME
 from harness.report.terminal import failure_text, run_table, test_line
 
-FAILED = 1
-NO_TEST_RAN = 5
 PYTEST_LOG = "pytest.log"
-SENTENCES = {
-    0: "passed",
-    1: "failed: {bad} of {all} tests",
-    2: "interrupted",
-    3: "pytest met an internal error",
-    4: "pytest was used wrongly",
-    5: "failed: no test ran, and a gate that ran nothing is not green",
-    PASSED_AFTER_RETRY: "passed, but only after a retry: {flaky} of {all} tests",
-    10: "failed: a secret was found in what the run wrote",
-    11: "failed: a recording is stale, or cannot be read",
-    13: "broken environment: the page was not judged",
+SENTENCES: dict[int, str] = {
+    ExitCode.PASSED: "passed",
+    ExitCode.FAILED: "failed: {bad} of {all} tests",
+    ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.INTERNAL_ERROR: "pytest met an internal error",
+    ExitCode.WRONG_USAGE: "pytest was used wrongly",
+    ExitCode.NO_TEST_RAN: "failed: no test ran, and a gate that ran nothing is not green",
+    ExitCode.PASSED_AFTER_RETRY: "passed, but only after a retry: {flaky} of {all} tests",
+    ExitCode.SECRET_FOUND: "failed: a secret was found in what the run wrote",
+    ExitCode.BAD_RECORDING: "failed: a recording is stale, or cannot be read",
+    ExitCode.BROKEN_ENVIRONMENT: "broken environment: the page was not judged",
 }
 
 
@@ -78,13 +75,13 @@ def run_gate(console: Console, config: Config, options: GateOptions) -> int:
     arguments = _arguments(config, options, is_controlled=plan is not None)
     code = int(pytest.main([*arguments, *_paths(config)], plugins=[reporter]))
     if code == 0 and all(outcome.outcome == "skipped" for outcome in reporter.finished):
-        code = NO_TEST_RAN
+        code = ExitCode.NO_TEST_RAN
     if code == 0 and any(outcome.is_flaky for outcome in reporter.finished):
-        code = PASSED_AFTER_RETRY
+        code = ExitCode.PASSED_AFTER_RETRY
     reporter.print_table(code)
     judged = _judged(console, config, options, plan, reporter, code) if plan is not None else Judged()
-    if code in (0, PASSED_AFTER_RETRY) and (judged.regressions or judged.is_refused):
-        code = FAILED
+    if code in (ExitCode.PASSED, ExitCode.PASSED_AFTER_RETRY) and (judged.regressions or judged.is_refused):
+        code = ExitCode.FAILED
         if reporter.controller is not None:
             reporter.controller.amend(code, judged.words)
     reporter.close(code, judged)
@@ -96,8 +93,8 @@ def _judged(
 ) -> Judged:
     """Hold the run against the baseline, or make it the next one; one that was broken off, or ran no test, is neither."""
     controller = reporter.controller
-    if controller is None or code not in (0, FAILED, PASSED_AFTER_RETRY):
-        why = "no test ran" if code == NO_TEST_RAN else f"the run did not end well (exit code {code})"
+    if controller is None or code not in (ExitCode.PASSED, ExitCode.FAILED, ExitCode.PASSED_AFTER_RETRY):
+        why = "no test ran" if code == ExitCode.NO_TEST_RAN else f"the run did not end well (exit code {code})"
         left = f"; {shown(plan.path.absolute())} is left as it was" if plan.is_updated else ""
         return Judged(words=f"baseline: nothing is compared, {why}{left}")
 
@@ -257,7 +254,7 @@ class GateReporter:
             flaky=sum(outcome.is_flaky for outcome in finished),
             all=len(finished),
         )
-        if code == FAILED and all(outcome.is_good for outcome in finished):
+        if code == ExitCode.FAILED and all(outcome.is_good for outcome in finished):
             sentence = _failed_by_baseline(judged)
         if self.controller is not None and self.controller.told_losses:
             sentence += "; its results are not where, or not all that, they should be: see above"

@@ -18,7 +18,7 @@ from harness.commands.session import PLAIN, search_for_secrets
 from harness.config.reading import Config, Project
 from harness.config.schema import Preflight as Settings
 from harness.drive.interrupts import interrupts
-from harness.errors import BundleError, ConfigError, EnvironmentFailure
+from harness.errors import BundleError, ConfigError, ExitCode
 from harness.model.hops import PreflightResult
 from harness.model.redaction import Redactor
 from harness.report.bundle import write_json
@@ -37,8 +37,11 @@ from harness.servers.web_server import WebServerCommand, WebServerProcess
 from harness.visit.preflight_walk import Plan, asker_of, plan_of, walk
 
 PREFLIGHT_FILE = "preflight.json"
-FAILED = 12
-EXIT_CODES = {"passed": 0, "failed": FAILED, "environment": EnvironmentFailure.exit_code}
+EXIT_CODES = {
+    "passed": ExitCode.PASSED,
+    "failed": ExitCode.PREFLIGHT_FAILED,
+    "environment": ExitCode.BROKEN_ENVIRONMENT,
+}
 
 
 def run_preflight(console: Console, config: Config, environ: Mapping[str, str], *, as_json: bool = False) -> int:

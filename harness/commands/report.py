@@ -18,10 +18,11 @@ from harness import __version__
 from harness.config.reading import Config
 from harness.errors import BundleError, SecretFound
 from harness.model.redaction import Redactor
+from harness.report.ci_systems import CiSystem, tell_ci
 from harness.report.ctrf import CTRF_NAME
 from harness.report.history import read_history
 from harness.report.merge import merge_runs, runs_named
-from harness.report.run_files import tell_ci, typed_command, write_ctrf
+from harness.report.run_files import typed_command, write_ctrf
 from harness.report.run_folder import new_run_folder, publish, runs_in, shown
 from harness.report.run_on_disk import read_run
 from harness.report.run_report import write_report
@@ -39,7 +40,7 @@ class ReportOptions:
     is_merged: bool = False
     is_opened: bool = False
     history: Path | None = None
-    ci: str = ""  # "github" | "gitlab"
+    ci: CiSystem | None = None
 
 
 def run_report(console: Console, config: Config, options: ReportOptions) -> int:

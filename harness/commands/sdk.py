@@ -32,7 +32,7 @@ from harness.config.sdk_folders import (
 from harness.config.sdk_source import SNAPSHOT, STAND_IN
 from harness.drive.sdk_download import Pulled, path_of, pull, pull_more
 from harness.errors import ConfigError, RecordingError
-from harness.model.addresses import CDN_ORIGIN
+from harness.model.chatkit import CDN_ORIGIN
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.model.sdk_generations import SdkTraits

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.errors import HarnessError, SecretFound
+from harness.errors import ExitCode, HarnessError, SecretFound
 from harness.model.redaction import Redactor
 from harness.report.losses import render_losses
 from harness.report.run_files import RunFiles
@@ -71,7 +71,7 @@ class Ending:
 def _code_of(error: BaseException) -> int:
     if isinstance(error, HarnessError):
         return error.exit_code
-    return 2 if isinstance(error, KeyboardInterrupt) else 3
+    return ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.INTERNAL_ERROR
 
 
 def tell_report(console: Console, run: Path) -> None:

@@ -25,11 +25,20 @@ from harness.commands.session import PLAIN, Ending
 from harness.config.reading import Config, Project, Smoke
 from harness.drive.interrupts import interrupts
 from harness.drive.notify import post_json
-from harness.errors import BundleError, ConfigError, ConversationFailed, EnvironmentFailure, MountFailed, PageError
+from harness.errors import (
+    BundleError,
+    ConfigError,
+    ConversationFailed,
+    EnvironmentFailure,
+    MountFailed,
+    PageError,
+    worst_of,
+)
 from harness.model.history import Attempt, Record
 from harness.model.hops import Kind, PreflightResult
 from harness.model.redaction import Redactor
 from harness.report.bundle import write_json, write_text
+from harness.report.ci_systems import CiSystem
 from harness.report.context import render_cause, render_verdict
 from harness.report.history import read_history
 from harness.report.notice import (
@@ -46,8 +55,6 @@ from harness.visit.visit import target_of
 
 LONGEST_ANSWER = 3  # times the limit for the first word
 STYLES = {"ok": "bold green", "degraded": "bold yellow", "failing": "bold red", "environment": "bold yellow"}
-# Of several projects the worst is the run's: what fails, then what nobody can tell, then what is not quite well.
-WORST_FIRST = (12, 1, 14, 13, 7, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +64,7 @@ class Surroundings:
     environ: Mapping[str, str]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], None] = time.sleep
-    ci: str = ""  # "github" | "gitlab"
+    ci: CiSystem | None = None
 
 
 def run_smoke(console: Console, config: Config, around: Surroundings, *, is_all: bool = False) -> int:
@@ -89,7 +96,7 @@ def run_smoke(console: Console, config: Config, around: Surroundings, *, is_all:
             smoke = _Smoke(console, config, project, redactor, run, around)
             codes.append(smoke.run())
             ending.problems += [f"{name}: {smoke.told}"] if codes[-1] else []
-        ending.exit_code = min(codes, key=WORST_FIRST.index)
+        ending.exit_code = worst_of(codes)
         ending.nights = _nights(config, names)
     return ending.exit_code
 

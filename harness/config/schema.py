@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from harness.config.secrets import REFERENCE, masked, secrets_in_file
 from harness.config.steps import EXAMPLES, step_of
 from harness.errors import ConfigError
+from harness.model.chatkit import CDN_ORIGIN
 from harness.model.recording import Action
 
 FILE_NAME = "playwright.config.toml"
@@ -201,7 +202,7 @@ KEYS: Mapping[str, Key] = {
     "projects.*.preflight.backend_token": Key(kind=FILLED, may_be_unset=True),
     "projects.*.preflight.user": Key(kind=FILLED, default="chatkit-harness-preflight"),
     "projects.*.preflight.api_base": Key(kind=WEB_URL, default="https://api.openai.com"),
-    "projects.*.preflight.cdn_base": Key(kind=WEB_URL, default="https://cdn.platform.openai.com"),
+    "projects.*.preflight.cdn_base": Key(kind=WEB_URL, default=CDN_ORIGIN),
     "projects.*.preflight.timeout_ms": Key(kind=whole(1), default=10_000),
     "projects.*.smoke.attempts": Key(kind=whole(1), default=3),
     "projects.*.smoke.backoff_ms": Key(kind=whole(0), default=5_000),
@@ -311,7 +312,7 @@ class Preflight:
     backend_token: str = field(default="", repr=False)
     user: str = "chatkit-harness-preflight"
     api_base: str = "https://api.openai.com"
-    cdn_base: str = "https://cdn.platform.openai.com"
+    cdn_base: str = CDN_ORIGIN
     timeout_ms: int = 10_000  # for each hop
 
 

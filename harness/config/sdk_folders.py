@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.errors import BundleError, RecordingError
 from harness.files import partial_of, reason_of
-from harness.model.addresses import LOADER_PATH
+from harness.model.chatkit import LOADER_PATH
 from harness.model.codec import json_text, parsed
 from harness.model.sdk_generations import SdkTraits
 from harness.model.sdk_traits import traits_of_files

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.config.schema import SDK, SDK_NAME, problem, shown
 from harness.errors import RecordingError
-from harness.model.addresses import CDN_ORIGIN
+from harness.model.chatkit import CDN_ORIGIN
 
 SNAPSHOT = "snapshot:"
 

@@ -37,6 +37,7 @@ from harness.model.events import (
 )
 from harness.model.recording import Action
 from harness.model.timeline import Timeline
+from harness.observe.playwright_private import behind, run_on_loop
 
 FIND_TIMEOUT_MS = 5_000  # until what is acted on can be seen
 ACT_TIMEOUT_MS = 5_000  # until Playwright can act on it: enabled, at rest, not covered
@@ -44,12 +45,14 @@ WAIT_TIMEOUT_MS = 15_000  # of the steps that wait
 LOAD_TIMEOUT_MS = 10_000  # a page that never finishes loading is acted on all the same
 LISTEN_TIMEOUT_MS = 5_000  # after the load event, for somebody to listen
 REPEAT_TIMEOUT_MS = 8_000  # after the first attempt
-FRESH_MS = 3_000  # after the first attempt: an engine that does not know its listeners is given so long to hear
+FRESH_MS = 6_000  # after the first attempt: whoever hears it without a sign is given so long
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 250, 2_000
+SURE_PAUSE_MS = 1_000  # before what may have been heard is repeated: an effect may take as long
 FIRST_LOOK_MS, NEXT_LOOK_MS = 50, 250
 LAST_LOOK_S = 5  # until the page says once more that it is not there
 IN_FRAMES_AFTER_MS = 1_000  # what is in no frame but the page's own is found there first
 ASKED_FOR = ("document", "script", "stylesheet", "fetch", "xhr", "eventsource", "websocket")  # and no pictures or pings
+LONGEST_REQUEST_MS = 3_000  # of one that is awaited; a longer one, such as a poll, never ends
 SETTLED_MS = 750  # after the last request ended
 MOST_NAMES = 12
 MOST_TAG_CHARS = 120
@@ -129,11 +132,11 @@ class Actor:
             except PlaywrightTimeout as error:
                 for frame in self.page.frames[1:]:
                     inside = of(frame).filter(visible=True).first
-                    if answer_within(self.page, inside._impl_obj.is_visible, 1):
+                    if answer_within(self.page, behind(inside).is_visible, 1):
                         return inside
                 if self._timeline.now_ms >= deadline_ms:
                     # A busy machine may not have let the page answer in time: it has the last word.
-                    if answer_within(self.page, target._impl_obj.is_visible, LAST_LOOK_S):
+                    if answer_within(self.page, behind(target).is_visible, LAST_LOOK_S):
                         return target
                     raise PageError(told()) from error
             except Error as error:
@@ -215,7 +218,8 @@ class Actor:
         attempts: int,
         first_ms: float,
     ) -> tuple[Move, Observed]:
-        pause_ms = float(min(FIRST_PAUSE_MS * 2 ** (attempts - 1), LONGEST_PAUSE_MS))
+        first_pause_ms = SURE_PAUSE_MS if audience in (Audience.FAR, Audience.UNKNOWN) else FIRST_PAUSE_MS
+        pause_ms = float(min(first_pause_ms * 1.5 ** (attempts - 1), LONGEST_PAUSE_MS))
         while True:
             caused, followed = watched.report(pause_ms)
             followed |= self._followed(seq)
@@ -265,7 +269,7 @@ class Actor:
                     open_at.pop(number, None)
                     last_ms = entry.at_ms
         now_ms = self._timeline.now_ms
-        return now_ms - last_ms < SETTLED_MS or any(now_ms - at < FRESH_MS for at in open_at.values())
+        return now_ms - last_ms < SETTLED_MS or any(now_ms - at < LONGEST_REQUEST_MS for at in open_at.values())
 
     def _try(self, name: str, do: Callable[[], object]) -> None:
         try:
@@ -294,7 +298,7 @@ class Actor:
             self._waiter.pause(FIRST_PAUSE_MS)
 
     def _value(self, target: Locator) -> str:
-        value = answer_within(self.page, lambda: target._impl_obj.input_value(timeout=1000), 1.5)
+        value = answer_within(self.page, lambda: behind(target).input_value(timeout=1000), 1.5)
         return str(value)
 
     def _select(self, target: Locator, name: str, option: str) -> None:
@@ -326,20 +330,20 @@ class Actor:
     # --- what there is --------------------------------------------------------------------------------------------
 
     def _no_button(self, name: str) -> str:
-        texts = answer_within(self.page, self.page.locator(BUTTONS)._impl_obj.all_inner_texts, 2) or []
+        texts = answer_within(self.page, behind(self.page.locator(BUTTONS)).all_inner_texts, 2) or []
         return f'nothing to click is named "{name}" on {self.page.url}; there are: {_listed(texts)}{self._closed()}'
 
     def _no_field(self, name: str) -> str:
-        texts = answer_within(self.page, lambda: self.page.main_frame._impl_obj.evaluate(FIELD_NAMES), 2) or []
+        texts = answer_within(self.page, lambda: behind(self.page.main_frame).evaluate(FIELD_NAMES), 2) or []
         return f'no field is named "{name}" on {self.page.url}; there are: {_listed(texts)}{self._closed()}'
 
     def _no_text(self, text: str) -> str:
-        texts = answer_within(self.page, self.page.locator("h1:visible, h2:visible")._impl_obj.all_inner_texts, 2) or []
+        texts = answer_within(self.page, behind(self.page.locator("h1:visible, h2:visible")).all_inner_texts, 2) or []
         shown = f"; its headings are: {_listed(texts)}" if texts else ""
         return f'waited {WAIT_TIMEOUT_MS / 1000:g} s for the text "{text}" on {self.page.url}{shown}'
 
     def _closed(self) -> str:
-        names = answer_within(self.page, lambda: self.page.main_frame._impl_obj.evaluate(HAS_CLOSED), 2) or []
+        names = answer_within(self.page, lambda: behind(self.page.main_frame).evaluate(HAS_CLOSED), 2) or []
         return (
             f"; nobody can look into the closed shadow root of {', '.join(f'<{name}>' for name in names)}"
             if names
@@ -368,7 +372,7 @@ class _Watched:
     def __exit__(self, *_: object) -> None:
         if self.handle is not None:
             handle = self.handle
-            answer_within(self._page, lambda: handle._impl_obj.evaluate("(watch) => watch.stop()"), 1)
+            answer_within(self._page, lambda: behind(handle).evaluate("(watch) => watch.stop()"), 1)
 
     def renew(self) -> None:
         """Watch what the locator names now."""
@@ -378,7 +382,7 @@ class _Watched:
             self.element = None
             return
         element = self.element
-        found = answer_within(self._page, lambda: element._impl_obj.evaluate_handle(_watcher()), 2)
+        found = answer_within(self._page, lambda: behind(element).evaluate_handle(_watcher()), 2)
         self.handle = JSHandle(found) if found is not None else None
 
     def report(self, timeout_ms: float) -> tuple[set[str], set[str]]:
@@ -388,7 +392,7 @@ class _Watched:
             return set(), set()
         asked = "(watch, ms) => watch.report(ms)"
         try:
-            answer = self._page._sync(_asked(handle, asked, timeout_ms))
+            answer = run_on_loop(self._page, _asked(handle, asked, timeout_ms))
         except Error:  # the document is gone: that is an effect
             return set(), {"navigation"}
         return (set(answer["caused"]), set(answer["followed"])) if isinstance(answer, dict) else (set(), set())
@@ -396,7 +400,7 @@ class _Watched:
 
 async def _asked(handle: JSHandle, question: str, timeout_ms: float) -> object:
     with suppress(TimeoutError):  # a page that hangs has no words
-        return await asyncio.wait_for(handle._impl_obj.evaluate(question, timeout_ms), timeout_ms / 1000 + 2)
+        return await asyncio.wait_for(behind(handle).evaluate(question, timeout_ms), timeout_ms / 1000 + 2)
     return None
 
 

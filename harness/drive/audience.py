@@ -18,6 +18,7 @@ from playwright.sync_api import CDPSession, ElementHandle, Error, JSHandle, Page
 
 from harness.analysis.action_moves import Audience
 from harness.drive.waiting import answer_within
+from harness.observe.playwright_private import behind
 
 ANSWER_TIMEOUT_S = 1.0
 
@@ -74,7 +75,7 @@ class Ear:
 
         A page that does not answer within a second is one that nobody can be asked about, and one that has not loaded.
         """
-        found = answer_within(self._page, lambda: element._impl_obj.evaluate(NATIVE), ANSWER_TIMEOUT_S)
+        found = answer_within(self._page, lambda: behind(element).evaluate(NATIVE), ANSWER_TIMEOUT_S)
         if not isinstance(found, dict):  # it was taken out, its document is gone, or it is busy
             return Heard(audience=Audience.UNKNOWN, is_loaded=False)
         is_loaded = bool(found["isLoaded"])
@@ -87,7 +88,7 @@ class Ear:
         if session is None or element.owner_frame() != self._page.main_frame:
             return Audience.UNKNOWN
         stash = f"stash_{secrets.token_hex(8)}"
-        given = {"stash": stash, "watch": watch._impl_obj if watch else None}
+        given = {"stash": stash, "watch": behind(watch) if watch else None}
         command = {
             "expression": f"{_source()}({json.dumps(stash)}, {json.dumps(types)})",
             "includeCommandLineAPI": True,
@@ -95,8 +96,8 @@ class Ear:
         }
 
         async def asked() -> Any:
-            await element._impl_obj.evaluate(STASH, given)
-            return await session._impl_obj.send("Runtime.evaluate", command)
+            await behind(element).evaluate(STASH, given)
+            return await behind(session).send("Runtime.evaluate", command)
 
         answer = answer_within(self._page, asked, ANSWER_TIMEOUT_S)
         value = answer.get("result", {}).get("value") if isinstance(answer, dict) else None

@@ -16,7 +16,9 @@ from typing import Any
 from playwright.sync_api import Error, FloatRect, Frame, Locator, Page, ViewportSize
 
 from harness.model.bounds import FULL, Bounds
+from harness.model.chatkit import TAG
 from harness.model.redaction import LONGEST_SECRET_CHARS, Redactor, in_markup
+from harness.observe.playwright_private import evaluated, run_on_loop
 
 ANSWER_TIMEOUT_MS = 3_000
 LARGEST_SHOWN_CHARS = 400_000
@@ -73,7 +75,7 @@ def secret_elements(page: Page, redactor: Redactor) -> list[Locator] | None:
     """
     masks: list[Locator] = []
     frames = page.frames
-    answers = page._sync(_evaluated(frames, SHOWN))
+    answers = run_on_loop(page, _evaluated(frames, SHOWN))
     if isinstance(answers[0], _Silence):
         return None
     for frame, answer in zip(frames, answers, strict=True):
@@ -101,7 +103,7 @@ def page_screenshot(page: Page, mask: Sequence[Locator] = ()) -> bytes | None:
 def element_screenshot(page: Page, mask: Sequence[Locator] = (), most_px: int = FULL.screenshot_px) -> bytes | None:
     """Return the first `<openai-chatkit>` as PNG; None when it has no box, or one of too many pixels."""
     try:
-        element = page.locator("openai-chatkit").first
+        element = page.locator(TAG).first
         box = element.bounding_box(timeout=500)
         if box is None or box["width"] < 1 or box["height"] < 1 or box["width"] * box["height"] > most_px:
             return None
@@ -124,7 +126,7 @@ def _is_in_sight(box: FloatRect, viewport: ViewportSize | None) -> bool:
 def dom_html(page: Page, redactor: Redactor, bounds: Bounds = FULL) -> str:
     """Return one HTML file with the page's DOM and, below it, each frame's; what is left out is told in comments."""
     main, *children = page.frames[: bounds.frames]
-    answers = page._sync(_evaluated([main, *children], SERIALIZE, bounds.dom_chars + LONGEST_SECRET_CHARS))
+    answers = run_on_loop(page, _evaluated([main, *children], SERIALIZE, bounds.dom_chars + LONGEST_SECRET_CHARS))
     top, *others = (_document(answer, redactor, bounds.dom_chars) for answer in answers)
     more = len(page.frames) - bounds.frames
     top = harmless(top)
@@ -166,7 +168,7 @@ async def _evaluated(frames: list[Frame], expression: str, argument: Any = None)
 
     async def one(frame: Frame) -> Any:
         try:
-            return await asyncio.wait_for(frame._impl_obj.evaluate(expression, argument), ANSWER_TIMEOUT_MS / 1000)
+            return await asyncio.wait_for(evaluated(frame, expression, argument), ANSWER_TIMEOUT_MS / 1000)
         except (Error, TimeoutError) as error:
             return _Silence(str(error).splitlines()[0] if str(error) else "time-out")
 

@@ -16,6 +16,7 @@ from harness.analysis.rules.rule import on_one_line, told
 from harness.drive.embed import Embed
 from harness.errors import ConversationFailed
 from harness.model.addresses import SENTINEL
+from harness.model.chatkit import ERROR, RESPONSE_END, RESPONSE_START, TAG, TOAST_SHOWN
 from harness.model.events import ActionTaken, DocumentStarted, RequestFailed, ResponseReceived, WidgetEvent
 from harness.model.timeline import Entry
 
@@ -28,12 +29,10 @@ LAST_WORDS_MS = 1_000
 SENTINEL_MS = 5_000  # without that script no message is sent
 LONGEST_TYPED = 80  # characters; a longer text is put in at once
 MOST_SHOWN = 300
-SENT = ("chatkit.composer.submit", "chatkit.response.start")  # each frame says both, in an order of its own
-TOAST = "chatkit.toast.show"
+SENT = ("chatkit.composer.submit", RESPONSE_START)  # each frame says both, in an order of its own
 TOAST_LOG = "toast.show"  # the name of the log line that has the toast's words
-FAILURES = ("chatkit.error", TOAST)
-NEWS = (*FAILURES, "chatkit.response.end")
-TAG = "openai-chatkit"
+FAILURES = (ERROR, TOAST_SHOWN)
+NEWS = (*FAILURES, RESPONSE_END)
 
 # Turns and items are marked. The text of a message is what it shows, without the words for screen readers. Where nothing is marked, turns
 # are known by those words. The watcher notes when text first stands in a message that is new.
@@ -113,7 +112,7 @@ def send(embed: Embed, text: str, *, via: str, timeout_ms: float) -> Reply:
     embed.timeline.append(ActionTaken(action="send", target=via))
     started_ms = embed.timeline.now_ms
     _submit(embed, text, via)
-    start = _await(embed, begin, ("chatkit.response.start",), START_TIMEOUT_MS, "the message to be sent")
+    start = _await(embed, begin, (RESPONSE_START,), START_TIMEOUT_MS, "the message to be sent")
     end = _await_end(embed, begin, start, timeout_ms)
     embed.read_bodies()
     problem = _problem(embed, begin, is_over=True)
@@ -125,12 +124,13 @@ def send(embed: Embed, text: str, *, via: str, timeout_ms: float) -> Reply:
     if not items and "chatkit.effect" not in events:
         raise _failed(embed, begin, _empty(embed, begin, str(answer["notice"])))
     sent = next(e for e in embed.timeline.since(begin) if isinstance(e.event, WidgetEvent) and e.event.name in SENT)
+    first_ms = _between(_instant_of(embed, sent), float(answer["first"])) if answer["first"] >= 0 else -1
     return Reply(
         text="\n\n".join(shown for kind, shown in items if kind == "assistant-message"),
         cards=tuple(shown for kind, shown in items if kind == "widget"),
         items=tuple(kind for kind, _ in items),
-        first_token_ms=_between(_instant_of(embed, sent), float(answer["first"])) if answer["first"] >= 0 else -1,
-        total_ms=_between(_instant_of(embed, sent), _instant_of(embed, end)),
+        first_token_ms=first_ms,
+        total_ms=max(_between(_instant_of(embed, sent), _instant_of(embed, end)), first_ms),  # a busy frame draws late
         typing_ms=round(max(sent.at_ms - started_ms, 0), 1) if via == "composer" else 0.0,
         thread_id=_thread_id(embed),
         events=events,
@@ -225,11 +225,7 @@ def _await_end(embed: Embed, begin: int, start: Entry, timeout_ms: float) -> Ent
         problem = _problem(embed, begin, is_over=False)
         if problem and news is not None:
             limit_ms = min(limit_ms, embed.timeline.now_ms + LAST_WORDS_MS)
-        if (
-            isinstance(news, Entry)
-            and isinstance(news.event, WidgetEvent)
-            and news.event.name == "chatkit.response.end"
-        ):
+        if isinstance(news, Entry) and isinstance(news.event, WidgetEvent) and news.event.name == RESPONSE_END:
             following = _next_start(embed, news)
             if following is None:
                 return news
@@ -257,7 +253,7 @@ def _is_news(entry: Entry) -> bool:
 
 def _next_start(embed: Embed, end: Entry) -> Entry | None:
     return embed.wait_for(
-        lambda entry: isinstance(entry.event, WidgetEvent) and entry.event.name == "chatkit.response.start",
+        lambda entry: isinstance(entry.event, WidgetEvent) and entry.event.name == RESPONSE_START,
         after=end.seq,
         timeout_ms=NEXT_RESPONSE_MS,
     )
@@ -269,7 +265,7 @@ def _problem(embed: Embed, begin: int, *, is_over: bool) -> str:
     The widget repeats what failed with 5xx, after a second or two: that is final where it failed again, or where the response is over.
     """
     said = _said(embed, begin)
-    if any(event.name == "chatkit.error" and "Sentinel" not in event.message for event in said):
+    if any(event.name == ERROR and "Sentinel" not in event.message for event in said):
         return "the answer ended in an error"
     streams = [x for x in _calls(embed, begin) if x.wants_stream and (x.status or x.failure)]
     if streams and _is_refused(streams[-1]):
@@ -277,7 +273,7 @@ def _problem(embed: Embed, begin: int, *, is_over: bool) -> str:
         if streams[-1].status < 500 or is_over or len(failing) > 1:
             times = f", {len(failing)} times" if len(failing) > 1 else ""
             return f"there was no answer: {told(streams[-1])}{_instead_of_stream(streams[-1])}{times}"
-    toasts = [event for event in said if event.name == TOAST]
+    toasts = [event for event in said if event.name == TOAST_SHOWN]
     return "the widget shows a toast in place of an answer" if toasts else ""
 
 
@@ -350,8 +346,8 @@ def _thread_id(embed: Embed) -> str:
 def _failed(embed: Embed, after: int, what: str) -> ConversationFailed:
     said = _said(embed, after)
     toasts = [event.message for event in said if event.detail_name == TOAST_LOG and event.message]
-    errors = [f"{event.name} {event.detail_name}: {event.message}" for event in said if event.name == "chatkit.error"]
-    errors += [f"{TOAST}: {words}" for words in toasts] or [e.name for e in said if e.name == TOAST]
+    errors = [f"{event.name} {event.detail_name}: {event.message}" for event in said if event.name == ERROR]
+    errors += [f"{TOAST_SHOWN}: {words}" for words in toasts] or [e.name for e in said if e.name == TOAST_SHOWN]
     events = ", ".join(event.name for event in said) or "nothing"
     return ConversationFailed(
         "\n".join([what, *(f"  it said:   {error}" for error in errors), f"  events:    {events}"])

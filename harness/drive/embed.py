@@ -15,6 +15,7 @@ from harness.analysis.mount.verdict import Judgement, Limits, follow, judge_othe
 from harness.drive.actions import Actor
 from harness.drive.waiting import Waiter
 from harness.errors import EnvironmentFailure, HarnessError, PageError
+from harness.model.chatkit import TAG
 from harness.model.events import CaughtUp, HarnessFault, Navigated, PageCrashed, ResponseReceived
 from harness.model.recording import Action
 from harness.model.timeline import Entry, Timeline
@@ -40,7 +41,7 @@ class Embed:
     @property
     def element(self) -> Locator:
         """The first `<openai-chatkit>` of the page."""
-        return self.page.locator("openai-chatkit").first
+        return self.page.locator(TAG).first
 
     def goto(self, url: str, *, timeout_ms: float) -> None:
         """Open the page and return once its document arrives. Raises PageError when it does not, or is no page."""

@@ -14,6 +14,7 @@ from playwright.sync_api import BrowserContext, Error, Page
 from harness.model.codec import fits
 from harness.model.recording import Environment
 from harness.model.redaction import Redactor
+from harness.observe.playwright_private import evaluated, run_on_loop
 
 ANSWER_TIMEOUT_S = 2
 MOST_STORED = 200  # cookies, and values of an origin's storage
@@ -51,7 +52,7 @@ def environment_of(page: Page, *, is_whole: bool = True, is_asked: bool = True) 
         width=size["width"] if size else 0,
         height=size["height"] if size else 0,
     )
-    seen = {} if page.is_closed() or not is_asked else page._sync(_seen(page, is_whole))
+    seen = {} if page.is_closed() or not is_asked else run_on_loop(page, _seen(page, is_whole))
     # A page may have changed what its scripts see of the browser, to anything.
     return replace(
         known, **{name: value for name, value in seen.items() if name in SEEN and fits(Environment, {name: value})}
@@ -60,7 +61,7 @@ def environment_of(page: Page, *, is_whole: bool = True, is_asked: bool = True) 
 
 async def _seen(page: Page, is_whole: bool) -> dict[str, Any]:
     try:
-        answer = await asyncio.wait_for(page.main_frame._impl_obj.evaluate(LOOK, is_whole), ANSWER_TIMEOUT_S)
+        answer = await asyncio.wait_for(evaluated(page.main_frame, LOOK, is_whole), ANSWER_TIMEOUT_S)
     except (Error, TimeoutError):  # a page that is busy, or gone
         return {}
     return answer if isinstance(answer, dict) else {}

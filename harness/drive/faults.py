@@ -20,6 +20,7 @@ from playwright.sync_api import BrowserContext, Error, Request, Route
 
 from harness.model.faults import ABORT, EXCHANGES, Asked, Fault, operation_of
 from harness.model.injection import Injector
+from harness.observe.playwright_private import add_cookie, loop_of
 
 DESTINATIONS = {"fetch": "empty", "xhr": "empty", "stylesheet": "style", "eventsource": "empty", "ping": "empty"}
 SAME_SITE: dict[str, str] = {"strict": "Strict", "lax": "Lax", "none": "None"}
@@ -134,16 +135,15 @@ def cookie_keeper(context: BrowserContext) -> Callable[[str, list[str]], Future[
     def keep(url: str, headers: list[str]) -> Future[None]:
         cookies = [cookie for header in headers for cookie in cookies_of(url, header)]
         # Only the loop that Playwright runs on may speak to the browser; it runs whenever the test waits for something.
-        implementation, loop = context._impl_obj, context._loop
-        return asyncio.run_coroutine_threadsafe(_add(implementation, cookies), loop)
+        return asyncio.run_coroutine_threadsafe(_add(context, cookies), loop_of(context))
 
     return keep
 
 
-async def _add(implementation: Any, cookies: list[dict[str, Any]]) -> None:
+async def _add(context: BrowserContext, cookies: list[dict[str, Any]]) -> None:
     for cookie in cookies:
         try:
-            await implementation.add_cookies([cookie])
+            await add_cookie(context, cookie)
         except Error:  # one that a browser refuses too
             continue
 

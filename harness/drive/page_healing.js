@@ -1,6 +1,6 @@
 // Heals what is wrong in a page itself, for an experiment: each part by what stands in FACTS. Runs before the page's own scripts.
 (() => {
-  const FACTS = __FACTS__, TAG = 'openai-chatkit', LOADER = 'https://cdn.platform.openai.com/deployments/chatkit/chatkit.js';
+  const FACTS = __FACTS__, { tag: TAG, loader: LOADER } = __CHATKIT__;
   if (window !== window.top) return;
   const has = (name) => FACTS.names.includes(name);
   const whenReady = (f) => {

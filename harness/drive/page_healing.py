@@ -13,12 +13,14 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext
 
+from harness.model.chatkit import with_names
+
 DOMAIN_KEY = "domain_pk_localhost_dev"
 
 
 @cache
 def _source() -> str:
-    return Path(__file__).with_name("page_healing.js").read_text(encoding="utf-8")
+    return with_names(Path(__file__).with_name("page_healing.js").read_text(encoding="utf-8"))
 
 
 def install_mending(

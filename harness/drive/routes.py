@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, Route
 
+from harness.model.chatkit import CDN_HOST
+
 LEAVES_LOOPBACK = re.compile(r"^(?:https?|wss?)://(?!(?:127(?:\.\d+){3}|localhost|\[::1\])(?::\d+)?(?:/|$))")
-CDN_HOST = "cdn.platform.openai.com"
 APP_HOST = "app.test"
 OPENAI_HOSTS = ("openai.com", "chatgpt.com")
 

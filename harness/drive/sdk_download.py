@@ -18,7 +18,7 @@ from harness import __version__
 from harness.analysis.sdk_references import Need, frames_in, kind_of, references_of
 from harness.config.authorities import FILE, trusted
 from harness.errors import EnvironmentFailure, RecordingError
-from harness.model.addresses import LOADER_PATH
+from harness.model.chatkit import LOADER_PATH
 from harness.model.sdk_traits import traits_of_files
 from harness.model.snapshot import Snapshot, file_of, is_safe_path
 

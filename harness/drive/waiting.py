@@ -15,11 +15,7 @@ from typing import Any
 from playwright.sync_api import Error, Page
 
 from harness.model.timeline import Timeline
-
-
-def is_driver_gone(page: Page) -> bool:
-    """Whether Playwright's driver, and every browser with it, is gone; nothing can be asked any more."""
-    return page._dispatcher_fiber.dead or page._loop.is_closed()
+from harness.observe.playwright_private import loop_of, run_on_loop
 
 
 def answer_within(page: Page, question: Callable[[], Awaitable[Any]], timeout_s: float) -> Any:
@@ -34,7 +30,7 @@ def answer_within(page: Page, question: Callable[[], Awaitable[Any]], timeout_s:
         except (Error, TimeoutError):
             return None
 
-    return page._sync(asked())
+    return run_on_loop(page, asked())
 
 
 class Waiter:
@@ -55,9 +51,7 @@ class Waiter:
             has_news, self._has_news = self._has_news, False
             self._is_waiting = not has_news and timeout_ms > 0
         if self._is_waiting:
-            # Playwright has no public way to wait for something of one's own on its loop; `_sync` is what every call
-            # of the synchronous API goes through.
-            self._page._sync(self._wait_for_news(timeout_ms / 1000))
+            run_on_loop(self._page, self._wait_for_news(timeout_ms / 1000))
 
     async def _wait_for_news(self, timeout_s: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -79,4 +73,4 @@ class Waiter:
                 return
         # The loop may be closed already when a server thread reports its last answer.
         with contextlib.suppress(RuntimeError):
-            self._page._loop.call_soon_threadsafe(self._news.set)
+            loop_of(self._page).call_soon_threadsafe(self._news.set)

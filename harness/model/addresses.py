@@ -15,8 +15,6 @@ VERIFY = f"{API}domain_keys/verify"
 SESSIONS = f"{API}sessions"
 SENTINEL = "/backend-api/sentinel/"
 ASSETS = "/assets/ck1/"
-CDN_ORIGIN = "https://cdn.platform.openai.com"
-LOADER_PATH = "/deployments/chatkit/chatkit.js"
 FRAME_FILE = re.compile(r"index-[\w-]+\.html")  # as a loader names it
 
 # Hosts, with all below them, whose failures never keep a widget from mounting.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from harness.model.addresses import LOADER_PATH
+from harness.model.chatkit import LOADER_PATH
 from harness.model.sdk_generations import LOG_LINES, SHELL_ONLY, SdkTraits
 
 ANCHOR = "uploadStrategy must be provided in options.api"  # said by the schema's last check, so the schema is before it

@@ -26,6 +26,7 @@ from harness.model.events import (
 )
 from harness.model.timeline import Timeline
 from harness.observe.bodies import BodyStore
+from harness.observe.playwright_private import body_bytes_of, body_of, headers_of, run_on_loop
 from harness.observe.probe import StreamRead
 from harness.observe.secrets import digest_of, format_of, found_secret, parsed_json, string_digests, url_digests
 from harness.observe.streams import kept_sizes
@@ -119,7 +120,7 @@ class NetworkObserver:
             bodies = dict(
                 zip(
                     asked,
-                    self._context._sync(_bodies_of([self._answers[r][0] for r in asked], self._bounds)),
+                    run_on_loop(self._context, _bodies_of([self._answers[r][0] for r in asked], self._bounds)),
                     strict=True,
                 )
             )
@@ -297,29 +298,29 @@ class NetworkObserver:
 async def _bodies_of(responses: list[Response], bounds: Bounds) -> list[tuple[str, str]]:
     """Return for each response its text and "", or "" and why there is none."""
 
-    async def body_of(response: Response) -> tuple[str, str]:
+    async def one(response: Response) -> tuple[str, str]:
         # The synchronous API can ask one question after the other only; underneath, they can be asked together.
         try:
             if reason := await asyncio.wait_for(_too_large(response, bounds), BODY_TIMEOUT_S):
                 return "", reason
-            content = await asyncio.wait_for(response._impl_obj.body(), BODY_TIMEOUT_S)
+            content = await asyncio.wait_for(body_of(response), BODY_TIMEOUT_S)
         except Error as error:
             return "", error.message.splitlines()[0]
         except TimeoutError:
             return "", "the browser did not hand it over in time"
         return content.decode("utf-8", "replace"), ""
 
-    return list(await asyncio.gather(*map(body_of, responses)))
+    return list(await asyncio.gather(*map(one, responses)))
 
 
 async def _too_large(response: Response, bounds: Bounds) -> str:
     """Why a body is not asked for, where its headers do not tell its size, or only the size before it is unpacked."""
-    headers = {name.lower(): value for name, value in response._impl_obj.headers.items()}
+    headers = headers_of(response)
     is_packed = headers.get("content-encoding", "identity") != "identity"
     if "content-length" in headers and not is_packed:
         return ""
     limit = bounds.packed_body_bytes if is_packed else bounds.body_bytes
-    size = (await response._impl_obj.request.sizes())["responseBodySize"]
+    size = await body_bytes_of(response)
     return f"larger than {limit} bytes{' compressed' if is_packed else ''}" if size > limit else ""
 
 

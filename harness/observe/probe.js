@@ -6,7 +6,8 @@
   if (typeof post !== 'function' || post.installed === document) return;
   post.installed = document;
 
-  const TAG = 'openai-chatkit', SALT = '__SALT__', LIMIT = 4000, BATCH_MS = 10;
+  const { tag: TAG, events: EVENTS, mark: MARK } = /** @type {any} */ (__CHATKIT__);
+  const SALT = '__SALT__', LIMIT = 4000, BATCH_MS = 10;
   const { stringify, parse } = JSON, now = performance.now.bind(performance), raf = requestAnimationFrame.bind(window);
   const soon = queueMicrotask.bind(window), later = setTimeout.bind(window), styleOf = getComputedStyle.bind(window), decode64 = atob.bind(window);
   const sha = crypto.subtle && crypto.subtle.digest.bind(crypto.subtle), encoder = new TextEncoder();
@@ -56,8 +57,6 @@
   // --- the elements ---
   /** @type {Map<Element, any>} */
   const embeds = new Map();
-  const EVENTS = ['ready', 'error', 'log', 'response.start', 'response.end', 'response.stop', 'thread.change', 'thread.load.start',
-    'thread.load.end', 'tool.change', 'effect', 'deeplink', 'composer.submit', 'composer.layout.change', 'toast.show', 'toast.hide'];
   const seen = new WeakSet();
   const widgetEvent = guarded((/** @type {any} */ e) => {
     const el = e.target;
@@ -74,11 +73,11 @@
     let embed = embeds.get(el);
     if (!embed) {
       embeds.set(el, embed = { number: embeds.size + 1, root: null, connected: false, shadow: '', box: '' });
-      for (const name of EVENTS) el.addEventListener('chatkit.' + name, widgetEvent);
+      for (const name of EVENTS) el.addEventListener(name, widgetEvent);
     }
     return embed;
   };
-  for (const name of EVENTS) document.addEventListener('chatkit.' + name, widgetEvent, true);
+  for (const name of EVENTS) document.addEventListener(name, widgetEvent, true);
 
   const describe = (/** @type {Element} */ el) => cut(el.localName + (el.id ? '#' + el.id : el.classList && el.classList[0] ? '.' + el.classList[0] : ''), 100);
   const upFrom = (/** @type {any} */ el) => el.assignedSlot || el.parentElement || (el.getRootNode() instanceof ShadowRoot ? el.getRootNode().host : null);
@@ -307,7 +306,7 @@
   const kindOf = (/** @type {any} */ value) => (value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value);
   addEventListener('message', guarded((/** @type {MessageEvent} */ e) => {
     const m = e.data;
-    if (!m || typeof m !== 'object' || m.__oaiChatKit !== true) return;
+    if (!m || typeof m !== 'object' || m[MARK] !== true) return;
     const isToFrame = !isTop && e.source === window.parent;
     let embed = 0;
     if (!isToFrame) for (const [el, known] of embeds) {

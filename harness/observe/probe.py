@@ -15,6 +15,7 @@ from playwright.sync_api import BrowserContext, Page
 
 from harness.errors import RecordingError
 from harness.model import codec, events
+from harness.model.chatkit import with_names
 from harness.model.codec import Unfit
 from harness.model.events import Event, HarnessFault
 from harness.model.timeline import Timeline, event_from
@@ -43,7 +44,7 @@ KINDS: dict[str, type[Event]] = {
 
 @cache
 def probe_source() -> str:
-    """Return the probe's source, with a placeholder for the salt."""
+    """Return the probe's source, with placeholders for the salt and for the names of ChatKit."""
     return Path(__file__).with_name("probe.js").read_text(encoding="utf-8")
 
 
@@ -76,7 +77,7 @@ class Probe:
                 self.receive(text)
 
         context.expose_binding(BINDING, on_message)
-        context.add_init_script(probe_source().replace("__SALT__", self._salt))
+        context.add_init_script(with_names(probe_source()).replace("__SALT__", self._salt))
 
     def receive(self, text: str) -> None:
         """Append the facts of one message."""

@@ -88,7 +88,8 @@ class EmbedAssertions:
         reply = self._visit.send(text, via=via)
         if containing not in reply.text or not reply.text:
             expected = f"expected a reply that contains {containing!r}" if containing else "expected a reply with text"
-            raise self._unsatisfied(f"{expected}; it was: {reply.text[:300]!r}")
+            cards = f", and cards: {'; '.join(reply.cards)[:300]!r}" if reply.cards else ""
+            raise self._unsatisfied(f"{expected}; it was: {reply.text[:300]!r}{cards}")
         if first_token_within_ms and reply.first_token_ms > first_token_within_ms:
             expected = f"expected the reply to begin within {first_token_within_ms:g} ms"
             raise self._unsatisfied(f"{expected}; it took {reply.first_token_ms:g} ms")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import worst_of
 from harness.files import Appender, reason_of, write_whole
 from harness.model.codec import json_text, plain
 from harness.model.results import Loss, TestOutcome
@@ -21,7 +22,6 @@ from harness.report.run_on_disk import visits_below
 EXIT_CODE = "chatkit_exit_code"  # user property of a report: the exit code of a HarnessError
 BUNDLE = "chatkit_bundle"  # user property of a report: the folder of one visit
 MISSING = "chatkit_missing"  # user property of a report: a file that could not be written, and why
-PASSED_AFTER_RETRY = 7  # the exit code of a gate that is green only because of a retry
 
 
 class Outcomes:
@@ -95,8 +95,8 @@ def _outcome_of(reports: list[pytest.TestReport], attempts: int, folder: Path) -
         attempts=attempts,
         duration_s=round(sum(r.duration for r in reports), 3),
         message=_message_of(failed or skipped),
-        exit_code=max(
-            (int(str(value)) for r in reports for name, value in r.user_properties if name == EXIT_CODE), default=0
+        exit_code=worst_of(
+            (0, *(int(str(value)) for r in reports for name, value in r.user_properties if name == EXIT_CODE))
         ),
         bundles=tuple(_below(folder, str(value)) for name, value in properties if name == BUNDLE),
         missing=tuple(_loss(folder, str(value)) for name, value in properties if name == MISSING),

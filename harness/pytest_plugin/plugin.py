@@ -18,7 +18,7 @@ import pytest
 from harness.config.reading import Config, Overrides, Project, read_config
 from harness.config.sdk_source import SdkSource
 from harness.drive.interrupts import driver_in_a_group_of_its_own, interrupts
-from harness.errors import EmbedError, EnvironmentFailure, HarnessError, RecordingError, SecretFound
+from harness.errors import EmbedError, EnvironmentFailure, ExitCode, HarnessError, RecordingError, SecretFound, worst_of
 from harness.files import reason_of
 from harness.model.bounds import Allowance
 from harness.model.redaction import Redactor
@@ -27,12 +27,13 @@ from harness.model.run_record import RunRecord
 from harness.pytest_plugin import fixtures as pytest_fixtures
 from harness.pytest_plugin.chatkit import Chatkit
 from harness.pytest_plugin.fixtures import ALLOWANCE, CONFIG, REDACTOR, SDK_SOURCE, SHARED_NAMES, STACK
-from harness.pytest_plugin.outcomes import BUNDLE, EXIT_CODE, MISSING, PASSED_AFTER_RETRY, Outcomes, told_loss
+from harness.pytest_plugin.outcomes import BUNDLE, EXIT_CODE, MISSING, Outcomes, told_loss
 from harness.pytest_plugin.report_redaction import attach_learned, redact_report, take_learned
 from harness.report.bundle import write_text
+from harness.report.ci_systems import CI_CHOICES, ci_system
 from harness.report.folders import shared_names
 from harness.report.losses import render_first_loss, render_losses
-from harness.report.run_files import CI_CHOICES, WRITTEN_LAST, RunFiles, ci_system, record_of
+from harness.report.run_files import WRITTEN_LAST, RunFiles, record_of
 from harness.report.run_folder import TESTS_NAME, free_room, publish, run_folder_for, shown
 from harness.report.run_report import REPORT_NAME
 from harness.report.search import NOT_SEARCHED, Secret, prove, redact_file, render_proof
@@ -44,6 +45,7 @@ from harness.servers.web_server import WebServerCommand, WebServerProcess, opena
 
 CHECKS = Path(__file__).with_name("builtin_checks.py")
 BUILT_IN = "built-in"
+OF_THE_RUN = (RecordingError.exit_code, EnvironmentFailure.exit_code)  # codes of one test that are the whole run's
 SCAN_NAME = "secret-scan.txt"  # what the search after the run has to say, or that there was none
 WEB_SERVER_LOG = "web-server.log"
 OUTPUT = "chatkit_output"  # what a worker of pytest-xdist is told: the run's folder,
@@ -417,10 +419,8 @@ class Controller:
         shard = shard_of(session.config.option.chatkit_shard)
         if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and shard is not None and shard[0] > 1:
             session.exitstatus = pytest.ExitCode.OK  # a shard beyond the last test has nothing to run
-        codes = {outcome.exit_code for outcome in self.outcomes.finished}
-        for code in (RecordingError.exit_code, EnvironmentFailure.exit_code):
-            if code in codes:
-                session.exitstatus = code
+        codes = {outcome.exit_code for outcome in self.outcomes.finished} & {*OF_THE_RUN}
+        session.exitstatus = worst_of((session.exitstatus, *codes))
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
@@ -454,7 +454,7 @@ class Controller:
         """What the run ends with, as far as it is known here."""
         code = int(self._session.exitstatus) if self._session is not None else 0
         is_flaky = any(outcome.is_flaky for outcome in self.outcomes.finished)
-        return PASSED_AFTER_RETRY if code == 0 and self.kind == "gate" and is_flaky else code
+        return ExitCode.PASSED_AFTER_RETRY if code == 0 and self.kind == "gate" and is_flaky else code
 
     def _has_visits(self) -> bool:
         is_written = (self.folder / REPORT_NAME).is_file()

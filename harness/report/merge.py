@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-from harness.errors import BundleError
+from harness.errors import BundleError, worst_of
 from harness.model.codec import json_text, plain
 from harness.model.results import TestOutcome
 from harness.model.run_record import RunRecord
@@ -27,8 +27,6 @@ from harness.report.run_on_disk import (
 )
 
 JUNIT_NAME = "junit.xml"
-# The worst first; a shard without any test has nothing to say.
-WORST_FIRST = (10, 3, 13, 4, 14, 12, 11, 2, 1, -1, 7, 5, 0)
 
 
 def is_run(folder: Path) -> bool:
@@ -109,7 +107,7 @@ def _record(records: tuple[RunRecord, ...], command: str) -> RunRecord:
         command=command,
         started_at=min(record.started_at for record in records),
         ended_at=max(ended) if all(ended) else "",
-        exit_code=next((code for code in WORST_FIRST if any(record.exit_code == code for record in records)), 1),
+        exit_code=worst_of(record.exit_code for record in records),
         project=", ".join(dict.fromkeys(record.project for record in records if record.project)),
         network=", ".join(dict.fromkeys(record.network for record in records if record.network)),
         browser=", ".join(dict.fromkeys(record.browser for record in records if record.browser)),

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from harness.analysis.fingerprint import digest_of, fingerprint_of
+from harness.errors import ExitCode
 from harness.model.results import Finding, TestOutcome, VisitResult
 from harness.model.run_record import RunRecord
 from harness.report.context import render_verdict
@@ -180,22 +181,22 @@ def _word(record: RunRecord, rows: tuple[TestRow, ...]) -> str:
     return "flaky" if record.exit_code == 7 else UNFINISHED if record.exit_code == 2 else "error"
 
 
-HEADLINES = {
-    2: "The run was interrupted",
-    3: "pytest met an internal error",
-    4: "The run was set up wrongly",
-    5: "No test ran",
-    10: "A secret was found in what the run wrote",
-    13: "The environment is broken: the page was not judged",
-    14: "The page could not be visited",
+HEADLINES: dict[int, str] = {
+    ExitCode.INTERRUPTED: "The run was interrupted",
+    ExitCode.INTERNAL_ERROR: "pytest met an internal error",
+    ExitCode.WRONG_USAGE: "The run was set up wrongly",
+    ExitCode.NO_TEST_RAN: "No test ran",
+    ExitCode.SECRET_FOUND: "A secret was found in what the run wrote",
+    ExitCode.BROKEN_ENVIRONMENT: "The environment is broken: the page was not judged",
+    ExitCode.PAGE_NOT_VISITED: "The page could not be visited",
 }
 
 
-SMOKE_HEADLINES = {
-    0: "It works",
-    7: "It works, but not as well as it should",
-    10: HEADLINES[10],
-    13: "Nobody can tell: this machine cannot make visits",
+SMOKE_HEADLINES: dict[int, str] = {
+    ExitCode.PASSED: "It works",
+    ExitCode.PASSED_AFTER_RETRY: "It works, but not as well as it should",
+    ExitCode.SECRET_FOUND: HEADLINES[ExitCode.SECRET_FOUND],
+    ExitCode.BROKEN_ENVIRONMENT: "Nobody can tell: this machine cannot make visits",
 }
 
 

@@ -35,6 +35,7 @@ def render_rule(rule: Rule) -> str:
         f"{rule.id}: {rule.title}",
         "",
         f"  layer:       {rule.layer.value}",
+        f"  who acts:    {rule.owner.value}",
         f"  confidence:  {rule.confidence.value}",
         f"  found when:  {first_sentence(rule)}",
         f"  why:         {rule.cause}",
@@ -56,6 +57,7 @@ def render_hop_rule(rule: HopRule) -> str:
         f"{rule.id}: {rule.title}",
         "",
         f"  layer:       {rule.layer.value} (preflight)",
+        f"  who acts:    {rule.owner.value}",
         f"  confidence:  {rule.confidence.value}",
         f"  found when:  {first_sentence(rule)}",
         f"  why:         {rule.cause}",
@@ -94,7 +96,7 @@ def render_rules(rules: Iterable[Rule], hop_rules: Iterable[HopRule]) -> str:
 
 def _hop_entry(rule: HopRule) -> str:
     lines = [f"### {rule.id}", "", f"**{rule.title}.** {rule.cause}", "", f"- Found when: {first_sentence(rule)}"]
-    lines.append(f"- To fix: {rule.remedy}")
+    lines += [f"- To fix: {rule.remedy}", f"- Who acts: {rule.owner.value}"]
     lines.append(f"- Confidence: {rule.confidence.value}" + ("" if rule.is_fatal else "; a warning"))
     lines += [f"- See: <{rule.doc}>"] if rule.doc else []
     return "\n".join(lines) + "\n"
@@ -102,7 +104,7 @@ def _hop_entry(rule: HopRule) -> str:
 
 def _entry(rule: Rule) -> str:
     lines = [f"### {rule.id}", "", f"**{rule.title}.** {rule.cause}", "", f"- Found when: {first_sentence(rule)}"]
-    lines.append(f"- To fix: {rule.remedy}")
+    lines += [f"- To fix: {rule.remedy}", f"- Who acts: {rule.owner.value}"]
     lines.append(f"- Confidence: {rule.confidence.value}" + ("" if rule.stops_mount else "; does not stop the mount"))
     lines += [f"- Follows from: {', '.join(rule.symptom_of)}"] if rule.symptom_of else []
     lines += [f"- See: <{rule.doc}>"] if rule.doc else []

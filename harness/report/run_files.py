@@ -21,20 +21,18 @@ from harness.model.redaction import Redactor
 from harness.model.results import Loss
 from harness.model.run_record import RunRecord
 from harness.report.bundle import write_json
-from harness.report.ci import LARGEST_SUMMARY_BYTES, code_quality, mask_commands, render_annotations, render_summary
+from harness.report.ci_systems import CI_SYSTEMS, CiSystem, ci_commit, ci_url, tell_ci
 from harness.report.ctrf import CTRF_NAME, render_ctrf
 from harness.report.junit import keep_last_attempts
 from harness.report.merge import JUNIT_NAME
-from harness.report.page_model import page_of
 from harness.report.run_on_disk import RECORD_NAME, RunOnDisk, read_run, write_record
 from harness.report.run_report import REPORT_NAME, write_report
 from harness.report.trend import Night
 
 PACKAGES = ("playwright", "pytest")
-GITHUB, GITLAB = "github", "gitlab"
-CI_CHOICES = ("auto", GITHUB, GITLAB, "off")
-CODE_QUALITY_NAME = "gl-code-quality-report.json"
-WRITTEN_LAST = (RECORD_NAME, REPORT_NAME, JUNIT_NAME, CTRF_NAME, CODE_QUALITY_NAME)
+WRITTEN_LAST = (
+    RECORD_NAME, REPORT_NAME, JUNIT_NAME, CTRF_NAME, *(name for system in CI_SYSTEMS for name in system.files)
+)  # fmt: skip
 
 
 def record_of(
@@ -50,7 +48,7 @@ def record_of(
         browser=browser,
         shard=shard,
         versions=versions(),
-        commit=environ.get("GITHUB_SHA") or environ.get("CI_COMMIT_SHA") or "",
+        commit=ci_commit(environ),
         ci_url=clean.text(ci_url(environ)),
     )
 
@@ -61,14 +59,6 @@ def typed_command(argv: list[str]) -> str:
     known = {"__main__.py": path.parent.name, "cli.py": "chatkit-harness"}
     name = known.get(path.name, path.name)
     return shlex.join([name, *argv[1:]])
-
-
-def ci_url(environ: Mapping[str, str]) -> str:
-    """Return the page of the CI job that this is; "" outside of GitHub Actions and GitLab."""
-    parts = [environ.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")]
-    if all(parts):
-        return f"{parts[0]}/{parts[1]}/actions/runs/{parts[2]}"
-    return environ.get("CI_JOB_URL", "")
 
 
 def versions() -> tuple[str, ...]:
@@ -83,10 +73,10 @@ def versions() -> tuple[str, ...]:
 
 
 class RunFiles:
-    """Keeps the record of one run, and writes the run's own files. `ci`: "github", "gitlab", or "" for no CI system."""
+    """Keeps the record of one run, and writes the run's own files."""
 
     def __init__(
-        self, folder: Path, redactor: Redactor, *, ci: str = "", environ: Mapping[str, str] | None = None
+        self, folder: Path, redactor: Redactor, *, ci: CiSystem | None = None, environ: Mapping[str, str] | None = None
     ) -> None:
         self.folder = folder
         self.record: RunRecord | None = None
@@ -119,14 +109,16 @@ class RunFiles:
             ),
             *self._tried(JUNIT_NAME, lambda: keep_last_attempts(self.folder / JUNIT_NAME)),
             *self._tried(CTRF_NAME, lambda: write_ctrf(run, self._redactor)),
-            *self._tried(f"what {self.ci} shows", lambda: tell_ci(run, self.ci, self._environ, self._redactor)),
+            *self._tried(
+                f"what {self.ci.name} shows" if self.ci else "",
+                lambda: tell_ci(run, self.ci, self._environ, self._redactor),
+            ),
         ]
 
     def mask(self, values: Iterable[str]) -> None:
-        """Have GitHub hide these in its log, before anything can show them. Printed nowhere but on GitHub Actions."""
-        if self.ci == GITHUB:
-            for command in mask_commands(values):
-                print(command, flush=True)
+        """Have the CI system hide these in its log, before anything can show them."""
+        for command in self.ci.masks(values) if self.ci else ():
+            print(command, flush=True)
 
     @staticmethod
     def _tried(name: str, write: Callable[[], object]) -> list[Loss]:
@@ -143,35 +135,9 @@ class RunFiles:
         return []
 
 
-def ci_system(choice: str, environ: Mapping[str, str]) -> str:
-    """Return the CI system to talk to: the chosen one, or the one that this is; "" for none."""
-    if choice != "auto":
-        return "" if choice == "off" else choice
-    if environ.get("GITHUB_ACTIONS") == "true":
-        return GITHUB
-    return GITLAB if environ.get("GITLAB_CI") == "true" else ""
-
-
 def write_ctrf(run: RunOnDisk, redactor: Redactor) -> None:
     """Write `ctrf-report.json`. Raises BundleError."""
     write_json(run.folder / CTRF_NAME, redactor.value(render_ctrf(run, version=__version__)))
-
-
-def tell_ci(run: RunOnDisk, ci: str, environ: Mapping[str, str], redactor: Redactor) -> None:
-    """Print annotations and append the job summary (GitHub), or write the code quality report (GitLab)."""
-    if not ci:
-        return
-    page = page_of(run, version=__version__)
-    if ci == GITLAB:
-        write_json(run.folder / CODE_QUALITY_NAME, redactor.value(code_quality(page)))
-        return
-    for command in render_annotations(page):
-        print(redactor.text(command), flush=True)
-    if environ.get("GITHUB_STEP_SUMMARY"):
-        path = Path(environ["GITHUB_STEP_SUMMARY"])
-        taken = path.stat().st_size if path.exists() else 0
-        with path.open("a", encoding="utf-8", errors="replace") as file:
-            file.write(redactor.text(render_summary(page, room_bytes=max(LARGEST_SUMMARY_BYTES - taken, 0))))
 
 
 def _now() -> str:

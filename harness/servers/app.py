@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from harness.model.addresses import CDN_ORIGIN, LOADER_PATH
+from harness.model.chatkit import CDN_ORIGIN, LOADER_PATH
 from harness.servers.custom import custom_routes
 from harness.servers.scenarios import fixtures_dir
 from harness.servers.session import access_token_of, create_session, find_workflows, new_secret, wrong_method

@@ -20,16 +20,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harness.analysis.facts.exchanges import ABORTED
-from harness.model.addresses import (
-    API,
-    CONVERSATION,
-    LOADER_PATH,
-    SENTINEL,
-    VERIFY,
-    is_loader,
-    names_a_session,
-    split_url,
-)
+from harness.model.addresses import API, CONVERSATION, SENTINEL, VERIFY, is_loader, names_a_session, split_url
+from harness.model.chatkit import LOADER_PATH
 from harness.model.faults import EXCHANGES, HEALTHY, Asked, Fault
 from harness.model.injection import Injector
 from harness.model.recording import RecordedExchange, Recording

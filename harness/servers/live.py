@@ -12,7 +12,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from harness.config.authorities import trusted
-from harness.model.addresses import ASSETS, CDN_ORIGIN, split_url
+from harness.model.addresses import ASSETS, split_url
+from harness.model.chatkit import CDN_ORIGIN
 from harness.model.faults import EXCHANGES, Asked
 from harness.model.recording import RecordedExchange
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Scope
 
-from harness.model.addresses import CDN_ORIGIN
+from harness.model.chatkit import CDN_ORIGIN
 from harness.model.events import ServerAnswered
 from harness.model.faults import Asked, Fault
 from harness.servers.app import PAGE_PATH, make_app

@@ -20,13 +20,12 @@ from harness.analysis.facts.api_keys import cleaned, key_of
 from harness.config.reading import Config, Project
 from harness.config.schema import Preflight as Settings
 from harness.config.secrets import REFERENCE
+from harness.model.chatkit import CDN_ORIGIN, LOADER_PATH
 from harness.model.hops import Hop, Key, Kind, Preflight
 from harness.model.redaction import Redactor
 from harness.observe.http_probe import Asker, Heard, Question, proxies_in
 
-CDN = "https://cdn.platform.openai.com"
 API = "https://api.openai.com"
-LOADER_PATH = "/deployments/chatkit/chatkit.js"
 SESSIONS = "/v1/chatkit/sessions"
 BETA = ("openai-beta", "chatkit_beta=v1")
 SESSION_LIFETIME_S = 60
@@ -149,14 +148,14 @@ class _Walker:
     def cdn(self) -> None:
         """Ask the CDN for the loader, and for the frame that it names."""
         base = self._settings.cdn_base.rstrip("/")
-        loader = self._ask(Kind.LOADER, "CDN loader", base + LOADER_PATH, known_as=CDN + LOADER_PATH).hop
+        loader = self._ask(Kind.LOADER, "CDN loader", base + LOADER_PATH, known_as=CDN_ORIGIN + LOADER_PATH).hop
         folder = LOADER_PATH.rpartition("/")[0]
         if not loader.references:
             why = "the loader names no frame" if loader.is_good else "only the loader says where it is"
-            self._skip(Kind.FRAME, "CDN frame", f"{base}{folder}/", why, known_as=f"{CDN}{folder}/index.html")
+            self._skip(Kind.FRAME, "CDN frame", f"{base}{folder}/", why, known_as=f"{CDN_ORIGIN}{folder}/index.html")
             return
         path = f"{folder}/{loader.references[0]}"
-        self._ask(Kind.FRAME, "CDN frame", base + path, known_as=CDN + path)
+        self._ask(Kind.FRAME, "CDN frame", base + path, known_as=CDN_ORIGIN + path)
 
     # --- OpenAI's API
 

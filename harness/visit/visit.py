@@ -46,7 +46,6 @@ from harness.drive.routes import (
     install_sdk_route,
     sdk_destination_of,
 )
-from harness.drive.waiting import is_driver_gone
 from harness.errors import BundleError, ConfigError, ConversationFailed, MountFailed
 from harness.files import reason_of
 from harness.model.bounds import Allowance
@@ -66,6 +65,7 @@ from harness.model.recording import Action, Environment, Judged
 from harness.model.redaction import Redactor, in_markup
 from harness.model.results import Loss, VisitResult
 from harness.model.texts import with_texts
+from harness.observe.playwright_private import check_parts, is_driver_gone
 from harness.observe.recorder import TIMELINE_NAME, Recorder
 from harness.report.bundle import RESULT_NAME, Bundle, json_bytes, saved_result, text_bytes
 from harness.report.context import omissions_of, render_console, render_error_context, render_failure, render_verdict
@@ -564,6 +564,7 @@ def open_visit(
     the CDN's URLs of a live one. `allowance`: what this process
     may still write in its run; without one, the visit is the only one.
     """
+    check_parts(context)
     allowance = allowance or Allowance()
     recorder = Recorder(folder=folder, redactor=redactor, bounds=allowance.bounds)
     recorder.attach(context, page)

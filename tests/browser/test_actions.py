@@ -64,6 +64,7 @@ HEARD_ONCE = {
     "measuring on the document, and a handler that comes later": (
         f"document.addEventListener('click', () => navigator.sendBeacon('/hit')); setTimeout(() => button.onclick = {SHOW}, 900);", "near"),
     "a root that hears everything": (ROOT.replace("SHOW", SHOW) + "isHydrated = true;", "far"),
+    "a root that knows its handlers late": (ROOT.replace("SHOW", SHOW) + "setTimeout(() => { isHydrated = true; }, 2000);", "far"),
     "a handler that stops the event": (f"button.addEventListener('click', (e) => {{ e.stopImmediatePropagation(); ({SHOW})(); }});", "near"),
     "a handler for the pointer": (f"button.addEventListener('pointerdown', {SHOW});", "near"),
     "an error in the handler": ("button.onclick = () => { heard++; throw new Error('no'); };", "near"),

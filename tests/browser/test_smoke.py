@@ -15,6 +15,7 @@ from harness.commands.smoke import Surroundings, run_smoke
 from harness.config.reading import Overrides, read_config
 from harness.errors import ConfigError
 from harness.model.history import Record
+from harness.report.ci_systems import GITHUB
 from harness.report.history import read_history
 from harness.servers.named_faults import faults_of
 from harness.servers.scenarios import scenario_named
@@ -51,7 +52,7 @@ def smoke(tmp_path: Path, stack: Stack, receiver: Receiver, key: str, pauses: li
     config = read_config(tmp_path / "playwright.config.toml", environ=environ, overrides=Overrides())
     said = StringIO()
     console = Console(file=said, width=300, color_system=None)
-    around = Surroundings(environ=environ, sleep=pauses.append, ci="github")
+    around = Surroundings(environ=environ, sleep=pauses.append, ci=GITHUB)
     with ThreadPoolExecutor(1) as apart:  # pytest-playwright's event loop runs in this thread, once a test has used it
         code = apart.submit(run_smoke, console, config, around).result()
     return code, said.getvalue()

@@ -17,6 +17,7 @@ from harness.analysis.mount.prefetch import PrefetchReport
 from harness.analysis.mount.state import EmbedId, Mount
 from harness.analysis.mount.tracks import Element, Frame
 from harness.analysis.mount.verdict import Outcome
+from harness.model.chatkit import CDN_HOST
 from harness.model.events import (
     ActionEnded,
     BoxChanged,
@@ -38,8 +39,6 @@ from harness.model.events import (
 )
 from harness.model.results import OtherEmbed
 
-LOADER_URL = "https://cdn.platform.openai.com/deployments/chatkit/chatkit.js"
-CDN_HOST = "cdn.platform.openai.com"
 # A file of this name is meant to be the loader, wherever it is said to be.
 LOADER_NAME = re.compile(
     r"(openai-)?chatkit([.-](min|umd|iife|esm|bundle|loader|sdk|latest|v?\d[\w.]*))*\.m?js", re.IGNORECASE

@@ -35,6 +35,7 @@ from harness.analysis.mount.prefetch import PrefetchReport
 from harness.analysis.mount.state import EmbedId, Mount
 from harness.analysis.mount.tracks import Element
 from harness.analysis.mount.verdict import Outcome, Verdict
+from harness.model.chatkit import ERROR
 from harness.model.events import (
     ActionEnded,
     ActionRepeated,
@@ -228,7 +229,7 @@ def _errors(
     found += [
         WidgetError(seq=s.seq, name=s.event.detail_name, message=s.event.message, is_from_frame=False)
         for s in _seen(entries, WidgetEvent)
-        if s.event.name == "chatkit.error" and ours(s.event) and s.event.message not in told
+        if s.event.name == ERROR and ours(s.event) and s.event.message not in told
     ]
     return tuple(sorted(found, key=lambda error: error.seq))
 

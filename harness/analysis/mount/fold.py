@@ -14,9 +14,10 @@ from harness.analysis.facts import exchanges as network
 from harness.analysis.facts.exchanges import Exchange
 from harness.analysis.facts.roles import is_frame_document, is_verification
 from harness.analysis.mount.pending_answers import CALLS, with_answers
-from harness.analysis.mount.signals import WRAPPER, is_ours, signals_of
+from harness.analysis.mount.signals import is_ours, signals_of
 from harness.analysis.mount.state import Backend, EmbedId, Milestone, Mount, Reached, Verification, is_in_sight
 from harness.analysis.mount.tracks import ELEMENT, FRAME, SCRIPT, SESSION, Element, Frame, Session, Signal
+from harness.model.chatkit import WRAPPER
 from harness.model.events import (
     ActionRepeated,
     ActionTaken,

@@ -18,6 +18,7 @@ from harness.analysis.facts.roles import (
 )
 from harness.analysis.mount.state import Mount
 from harness.analysis.mount.tracks import Frame, Session, Signal
+from harness.model.chatkit import WRAPPER
 from harness.model.events import (
     BodyRead,
     BoxChanged,
@@ -36,7 +37,6 @@ from harness.model.events import (
 )
 from harness.model.timeline import Entry
 
-WRAPPER = "div.ck-wrapper"
 STYLE = "style"
 OfElement = ElementConnected | ElementDisconnected | ShadowChanged | BoxChanged | WidgetEvent
 OfNetwork = RequestStarted | ResponseReceived | RequestFailed | BodyRead

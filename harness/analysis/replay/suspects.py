@@ -14,6 +14,7 @@ from datetime import datetime
 from harness.analysis.facts.exchanges import ABORTED
 from harness.analysis.rules import BY_ID
 from harness.model.addresses import is_loader, split_url
+from harness.model.chatkit import CDN_HOST
 from harness.model.faults import ALL_EXCHANGES, Asked
 from harness.model.recording import NEVER, RecordedExchange, Recording
 from harness.model.shapes import Packed, shape_of
@@ -199,7 +200,7 @@ def _content_oddness(name: str, exchange: RecordedExchange, recording: Recording
 def is_usual_loader(url: str) -> bool:
     """Whether a loader comes from where OpenAI serves it."""
     parts = split_url(url)
-    return is_loader(url) and parts.hostname == "cdn.platform.openai.com" and parts.path.startswith("/deployments/")
+    return is_loader(url) and parts.hostname == CDN_HOST and parts.path.startswith("/deployments/")
 
 
 def has_good_secret(text: str, recording: Recording) -> bool:

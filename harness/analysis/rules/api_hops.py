@@ -20,7 +20,7 @@ from harness.analysis.rules.hop_rule import (
     waited,
     workflow_404s,
 )
-from harness.analysis.rules.rule import CHATKIT_GUIDE, Confidence, Found, Layer, on_one_line
+from harness.analysis.rules.rule import CHATKIT_GUIDE, Confidence, Found, Layer, Party, on_one_line
 from harness.analysis.smoke.hop_facts import failure_told
 from harness.model.hops import Failure, Hop, Kind, Preflight
 
@@ -35,6 +35,19 @@ def api_key_not_set(preflight: Preflight) -> Iterator[Found]:
         yield Found(summary=f"{named}, so OpenAI's API was not asked", evidence=numbers_of(*asked_for))
 
 
+API_KEY_NOT_SET = HopRule(
+    id="api-key-not-set",
+    layer=Layer.UPSTREAM,
+    owner=Party.CONFIGURATION,
+    title="There is no API key to ask OpenAI with",
+    cause="The variable that preflight.api_key refers to is empty where this runs; in CI a secret is not passed on by "
+    "itself, and not to forks.",
+    remedy="Set the variable, or leave workflows out of the preflight.",
+    finds=api_key_not_set,
+    is_about_key=True,
+)
+
+
 def api_key_with_wrapping(preflight: Preflight) -> Iterator[Found]:
     """The key is wrapped in spaces or quotes."""
     key, hops = preflight.key, [hop for hop in preflight.hops if hop.kind in API_KINDS]
@@ -44,6 +57,21 @@ def api_key_with_wrapping(preflight: Preflight) -> Iterator[Found]:
             summary=f"{key.variable or 'the API key'} holds {what} besides the key; this preflight asked without them",
             evidence=numbers_of(*hops[:1]),
         )
+
+
+API_KEY_WITH_WRAPPING = HopRule(
+    id="api-key-with-wrapping",
+    layer=Layer.UPSTREAM,
+    owner=Party.CONFIGURATION,
+    title="The API key is wrapped in spaces or quotes",
+    cause="It was copied with its quotes, or a line of a .env file was given to a tool that does not take quotes off, such "
+    "as docker --env-file. "
+    "An app that reads the same variable sends them along, and is refused.",
+    remedy="Set the variable to the key alone.",
+    finds=api_key_with_wrapping,
+    is_fatal=False,
+    is_about_key=True,
+)
 
 
 def api_key_of_wrong_kind(preflight: Preflight) -> Iterator[Found]:
@@ -56,6 +84,20 @@ def api_key_of_wrong_kind(preflight: Preflight) -> Iterator[Found]:
         )
 
 
+API_KEY_OF_WRONG_KIND = HopRule(
+    id="api-key-of-wrong-kind",
+    layer=Layer.UPSTREAM,
+    owner=Party.CONFIGURATION,
+    title="What is given as the API key is something else",
+    cause="Sessions are made with a project's API key. Admin keys, client secrets, domain keys and ids look similar and "
+    "cannot.",
+    remedy=f"Make a project key at {KEYS_PAGE}, in the workflow's project.",
+    finds=api_key_of_wrong_kind,
+    doc=KEYS_PAGE,
+    is_about_key=True,
+)
+
+
 def api_unreachable(preflight: Preflight) -> Iterator[Found]:
     """OpenAI's API cannot be reached from here."""
     failed = [hop for hop in preflight.of(*API_KINDS, Kind.DOMAIN, Kind.CANCEL) if hop.failure in UNREACHED]
@@ -63,11 +105,35 @@ def api_unreachable(preflight: Preflight) -> Iterator[Found]:
         yield Found(summary=f"{failed[0].url} failed with {failure_told(failed[0])}", evidence=numbers_of(*failed))
 
 
+API_UNREACHABLE = HopRule(
+    id="api-unreachable",
+    layer=Layer.UPSTREAM,
+    owner=Party.API,
+    title="OpenAI's API cannot be reached",
+    cause="DNS, a firewall or a connection that breaks between this machine and the API.",
+    remedy=f"Allow api.openai.com, us.api.openai.com and eu.api.openai.com; look at {STATUS_PAGE}.",
+    finds=api_unreachable,
+    doc=STATUS_PAGE,
+)
+
+
 def api_unanswered(preflight: Preflight) -> Iterator[Found]:
     """OpenAI's API takes the request and does not answer."""
     waiting = [hop for hop in preflight.of(*API_KINDS, Kind.DOMAIN) if hop.failure is Failure.SLOW_ANSWER]
     if waiting:
         yield Found(summary=f"{waiting[0].method} {waiting[0].url} {waited(waiting[0])}", evidence=numbers_of(*waiting))
+
+
+API_UNANSWERED = HopRule(
+    id="api-unanswered",
+    layer=Layer.UPSTREAM,
+    owner=Party.API,
+    title="OpenAI's API does not answer",
+    cause="An outage or an overload on OpenAI's side, or a network that swallows the answer.",
+    remedy=f"Look at {STATUS_PAGE}; try again later.",
+    finds=api_unanswered,
+    doc=STATUS_PAGE,
+)
 
 
 def api_answered_by_page(preflight: Preflight) -> Iterator[Found]:
@@ -83,11 +149,34 @@ def api_answered_by_page(preflight: Preflight) -> Iterator[Found]:
         )
 
 
+API_ANSWERED_BY_PAGE = HopRule(
+    id="api-answered-by-page",
+    layer=Layer.UPSTREAM,
+    owner=Party.NETWORK,
+    title="A web page answers in place of OpenAI's API",
+    cause="A portal, a proxy or bot protection is in between, or preflight.api_base points to a web site.",
+    remedy="Try it from another network; correct api_base.",
+    finds=api_answered_by_page,
+    hides=("wrong-api-path", "session-redirected"),
+)
+
+
 def api_host_of_other_region(preflight: Preflight) -> Iterator[Found]:
     """The key's project lives in a region that has a host of its own."""
     told = [hop for hop in preflight.of(*API_KINDS) if REGION in hop.error_text]
     if told:
         yield Found(summary=on_one_line(told[0].error_text), evidence=numbers_of(*told))
+
+
+API_HOST_OF_OTHER_REGION = HopRule(
+    id="api-host-of-other-region",
+    layer=Layer.UPSTREAM,
+    owner=Party.CONFIGURATION,
+    title="The key's project is served on another host",
+    cause="Projects with data residency have a host of their own, such as eu.api.openai.com, and are refused elsewhere.",
+    remedy='Set preflight.api_base = "https://eu.api.openai.com", and the same in the app.',
+    finds=api_host_of_other_region,
+)
 
 
 def api_answer_unknown(preflight: Preflight) -> Iterator[Found]:
@@ -100,6 +189,18 @@ def api_answer_unknown(preflight: Preflight) -> Iterator[Found]:
             lacks = " without a client secret" if is_odd and hop.kind is Kind.API_SESSION else ""
             yield Found(summary=f"{hop.method} {hop.url} answered {hop.status}{lacks}{said}", evidence=numbers_of(hop))
             return
+
+
+API_ANSWER_UNKNOWN = HopRule(
+    id="api-answer-unknown",
+    layer=Layer.UPSTREAM,
+    owner=Party.API,
+    title="OpenAI's API answers in a way that no rule knows",
+    cause="A new error, or something that stands in between and answers in the API's place.",
+    remedy="Read the answer; give OpenAI the request id.",
+    finds=api_answer_unknown,
+    confidence=Confidence.POSSIBLE,
+)
 
 
 def workflow_not_visible(preflight: Preflight) -> Iterator[Found]:
@@ -116,6 +217,21 @@ def workflow_not_visible(preflight: Preflight) -> Iterator[Found]:
             )
 
 
+WORKFLOW_NOT_VISIBLE = HopRule(
+    id="workflow-not-visible",
+    layer=Layer.UPSTREAM,
+    owner=Party.CONFIGURATION,
+    title="The workflow is not visible to this key's project",
+    cause="A project's key sees the workflows of its own project only. The answer is the same 404 as for a workflow that "
+    "does not exist; the header "
+    "openai-project tells them apart.",
+    remedy="Use a key of the workflow's project. If the project is the right one, correct preflight.project.",
+    finds=workflow_not_visible,
+    hides=("workflow-not-found", "key-of-other-project", "key-of-other-organization"),
+    doc=CHATKIT_GUIDE,
+)
+
+
 def key_of_other_project(preflight: Preflight) -> Iterator[Found]:
     """The key belongs to another project than the one that is expected."""
     owner = owner_of(preflight)
@@ -124,6 +240,18 @@ def key_of_other_project(preflight: Preflight) -> Iterator[Found]:
             summary=f"the {preflight.key.shown} belongs to {owner.project}, and {preflight.expected_project} is expected",
             evidence=numbers_of(owner),
         )
+
+
+KEY_OF_OTHER_PROJECT = HopRule(
+    id="key-of-other-project",
+    layer=Layer.UPSTREAM,
+    owner=Party.CONFIGURATION,
+    title="The API key belongs to another project",
+    cause="The header openai-project names the project of the key, and it is not the configured one.",
+    remedy="Use a key of that project, or correct preflight.project.",
+    finds=key_of_other_project,
+    doc=KEYS_PAGE,
+)
 
 
 def key_of_other_organization(preflight: Preflight) -> Iterator[Found]:
@@ -137,12 +265,37 @@ def key_of_other_organization(preflight: Preflight) -> Iterator[Found]:
         )
 
 
+KEY_OF_OTHER_ORGANIZATION = HopRule(
+    id="key-of-other-organization",
+    layer=Layer.UPSTREAM,
+    owner=Party.CONFIGURATION,
+    title="The API key belongs to another organisation",
+    cause="The header openai-organization names the organisation of the key, and it is not the configured one. Allowed "
+    "domains are its, too.",
+    remedy="Use a key of that organisation, or correct preflight.organization.",
+    finds=key_of_other_organization,
+    doc=KEYS_PAGE,
+)
+
+
 def session_left_behind(preflight: Preflight) -> Iterator[Found]:
     """A session that the preflight made could not be cancelled."""
     failed = [hop for hop in preflight.of(Kind.CANCEL) if not hop.is_good]
     if failed:
         told = f"answered {failed[0].status}" if failed[0].status else f"failed with {failure_told(failed[0])}"
         yield Found(summary=f"{failed[0].name} {told}", evidence=numbers_of(*failed))
+
+
+SESSION_LEFT_BEHIND = HopRule(
+    id="session-left-behind",
+    layer=Layer.UPSTREAM,
+    owner=Party.API,
+    title="A session of the preflight could not be cancelled",
+    cause="It was made to see whether it can be made, and ends by itself after a minute.",
+    remedy="Nothing, unless it happens every time.",
+    finds=session_left_behind,
+    is_fatal=False,
+)
 
 
 def _of_organization(preflight: Preflight, hop: Hop, owner: Hop | None) -> str:
@@ -152,118 +305,16 @@ def _of_organization(preflight: Preflight, hop: Hop, owner: Hop | None) -> str:
 
 
 RULES = (
-    HopRule(
-        id="api-key-not-set",
-        layer=Layer.UPSTREAM,
-        title="There is no API key to ask OpenAI with",
-        cause="The variable that preflight.api_key refers to is empty where this runs; in CI a secret is not passed on by "
-        "itself, and not to forks.",
-        remedy="Set the variable, or leave workflows out of the preflight.",
-        finds=api_key_not_set,
-    ),
-    HopRule(
-        id="api-key-of-wrong-kind",
-        layer=Layer.UPSTREAM,
-        title="What is given as the API key is something else",
-        cause="Sessions are made with a project's API key. Admin keys, client secrets, domain keys and ids look similar and "
-        "cannot.",
-        remedy=f"Make a project key at {KEYS_PAGE}, in the workflow's project.",
-        finds=api_key_of_wrong_kind,
-        doc=KEYS_PAGE,
-    ),
-    HopRule(
-        id="api-key-with-wrapping",
-        layer=Layer.UPSTREAM,
-        title="The API key is wrapped in spaces or quotes",
-        cause="It was copied with its quotes, or a line of a .env file was given to a tool that does not take quotes off, such "
-        "as docker --env-file. "
-        "An app that reads the same variable sends them along, and is refused.",
-        remedy="Set the variable to the key alone.",
-        finds=api_key_with_wrapping,
-        is_fatal=False,
-    ),
-    HopRule(
-        id="api-unreachable",
-        layer=Layer.UPSTREAM,
-        title="OpenAI's API cannot be reached",
-        cause="DNS, a firewall or a connection that breaks between this machine and the API.",
-        remedy=f"Allow api.openai.com, us.api.openai.com and eu.api.openai.com; look at {STATUS_PAGE}.",
-        finds=api_unreachable,
-        doc=STATUS_PAGE,
-    ),
-    HopRule(
-        id="api-unanswered",
-        layer=Layer.UPSTREAM,
-        title="OpenAI's API does not answer",
-        cause="An outage or an overload on OpenAI's side, or a network that swallows the answer.",
-        remedy=f"Look at {STATUS_PAGE}; try again later.",
-        finds=api_unanswered,
-        doc=STATUS_PAGE,
-    ),
-    HopRule(
-        id="api-answered-by-page",
-        layer=Layer.UPSTREAM,
-        title="A web page answers in place of OpenAI's API",
-        cause="A portal, a proxy or bot protection is in between, or preflight.api_base points to a web site.",
-        remedy="Try it from another network; correct api_base.",
-        finds=api_answered_by_page,
-        hides=("wrong-api-path", "session-redirected"),
-    ),
-    HopRule(
-        id="api-host-of-other-region",
-        layer=Layer.UPSTREAM,
-        title="The key's project is served on another host",
-        cause="Projects with data residency have a host of their own, such as eu.api.openai.com, and are refused elsewhere.",
-        remedy='Set preflight.api_base = "https://eu.api.openai.com", and the same in the app.',
-        finds=api_host_of_other_region,
-    ),
-    HopRule(
-        id="api-answer-unknown",
-        layer=Layer.UPSTREAM,
-        title="OpenAI's API answers in a way that no rule knows",
-        cause="A new error, or something that stands in between and answers in the API's place.",
-        remedy="Read the answer; give OpenAI the request id.",
-        finds=api_answer_unknown,
-        confidence=Confidence.POSSIBLE,
-    ),
-    HopRule(
-        id="workflow-not-visible",
-        layer=Layer.UPSTREAM,
-        title="The workflow is not visible to this key's project",
-        cause="A project's key sees the workflows of its own project only. The answer is the same 404 as for a workflow that "
-        "does not exist; the header "
-        "openai-project tells them apart.",
-        remedy="Use a key of the workflow's project. If the project is the right one, correct preflight.project.",
-        finds=workflow_not_visible,
-        hides=("workflow-not-found", "key-of-other-project", "key-of-other-organization"),
-        doc=CHATKIT_GUIDE,
-    ),
-    HopRule(
-        id="key-of-other-project",
-        layer=Layer.UPSTREAM,
-        title="The API key belongs to another project",
-        cause="The header openai-project names the project of the key, and it is not the configured one.",
-        remedy="Use a key of that project, or correct preflight.project.",
-        finds=key_of_other_project,
-        doc=KEYS_PAGE,
-    ),
-    HopRule(
-        id="key-of-other-organization",
-        layer=Layer.UPSTREAM,
-        title="The API key belongs to another organisation",
-        cause="The header openai-organization names the organisation of the key, and it is not the configured one. Allowed "
-        "domains are its, too.",
-        remedy="Use a key of that organisation, or correct preflight.organization.",
-        finds=key_of_other_organization,
-        doc=KEYS_PAGE,
-    ),
-    HopRule(
-        id="session-left-behind",
-        layer=Layer.UPSTREAM,
-        title="A session of the preflight could not be cancelled",
-        cause="It was made to see whether it can be made, and ends by itself after a minute.",
-        remedy="Nothing, unless it happens every time.",
-        finds=session_left_behind,
-        is_fatal=False,
-    ),
+    API_KEY_NOT_SET,
+    API_KEY_OF_WRONG_KIND,
+    API_KEY_WITH_WRAPPING,
+    API_UNREACHABLE,
+    API_UNANSWERED,
+    API_ANSWERED_BY_PAGE,
+    API_HOST_OF_OTHER_REGION,
+    API_ANSWER_UNKNOWN,
+    WORKFLOW_NOT_VISIBLE,
+    KEY_OF_OTHER_PROJECT,
+    KEY_OF_OTHER_ORGANIZATION,
+    SESSION_LEFT_BEHIND,
 )

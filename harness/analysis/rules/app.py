@@ -13,7 +13,7 @@ from harness.analysis.facts.content_security_policy import policies_of
 from harness.analysis.facts.exchanges import Exchange, is_telemetry, split_url
 from harness.analysis.facts.facts import Facts, evidence_of
 from harness.analysis.rules.network import is_page
-from harness.analysis.rules.rule import MDN, Confidence, Found, Layer, Rule, lines_of, told, with_loaded
+from harness.analysis.rules.rule import MDN, Confidence, Found, Layer, Party, Rule, lines_of, told, with_loaded
 
 # What keeps a loader from running that nothing keeps from arriving.
 LOADER_UNRUN = (
@@ -43,6 +43,18 @@ def page_scripts_disabled(facts: Facts) -> Iterator[Found]:
         )
 
 
+PAGE_SCRIPTS_DISABLED = Rule(
+    id="page-scripts-disabled",
+    layer=Layer.PAGE,
+    owner=Party.APP,
+    title="No script of the page may run",
+    cause="The page's policy has the directive sandbox without allow-scripts: browsers run nothing of the page then.",
+    remedy="Take sandbox out of the policy, or add allow-scripts and allow-same-origin to it.",
+    finds=page_scripts_disabled,
+    doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/sandbox",
+)
+
+
 def page_script_missing(facts: Facts) -> Iterator[Found]:
     """A script of the page does not arrive, and nothing of a chat comes."""
     if not _is_barren(facts):
@@ -57,6 +69,28 @@ def page_script_missing(facts: Facts) -> Iterator[Found]:
             evidence=with_loaded(facts, *evidence_of(missing[0]), *lines_of(said[:2])),
             confidence=None if _is_own(facts, missing[0]) else Confidence.POSSIBLE,
         )
+
+
+PAGE_SCRIPT_MISSING = Rule(
+    id="page-script-missing",
+    layer=Layer.PAGE,
+    owner=Party.APP,
+    title="A script of the page does not arrive",
+    cause="A bundle or a part of it that is loaded later is not where the page looks for it: an old page that names the files of "
+    "the build before, a wrong base path, or a single-page fallback that answers for it with HTML.",
+    remedy="Deploy page and files together, and answer 404 for files that are not there; then load the page without its cache.",
+    finds=page_script_missing,
+    confidence=Confidence.LIKELY,
+    symptom_of=(
+        *LOADER_UNRUN,
+        "page-scripts-disabled",
+        "page-script-blocked-by-csp",
+        "workflow-id-missing",
+        "sdk-global-awaited",
+        "handler-on-server-component",
+        "uncaught-error",
+    ),
+)
 
 
 def app_request_failed(facts: Facts) -> Iterator[Found]:
@@ -83,6 +117,20 @@ def app_request_failed(facts: Facts) -> Iterator[Found]:
             )
 
 
+APP_REQUEST_FAILED = Rule(
+    id="app-request-failed",
+    layer=Layer.PAGE,
+    owner=Party.APP,
+    title="A request that the app depends on fails",
+    cause="Before it makes the chat, the app asks its own server for something, and does not survive the answer: an error, a web page "
+    "in place of data, or none.",
+    remedy="Mend what the request meets (address, server, CORS, policy), and catch the error in the app, so that it can say so.",
+    finds=app_request_failed,
+    confidence=Confidence.LIKELY,
+    symptom_of=(*LOADER_UNRUN, "page-scripts-disabled", "workflow-id-missing", "sdk-global-awaited"),
+)
+
+
 def action_without_effect(facts: Facts) -> Iterator[Found]:
     """What was done on the page to open the chat changed nothing, and nothing is known to be the reason."""
     if not _is_barren(facts) or not facts.actions:
@@ -96,6 +144,30 @@ def action_without_effect(facts: Facts) -> Iterator[Found]:
             evidence=with_loaded(facts, facts.acted_seq, last.seq),
             confidence=None if last.event.audience == Audience.NONE else Confidence.LIKELY,
         )
+
+
+ACTION_WITHOUT_EFFECT = Rule(
+    id="action-without-effect",
+    layer=Layer.PAGE,
+    owner=Party.APP,
+    title="What was clicked does nothing",
+    cause="The page got the action that is to open the chat, and nothing changed: no handler was attached to it, the app's code that "
+    "attaches it did not run, or the handler returns early.",
+    remedy="Click it by hand with the browser's developer tools open. Check that the component is hydrated (no script of the page "
+    "fails, no hydration error), that the handler is on this element, and what the handler waits for.",
+    finds=action_without_effect,
+    symptom_of=(
+        *LOADER_UNRUN,
+        "page-scripts-disabled",
+        "page-script-blocked-by-csp",
+        "page-script-missing",
+        "app-request-failed",
+        "workflow-id-missing",
+        "sdk-global-awaited",
+        "handler-on-server-component",
+        "uncaught-error",
+    ),
+)
 
 
 def besides(facts: Facts) -> tuple[str, tuple[int, ...]]:
@@ -119,64 +191,8 @@ def _is_own(facts: Facts, exchange: Exchange) -> bool:
 
 
 RULES = (
-    Rule(
-        id="page-scripts-disabled",
-        layer=Layer.PAGE,
-        title="No script of the page may run",
-        cause="The page's policy has the directive sandbox without allow-scripts: browsers run nothing of the page then.",
-        remedy="Take sandbox out of the policy, or add allow-scripts and allow-same-origin to it.",
-        finds=page_scripts_disabled,
-        doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/sandbox",
-    ),
-    Rule(
-        id="page-script-missing",
-        layer=Layer.PAGE,
-        title="A script of the page does not arrive",
-        cause="A bundle or a part of it that is loaded later is not where the page looks for it: an old page that names the files of "
-        "the build before, a wrong base path, or a single-page fallback that answers for it with HTML.",
-        remedy="Deploy page and files together, and answer 404 for files that are not there; then load the page without its cache.",
-        finds=page_script_missing,
-        confidence=Confidence.LIKELY,
-        symptom_of=(
-            *LOADER_UNRUN,
-            "page-scripts-disabled",
-            "page-script-blocked-by-csp",
-            "workflow-id-missing",
-            "sdk-global-awaited",
-            "handler-on-server-component",
-            "uncaught-error",
-        ),
-    ),
-    Rule(
-        id="app-request-failed",
-        layer=Layer.PAGE,
-        title="A request that the app depends on fails",
-        cause="Before it makes the chat, the app asks its own server for something, and does not survive the answer: an error, a web page "
-        "in place of data, or none.",
-        remedy="Mend what the request meets (address, server, CORS, policy), and catch the error in the app, so that it can say so.",
-        finds=app_request_failed,
-        confidence=Confidence.LIKELY,
-        symptom_of=(*LOADER_UNRUN, "page-scripts-disabled", "workflow-id-missing", "sdk-global-awaited"),
-    ),
-    Rule(
-        id="action-without-effect",
-        layer=Layer.PAGE,
-        title="What was clicked does nothing",
-        cause="The page got the action that is to open the chat, and nothing changed: no handler was attached to it, the app's code that "
-        "attaches it did not run, or the handler returns early.",
-        remedy="Click it by hand with the browser's developer tools open. Check that the component is hydrated (no script of the page "
-        "fails, no hydration error), that the handler is on this element, and what the handler waits for.",
-        finds=action_without_effect,
-        symptom_of=(
-            *LOADER_UNRUN,
-            "page-scripts-disabled",
-            "page-script-blocked-by-csp",
-            "page-script-missing",
-            "app-request-failed",
-            "workflow-id-missing",
-            "sdk-global-awaited",
-            "handler-on-server-component",
-            "uncaught-error",
-        ),
-    ),
+    PAGE_SCRIPTS_DISABLED,
+    PAGE_SCRIPT_MISSING,
+    APP_REQUEST_FAILED,
+    ACTION_WITHOUT_EFFECT,
 )

@@ -13,7 +13,18 @@ from harness.analysis.facts.facts import Facts, evidence_of
 from harness.analysis.mount.tracks import Element, Frame
 from harness.analysis.mount.verdict import Outcome
 from harness.analysis.rules.network import network_confidence
-from harness.analysis.rules.rule import ALLOWLIST, CHATKIT_PYTHON, Confidence, Found, Layer, Rule, told, with_loaded
+from harness.analysis.rules.rule import (
+    ALLOWLIST,
+    CHATKIT_PYTHON,
+    Confidence,
+    Found,
+    Layer,
+    Party,
+    Rule,
+    told,
+    with_loaded,
+)
+from harness.model.chatkit import WRAPPER
 
 NOT_VERIFIED = r"Domain verification failed for"
 TIMED_OUT = r"verification request timed out"
@@ -21,6 +32,7 @@ PASSING_HOSTS = re.compile(
     r"\.(ngrok(-free)?\.(app|io|dev)|devtunnels\.ms|github\.dev|gitpod\.io|lovable\.(app|dev)|vercel\.app|netlify\.app|trycloudflare\.com|loca\.lt|webcontainer\.io|pages\.dev|replit\.dev)$"
 )
 LONGEST_CHECK_MS = 9_000
+_REGISTER = f"Register the exact host at {ALLOWLIST}, in the organisation that owns the key, and wait some minutes."
 
 
 def _is_removed(facts: Facts) -> bool:
@@ -62,6 +74,25 @@ def domain_not_registered(facts: Facts) -> Iterator[Found]:
     )
 
 
+DOMAIN_NOT_REGISTERED = Rule(
+    id="domain-not-registered",
+    layer=Layer.DOMAIN,
+    owner=Party.CONFIGURATION,
+    title="The page's domain is not on OpenAI's allowlist",
+    cause="OpenAI does not know this origin for the organisation that the secret, or the domain key, belongs to. The widget is "
+    "shown for a second or two and then has itself removed. On localhost nobody asks, so it shows first after deployment.",
+    remedy=_REGISTER,
+    finds=domain_not_registered,
+    covers=(
+        "domain-not-registered",
+        "domain-tunnel-or-preview-host",
+        "domain-www-or-propagation",
+        "app-element-in-nested-frame",
+    ),
+    doc=ALLOWLIST,
+)
+
+
 def domain_key_placeholder(facts: Facts) -> Iterator[Found]:
     """The page still carries the domain key of the examples."""
     options = facts.options
@@ -76,6 +107,20 @@ def domain_key_placeholder(facts: Facts) -> Iterator[Found]:
     )
 
 
+DOMAIN_KEY_PLACEHOLDER = Rule(
+    id="domain-key-placeholder",
+    layer=Layer.DOMAIN,
+    owner=Party.CONFIGURATION,
+    title="The domain key is a placeholder",
+    cause="The key of the examples was compiled into this build; the real one never reached it.",
+    remedy=f"Build again with the real key. {_REGISTER}",
+    finds=domain_key_placeholder,
+    confidence=Confidence.LIKELY,
+    covers=("domain-key-stale-in-build",),
+    doc=f"{CHATKIT_PYTHON}guides/prepare-your-app-for-production",
+)
+
+
 def verification_without_secret(facts: Facts) -> Iterator[Found]:
     """The check went out without a secret."""
     check = _check(facts)
@@ -86,12 +131,40 @@ def verification_without_secret(facts: Facts) -> Iterator[Found]:
         )
 
 
+VERIFICATION_WITHOUT_SECRET = Rule(
+    id="verification-without-secret",
+    layer=Layer.DOMAIN,
+    owner=Party.APP,
+    title="The domain check is refused for want of a secret",
+    cause="Hosted widgets send their client secret along; getClientSecret failed before, and the frame went on without one. The "
+    "allowlist has nothing to do with it.",
+    remedy="Find out why getClientSecret gave no usable secret.",
+    finds=verification_without_secret,
+    symptom_of=(Layer.SESSION, Layer.UPSTREAM, "workflow-id-missing"),
+    covers=("domain-verify-401-no-valid-secret", "session-secret-rejected-silently"),
+)
+
+
 def verification_unauthorized(facts: Facts) -> Iterator[Found]:
     """The check's secret is not accepted."""
     check = _check(facts)
     is_placeholder = facts.options is not None and facts.options.event.domain_key_format == "placeholder"
     if check is not None and check.status in (401, 403) and not _is_without_secret(check) and not is_placeholder:
         yield Found(summary=told(check), evidence=(*evidence_of(check), *_end(facts)))
+
+
+VERIFICATION_UNAUTHORIZED = Rule(
+    id="verification-unauthorized",
+    layer=Layer.DOMAIN,
+    owner=Party.CONFIGURATION,
+    title="The domain check does not accept the secret",
+    cause="The secret is expired, cancelled, or of another project or region; less often the origin is not allowed.",
+    remedy=f"Make a fresh session for every widget and check its time of expiry; then look at the allowlist: {ALLOWLIST}",
+    finds=verification_unauthorized,
+    confidence=Confidence.LIKELY,
+    symptom_of=("mock-secret", "stale-secret-returned"),
+    covers=("domain-verify-401-no-valid-secret", "domain-sudden-failure"),
+)
 
 
 def verification_failing(facts: Facts) -> Iterator[Found]:
@@ -102,11 +175,35 @@ def verification_failing(facts: Facts) -> Iterator[Found]:
         yield Found(summary=f"{told(check)}, {len(facts.checks)} times", evidence=(*tries[-6:], *_end(facts)))
 
 
+VERIFICATION_FAILING = Rule(
+    id="verification-failing",
+    layer=Layer.DOMAIN,
+    owner=Party.API,
+    title="OpenAI fails to check the domain",
+    cause="An error on OpenAI's side; the widget asks twice and then has itself removed.",
+    remedy="Try again later; look at https://status.openai.com.",
+    finds=verification_failing,
+    covers=("domain-verify-5xx",),
+    doc="https://status.openai.com",
+)
+
+
 def verification_rate_limited(facts: Facts) -> Iterator[Found]:
     """OpenAI has had enough of this caller."""
     check = _check(facts)
     if check is not None and check.status == 429:
         yield Found(summary=told(check), evidence=(*evidence_of(check), *_end(facts)))
+
+
+VERIFICATION_RATE_LIMITED = Rule(
+    id="verification-rate-limited",
+    layer=Layer.DOMAIN,
+    owner=Party.CONFIGURATION,
+    title="OpenAI refuses the domain check for too many requests",
+    cause="Many widgets in a short time from this address.",
+    remedy="Slow down; share widgets between tests.",
+    finds=verification_rate_limited,
+)
 
 
 def verification_timed_out(facts: Facts) -> Iterator[Found]:
@@ -125,12 +222,37 @@ def verification_timed_out(facts: Facts) -> Iterator[Found]:
         yield Found(summary=f"{told(check)} after 10 s", evidence=(*evidence_of(check), *_end(facts)))
 
 
+VERIFICATION_TIMED_OUT = Rule(
+    id="verification-timed-out",
+    layer=Layer.DOMAIN,
+    owner=Party.API,
+    title="The domain check gets no answer",
+    cause="The connection to OpenAI's API is black-holed or throttled; the widget gives up after ten seconds.",
+    remedy="Mend the path to api.openai.com and its regional hosts.",
+    finds=verification_timed_out,
+    covers=("domain-verify-timeout",),
+)
+
+
 def verification_unreachable(facts: Facts) -> Iterator[Found]:
     """The browser does not reach the host that checks the domain."""
     check = _check(facts)
     if check is not None and check.failure and not check.is_aborted and not facts.errors_about(TIMED_OUT):
         tries = [seq for x in facts.checks for seq in evidence_of(x)]
         yield Found(summary=told(check), evidence=(*tries[-6:], *_end(facts)), confidence=network_confidence(check))
+
+
+VERIFICATION_UNREACHABLE = Rule(
+    id="verification-unreachable",
+    layer=Layer.DOMAIN,
+    owner=Party.API,
+    title="The browser cannot reach the domain check",
+    cause="A firewall, a blocker or DNS keeps the browser from OpenAI's API. The check cannot be switched off, "
+    "not even with an own backend.",
+    remedy="Allow api.openai.com, us.api.openai.com and eu.api.openai.com on this network.",
+    finds=verification_unreachable,
+    covers=("domain-verify-unreachable", "policy-adblock"),
+)
 
 
 def widget_removed(facts: Facts) -> Iterator[Found]:
@@ -147,9 +269,22 @@ def widget_removed(facts: Facts) -> Iterator[Found]:
     )
 
 
+WIDGET_REMOVED = Rule(
+    id="widget-removed",
+    layer=Layer.DOMAIN,
+    owner=Party.APP,
+    title="The widget was removed again",
+    cause="The frame asked to be removed, or something emptied the element; the domain check is the usual reason.",
+    remedy=f"Look at the frame's requests to domain_keys. {_REGISTER}",
+    finds=widget_removed,
+    confidence=Confidence.POSSIBLE,
+    symptom_of=(Layer.SESSION, Layer.UPSTREAM),
+)
+
+
 def _emptied(facts: Facts) -> tuple[int, ...]:
     """The line on which the shadow root has no wrapper any more."""
-    return tuple(s.seq for s in facts.shadows if "div.ck-wrapper" not in s.event.children)[-1:]
+    return tuple(s.seq for s in facts.shadows if WRAPPER not in s.event.children)[-1:]
 
 
 def _hint(facts: Facts) -> str:
@@ -162,103 +297,14 @@ def _hint(facts: Facts) -> str:
     return "; with and without www. are two entries" if host.startswith("www.") else ""
 
 
-_REGISTER = f"Register the exact host at {ALLOWLIST}, in the organisation that owns the key, and wait some minutes."
-
 RULES = (
-    Rule(
-        id="domain-not-registered",
-        layer=Layer.DOMAIN,
-        title="The page's domain is not on OpenAI's allowlist",
-        cause="OpenAI does not know this origin for the organisation that the secret, or the domain key, belongs to. The widget is "
-        "shown for a second or two and then has itself removed. On localhost nobody asks, so it shows first after deployment.",
-        remedy=_REGISTER,
-        finds=domain_not_registered,
-        covers=(
-            "domain-not-registered",
-            "domain-tunnel-or-preview-host",
-            "domain-www-or-propagation",
-            "app-element-in-nested-frame",
-        ),
-        doc=ALLOWLIST,
-    ),
-    Rule(
-        id="domain-key-placeholder",
-        layer=Layer.DOMAIN,
-        title="The domain key is a placeholder",
-        cause="The key of the examples was compiled into this build; the real one never reached it.",
-        remedy=f"Build again with the real key. {_REGISTER}",
-        finds=domain_key_placeholder,
-        confidence=Confidence.LIKELY,
-        covers=("domain-key-stale-in-build",),
-        doc=f"{CHATKIT_PYTHON}guides/prepare-your-app-for-production",
-    ),
-    Rule(
-        id="verification-without-secret",
-        layer=Layer.DOMAIN,
-        title="The domain check is refused for want of a secret",
-        cause="Hosted widgets send their client secret along; getClientSecret failed before, and the frame went on without one. The "
-        "allowlist has nothing to do with it.",
-        remedy="Find out why getClientSecret gave no usable secret.",
-        finds=verification_without_secret,
-        symptom_of=(Layer.SESSION, Layer.UPSTREAM, "workflow-id-missing"),
-        covers=("domain-verify-401-no-valid-secret", "session-secret-rejected-silently"),
-    ),
-    Rule(
-        id="verification-unauthorized",
-        layer=Layer.DOMAIN,
-        title="The domain check does not accept the secret",
-        cause="The secret is expired, cancelled, or of another project or region; less often the origin is not allowed.",
-        remedy=f"Make a fresh session for every widget and check its time of expiry; then look at the allowlist: {ALLOWLIST}",
-        finds=verification_unauthorized,
-        confidence=Confidence.LIKELY,
-        symptom_of=("mock-secret", "stale-secret-returned"),
-        covers=("domain-verify-401-no-valid-secret", "domain-sudden-failure"),
-    ),
-    Rule(
-        id="verification-failing",
-        layer=Layer.DOMAIN,
-        title="OpenAI fails to check the domain",
-        cause="An error on OpenAI's side; the widget asks twice and then has itself removed.",
-        remedy="Try again later; look at https://status.openai.com.",
-        finds=verification_failing,
-        covers=("domain-verify-5xx",),
-        doc="https://status.openai.com",
-    ),
-    Rule(
-        id="verification-rate-limited",
-        layer=Layer.DOMAIN,
-        title="OpenAI refuses the domain check for too many requests",
-        cause="Many widgets in a short time from this address.",
-        remedy="Slow down; share widgets between tests.",
-        finds=verification_rate_limited,
-    ),
-    Rule(
-        id="verification-timed-out",
-        layer=Layer.DOMAIN,
-        title="The domain check gets no answer",
-        cause="The connection to OpenAI's API is black-holed or throttled; the widget gives up after ten seconds.",
-        remedy="Mend the path to api.openai.com and its regional hosts.",
-        finds=verification_timed_out,
-        covers=("domain-verify-timeout",),
-    ),
-    Rule(
-        id="verification-unreachable",
-        layer=Layer.DOMAIN,
-        title="The browser cannot reach the domain check",
-        cause="A firewall, a blocker or DNS keeps the browser from OpenAI's API. The check cannot be switched off, "
-        "not even with an own backend.",
-        remedy="Allow api.openai.com, us.api.openai.com and eu.api.openai.com on this network.",
-        finds=verification_unreachable,
-        covers=("domain-verify-unreachable", "policy-adblock"),
-    ),
-    Rule(
-        id="widget-removed",
-        layer=Layer.DOMAIN,
-        title="The widget was removed again",
-        cause="The frame asked to be removed, or something emptied the element; the domain check is the usual reason.",
-        remedy=f"Look at the frame's requests to domain_keys. {_REGISTER}",
-        finds=widget_removed,
-        confidence=Confidence.POSSIBLE,
-        symptom_of=(Layer.SESSION, Layer.UPSTREAM),
-    ),
+    DOMAIN_NOT_REGISTERED,
+    DOMAIN_KEY_PLACEHOLDER,
+    VERIFICATION_WITHOUT_SECRET,
+    VERIFICATION_UNAUTHORIZED,
+    VERIFICATION_FAILING,
+    VERIFICATION_RATE_LIMITED,
+    VERIFICATION_TIMED_OUT,
+    VERIFICATION_UNREACHABLE,
+    WIDGET_REMOVED,
 )

@@ -16,6 +16,7 @@ from harness.analysis.rules.rule import (
     Confidence,
     Found,
     Layer,
+    Party,
     Rule,
     lines_of,
     on_one_line,
@@ -44,6 +45,19 @@ def wrong_tag(facts: Facts) -> Iterator[Found]:
         )
 
 
+WRONG_TAG = Rule(
+    id="wrong-tag",
+    layer=Layer.ELEMENT,
+    owner=Party.APP,
+    title="The element has another name",
+    cause="The loader defines openai-chatkit and nothing else; an element of any other name is never brought to life.",
+    remedy="Write <openai-chatkit>, in the document and in customElements.get and whenDefined.",
+    finds=wrong_tag,
+    covers=("element-wrong-tag-name",),
+    doc=CHATKIT_JS,
+)
+
+
 def options_before_upgrade(facts: Facts) -> Iterator[Found]:
     """The options were handed over before there was anything to take them."""
     if facts.is_configured:
@@ -61,6 +75,20 @@ def options_before_upgrade(facts: Facts) -> Iterator[Found]:
         )
 
 
+OPTIONS_BEFORE_UPGRADE = Rule(
+    id="options-before-upgrade",
+    layer=Layer.ELEMENT,
+    owner=Party.APP,
+    title="setOptions is called before the loader has defined the element",
+    cause="The script is async, the page's own code was faster, and a call that failed is not repeated.",
+    remedy="await customElements.whenDefined('openai-chatkit') before setOptions.",
+    finds=options_before_upgrade,
+    symptom_of=(Layer.SCRIPT, "wrong-tag", "element-defined-by-another"),
+    covers=("element-setoptions-before-upgrade",),
+    doc=f"{MDN}API/CustomElementRegistry/whenDefined",
+)
+
+
 def options_undefined(facts: Facts) -> Iterator[Found]:
     """setOptions was called without options."""
     if facts.is_configured:
@@ -73,6 +101,19 @@ def options_undefined(facts: Facts) -> Iterator[Found]:
             summary=f"setOptions(undefined) or setOptions(null): {on_one_line(said, 160)}",
             evidence=(*(e.seq for e in errors), *lines_of(uncaught)),
         )
+
+
+OPTIONS_UNDEFINED = Rule(
+    id="options-undefined",
+    layer=Layer.ELEMENT,
+    owner=Party.APP,
+    title="setOptions is called without options",
+    cause="The variable that was to hold the options was undefined or null at that moment.",
+    remedy="Pass an object with at least `api`.",
+    finds=options_undefined,
+    covers=("element-options-undefined",),
+    doc=CHATKIT_JS,
+)
 
 
 def options_not_serialisable(facts: Facts) -> Iterator[Found]:
@@ -90,6 +131,18 @@ def options_not_serialisable(facts: Facts) -> Iterator[Found]:
         )
 
 
+OPTIONS_NOT_SERIALISABLE = Rule(
+    id="options-not-serialisable",
+    layer=Layer.ELEMENT,
+    owner=Party.APP,
+    title="The options cannot be written as JSON",
+    cause="The loader writes the options into the frame's address; a cycle, a DOM node or a framework's proxy cannot go there.",
+    remedy="Pass plain data and functions only.",
+    finds=options_not_serialisable,
+    covers=("element-options-not-serialisable",),
+)
+
+
 def set_options_threw(facts: Facts) -> Iterator[Found]:
     """The loader refused the options with an error of its own."""
     if facts.is_configured or facts.has_frame_spoken:
@@ -101,6 +154,18 @@ def set_options_threw(facts: Facts) -> Iterator[Found]:
             summary=f"setOptions threw {errors[0].name or 'Error'}: {on_one_line(errors[0].message)}",
             evidence=tuple(e.seq for e in errors[:4]),
         )
+
+
+SET_OPTIONS_THREW = Rule(
+    id="set-options-threw",
+    layer=Layer.ELEMENT,
+    owner=Party.APP,
+    title="setOptions threw",
+    cause="The loader refused the options before any frame was made.",
+    remedy="Look at the message, and compare the options with the documentation.",
+    finds=set_options_threw,
+    doc=CHATKIT_JS,
+)
 
 
 def element_defined_by_another(facts: Facts) -> Iterator[Found]:
@@ -128,6 +193,19 @@ def element_defined_by_another(facts: Facts) -> Iterator[Found]:
         )
 
 
+ELEMENT_DEFINED_BY_ANOTHER = Rule(
+    id="element-defined-by-another",
+    layer=Layer.ELEMENT,
+    owner=Party.APP,
+    title="Another script has defined <openai-chatkit>",
+    cause="A name can be defined once. A stub of a test, a polyfill or an own wrapper has taken it, and ChatKit's loader leaves "
+    "alone what it finds defined.",
+    remedy="Give the own component another name, and keep stubs of tests out of this build.",
+    finds=element_defined_by_another,
+    doc=f"{MDN}API/CustomElementRegistry/define",
+)
+
+
 def options_never_set(facts: Facts) -> Iterator[Found]:
     """A living element waits for options that never come."""
     is_idle = facts.mount.element is Element.UPGRADED and not facts.errors
@@ -138,6 +216,30 @@ def options_never_set(facts: Facts) -> Iterator[Found]:
         )
 
 
+OPTIONS_NEVER_SET = Rule(
+    id="options-never-set",
+    layer=Layer.ELEMENT,
+    owner=Party.APP,
+    title="No options ever reach the element",
+    cause="setOptions is not called: an effect that does not run, a wrong reference, a guard. Or it stands behind an awaited "
+    "method such as setThreadId, and those wait for the frame, which waits for the options.",
+    remedy="Call setOptions first, with at least `api`; call methods after chatkit.ready.",
+    finds=options_never_set,
+    confidence=Confidence.LIKELY,
+    symptom_of=(
+        Layer.SESSION,
+        Layer.UPSTREAM,
+        "options-before-upgrade",
+        "sdk-global-awaited",
+        "workflow-id-missing",
+        "page-script-blocked-by-csp",
+        "uncaught-error",
+    ),
+    covers=("element-never-configured", "element-method-awaited-before-options"),
+    doc=CHATKIT_JS,
+)
+
+
 def element_moved(facts: Facts) -> Iterator[Found]:
     """The element was taken out and put back, so its frame talks to nobody."""
     if facts.mount.element is Element.MOVED:
@@ -145,6 +247,19 @@ def element_moved(facts: Facts) -> Iterator[Found]:
             summary="the same element was detached and attached again; its frame loaded anew, and no message of it is answered",
             evidence=(facts.mount.last_signal.get(Signal.MOVED, 0), *_second_styles(facts)),
         )
+
+
+ELEMENT_MOVED = Rule(
+    id="element-moved",
+    layer=Layer.ELEMENT,
+    owner=Party.APP,
+    title="The element was moved within the document",
+    cause="A portal, a modal or a drag moved the node. The loader connects its frame once; after the move it looks alive and "
+    "is deaf: nothing that the frame asks is answered.",
+    remedy="Leave the element where it is and change its place with CSS, or make a new one.",
+    finds=element_moved,
+    covers=("element-moved-in-dom",),
+)
 
 
 def _second_styles(facts: Facts) -> tuple[int, ...]:
@@ -161,6 +276,27 @@ def element_taken_out(facts: Facts) -> Iterator[Found]:
         )
 
 
+ELEMENT_TAKEN_OUT = Rule(
+    id="element-taken-out",
+    layer=Layer.ELEMENT,
+    owner=Party.APP,
+    title="The page takes the element out again",
+    cause="The app unmounted the component: an error boundary, a route change, a state that flipped.",
+    remedy="Find what unmounts it; an error on the console just before is the first suspect.",
+    finds=element_taken_out,
+    confidence=Confidence.LIKELY,
+    symptom_of=(
+        Layer.SESSION,
+        Layer.UPSTREAM,
+        Layer.OPTIONS,
+        Layer.FRAME,
+        Layer.DOMAIN,
+        Layer.SCRIPT,
+        "widget-remounted",
+    ),
+)
+
+
 def command_not_available(facts: Facts) -> Iterator[Found]:
     """A method is called that the public profile does not have."""
     told = (*facts.page_errors_about(NOT_IN_PROFILE), *facts.console_about(pattern=NOT_IN_PROFILE))
@@ -170,6 +306,19 @@ def command_not_available(facts: Facts) -> Iterator[Found]:
             summary="the page calls a method that ChatKit refuses to websites",
             evidence=(*lines_of(told), *(e.seq for e in errors)),
         )
+
+
+COMMAND_NOT_AVAILABLE = Rule(
+    id="command-not-available",
+    layer=Layer.ELEMENT,
+    owner=Party.APP,
+    title="A method is called that websites may not use",
+    cause="The method exists on the element for OpenAI's own pages and throws on others.",
+    remedy="Remove the call.",
+    finds=command_not_available,
+    stops_mount=False,
+    covers=("element-command-not-in-profile",),
+)
 
 
 def another_embed_failed(facts: Facts) -> Iterator[Found]:
@@ -185,134 +334,30 @@ def another_embed_failed(facts: Facts) -> Iterator[Found]:
         )
 
 
+ANOTHER_EMBED_FAILED = Rule(
+    id="another-embed-failed",
+    layer=Layer.ELEMENT,
+    owner=Party.APP,
+    title="Another chat of the page does not mount",
+    cause="The page has several <openai-chatkit> elements, and each is judged for itself: the verdict of a visit is that of the "
+    "first one that is in use and can be seen.",
+    remedy="Look the named cause up with chatkit-harness explain, and correct that element as if it were the only one.",
+    finds=another_embed_failed,
+    confidence=Confidence.LIKELY,
+    stops_mount=False,
+)
+
+
 RULES = (
-    Rule(
-        id="wrong-tag",
-        layer=Layer.ELEMENT,
-        title="The element has another name",
-        cause="The loader defines openai-chatkit and nothing else; an element of any other name is never brought to life.",
-        remedy="Write <openai-chatkit>, in the document and in customElements.get and whenDefined.",
-        finds=wrong_tag,
-        covers=("element-wrong-tag-name",),
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="options-before-upgrade",
-        layer=Layer.ELEMENT,
-        title="setOptions is called before the loader has defined the element",
-        cause="The script is async, the page's own code was faster, and a call that failed is not repeated.",
-        remedy="await customElements.whenDefined('openai-chatkit') before setOptions.",
-        finds=options_before_upgrade,
-        symptom_of=(Layer.SCRIPT, "wrong-tag", "element-defined-by-another"),
-        covers=("element-setoptions-before-upgrade",),
-        doc=f"{MDN}API/CustomElementRegistry/whenDefined",
-    ),
-    Rule(
-        id="options-undefined",
-        layer=Layer.ELEMENT,
-        title="setOptions is called without options",
-        cause="The variable that was to hold the options was undefined or null at that moment.",
-        remedy="Pass an object with at least `api`.",
-        finds=options_undefined,
-        covers=("element-options-undefined",),
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="options-not-serialisable",
-        layer=Layer.ELEMENT,
-        title="The options cannot be written as JSON",
-        cause="The loader writes the options into the frame's address; a cycle, a DOM node or a framework's proxy cannot go there.",
-        remedy="Pass plain data and functions only.",
-        finds=options_not_serialisable,
-        covers=("element-options-not-serialisable",),
-    ),
-    Rule(
-        id="set-options-threw",
-        layer=Layer.ELEMENT,
-        title="setOptions threw",
-        cause="The loader refused the options before any frame was made.",
-        remedy="Look at the message, and compare the options with the documentation.",
-        finds=set_options_threw,
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="element-defined-by-another",
-        layer=Layer.ELEMENT,
-        title="Another script has defined <openai-chatkit>",
-        cause="A name can be defined once. A stub of a test, a polyfill or an own wrapper has taken it, and ChatKit's loader leaves "
-        "alone what it finds defined.",
-        remedy="Give the own component another name, and keep stubs of tests out of this build.",
-        finds=element_defined_by_another,
-        doc=f"{MDN}API/CustomElementRegistry/define",
-    ),
-    Rule(
-        id="options-never-set",
-        layer=Layer.ELEMENT,
-        title="No options ever reach the element",
-        cause="setOptions is not called: an effect that does not run, a wrong reference, a guard. Or it stands behind an awaited "
-        "method such as setThreadId, and those wait for the frame, which waits for the options.",
-        remedy="Call setOptions first, with at least `api`; call methods after chatkit.ready.",
-        finds=options_never_set,
-        confidence=Confidence.LIKELY,
-        symptom_of=(
-            Layer.SESSION,
-            Layer.UPSTREAM,
-            "options-before-upgrade",
-            "sdk-global-awaited",
-            "workflow-id-missing",
-            "page-script-blocked-by-csp",
-            "uncaught-error",
-        ),
-        covers=("element-never-configured", "element-method-awaited-before-options"),
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="element-moved",
-        layer=Layer.ELEMENT,
-        title="The element was moved within the document",
-        cause="A portal, a modal or a drag moved the node. The loader connects its frame once; after the move it looks alive and "
-        "is deaf: nothing that the frame asks is answered.",
-        remedy="Leave the element where it is and change its place with CSS, or make a new one.",
-        finds=element_moved,
-        covers=("element-moved-in-dom",),
-    ),
-    Rule(
-        id="element-taken-out",
-        layer=Layer.ELEMENT,
-        title="The page takes the element out again",
-        cause="The app unmounted the component: an error boundary, a route change, a state that flipped.",
-        remedy="Find what unmounts it; an error on the console just before is the first suspect.",
-        finds=element_taken_out,
-        confidence=Confidence.LIKELY,
-        symptom_of=(
-            Layer.SESSION,
-            Layer.UPSTREAM,
-            Layer.OPTIONS,
-            Layer.FRAME,
-            Layer.DOMAIN,
-            Layer.SCRIPT,
-            "widget-remounted",
-        ),
-    ),
-    Rule(
-        id="command-not-available",
-        layer=Layer.ELEMENT,
-        title="A method is called that websites may not use",
-        cause="The method exists on the element for OpenAI's own pages and throws on others.",
-        remedy="Remove the call.",
-        finds=command_not_available,
-        stops_mount=False,
-        covers=("element-command-not-in-profile",),
-    ),
-    Rule(
-        id="another-embed-failed",
-        layer=Layer.ELEMENT,
-        title="Another chat of the page does not mount",
-        cause="The page has several <openai-chatkit> elements, and each is judged for itself: the verdict of a visit is that of the "
-        "first one that is in use and can be seen.",
-        remedy="Look the named cause up with chatkit-harness explain, and correct that element as if it were the only one.",
-        finds=another_embed_failed,
-        confidence=Confidence.LIKELY,
-        stops_mount=False,
-    ),
+    WRONG_TAG,
+    OPTIONS_BEFORE_UPGRADE,
+    OPTIONS_UNDEFINED,
+    OPTIONS_NOT_SERIALISABLE,
+    SET_OPTIONS_THREW,
+    ELEMENT_DEFINED_BY_ANOTHER,
+    OPTIONS_NEVER_SET,
+    ELEMENT_MOVED,
+    ELEMENT_TAKEN_OUT,
+    COMMAND_NOT_AVAILABLE,
+    ANOTHER_EMBED_FAILED,
 )

@@ -13,15 +13,28 @@ from harness.analysis.facts.facts import Facts, evidence_of, is_official, is_sam
 from harness.analysis.mount.tracks import Element
 from harness.analysis.mount.verdict import Outcome
 from harness.analysis.rules.network import Obstacle, is_challenge, is_isolated, is_page, network_confidence, obstacle_of
-from harness.analysis.rules.rule import MDN, Confidence, Found, Layer, Rule, lines_of, on_one_line, told, with_loaded
+from harness.analysis.rules.rule import (
+    MDN,
+    Confidence,
+    Found,
+    Layer,
+    Party,
+    Rule,
+    lines_of,
+    on_one_line,
+    told,
+    with_loaded,
+)
 from harness.model.addresses import SENTINEL
+from harness.model.chatkit import RESPONSE_START
 
 NO_UUID = r"crypto\.randomUUID is not a function|randomUUID.{0,20}not a function"
 INSECURE = r"(DOMException|SecurityError)?.*The operation is insecure|Failed to read the '(local|session)Storage'"
 NO_PARAMETERS = r"Invalid ChatKit frame parameters"
 ASSET = re.compile(r"/assets/ck\d*/index-[\w-]+\.js|/index-[\w-]+\.js")
 MANY_LOADS = 3
-SENT = "chatkit.response.start"  # the frame has taken a message, and has not asked its backend yet
+SENT = RESPONSE_START  # the frame has taken a message, and has not asked its backend yet
+_NETWORK = "Try another network, without VPN or proxy; report it to OpenAI with the answer's ray id."
 
 
 def _failed_document(facts: Facts) -> Exchange | None:
@@ -65,6 +78,19 @@ def frame_beside_copied_loader(facts: Facts) -> Iterator[Found]:
         )
 
 
+FRAME_BESIDE_COPIED_LOADER = Rule(
+    id="frame-beside-copied-loader",
+    layer=Layer.FRAME,
+    owner=Party.APP,
+    title="A copied loader looks for its frame on the wrong server",
+    cause="The loader resolves its frame beside its own address. A copy, a proxy or an optimiser that re-hosts scripts sends it to "
+    "a place where the frame is not.",
+    remedy="Load the script from the CDN, and exempt it from the optimiser; a mirror has to serve the frame and /assets/ck1 too.",
+    finds=frame_beside_copied_loader,
+    covers=("script-self-hosted-relative-frame",),
+)
+
+
 def frame_challenged(facts: Facts) -> Iterator[Found]:
     """Bot protection answers in place of the frame, or of its script."""
     document = _failed_document(facts)
@@ -74,6 +100,19 @@ def frame_challenged(facts: Facts) -> Iterator[Found]:
     scripts = [x for x in _failed_scripts(facts) if is_challenge(x)]
     if scripts:
         yield Found(summary=f"{told(scripts[0])}: a challenge page", evidence=evidence_of(scripts[0]))
+
+
+FRAME_CHALLENGED = Rule(
+    id="frame-challenged",
+    layer=Layer.FRAME,
+    owner=Party.CDN,
+    title="The CDN challenges this browser in place of the frame",
+    cause="Bot protection in front of the CDN distrusts the browser or its address; what it shows cannot be solved inside a frame.",
+    remedy=_NETWORK,
+    finds=frame_challenged,
+    confidence=Confidence.LIKELY,
+    covers=("frame-bundle-challenge", "frame-challenge-loop"),
+)
 
 
 def frame_refused(facts: Facts) -> Iterator[Found]:
@@ -88,6 +127,19 @@ def frame_refused(facts: Facts) -> Iterator[Found]:
         return
     ready = "; chatkit.ready fired all the same" if facts.mount.has_ready_event else ""
     yield Found(summary=f"{told(document)}{ready}", evidence=evidence_of(document))
+
+
+FRAME_REFUSED = Rule(
+    id="frame-refused",
+    layer=Layer.FRAME,
+    owner=Party.CDN,
+    title="The frame's document is answered with an error",
+    cause='The loader came, its frame did not. For 400 ("badly formed") that was traced to providers and networks on the path; '
+    "the app cannot change it.",
+    remedy=_NETWORK,
+    finds=frame_refused,
+    covers=("frame-cdn-400",),
+)
 
 
 def frame_blocked_by_csp(facts: Facts) -> Iterator[Found]:
@@ -110,6 +162,19 @@ def frame_blocked_by_csp(facts: Facts) -> Iterator[Found]:
         yield Found(summary=told(document), evidence=evidence_of(document))
 
 
+FRAME_BLOCKED_BY_CSP = Rule(
+    id="frame-blocked-by-csp",
+    layer=Layer.FRAME,
+    owner=Party.APP,
+    title="The page's Content-Security-Policy blocks the frame",
+    cause="frame-src (or child-src, default-src in its place) does not name the CDN.",
+    remedy="Add https://cdn.platform.openai.com to frame-src.",
+    finds=frame_blocked_by_csp,
+    covers=("policy-csp-frame-src",),
+    doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/frame-src",
+)
+
+
 def frame_forbids_embedding(facts: Facts) -> Iterator[Found]:
     """The frame's document may not stand in another page."""
     document = _failed_document(facts)
@@ -128,6 +193,18 @@ def frame_forbids_embedding(facts: Facts) -> Iterator[Found]:
         )
 
 
+FRAME_FORBIDS_EMBEDDING = Rule(
+    id="frame-forbids-embedding",
+    layer=Layer.FRAME,
+    owner=Party.CDN,
+    title="The frame's document forbids to be framed",
+    cause="X-Frame-Options or frame-ancestors of the answer; the CDN does not send them, so something on the path does.",
+    remedy="Find the proxy or mirror that adds the header.",
+    finds=frame_forbids_embedding,
+    doc=f"{MDN}HTTP/Reference/Headers/X-Frame-Options",
+)
+
+
 def frame_blocked_by_coep(facts: Facts) -> Iterator[Found]:
     """The page isolates itself, and the frame does not consent to it."""
     document = _failed_document(facts)
@@ -143,6 +220,19 @@ def frame_blocked_by_coep(facts: Facts) -> Iterator[Found]:
     )
 
 
+FRAME_BLOCKED_BY_COEP = Rule(
+    id="frame-blocked-by-coep",
+    layer=Layer.FRAME,
+    owner=Party.APP,
+    title="The page's isolation headers block the frame",
+    cause="With Cross-Origin-Embedder-Policy: require-corp every frame must send the header too, and ChatKit's does not.",
+    remedy="Drop the header on this page, or try credentialless.",
+    finds=frame_blocked_by_coep,
+    covers=("policy-coep-host",),
+    doc=f"{MDN}HTTP/Reference/Headers/Cross-Origin-Embedder-Policy",
+)
+
+
 def frame_blocked_by_client(facts: Facts) -> Iterator[Found]:
     """Something in the browser keeps the frame, or its script, out."""
     document = _failed_document(facts)
@@ -153,6 +243,18 @@ def frame_blocked_by_client(facts: Facts) -> Iterator[Found]:
     ]
     if blocked:
         yield Found(summary=told(blocked[0]), evidence=evidence_of(blocked[0]))
+
+
+FRAME_BLOCKED_BY_CLIENT = Rule(
+    id="frame-blocked-by-client",
+    layer=Layer.FRAME,
+    owner=Party.NETWORK,
+    title="The browser blocks the frame",
+    cause="An extension, an ad blocker or a rule inside the browser.",
+    remedy="Exempt cdn.platform.openai.com from the blocker on this site.",
+    finds=frame_blocked_by_client,
+    covers=("policy-adblock",),
+)
 
 
 def frame_unreachable(facts: Facts) -> Iterator[Found]:
@@ -174,6 +276,19 @@ def frame_unreachable(facts: Facts) -> Iterator[Found]:
         )
 
 
+FRAME_UNREACHABLE = Rule(
+    id="frame-unreachable",
+    layer=Layer.FRAME,
+    owner=Party.CDN,
+    title="The frame's document cannot be fetched",
+    cause="The connection to the CDN broke after the loader had come.",
+    remedy=_NETWORK,
+    finds=frame_unreachable,
+    symptom_of=("widget-remounted",),
+    covers=("script-network-blocked",),
+)
+
+
 def frame_unanswered(facts: Facts) -> Iterator[Found]:
     """The frame's document, or its script, does not come."""
     if facts.outcome is not Outcome.TIMEOUT or facts.has_frame_spoken:
@@ -185,6 +300,18 @@ def frame_unanswered(facts: Facts) -> Iterator[Found]:
             summary=f"{waiting[0].request.method} {waiting[0].url} has not been answered to its end for {waited_s:.1f} s",
             evidence=evidence_of(waiting[0]),
         )
+
+
+FRAME_UNANSWERED = Rule(
+    id="frame-unanswered",
+    layer=Layer.FRAME,
+    owner=Party.CDN,
+    title="The frame's document or script does not come",
+    cause="The connection to the CDN is held open without an answer.",
+    remedy=_NETWORK,
+    finds=frame_unanswered,
+    symptom_of=("widget-remounted",),
+)
 
 
 def frame_script_missing(facts: Facts) -> Iterator[Found]:
@@ -201,6 +328,18 @@ def frame_script_missing(facts: Facts) -> Iterator[Found]:
         )
 
 
+FRAME_SCRIPT_MISSING = Rule(
+    id="frame-script-missing",
+    layer=Layer.FRAME,
+    owner=Party.CDN,
+    title="The frame's script does not arrive",
+    cause="The document refers to files of its build; a cache, a proxy or an incomplete mirror does not have them.",
+    remedy="Reload without caches; a mirror has to serve /assets/ck1 too. " + _NETWORK,
+    finds=frame_script_missing,
+    covers=("frame-bundle-challenge",),
+)
+
+
 def frame_script_no_script(facts: Facts) -> Iterator[Found]:
     """What arrives as the frame's script is something else."""
     if facts.has_frame_spoken or not facts.is_settled:
@@ -212,6 +351,18 @@ def frame_script_no_script(facts: Facts) -> Iterator[Found]:
             evidence=evidence_of(wrong[0]),
             confidence=None if ASSET.search(wrong[0].url) else Confidence.LIKELY,
         )
+
+
+FRAME_SCRIPT_NO_SCRIPT = Rule(
+    id="frame-script-no-script",
+    layer=Layer.FRAME,
+    owner=Party.CDN,
+    title="A web page arrives in place of the frame's script",
+    cause="A fallback, a portal or a challenge answers with HTML, which browsers do not run as a script.",
+    remedy="A mirror has to serve /assets/ck1 too. " + _NETWORK,
+    finds=frame_script_no_script,
+    covers=("frame-bundle-challenge",),
+)
 
 
 def page_not_secure(facts: Facts) -> Iterator[Found]:
@@ -234,12 +385,39 @@ def page_not_secure(facts: Facts) -> Iterator[Found]:
         )
 
 
+PAGE_NOT_SECURE = Rule(
+    id="page-not-secure",
+    layer=Layer.FRAME,
+    owner=Party.APP,
+    title="The page is not a secure context",
+    cause="The page is served over plain http by a name other than localhost; everything in it, the frame included, lacks what "
+    "browsers keep for secure contexts.",
+    remedy="Open it by localhost, or serve it over https.",
+    finds=page_not_secure,
+    covers=("frame-insecure-context",),
+    doc=f"{MDN}Security/Secure_Contexts",
+)
+
+
 def frame_address_stripped(facts: Facts) -> Iterator[Found]:
     """Something took the options out of the frame's address."""
     errors, uncaught = facts.errors_about(NO_PARAMETERS), facts.page_errors_about(NO_PARAMETERS)
     if (errors or uncaught) and not facts.is_frame_alive:
         said = errors[0].message if errors else uncaught[0].event.message
         yield Found(summary=on_one_line(said), evidence=(*(e.seq for e in errors), *lines_of(uncaught)))
+
+
+FRAME_ADDRESS_STRIPPED = Rule(
+    id="frame-address-stripped",
+    layer=Layer.FRAME,
+    owner=Party.APP,
+    title="The frame does not find its options in its address",
+    cause="The frame was opened by itself, or a consent manager or link rewriter changed the iframe's address and "
+    "dropped the fragment.",
+    remedy="Let the loader make the iframe, and exempt it from rewriting.",
+    finds=frame_address_stripped,
+    covers=("frame-direct-or-hash-stripped",),
+)
 
 
 def frame_storage_refused(facts: Facts) -> Iterator[Found]:
@@ -253,6 +431,19 @@ def frame_storage_refused(facts: Facts) -> Iterator[Found]:
         )
 
 
+FRAME_STORAGE_REFUSED = Rule(
+    id="frame-storage-refused",
+    layer=Layer.FRAME,
+    owner=Party.NETWORK,
+    title="The browser refuses the frame its storage",
+    cause="Tracking protection blocks storage of third parties, and this build of the frame reads it without a guard.",
+    remedy="Use the current build from the CDN; relax the protection for this site to confirm it.",
+    finds=frame_storage_refused,
+    confidence=Confidence.LIKELY,
+    covers=("frame-firefox-storage",),
+)
+
+
 def frame_reload_loop(facts: Facts) -> Iterator[Found]:
     """The frame loads again and again."""
     if facts.is_frame_alive or facts.mount.element is Element.MOVED or len(facts.frame_documents) <= MANY_LOADS:
@@ -262,6 +453,19 @@ def frame_reload_loop(facts: Facts) -> Iterator[Found]:
             summary=f"the frame's document was loaded {len(facts.frame_documents)} times, and its app never came to life",
             evidence=tuple(x.seq for x in facts.frame_documents[:8]),
         )
+
+
+FRAME_RELOAD_LOOP = Rule(
+    id="frame-reload-loop",
+    layer=Layer.FRAME,
+    owner=Party.CDN,
+    title="The frame loads again and again",
+    cause="A challenge in the frame that reloads the page each time.",
+    remedy=_NETWORK,
+    finds=frame_reload_loop,
+    confidence=Confidence.LIKELY,
+    covers=("frame-challenge-loop",),
+)
 
 
 def frame_app_crashed(facts: Facts) -> Iterator[Found]:
@@ -280,6 +484,19 @@ def frame_app_crashed(facts: Facts) -> Iterator[Found]:
             summary=f"uncaught in the frame: {on_one_line(f'{unknown[0].event.name}: {unknown[0].event.message}')}",
             evidence=lines_of(unknown[:4]),
         )
+
+
+FRAME_APP_CRASHED = Rule(
+    id="frame-app-crashed",
+    layer=Layer.FRAME,
+    owner=Party.CDN,
+    title="The app in the frame crashed",
+    cause="An exception in ChatKit's own code while it started.",
+    remedy="Try another browser version; report the error to OpenAI.",
+    finds=frame_app_crashed,
+    confidence=Confidence.LIKELY,
+    symptom_of=("frame-script-missing", "page-not-secure", "frame-challenged"),
+)
 
 
 def sentinel_unanswered(facts: Facts) -> Iterator[Found]:
@@ -303,6 +520,20 @@ def sentinel_unanswered(facts: Facts) -> Iterator[Found]:
             )
 
 
+SENTINEL_UNANSWERED = Rule(
+    id="sentinel-unanswered",
+    layer=Layer.FRAME,
+    owner=Party.NETWORK,
+    title="OpenAI's anti-abuse script never arrives",
+    cause="A firewall or a proxy keeps the connection to sentinel.openai.com open without an answer. A refusal would do no harm: the "
+    "frame goes on without the script. While it waits, messages are not sent; where the request began early, the frame never loads.",
+    remedy="Allow sentinel.openai.com and chatgpt.com, or have the firewall refuse them at once.",
+    finds=sentinel_unanswered,
+    outlives_mount=True,
+    covers=("policy-sentinel-blocked",),
+)
+
+
 def _failed_scripts(facts: Facts) -> list[Exchange]:
     """The scripts of the frame's document that did not arrive, while its app is silent."""
     if facts.has_frame_spoken:
@@ -310,174 +541,22 @@ def _failed_scripts(facts: Facts) -> list[Exchange]:
     return [x for x in facts.frame_scripts if (x.failure and not x.is_aborted) or x.status >= 400]
 
 
-_NETWORK = "Try another network, without VPN or proxy; report it to OpenAI with the answer's ray id."
-
 RULES = (
-    Rule(
-        id="frame-beside-copied-loader",
-        layer=Layer.FRAME,
-        title="A copied loader looks for its frame on the wrong server",
-        cause="The loader resolves its frame beside its own address. A copy, a proxy or an optimiser that re-hosts scripts sends it to "
-        "a place where the frame is not.",
-        remedy="Load the script from the CDN, and exempt it from the optimiser; a mirror has to serve the frame and /assets/ck1 too.",
-        finds=frame_beside_copied_loader,
-        covers=("script-self-hosted-relative-frame",),
-    ),
-    Rule(
-        id="frame-challenged",
-        layer=Layer.FRAME,
-        title="The CDN challenges this browser in place of the frame",
-        cause="Bot protection in front of the CDN distrusts the browser or its address; what it shows cannot be solved inside a frame.",
-        remedy=_NETWORK,
-        finds=frame_challenged,
-        confidence=Confidence.LIKELY,
-        covers=("frame-bundle-challenge", "frame-challenge-loop"),
-    ),
-    Rule(
-        id="frame-refused",
-        layer=Layer.FRAME,
-        title="The frame's document is answered with an error",
-        cause='The loader came, its frame did not. For 400 ("badly formed") that was traced to providers and networks on the path; '
-        "the app cannot change it.",
-        remedy=_NETWORK,
-        finds=frame_refused,
-        covers=("frame-cdn-400",),
-    ),
-    Rule(
-        id="frame-blocked-by-csp",
-        layer=Layer.FRAME,
-        title="The page's Content-Security-Policy blocks the frame",
-        cause="frame-src (or child-src, default-src in its place) does not name the CDN.",
-        remedy="Add https://cdn.platform.openai.com to frame-src.",
-        finds=frame_blocked_by_csp,
-        covers=("policy-csp-frame-src",),
-        doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/frame-src",
-    ),
-    Rule(
-        id="frame-forbids-embedding",
-        layer=Layer.FRAME,
-        title="The frame's document forbids to be framed",
-        cause="X-Frame-Options or frame-ancestors of the answer; the CDN does not send them, so something on the path does.",
-        remedy="Find the proxy or mirror that adds the header.",
-        finds=frame_forbids_embedding,
-        doc=f"{MDN}HTTP/Reference/Headers/X-Frame-Options",
-    ),
-    Rule(
-        id="frame-blocked-by-coep",
-        layer=Layer.FRAME,
-        title="The page's isolation headers block the frame",
-        cause="With Cross-Origin-Embedder-Policy: require-corp every frame must send the header too, and ChatKit's does not.",
-        remedy="Drop the header on this page, or try credentialless.",
-        finds=frame_blocked_by_coep,
-        covers=("policy-coep-host",),
-        doc=f"{MDN}HTTP/Reference/Headers/Cross-Origin-Embedder-Policy",
-    ),
-    Rule(
-        id="frame-blocked-by-client",
-        layer=Layer.FRAME,
-        title="The browser blocks the frame",
-        cause="An extension, an ad blocker or a rule inside the browser.",
-        remedy="Exempt cdn.platform.openai.com from the blocker on this site.",
-        finds=frame_blocked_by_client,
-        covers=("policy-adblock",),
-    ),
-    Rule(
-        id="frame-unreachable",
-        layer=Layer.FRAME,
-        title="The frame's document cannot be fetched",
-        cause="The connection to the CDN broke after the loader had come.",
-        remedy=_NETWORK,
-        finds=frame_unreachable,
-        symptom_of=("widget-remounted",),
-        covers=("script-network-blocked",),
-    ),
-    Rule(
-        id="frame-unanswered",
-        layer=Layer.FRAME,
-        title="The frame's document or script does not come",
-        cause="The connection to the CDN is held open without an answer.",
-        remedy=_NETWORK,
-        finds=frame_unanswered,
-        symptom_of=("widget-remounted",),
-    ),
-    Rule(
-        id="frame-script-missing",
-        layer=Layer.FRAME,
-        title="The frame's script does not arrive",
-        cause="The document refers to files of its build; a cache, a proxy or an incomplete mirror does not have them.",
-        remedy="Reload without caches; a mirror has to serve /assets/ck1 too. " + _NETWORK,
-        finds=frame_script_missing,
-        covers=("frame-bundle-challenge",),
-    ),
-    Rule(
-        id="frame-script-no-script",
-        layer=Layer.FRAME,
-        title="A web page arrives in place of the frame's script",
-        cause="A fallback, a portal or a challenge answers with HTML, which browsers do not run as a script.",
-        remedy="A mirror has to serve /assets/ck1 too. " + _NETWORK,
-        finds=frame_script_no_script,
-        covers=("frame-bundle-challenge",),
-    ),
-    Rule(
-        id="page-not-secure",
-        layer=Layer.FRAME,
-        title="The page is not a secure context",
-        cause="The page is served over plain http by a name other than localhost; everything in it, the frame included, lacks what "
-        "browsers keep for secure contexts.",
-        remedy="Open it by localhost, or serve it over https.",
-        finds=page_not_secure,
-        covers=("frame-insecure-context",),
-        doc=f"{MDN}Security/Secure_Contexts",
-    ),
-    Rule(
-        id="frame-address-stripped",
-        layer=Layer.FRAME,
-        title="The frame does not find its options in its address",
-        cause="The frame was opened by itself, or a consent manager or link rewriter changed the iframe's address and "
-        "dropped the fragment.",
-        remedy="Let the loader make the iframe, and exempt it from rewriting.",
-        finds=frame_address_stripped,
-        covers=("frame-direct-or-hash-stripped",),
-    ),
-    Rule(
-        id="frame-storage-refused",
-        layer=Layer.FRAME,
-        title="The browser refuses the frame its storage",
-        cause="Tracking protection blocks storage of third parties, and this build of the frame reads it without a guard.",
-        remedy="Use the current build from the CDN; relax the protection for this site to confirm it.",
-        finds=frame_storage_refused,
-        confidence=Confidence.LIKELY,
-        covers=("frame-firefox-storage",),
-    ),
-    Rule(
-        id="frame-reload-loop",
-        layer=Layer.FRAME,
-        title="The frame loads again and again",
-        cause="A challenge in the frame that reloads the page each time.",
-        remedy=_NETWORK,
-        finds=frame_reload_loop,
-        confidence=Confidence.LIKELY,
-        covers=("frame-challenge-loop",),
-    ),
-    Rule(
-        id="frame-app-crashed",
-        layer=Layer.FRAME,
-        title="The app in the frame crashed",
-        cause="An exception in ChatKit's own code while it started.",
-        remedy="Try another browser version; report the error to OpenAI.",
-        finds=frame_app_crashed,
-        confidence=Confidence.LIKELY,
-        symptom_of=("frame-script-missing", "page-not-secure", "frame-challenged"),
-    ),
-    Rule(
-        id="sentinel-unanswered",
-        layer=Layer.FRAME,
-        title="OpenAI's anti-abuse script never arrives",
-        cause="A firewall or a proxy keeps the connection to sentinel.openai.com open without an answer. A refusal would do no harm: the "
-        "frame goes on without the script. While it waits, messages are not sent; where the request began early, the frame never loads.",
-        remedy="Allow sentinel.openai.com and chatgpt.com, or have the firewall refuse them at once.",
-        finds=sentinel_unanswered,
-        outlives_mount=True,
-        covers=("policy-sentinel-blocked",),
-    ),
+    FRAME_BESIDE_COPIED_LOADER,
+    FRAME_CHALLENGED,
+    FRAME_REFUSED,
+    FRAME_BLOCKED_BY_CSP,
+    FRAME_FORBIDS_EMBEDDING,
+    FRAME_BLOCKED_BY_COEP,
+    FRAME_BLOCKED_BY_CLIENT,
+    FRAME_UNREACHABLE,
+    FRAME_UNANSWERED,
+    FRAME_SCRIPT_MISSING,
+    FRAME_SCRIPT_NO_SCRIPT,
+    PAGE_NOT_SECURE,
+    FRAME_ADDRESS_STRIPPED,
+    FRAME_STORAGE_REFUSED,
+    FRAME_RELOAD_LOOP,
+    FRAME_APP_CRASHED,
+    SENTINEL_UNANSWERED,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.analysis.facts.facts import Facts, evidence_of
-from harness.analysis.rules.rule import MDN, Confidence, Found, Layer, Rule, lines_of, on_one_line, with_loaded
+from harness.analysis.rules.rule import MDN, Confidence, Found, Layer, Party, Rule, lines_of, on_one_line, with_loaded
 
 MISADDRESSED = r"Failed to execute 'postMessage'.{0,40}target origin provided \('([^']*)'\)"
 
@@ -26,6 +26,18 @@ def page_from_file(facts: Facts) -> Iterator[Found]:
         )
 
 
+PAGE_FROM_FILE = Rule(
+    id="page-from-file",
+    layer=Layer.HANDSHAKE,
+    owner=Party.APP,
+    title="The page is opened from a file",
+    cause="A file's origin is opaque, so the frame cannot address its messages.",
+    remedy="Serve the page over http or https; localhost will do. A web view needs an https base address.",
+    finds=page_from_file,
+    covers=("handshake-file-origin", "policy-webview"),
+)
+
+
 def page_of_opaque_origin(facts: Facts) -> Iterator[Found]:
     """The page's document has no origin of its own."""
     is_deaf = facts.is_settled and facts.is_configured and not facts.has_frame_spoken
@@ -38,6 +50,19 @@ def page_of_opaque_origin(facts: Facts) -> Iterator[Found]:
         )
 
 
+PAGE_OF_OPAQUE_ORIGIN = Rule(
+    id="page-of-opaque-origin",
+    layer=Layer.HANDSHAKE,
+    owner=Party.APP,
+    title="The page's document has no origin",
+    cause="A sandboxed iframe, or a policy with `sandbox`, without allow-same-origin: previews of site builders and portals do that.",
+    remedy="Add allow-same-origin, or open the page outside of the sandbox.",
+    finds=page_of_opaque_origin,
+    covers=("handshake-opaque-sandbox", "policy-webview"),
+    doc=f"{MDN}HTML/Reference/Elements/iframe#sandbox",
+)
+
+
 def messages_misaddressed(facts: Facts) -> Iterator[Found]:
     """The frame writes to another origin than the page's."""
     said = [s for s in facts.console_about(pattern=MISADDRESSED) if "('file://')" not in s.event.text]
@@ -46,33 +71,20 @@ def messages_misaddressed(facts: Facts) -> Iterator[Found]:
         yield Found(summary=on_one_line(said[0].event.text), evidence=lines_of(said[:4]))
 
 
+MESSAGES_MISADDRESSED = Rule(
+    id="messages-misaddressed",
+    layer=Layer.HANDSHAKE,
+    owner=Party.APP,
+    title="The frame writes to another origin than the page's",
+    cause="The page's origin changed between loading and answering, or its referrer names another page.",
+    remedy="Do not set document.domain or rewrite referrers on this page.",
+    finds=messages_misaddressed,
+    confidence=Confidence.LIKELY,
+)
+
+
 RULES = (
-    Rule(
-        id="page-from-file",
-        layer=Layer.HANDSHAKE,
-        title="The page is opened from a file",
-        cause="A file's origin is opaque, so the frame cannot address its messages.",
-        remedy="Serve the page over http or https; localhost will do. A web view needs an https base address.",
-        finds=page_from_file,
-        covers=("handshake-file-origin", "policy-webview"),
-    ),
-    Rule(
-        id="page-of-opaque-origin",
-        layer=Layer.HANDSHAKE,
-        title="The page's document has no origin",
-        cause="A sandboxed iframe, or a policy with `sandbox`, without allow-same-origin: previews of site builders and portals do that.",
-        remedy="Add allow-same-origin, or open the page outside of the sandbox.",
-        finds=page_of_opaque_origin,
-        covers=("handshake-opaque-sandbox", "policy-webview"),
-        doc=f"{MDN}HTML/Reference/Elements/iframe#sandbox",
-    ),
-    Rule(
-        id="messages-misaddressed",
-        layer=Layer.HANDSHAKE,
-        title="The frame writes to another origin than the page's",
-        cause="The page's origin changed between loading and answering, or its referrer names another page.",
-        remedy="Do not set document.domain or rewrite referrers on this page.",
-        finds=messages_misaddressed,
-        confidence=Confidence.LIKELY,
-    ),
+    PAGE_FROM_FILE,
+    PAGE_OF_OPAQUE_ORIGIN,
+    MESSAGES_MISADDRESSED,
 )

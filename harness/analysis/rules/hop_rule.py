@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from harness.analysis.rules.rule import Confidence, Found, Layer
+from harness.analysis.rules.rule import Confidence, Found, Layer, Party
 from harness.model.addresses import split_url
 from harness.model.hops import Failure, Hop, Kind, Preflight
 
@@ -25,13 +25,17 @@ class HopRule:
 
     id: str
     layer: Layer
+    owner: Party  # whose fault it is
     title: str
     cause: str
     remedy: str
     finds: Callable[[Preflight], Iterator[Found]]
     confidence: Confidence = Confidence.CERTAIN
     is_fatal: bool = True  # the preflight fails with it; else it is a warning
+    is_of_machine: bool = False  # of the machine that asks: nothing is known of anybody else
     hides: tuple[str, ...] = ()  # what the same hops mean besides, when this one is found
+    hides_all: bool = False  # it explains everything else that is said of its hops
+    is_about_key: bool = False  # what is said of the key as a text, which no hop explains
     doc: str = ""
 
 

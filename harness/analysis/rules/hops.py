@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from harness.analysis.rules import api_hops, custom, domain, session, session_delivery, upstream
 from harness.analysis.rules.hop_rule import UNREACHED, HopRule, is_here, numbers_of, waited
-from harness.analysis.rules.rule import MDN, Found, Layer
+from harness.analysis.rules.rule import MDN, Found, Layer, Party
 from harness.analysis.smoke.hop_facts import failure_told
 from harness.model.addresses import split_url
 from harness.model.hops import Failure, Kind, Preflight
@@ -46,6 +46,19 @@ def network_missing(preflight: Preflight) -> Iterator[Found]:
         )
 
 
+NETWORK_MISSING = HopRule(
+    id="network-missing",
+    layer=Layer.NETWORK,
+    owner=Party.NETWORK,
+    title="This machine has no way out",
+    cause="No host outside of this machine could be reached, so nothing can be said of the page, the CDN or OpenAI's API.",
+    remedy="Look at the network, the resolver and the firewall of the machine that runs this, and at HTTPS_PROXY.",
+    finds=network_missing,
+    is_of_machine=True,
+    hides_all=True,
+)
+
+
 def proxy_failed(preflight: Preflight) -> Iterator[Found]:
     """The environment names a proxy, and it does not take the request on."""
     failed = [hop for hop in preflight.hops if hop.failure is Failure.PROXY or (hop.proxy and hop.status == 407)]
@@ -53,6 +66,20 @@ def proxy_failed(preflight: Preflight) -> Iterator[Found]:
         first = failed[0]
         told = "answered 407, it wants a password" if first.status == 407 else failure_told(first)
         yield Found(summary=f"{first.proxy or 'the proxy'} for {first.url}: {told}", evidence=numbers_of(*failed))
+
+
+PROXY_FAILED = HopRule(
+    id="proxy-failed",
+    layer=Layer.NETWORK,
+    owner=Party.NETWORK,
+    title="The proxy of the environment does not work",
+    cause="HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names a proxy that is not there, refuses, or wants a password.",
+    remedy="Correct the variable, or list the host in NO_PROXY.",
+    finds=proxy_failed,
+    doc="https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Status/407",
+    is_of_machine=True,
+    hides_all=True,
+)
 
 
 def certificate_untrusted(preflight: Preflight) -> Iterator[Found]:
@@ -63,12 +90,38 @@ def certificate_untrusted(preflight: Preflight) -> Iterator[Found]:
         yield Found(summary=f"{', '.join(hosts)}: {failed[0].failure_text}", evidence=numbers_of(*failed))
 
 
+CERTIFICATE_UNTRUSTED = HopRule(
+    id="certificate-untrusted",
+    layer=Layer.NETWORK,
+    owner=Party.CONFIGURATION,
+    title="A certificate is not accepted",
+    cause="It is self-signed, expired, issued for another name, or by an authority that this machine does not know, as that "
+    "of a proxy that "
+    "looks into TLS. A browser shows a warning in place of the page.",
+    remedy="Install a certificate of a public authority; for an authority of your own, name its file in SSL_CERT_FILE.",
+    finds=certificate_untrusted,
+    hides_all=True,
+)
+
+
 def hop_slow(preflight: Preflight) -> Iterator[Found]:
     """A hop was answered, and took its time."""
     slow = [hop for hop in preflight.hops if hop.is_answered and hop.total_ms > SLOW_MS]
     if slow:
         told = ", ".join(f"{hop.name} {hop.total_ms / 1000:.1f} s" for hop in slow)
         yield Found(summary=told, evidence=numbers_of(*slow))
+
+
+HOP_SLOW = HopRule(
+    id="hop-slow",
+    layer=Layer.NETWORK,
+    owner=Party.NETWORK,
+    title="An answer took long",
+    cause="A server that wakes up, a slow network, or an overload.",
+    remedy="Compare with the other hops and with earlier runs; one slow hop points to its server.",
+    finds=hop_slow,
+    is_fatal=False,
+)
 
 
 def page_unreachable(preflight: Preflight) -> Iterator[Found]:
@@ -78,11 +131,35 @@ def page_unreachable(preflight: Preflight) -> Iterator[Found]:
             yield Found(summary=f"{hop.url} failed with {failure_told(hop)}", evidence=numbers_of(hop))
 
 
+PAGE_UNREACHABLE = HopRule(
+    id="page-unreachable",
+    layer=Layer.PAGE,
+    owner=Party.APP,
+    title="The page's server cannot be reached",
+    cause="It does not run, its name does not resolve, or a firewall is in between.",
+    remedy="Compare base_url with where the app is deployed, and look whether it runs.",
+    finds=page_unreachable,
+    hides=("session-unreachable", "custom-backend-unreachable"),
+)
+
+
 def page_unanswered(preflight: Preflight) -> Iterator[Found]:
     """The page's server takes the request and does not answer."""
     for hop in preflight.of(Kind.PAGE):
         if hop.failure is Failure.SLOW_ANSWER:
             yield Found(summary=f"{hop.url} {waited(hop)}", evidence=numbers_of(hop))
+
+
+PAGE_UNANSWERED = HopRule(
+    id="page-unanswered",
+    layer=Layer.PAGE,
+    owner=Party.APP,
+    title="The page's server does not answer",
+    cause="It accepts connections and hangs: an overload, a deadlock, a data base that is away.",
+    remedy="Look at the server's log at this moment.",
+    finds=page_unanswered,
+    hides=("session-unanswered",),
+)
 
 
 def session_open_to_anyone(preflight: Preflight) -> Iterator[Found]:
@@ -93,6 +170,19 @@ def session_open_to_anyone(preflight: Preflight) -> Iterator[Found]:
                 summary=f"{hop.method} {hop.url} without an authorization answered {hop.status} with a client secret",
                 evidence=numbers_of(hop),
             )
+
+
+SESSION_OPEN_TO_ANYONE = HopRule(
+    id="session-open-to-anyone",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The session endpoint serves callers who are not signed in",
+    cause="An authorization is configured for it, and it answers with a secret without one: whoever finds the address chats "
+    "at your expense.",
+    remedy="Refuse such requests with 401. If it is meant to be open, leave session_token out.",
+    finds=session_open_to_anyone,
+    is_fatal=False,
+)
 
 
 def session_guard_broken(preflight: Preflight) -> Iterator[Found]:
@@ -107,6 +197,20 @@ def session_guard_broken(preflight: Preflight) -> Iterator[Found]:
             )
 
 
+SESSION_GUARD_BROKEN = HopRule(
+    id="session-guard-broken",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The session endpoint does not refuse a stranger as it should",
+    cause="A caller without an authorization gets an error that says nothing of signing in, as from code that fails before "
+    "it looks.",
+    remedy="Answer 401 before anything else is done.",
+    finds=session_guard_broken,
+    is_fatal=False,
+    doc=f"{MDN}HTTP/Reference/Status/401",
+)
+
+
 def backend_answers_otherwise(preflight: Preflight) -> Iterator[Found]:
     """The chat backend says yes, and not with a list of threads."""
     for hop in preflight.of(Kind.BACKEND):
@@ -118,90 +222,27 @@ def backend_answers_otherwise(preflight: Preflight) -> Iterator[Found]:
             )
 
 
+BACKEND_ANSWERS_OTHERWISE = HopRule(
+    id="backend-answers-otherwise",
+    layer=Layer.BACKEND,
+    owner=Party.APP,
+    title="The chat backend does not answer as ChatKit asks",
+    cause="Something answers at backend_url, and not with the JSON that threads.list is answered with.",
+    remedy="Pass the request's body to ChatKitServer.process, and its result on unchanged.",
+    finds=backend_answers_otherwise,
+)
+
+
 HOP_RULES = (
-    HopRule(
-        id="network-missing",
-        layer=Layer.NETWORK,
-        title="This machine has no way out",
-        cause="No host outside of this machine could be reached, so nothing can be said of the page, the CDN or OpenAI's API.",
-        remedy="Look at the network, the resolver and the firewall of the machine that runs this, and at HTTPS_PROXY.",
-        finds=network_missing,
-    ),
-    HopRule(
-        id="proxy-failed",
-        layer=Layer.NETWORK,
-        title="The proxy of the environment does not work",
-        cause="HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names a proxy that is not there, refuses, or wants a password.",
-        remedy="Correct the variable, or list the host in NO_PROXY.",
-        finds=proxy_failed,
-        doc="https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Status/407",
-    ),
-    HopRule(
-        id="certificate-untrusted",
-        layer=Layer.NETWORK,
-        title="A certificate is not accepted",
-        cause="It is self-signed, expired, issued for another name, or by an authority that this machine does not know, as that "
-        "of a proxy that "
-        "looks into TLS. A browser shows a warning in place of the page.",
-        remedy="Install a certificate of a public authority; for an authority of your own, name its file in SSL_CERT_FILE.",
-        finds=certificate_untrusted,
-    ),
-    HopRule(
-        id="hop-slow",
-        layer=Layer.NETWORK,
-        title="An answer took long",
-        cause="A server that wakes up, a slow network, or an overload.",
-        remedy="Compare with the other hops and with earlier runs; one slow hop points to its server.",
-        finds=hop_slow,
-        is_fatal=False,
-    ),
-    HopRule(
-        id="page-unreachable",
-        layer=Layer.PAGE,
-        title="The page's server cannot be reached",
-        cause="It does not run, its name does not resolve, or a firewall is in between.",
-        remedy="Compare base_url with where the app is deployed, and look whether it runs.",
-        finds=page_unreachable,
-        hides=("session-unreachable", "custom-backend-unreachable"),
-    ),
-    HopRule(
-        id="page-unanswered",
-        layer=Layer.PAGE,
-        title="The page's server does not answer",
-        cause="It accepts connections and hangs: an overload, a deadlock, a data base that is away.",
-        remedy="Look at the server's log at this moment.",
-        finds=page_unanswered,
-        hides=("session-unanswered",),
-    ),
+    NETWORK_MISSING,
+    PROXY_FAILED,
+    CERTIFICATE_UNTRUSTED,
+    HOP_SLOW,
+    PAGE_UNREACHABLE,
+    PAGE_UNANSWERED,
     *api_hops.RULES,
-    HopRule(
-        id="session-open-to-anyone",
-        layer=Layer.SESSION,
-        title="The session endpoint serves callers who are not signed in",
-        cause="An authorization is configured for it, and it answers with a secret without one: whoever finds the address chats "
-        "at your expense.",
-        remedy="Refuse such requests with 401. If it is meant to be open, leave session_token out.",
-        finds=session_open_to_anyone,
-        is_fatal=False,
-    ),
-    HopRule(
-        id="session-guard-broken",
-        layer=Layer.SESSION,
-        title="The session endpoint does not refuse a stranger as it should",
-        cause="A caller without an authorization gets an error that says nothing of signing in, as from code that fails before "
-        "it looks.",
-        remedy="Answer 401 before anything else is done.",
-        finds=session_guard_broken,
-        is_fatal=False,
-        doc=f"{MDN}HTTP/Reference/Status/401",
-    ),
-    HopRule(
-        id="backend-answers-otherwise",
-        layer=Layer.BACKEND,
-        title="The chat backend does not answer as ChatKit asks",
-        cause="Something answers at backend_url, and not with the JSON that threads.list is answered with.",
-        remedy="Pass the request's body to ChatKitServer.process, and its result on unchanged.",
-        finds=backend_answers_otherwise,
-    ),
+    SESSION_OPEN_TO_ANYONE,
+    SESSION_GUARD_BROKEN,
+    BACKEND_ANSWERS_OTHERWISE,
 )
 HOP_RULES_BY_ID = {rule.id: rule for rule in HOP_RULES}

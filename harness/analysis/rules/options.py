@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.analysis.facts.facts import Facts, WidgetError
-from harness.analysis.rules.rule import CHATKIT_JS, Confidence, Found, Layer, Rule, lines_of, on_one_line
+from harness.analysis.rules.rule import CHATKIT_JS, Confidence, Found, Layer, Party, Rule, lines_of, on_one_line
 from harness.model.addresses import split_url
 from harness.model.sdk_generations import FRAMES, OPTIONS, TYPES, TYPES_VERSION, meant_by, path_without_indices
 
@@ -26,6 +26,7 @@ LIVE = r"chatKit\.setOptions\(\):"
 URL_CHANGED = r"attempt to change \"?api\.url"
 NO_HANDLER = r"No handler for (client tool calls|widget actions)"
 METADATA = r"addMetadataToRequest must return"
+_TWO_SHAPES = "Hosted: `api: {getClientSecret}` and nothing else. Own backend: `api: {url, domainKey}`."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +120,20 @@ def api_mixes_modes(facts: Facts) -> Iterator[Found]:
         yield Found(summary=f"api holds {_listed(about[1])}: {about[0].message}", evidence=about[0].evidence)
 
 
+API_MIXES_MODES = Rule(
+    id="api-mixes-modes",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="`api` mixes the hosted and the custom mode",
+    cause="The options are validated strictly: getClientSecret excludes url, domainKey and uploadStrategy. In hosted mode the "
+    "domain stands on the allowlist only, not in the code.",
+    remedy=_TWO_SHAPES,
+    finds=api_mixes_modes,
+    covers=("options-api-hosted-plus-domainkey",),
+    doc=CHATKIT_JS,
+)
+
+
 def api_without_domain_key(facts: Facts) -> Iterator[Found]:
     """A custom backend without its domain key."""
     about = _about_api(facts)
@@ -126,6 +141,19 @@ def api_without_domain_key(facts: Facts) -> Iterator[Found]:
         yield Found(
             summary=f"api holds {_listed(about[1])}, and no domainKey: {about[0].message}", evidence=about[0].evidence
         )
+
+
+API_WITHOUT_DOMAIN_KEY = Rule(
+    id="api-without-domain-key",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="A custom backend without a domain key",
+    cause="With api.url a domainKey is mandatory, also in development, where any text will do.",
+    remedy="Pass the domain key from the allowlist page; a placeholder on localhost.",
+    finds=api_without_domain_key,
+    covers=("options-api-custom-no-domainkey",),
+    doc=CHATKIT_JS,
+)
 
 
 def api_with_ready_secret(facts: Facts) -> Iterator[Found]:
@@ -136,11 +164,37 @@ def api_with_ready_secret(facts: Facts) -> Iterator[Found]:
         yield Found(summary=f"api holds {_listed(about[1])}: {about[0].message}", evidence=about[0].evidence)
 
 
+API_WITH_READY_SECRET = Rule(
+    id="api-with-ready-secret",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="`api` holds a secret in place of a function",
+    cause="Old examples passed clientToken; ChatKit wants a function that it can call again when the secret expires.",
+    remedy="Pass getClientSecret: async () => secret.",
+    finds=api_with_ready_secret,
+    covers=("options-api-client-token",),
+    doc=CHATKIT_JS,
+)
+
+
 def api_empty(facts: Facts) -> Iterator[Found]:
     """Nothing stands where the way to the backend should."""
     about = _about_api(facts)
     if about and about[1] is not None and not about[1]:
         yield Found(summary=f"api is missing or empty: {about[0].message}", evidence=about[0].evidence)
+
+
+API_EMPTY = Rule(
+    id="api-empty",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="`api` is missing or empty",
+    cause="The options say neither how to get a secret nor where the backend is; often a variable that is undefined in this build.",
+    remedy=_TWO_SHAPES,
+    finds=api_empty,
+    covers=("options-api-empty",),
+    doc=CHATKIT_JS,
+)
 
 
 def api_invalid(facts: Facts) -> Iterator[Found]:
@@ -153,11 +207,36 @@ def api_invalid(facts: Facts) -> Iterator[Found]:
         yield Found(summary=f"{keys}{about[0].message}", evidence=about[0].evidence)
 
 
+API_INVALID = Rule(
+    id="api-invalid",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="`api` matches none of the accepted shapes",
+    cause="A key too many, a key too few, or a value of another type than expected.",
+    remedy=_TWO_SHAPES,
+    finds=api_invalid,
+    doc=CHATKIT_JS,
+)
+
+
 def theme_invalid(facts: Facts) -> Iterator[Found]:
     """The theme is not one that ChatKit knows."""
     refusal = _refusal(facts)
     if refusal and refusal.path.split(".")[0] == "theme":
         yield Found(summary=refusal.message, evidence=refusal.evidence)
+
+
+THEME_INVALID = Rule(
+    id="theme-invalid",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="The theme is refused",
+    cause="ChatKit takes 'light', 'dark' or an object of known keys and ranges; 'auto', 'system' and further colours are none.",
+    remedy="Resolve the system's scheme to light or dark yourself, and remove what the documentation does not list.",
+    finds=theme_invalid,
+    covers=("options-theme-invalid",),
+    doc=CHATKIT_JS,
+)
 
 
 def prompt_icon_unknown(facts: Facts) -> Iterator[Found]:
@@ -167,11 +246,37 @@ def prompt_icon_unknown(facts: Facts) -> Iterator[Found]:
         yield Found(summary=refusal.message, evidence=refusal.evidence)
 
 
+PROMPT_ICON_UNKNOWN = Rule(
+    id="prompt-icon-unknown",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="A prompt's icon has no known name",
+    cause="Icons are taken from a fixed list, or by lucide:<name>.",
+    remedy="Use a name from the documentation.",
+    finds=prompt_icon_unknown,
+    covers=("options-prompt-icon-invalid",),
+    doc=CHATKIT_JS,
+)
+
+
 def header_shape_wrong(facts: Facts) -> Iterator[Found]:
     """The header's title, or one of its actions, has another shape."""
     refusal = _refusal(facts)
     if refusal and refusal.path.split(".")[0] == "header" and not any(map(_is_explained, _unknown_keys(refusal))):
         yield Found(summary=refusal.message, evidence=refusal.evidence)
+
+
+HEADER_SHAPE_WRONG = Rule(
+    id="header-shape-wrong",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="The header option has another shape",
+    cause="header.title is an object, and knows `enabled` and `text` only; an action takes an icon of a fixed list, and `onClick`.",
+    remedy="Write header: { title: { enabled: true, text: '…' } }, with icons from the documentation.",
+    finds=header_shape_wrong,
+    covers=("options-header-shape",),
+    doc=CHATKIT_JS,
+)
 
 
 def option_unknown(facts: Facts) -> Iterator[Found]:
@@ -182,6 +287,19 @@ def option_unknown(facts: Facts) -> Iterator[Found]:
     keys = _unknown_keys(refusal)
     if not keys or not all(map(_is_explained, keys)):
         yield Found(summary=refusal.message, evidence=refusal.evidence)
+
+
+OPTION_UNKNOWN = Rule(
+    id="option-unknown",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="The options hold a key that ChatKit does not know",
+    cause="Validation is strict at every level: a property of a component, of an analytics library or of another version is fatal.",
+    remedy="Remove the key that the message names.",
+    finds=option_unknown,
+    covers=("options-unknown-key",),
+    doc=CHATKIT_JS,
+)
 
 
 def _is_explained(key: _UnknownKey) -> bool:
@@ -197,6 +315,20 @@ def option_misspelled(facts: Facts) -> Iterator[Found]:
     if keys:
         told = "; ".join(f"`{key.told}` is no option, `{key.meant}` is" for key in keys)
         yield Found(summary=f"{told}: {refusal.message}", evidence=refusal.evidence)
+
+
+OPTION_MISSPELLED = Rule(
+    id="option-misspelled",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="An option has another name, or stands elsewhere",
+    cause="Validation is strict at every level and minds upper and lower case: a key of another spelling, or one level too high, is "
+    "fatal.",
+    remedy="Rename or move the key to the option that the summary names.",
+    finds=option_misspelled,
+    confidence=Confidence.LIKELY,
+    doc=CHATKIT_JS,
+)
 
 
 def option_newer_than_frame(facts: Facts) -> Iterator[Found]:
@@ -215,6 +347,20 @@ def option_newer_than_frame(facts: Facts) -> Iterator[Found]:
             )
 
 
+OPTION_NEWER_THAN_FRAME = Rule(
+    id="option-newer-than-frame",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="The frame is older than an option of the published types",
+    cause="The types are published by themselves, and say nothing of the frame that a page gets. A frame refuses every option "
+    "that it does not know: a stored one stays as old as it is, and OpenAI's own can be behind the types.",
+    remedy="Ask what today's frame does (--sdk live). Leave the option out for as long as the frame that your pages get refuses it.",
+    finds=option_newer_than_frame,
+    confidence=Confidence.LIKELY,
+    doc=CHATKIT_JS,
+)
+
+
 def option_of_wrong_type(facts: Facts) -> Iterator[Found]:
     """A value is missing, or of another type."""
     refusal = _refusal(facts)
@@ -225,11 +371,37 @@ def option_of_wrong_type(facts: Facts) -> Iterator[Found]:
         yield Found(summary=refusal.message, evidence=refusal.evidence)
 
 
+OPTION_OF_WRONG_TYPE = Rule(
+    id="option-of-wrong-type",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="An option is missing or of another type",
+    cause="A required value is undefined, or something else than expected stands in its place.",
+    remedy="Correct the value at the path that the message names.",
+    finds=option_of_wrong_type,
+    covers=("options-field-type",),
+    doc=CHATKIT_JS,
+)
+
+
 def attachments_without_strategy(facts: Facts) -> Iterator[Found]:
     """Attachments are on, and nothing says where they go."""
     refusal = _refusal(facts)
     if refusal and STRATEGY in refusal.error.message:
         yield Found(summary=refusal.message, evidence=refusal.evidence)
+
+
+ATTACHMENTS_WITHOUT_STRATEGY = Rule(
+    id="attachments-without-strategy",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="Attachments are enabled, and nothing says how to upload",
+    cause="With an own backend, composer.attachments needs api.uploadStrategy.",
+    remedy="Add uploadStrategy to api, or switch attachments off.",
+    finds=attachments_without_strategy,
+    covers=("options-attachments-no-upload-strategy",),
+    doc=CHATKIT_JS,
+)
 
 
 def options_refused(facts: Facts) -> Iterator[Found]:
@@ -244,11 +416,52 @@ def options_refused(facts: Facts) -> Iterator[Found]:
         yield Found(summary=refusal.message, evidence=refusal.evidence)
 
 
+OPTIONS_REFUSED = Rule(
+    id="options-refused",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="The frame refuses the options",
+    cause="The frame validates the options when it is made, and stays empty when they do not pass.",
+    remedy="Correct what the message names.",
+    finds=options_refused,
+    doc=CHATKIT_JS,
+)
+
+
 def frame_left_behind(facts: Facts) -> Iterator[Found]:
     """The frame refuses every command: it failed before, while it was made."""
     told = facts.page_errors_about(LEFT_BEHIND)
     if told and not facts.is_frame_alive:
         yield Found(summary=on_one_line(told[0].event.message), evidence=lines_of(told[:4]))
+
+
+FRAME_LEFT_BEHIND = Rule(
+    id="frame-left-behind",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="The frame answers every command with a refusal",
+    cause="It failed while it was made, usually over its options, and what is left of it supports no command.",
+    remedy="Look for the first chatkit.error, and correct that option.",
+    finds=frame_left_behind,
+    confidence=Confidence.LIKELY,
+    symptom_of=(
+        "api-mixes-modes",
+        "api-without-domain-key",
+        "api-with-ready-secret",
+        "api-empty",
+        "api-invalid",
+        "theme-invalid",
+        "prompt-icon-unknown",
+        "header-shape-wrong",
+        "option-unknown",
+        "option-misspelled",
+        "option-newer-than-frame",
+        "option-of-wrong-type",
+        "attachments-without-strategy",
+        "options-refused",
+    ),
+    covers=("options-onsetoptions-not-supported",),
+)
 
 
 def update_refused(facts: Facts) -> Iterator[Found]:
@@ -258,11 +471,37 @@ def update_refused(facts: Facts) -> Iterator[Found]:
         yield Found(summary=on_one_line(told[0].event.message), evidence=lines_of(told[:4]))
 
 
+UPDATE_REFUSED = Rule(
+    id="update-refused",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="A later setOptions is refused",
+    cause="The new options are invalid; the widget goes on with the old ones, and only the console says so.",
+    remedy="Correct what the message names; pass the full set of options each time.",
+    finds=update_refused,
+    stops_mount=False,
+    covers=("options-live-update-invalid",),
+)
+
+
 def api_url_change_ignored(facts: Facts) -> Iterator[Found]:
     """The backend's address was changed after the widget was made."""
     told = facts.console_about(pattern=URL_CHANGED)
     if told:
         yield Found(summary=on_one_line(told[0].event.text), evidence=lines_of(told[:4]))
+
+
+API_URL_CHANGE_IGNORED = Rule(
+    id="api-url-change-ignored",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="A changed api.url is ignored",
+    cause="The backend's address is fixed when the widget is made.",
+    remedy="Make the element once the final address is known.",
+    finds=api_url_change_ignored,
+    stops_mount=False,
+    covers=("options-api-url-change-ignored",),
+)
 
 
 def handler_missing(facts: Facts) -> Iterator[Found]:
@@ -273,6 +512,20 @@ def handler_missing(facts: Facts) -> Iterator[Found]:
         yield Found(summary=on_one_line(said), evidence=(*(e.seq for e in errors), *lines_of(uncaught)))
 
 
+HANDLER_MISSING = Rule(
+    id="handler-missing",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="A tool call or widget action has no handler",
+    cause="The workflow asks the page to do something, and the options say nothing about it.",
+    remedy="Add onClientTool, or widgets.onAction, to the options.",
+    finds=handler_missing,
+    stops_mount=False,
+    covers=("options-client-tool-handler-missing",),
+    doc=CHATKIT_JS,
+)
+
+
 def metadata_of_wrong_shape(facts: Facts) -> Iterator[Found]:
     """The page's metadata is neither an object nor null."""
     errors, uncaught = facts.errors_about(METADATA), facts.page_errors_about(METADATA)
@@ -281,219 +534,41 @@ def metadata_of_wrong_shape(facts: Facts) -> Iterator[Found]:
         yield Found(summary=on_one_line(said), evidence=(*(e.seq for e in errors), *lines_of(uncaught)))
 
 
+METADATA_OF_WRONG_SHAPE = Rule(
+    id="metadata-of-wrong-shape",
+    layer=Layer.OPTIONS,
+    owner=Party.APP,
+    title="The page's metadata is neither an object nor null",
+    cause="addMetadataToRequest returned a list, a text or nothing.",
+    remedy="Return an object or null.",
+    finds=metadata_of_wrong_shape,
+    stops_mount=False,
+    covers=("options-metadata-hook-shape",),
+)
+
+
 def _listed(keys: frozenset[str] | None) -> str:
     return ", ".join(sorted(keys or ()))
 
 
-_TWO_SHAPES = "Hosted: `api: {getClientSecret}` and nothing else. Own backend: `api: {url, domainKey}`."
-
 RULES = (
-    Rule(
-        id="api-mixes-modes",
-        layer=Layer.OPTIONS,
-        title="`api` mixes the hosted and the custom mode",
-        cause="The options are validated strictly: getClientSecret excludes url, domainKey and uploadStrategy. In hosted mode the "
-        "domain stands on the allowlist only, not in the code.",
-        remedy=_TWO_SHAPES,
-        finds=api_mixes_modes,
-        covers=("options-api-hosted-plus-domainkey",),
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="api-without-domain-key",
-        layer=Layer.OPTIONS,
-        title="A custom backend without a domain key",
-        cause="With api.url a domainKey is mandatory, also in development, where any text will do.",
-        remedy="Pass the domain key from the allowlist page; a placeholder on localhost.",
-        finds=api_without_domain_key,
-        covers=("options-api-custom-no-domainkey",),
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="api-with-ready-secret",
-        layer=Layer.OPTIONS,
-        title="`api` holds a secret in place of a function",
-        cause="Old examples passed clientToken; ChatKit wants a function that it can call again when the secret expires.",
-        remedy="Pass getClientSecret: async () => secret.",
-        finds=api_with_ready_secret,
-        covers=("options-api-client-token",),
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="api-empty",
-        layer=Layer.OPTIONS,
-        title="`api` is missing or empty",
-        cause="The options say neither how to get a secret nor where the backend is; often a variable that is undefined in this build.",
-        remedy=_TWO_SHAPES,
-        finds=api_empty,
-        covers=("options-api-empty",),
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="api-invalid",
-        layer=Layer.OPTIONS,
-        title="`api` matches none of the accepted shapes",
-        cause="A key too many, a key too few, or a value of another type than expected.",
-        remedy=_TWO_SHAPES,
-        finds=api_invalid,
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="theme-invalid",
-        layer=Layer.OPTIONS,
-        title="The theme is refused",
-        cause="ChatKit takes 'light', 'dark' or an object of known keys and ranges; 'auto', 'system' and further colours are none.",
-        remedy="Resolve the system's scheme to light or dark yourself, and remove what the documentation does not list.",
-        finds=theme_invalid,
-        covers=("options-theme-invalid",),
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="prompt-icon-unknown",
-        layer=Layer.OPTIONS,
-        title="A prompt's icon has no known name",
-        cause="Icons are taken from a fixed list, or by lucide:<name>.",
-        remedy="Use a name from the documentation.",
-        finds=prompt_icon_unknown,
-        covers=("options-prompt-icon-invalid",),
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="header-shape-wrong",
-        layer=Layer.OPTIONS,
-        title="The header option has another shape",
-        cause="header.title is an object, and knows `enabled` and `text` only; an action takes an icon of a fixed list, and `onClick`.",
-        remedy="Write header: { title: { enabled: true, text: '…' } }, with icons from the documentation.",
-        finds=header_shape_wrong,
-        covers=("options-header-shape",),
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="option-unknown",
-        layer=Layer.OPTIONS,
-        title="The options hold a key that ChatKit does not know",
-        cause="Validation is strict at every level: a property of a component, of an analytics library or of another version is fatal.",
-        remedy="Remove the key that the message names.",
-        finds=option_unknown,
-        covers=("options-unknown-key",),
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="option-misspelled",
-        layer=Layer.OPTIONS,
-        title="An option has another name, or stands elsewhere",
-        cause="Validation is strict at every level and minds upper and lower case: a key of another spelling, or one level too high, is "
-        "fatal.",
-        remedy="Rename or move the key to the option that the summary names.",
-        finds=option_misspelled,
-        confidence=Confidence.LIKELY,
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="option-newer-than-frame",
-        layer=Layer.OPTIONS,
-        title="The frame is older than an option of the published types",
-        cause="The types are published by themselves, and say nothing of the frame that a page gets. A frame refuses every option "
-        "that it does not know: a stored one stays as old as it is, and OpenAI's own can be behind the types.",
-        remedy="Ask what today's frame does (--sdk live). Leave the option out for as long as the frame that your pages get refuses it.",
-        finds=option_newer_than_frame,
-        confidence=Confidence.LIKELY,
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="option-of-wrong-type",
-        layer=Layer.OPTIONS,
-        title="An option is missing or of another type",
-        cause="A required value is undefined, or something else than expected stands in its place.",
-        remedy="Correct the value at the path that the message names.",
-        finds=option_of_wrong_type,
-        covers=("options-field-type",),
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="attachments-without-strategy",
-        layer=Layer.OPTIONS,
-        title="Attachments are enabled, and nothing says how to upload",
-        cause="With an own backend, composer.attachments needs api.uploadStrategy.",
-        remedy="Add uploadStrategy to api, or switch attachments off.",
-        finds=attachments_without_strategy,
-        covers=("options-attachments-no-upload-strategy",),
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="options-refused",
-        layer=Layer.OPTIONS,
-        title="The frame refuses the options",
-        cause="The frame validates the options when it is made, and stays empty when they do not pass.",
-        remedy="Correct what the message names.",
-        finds=options_refused,
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="frame-left-behind",
-        layer=Layer.OPTIONS,
-        title="The frame answers every command with a refusal",
-        cause="It failed while it was made, usually over its options, and what is left of it supports no command.",
-        remedy="Look for the first chatkit.error, and correct that option.",
-        finds=frame_left_behind,
-        confidence=Confidence.LIKELY,
-        symptom_of=(
-            "api-mixes-modes",
-            "api-without-domain-key",
-            "api-with-ready-secret",
-            "api-empty",
-            "api-invalid",
-            "theme-invalid",
-            "prompt-icon-unknown",
-            "header-shape-wrong",
-            "option-unknown",
-            "option-misspelled",
-            "option-newer-than-frame",
-            "option-of-wrong-type",
-            "attachments-without-strategy",
-            "options-refused",
-        ),
-        covers=("options-onsetoptions-not-supported",),
-    ),
-    Rule(
-        id="update-refused",
-        layer=Layer.OPTIONS,
-        title="A later setOptions is refused",
-        cause="The new options are invalid; the widget goes on with the old ones, and only the console says so.",
-        remedy="Correct what the message names; pass the full set of options each time.",
-        finds=update_refused,
-        stops_mount=False,
-        covers=("options-live-update-invalid",),
-    ),
-    Rule(
-        id="api-url-change-ignored",
-        layer=Layer.OPTIONS,
-        title="A changed api.url is ignored",
-        cause="The backend's address is fixed when the widget is made.",
-        remedy="Make the element once the final address is known.",
-        finds=api_url_change_ignored,
-        stops_mount=False,
-        covers=("options-api-url-change-ignored",),
-    ),
-    Rule(
-        id="handler-missing",
-        layer=Layer.OPTIONS,
-        title="A tool call or widget action has no handler",
-        cause="The workflow asks the page to do something, and the options say nothing about it.",
-        remedy="Add onClientTool, or widgets.onAction, to the options.",
-        finds=handler_missing,
-        stops_mount=False,
-        covers=("options-client-tool-handler-missing",),
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="metadata-of-wrong-shape",
-        layer=Layer.OPTIONS,
-        title="The page's metadata is neither an object nor null",
-        cause="addMetadataToRequest returned a list, a text or nothing.",
-        remedy="Return an object or null.",
-        finds=metadata_of_wrong_shape,
-        stops_mount=False,
-        covers=("options-metadata-hook-shape",),
-    ),
+    API_MIXES_MODES,
+    API_WITHOUT_DOMAIN_KEY,
+    API_WITH_READY_SECRET,
+    API_EMPTY,
+    API_INVALID,
+    THEME_INVALID,
+    PROMPT_ICON_UNKNOWN,
+    HEADER_SHAPE_WRONG,
+    OPTION_UNKNOWN,
+    OPTION_MISSPELLED,
+    OPTION_NEWER_THAN_FRAME,
+    OPTION_OF_WRONG_TYPE,
+    ATTACHMENTS_WITHOUT_STRATEGY,
+    OPTIONS_REFUSED,
+    FRAME_LEFT_BEHIND,
+    UPDATE_REFUSED,
+    API_URL_CHANGE_IGNORED,
+    HANDLER_MISSING,
+    METADATA_OF_WRONG_SHAPE,
 )

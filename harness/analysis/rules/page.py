@@ -17,6 +17,7 @@ from harness.analysis.rules.rule import (
     Confidence,
     Found,
     Layer,
+    Party,
     Rule,
     lines_of,
     on_one_line,
@@ -48,10 +49,34 @@ def page_refused(facts: Facts) -> Iterator[Found]:
         )
 
 
+PAGE_REFUSED = Rule(
+    id="page-refused",
+    layer=Layer.PAGE,
+    owner=Party.APP,
+    title="The page itself cannot be opened",
+    cause="The server answers the page with an error: not there, not allowed, or, behind a tunnel, a development server that "
+    "does not know the host name it is asked by.",
+    remedy="Open the address by hand; list the host in the development server's allowed hosts.",
+    finds=page_refused,
+    covers=("app-dev-server-host-blocked",),
+)
+
+
 def page_crashed(facts: Facts) -> Iterator[Found]:
     """The page's process died."""
     if facts.crashes:
         yield Found(summary=f"the {facts.crashes[0].event.what} crashed", evidence=lines_of(facts.crashes))
+
+
+PAGE_CRASHED = Rule(
+    id="page-crashed",
+    layer=Layer.PAGE,
+    owner=Party.NETWORK,
+    title="The page crashed",
+    cause="The browser's process for this page died: out of memory, or a defect of the browser.",
+    remedy="Repeat it; give the machine more memory, or try another browser version.",
+    finds=page_crashed,
+)
 
 
 def page_behind_sign_in(facts: Facts) -> Iterator[Found]:
@@ -64,6 +89,18 @@ def page_behind_sign_in(facts: Facts) -> Iterator[Found]:
         )
 
 
+PAGE_BEHIND_SIGN_IN = Rule(
+    id="page-behind-sign-in",
+    layer=Layer.PAGE,
+    owner=Party.APP,
+    title="The visit ended on a sign-in page",
+    cause="The page with the chat is for signed-in users, and this browser is not one.",
+    remedy="Sign in first (a stored session, a header, a development bypass), then open the page.",
+    finds=page_behind_sign_in,
+    confidence=Confidence.LIKELY,
+)
+
+
 def render_deadlock(facts: Facts) -> Iterator[Found]:
     """The app waits for a client secret before it renders what would ask for one."""
     waiting = facts.notices_about(PATIENCE)
@@ -73,6 +110,28 @@ def render_deadlock(facts: Facts) -> Iterator[Found]:
             "was made, and no <openai-chatkit> was put into the document",
             evidence=with_loaded(facts, facts.defined[0].seq, waiting[0].seq),
         )
+
+
+RENDER_DEADLOCK = Rule(
+    id="render-deadlock",
+    layer=Layer.PAGE,
+    owner=Party.APP,
+    title="The widget waits for a secret that only the widget asks for",
+    cause="The app renders the element once it holds a client secret, and fetches the secret in getClientSecret, which "
+    "nobody calls before the element is rendered.",
+    remedy="Render the element at once and put the spinner above it, or fetch the secret before, outside of ChatKit.",
+    finds=render_deadlock,
+    confidence=Confidence.LIKELY,
+    symptom_of=(
+        Layer.SCRIPT,
+        Layer.SESSION,
+        Layer.UPSTREAM,
+        "workflow-id-missing",
+        "sdk-global-awaited",
+        "uncaught-error",
+    ),
+    covers=("app-init-deadlock",),
+)
 
 
 def element_never_rendered(facts: Facts) -> Iterator[Found]:
@@ -87,6 +146,40 @@ def element_never_rendered(facts: Facts) -> Iterator[Found]:
         summary=f"<openai-chatkit> is defined, and none was ever put into the document{secret}{said}",
         evidence=with_loaded(facts, facts.defined[0].seq, *(s.evidence[0] for s in facts.sessions[-1:]), *lines),
     )
+
+
+ELEMENT_NEVER_RENDERED = Rule(
+    id="element-never-rendered",
+    layer=Layer.PAGE,
+    owner=Party.APP,
+    title="The app never puts the element into the document",
+    cause="The loader is there and works, but the app's own condition for rendering the chat is not met: configuration that "
+    "is missing in this build, a state that never changes, an error before that point.",
+    remedy="Click first what opens the chat, if something does. Else make the component that renders it say why it renders nothing, "
+    "and check its configuration in this build.",
+    finds=element_never_rendered,
+    confidence=Confidence.LIKELY,
+    symptom_of=(
+        Layer.SCRIPT,
+        Layer.SESSION,
+        Layer.UPSTREAM,
+        "workflow-id-missing",
+        "sdk-global-awaited",
+        "page-script-blocked-by-csp",
+        "page-script-missing",
+        "app-request-failed",
+        "action-without-effect",
+        "handler-on-server-component",
+        "uncaught-error",
+        # what they throw before the element is put into the document
+        "options-before-upgrade",
+        "options-undefined",
+        "options-not-serialisable",
+        "set-options-threw",
+        "element-defined-by-another",
+    ),
+    covers=("app-widget-returns-null", "app-init-deadlock"),
+)
 
 
 def workflow_id_missing(facts: Facts) -> Iterator[Found]:
@@ -104,6 +197,20 @@ def workflow_id_missing(facts: Facts) -> Iterator[Found]:
         yield Found(summary=said, evidence=(*lines_of(told), *rejected))
 
 
+WORKFLOW_ID_MISSING = Rule(
+    id="workflow-id-missing",
+    layer=Layer.PAGE,
+    owner=Party.CONFIGURATION,
+    title="The app does not know its workflow",
+    cause="The variable with the workflow id is unset or a placeholder. Values that begin with NEXT_PUBLIC_ or VITE_ are frozen "
+    "when the app is built, and .env.local does not travel to the production host.",
+    remedy="Set the variable where the app is built, and build it again.",
+    finds=workflow_id_missing,
+    confidence=Confidence.LIKELY,
+    covers=("app-workflow-env-missing", "app-widget-returns-null"),
+)
+
+
 def sdk_global_awaited(facts: Facts) -> Iterator[Found]:
     """The app looks for a global object that the loader does not make."""
     if facts.is_configured or not facts.is_defined:
@@ -116,11 +223,38 @@ def sdk_global_awaited(facts: Facts) -> Iterator[Found]:
         )
 
 
+SDK_GLOBAL_AWAITED = Rule(
+    id="sdk-global-awaited",
+    layer=Layer.PAGE,
+    owner=Party.APP,
+    title="The app waits for a global that ChatKit does not have",
+    cause="The loader defines a custom element and nothing on window; code that looks for window.ChatKit never finds it.",
+    remedy="Wait for customElements.whenDefined('openai-chatkit'), then call setOptions on the element.",
+    finds=sdk_global_awaited,
+    confidence=Confidence.LIKELY,
+    covers=("app-wrong-global-api",),
+    doc=CHATKIT_JS,
+)
+
+
 def handler_on_server_component(facts: Facts) -> Iterator[Found]:
     """A framework refuses an event handler on the script tag."""
     told = (*facts.console_about(pattern=SERVER_COMPONENT), *facts.page_errors_about(SERVER_COMPONENT))
     if told and not facts.is_configured:
         yield Found(summary=SERVER_COMPONENT, evidence=lines_of(told))
+
+
+HANDLER_ON_SERVER_COMPONENT = Rule(
+    id="handler-on-server-component",
+    layer=Layer.PAGE,
+    owner=Party.APP,
+    title="The script tag has handlers where only a client component may",
+    cause="onLoad or onError on a <Script> inside a server component makes Next.js refuse the page.",
+    remedy="Move the tag into a client component, or drop the handlers.",
+    finds=handler_on_server_component,
+    confidence=Confidence.LIKELY,  # it may be another tag's handler
+    covers=("app-next-script-handler-in-server-component",),
+)
 
 
 def widget_remounted(facts: Facts) -> Iterator[Found]:
@@ -133,11 +267,52 @@ def widget_remounted(facts: Facts) -> Iterator[Found]:
         )
 
 
+WIDGET_REMOUNTED = Rule(
+    id="widget-remounted",
+    layer=Layer.PAGE,
+    owner=Party.APP,
+    title="The widget is thrown away and made again, over and over",
+    cause="A key that changes, an unstable parent or a provider that is rebuilt on every render: each new element boots a new "
+    "frame, asks for a new secret, and loses the open thread.",
+    remedy="Keep one element alive: a stable key, memoised providers, the theme as an option instead of a key.",
+    finds=widget_remounted,
+    symptom_of=(
+        Layer.SESSION,
+        Layer.UPSTREAM,
+        Layer.OPTIONS,
+        Layer.DOMAIN,
+        "frame-refused",
+        "frame-challenged",
+        "frame-blocked-by-csp",
+        "frame-blocked-by-client",
+        "frame-script-missing",
+        "page-not-secure",
+    ),  # apps that try again by making a new element
+    confidence=Confidence.LIKELY,
+    covers=("app-react-remount-loop", "app-theme-key-remount"),
+)
+
+
 def method_before_mount(facts: Facts) -> Iterator[Found]:
     """A method of the widget is called while there is none."""
     told = facts.console_about(NOT_MOUNTED_YET)
     if told:
         yield Found(summary=on_one_line(told[0].event.text), evidence=lines_of(told[:8]))
+
+
+METHOD_BEFORE_MOUNT = Rule(
+    id="method-before-mount",
+    layer=Layer.PAGE,
+    owner=Party.APP,
+    title="A method of the widget is called while there is no widget",
+    cause="The React hook's methods only warn before <ChatKit> is rendered and after it is gone; early wrappers also lose the ref.",
+    remedy="Call methods after chatkit.ready, with a current version of @openai/chatkit-react.",
+    finds=method_before_mount,
+    confidence=Confidence.LIKELY,
+    stops_mount=False,
+    covers=("app-method-before-mount", "app-react-wrapper-old"),
+    doc=CHATKIT_JS,
+)
 
 
 def page_script_blocked_by_csp(facts: Facts) -> Iterator[Found]:
@@ -156,6 +331,20 @@ def page_script_blocked_by_csp(facts: Facts) -> Iterator[Found]:
             evidence=lines_of(hits[:8]),
             confidence=None if is_own else Confidence.POSSIBLE,  # measuring and advertising come from elsewhere, mostly
         )
+
+
+PAGE_SCRIPT_BLOCKED_BY_CSP = Rule(
+    id="page-script-blocked-by-csp",
+    layer=Layer.PAGE,
+    owner=Party.APP,
+    title="The page's Content-Security-Policy blocks the page's own code",
+    cause="An inline script, an eval or a file of the app is not allowed by the policy, so what would set up the chat never runs.",
+    remedy="Give the script a nonce or a hash, or allow its origin in script-src.",
+    finds=page_script_blocked_by_csp,
+    confidence=Confidence.LIKELY,
+    symptom_of=(Layer.SCRIPT, Layer.SESSION, Layer.UPSTREAM),
+    doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/script-src",
+)
 
 
 def secret_fetched_twice(facts: Facts) -> Iterator[Found]:
@@ -177,6 +366,18 @@ def secret_fetched_twice(facts: Facts) -> Iterator[Found]:
         )
 
 
+SECRET_FETCHED_TWICE = Rule(
+    id="secret-fetched-twice",
+    layer=Layer.PAGE,
+    owner=Party.APP,
+    title="Two sessions are made for one widget",
+    cause="The app fetches a secret before it renders, throws it away, and lets the widget ask for another; or its effect runs twice.",
+    remedy="Hand the fetched secret to the first call of getClientSecret, and fetch a new one only on later calls.",
+    finds=secret_fetched_twice,
+    stops_mount=False,
+)
+
+
 def secret_in_address(facts: Facts) -> Iterator[Found]:
     """The client secret stands in the page's address."""
     if facts.prefetch.is_in_url:
@@ -184,6 +385,18 @@ def secret_in_address(facts: Facts) -> Iterator[Found]:
             summary="the client secret is a parameter of the page's address, where logs, histories and other sites see it",
             evidence=facts.prefetch.evidence,
         )
+
+
+SECRET_IN_ADDRESS = Rule(
+    id="secret-in-address",
+    layer=Layer.PAGE,
+    owner=Party.APP,
+    title="The client secret stands in the page's address",
+    cause="Whoever sees the address can use the session: logs, browser histories, referrers.",
+    remedy="Send it in the body of an answer.",
+    finds=secret_in_address,
+    stops_mount=False,
+)
 
 
 def _script_named(blocked_url: str) -> str:
@@ -209,177 +422,17 @@ def _text(seen: Seen[object]) -> str:
 
 
 RULES = (
-    Rule(
-        id="page-refused",
-        layer=Layer.PAGE,
-        title="The page itself cannot be opened",
-        cause="The server answers the page with an error: not there, not allowed, or, behind a tunnel, a development server that "
-        "does not know the host name it is asked by.",
-        remedy="Open the address by hand; list the host in the development server's allowed hosts.",
-        finds=page_refused,
-        covers=("app-dev-server-host-blocked",),
-    ),
-    Rule(
-        id="page-crashed",
-        layer=Layer.PAGE,
-        title="The page crashed",
-        cause="The browser's process for this page died: out of memory, or a defect of the browser.",
-        remedy="Repeat it; give the machine more memory, or try another browser version.",
-        finds=page_crashed,
-    ),
-    Rule(
-        id="page-behind-sign-in",
-        layer=Layer.PAGE,
-        title="The visit ended on a sign-in page",
-        cause="The page with the chat is for signed-in users, and this browser is not one.",
-        remedy="Sign in first (a stored session, a header, a development bypass), then open the page.",
-        finds=page_behind_sign_in,
-        confidence=Confidence.LIKELY,
-    ),
-    Rule(
-        id="render-deadlock",
-        layer=Layer.PAGE,
-        title="The widget waits for a secret that only the widget asks for",
-        cause="The app renders the element once it holds a client secret, and fetches the secret in getClientSecret, which "
-        "nobody calls before the element is rendered.",
-        remedy="Render the element at once and put the spinner above it, or fetch the secret before, outside of ChatKit.",
-        finds=render_deadlock,
-        confidence=Confidence.LIKELY,
-        symptom_of=(
-            Layer.SCRIPT,
-            Layer.SESSION,
-            Layer.UPSTREAM,
-            "workflow-id-missing",
-            "sdk-global-awaited",
-            "uncaught-error",
-        ),
-        covers=("app-init-deadlock",),
-    ),
-    Rule(
-        id="element-never-rendered",
-        layer=Layer.PAGE,
-        title="The app never puts the element into the document",
-        cause="The loader is there and works, but the app's own condition for rendering the chat is not met: configuration that "
-        "is missing in this build, a state that never changes, an error before that point.",
-        remedy="Click first what opens the chat, if something does. Else make the component that renders it say why it renders nothing, "
-        "and check its configuration in this build.",
-        finds=element_never_rendered,
-        confidence=Confidence.LIKELY,
-        symptom_of=(
-            Layer.SCRIPT,
-            Layer.SESSION,
-            Layer.UPSTREAM,
-            "workflow-id-missing",
-            "sdk-global-awaited",
-            "page-script-blocked-by-csp",
-            "page-script-missing",
-            "app-request-failed",
-            "action-without-effect",
-            "handler-on-server-component",
-            "uncaught-error",
-            # what they throw before the element is put into the document
-            "options-before-upgrade",
-            "options-undefined",
-            "options-not-serialisable",
-            "set-options-threw",
-            "element-defined-by-another",
-        ),
-        covers=("app-widget-returns-null", "app-init-deadlock"),
-    ),
-    Rule(
-        id="workflow-id-missing",
-        layer=Layer.PAGE,
-        title="The app does not know its workflow",
-        cause="The variable with the workflow id is unset or a placeholder. Values that begin with NEXT_PUBLIC_ or VITE_ are frozen "
-        "when the app is built, and .env.local does not travel to the production host.",
-        remedy="Set the variable where the app is built, and build it again.",
-        finds=workflow_id_missing,
-        confidence=Confidence.LIKELY,
-        covers=("app-workflow-env-missing", "app-widget-returns-null"),
-    ),
-    Rule(
-        id="sdk-global-awaited",
-        layer=Layer.PAGE,
-        title="The app waits for a global that ChatKit does not have",
-        cause="The loader defines a custom element and nothing on window; code that looks for window.ChatKit never finds it.",
-        remedy="Wait for customElements.whenDefined('openai-chatkit'), then call setOptions on the element.",
-        finds=sdk_global_awaited,
-        confidence=Confidence.LIKELY,
-        covers=("app-wrong-global-api",),
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="handler-on-server-component",
-        layer=Layer.PAGE,
-        title="The script tag has handlers where only a client component may",
-        cause="onLoad or onError on a <Script> inside a server component makes Next.js refuse the page.",
-        remedy="Move the tag into a client component, or drop the handlers.",
-        finds=handler_on_server_component,
-        confidence=Confidence.LIKELY,  # it may be another tag's handler
-        covers=("app-next-script-handler-in-server-component",),
-    ),
-    Rule(
-        id="widget-remounted",
-        layer=Layer.PAGE,
-        title="The widget is thrown away and made again, over and over",
-        cause="A key that changes, an unstable parent or a provider that is rebuilt on every render: each new element boots a new "
-        "frame, asks for a new secret, and loses the open thread.",
-        remedy="Keep one element alive: a stable key, memoised providers, the theme as an option instead of a key.",
-        finds=widget_remounted,
-        symptom_of=(
-            Layer.SESSION,
-            Layer.UPSTREAM,
-            Layer.OPTIONS,
-            Layer.DOMAIN,
-            "frame-refused",
-            "frame-challenged",
-            "frame-blocked-by-csp",
-            "frame-blocked-by-client",
-            "frame-script-missing",
-            "page-not-secure",
-        ),  # apps that try again by making a new element
-        confidence=Confidence.LIKELY,
-        covers=("app-react-remount-loop", "app-theme-key-remount"),
-    ),
-    Rule(
-        id="method-before-mount",
-        layer=Layer.PAGE,
-        title="A method of the widget is called while there is no widget",
-        cause="The React hook's methods only warn before <ChatKit> is rendered and after it is gone; early wrappers also lose the ref.",
-        remedy="Call methods after chatkit.ready, with a current version of @openai/chatkit-react.",
-        finds=method_before_mount,
-        confidence=Confidence.LIKELY,
-        stops_mount=False,
-        covers=("app-method-before-mount", "app-react-wrapper-old"),
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="page-script-blocked-by-csp",
-        layer=Layer.PAGE,
-        title="The page's Content-Security-Policy blocks the page's own code",
-        cause="An inline script, an eval or a file of the app is not allowed by the policy, so what would set up the chat never runs.",
-        remedy="Give the script a nonce or a hash, or allow its origin in script-src.",
-        finds=page_script_blocked_by_csp,
-        confidence=Confidence.LIKELY,
-        symptom_of=(Layer.SCRIPT, Layer.SESSION, Layer.UPSTREAM),
-        doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/script-src",
-    ),
-    Rule(
-        id="secret-fetched-twice",
-        layer=Layer.PAGE,
-        title="Two sessions are made for one widget",
-        cause="The app fetches a secret before it renders, throws it away, and lets the widget ask for another; or its effect runs twice.",
-        remedy="Hand the fetched secret to the first call of getClientSecret, and fetch a new one only on later calls.",
-        finds=secret_fetched_twice,
-        stops_mount=False,
-    ),
-    Rule(
-        id="secret-in-address",
-        layer=Layer.PAGE,
-        title="The client secret stands in the page's address",
-        cause="Whoever sees the address can use the session: logs, browser histories, referrers.",
-        remedy="Send it in the body of an answer.",
-        finds=secret_in_address,
-        stops_mount=False,
-    ),
+    PAGE_REFUSED,
+    PAGE_CRASHED,
+    PAGE_BEHIND_SIGN_IN,
+    RENDER_DEADLOCK,
+    ELEMENT_NEVER_RENDERED,
+    WORKFLOW_ID_MISSING,
+    SDK_GLOBAL_AWAITED,
+    HANDLER_ON_SERVER_COMPONENT,
+    WIDGET_REMOUNTED,
+    METHOD_BEFORE_MOUNT,
+    PAGE_SCRIPT_BLOCKED_BY_CSP,
+    SECRET_FETCHED_TWICE,
+    SECRET_IN_ADDRESS,
 )

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.analysis.facts.exchanges import Exchange
-from harness.analysis.facts.facts import LOADER_URL, Facts, Seen
+from harness.analysis.facts.facts import Facts, Seen
+from harness.model.chatkit import LOADER_URL
 
 CHATKIT_GUIDE = "https://developers.openai.com/api/docs/guides/chatkit"
 CHATKIT_JS = "https://openai.github.io/chatkit-js/"
@@ -39,6 +40,17 @@ class Layer(StrEnum):
     CONSOLE = "console"
 
 
+class Party(StrEnum):
+    """Who has to act."""
+
+    APP = "our app"
+    CONFIGURATION = "our configuration"
+    API = "OpenAI's API"
+    CDN = "the CDN"
+    NETWORK = "the network"
+    NOBODY = "nobody yet"  # nothing explains it
+
+
 class Confidence(StrEnum):
     """How sure a finding is."""
 
@@ -63,6 +75,7 @@ class Rule:
 
     id: str
     layer: Layer
+    owner: Party  # whose fault it is
     title: str
     cause: str
     remedy: str

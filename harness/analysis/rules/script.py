@@ -8,14 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.analysis.facts.exchanges import Exchange, split_url
-from harness.analysis.facts.facts import (
-    LOADER_URL,
-    Facts,
-    evidence_of,
-    is_loader_candidate,
-    is_official,
-    is_same_target,
-)
+from harness.analysis.facts.facts import Facts, evidence_of, is_loader_candidate, is_official, is_same_target
 from harness.analysis.rules.app import besides
 from harness.analysis.rules.network import INTEGRITY, is_page
 from harness.analysis.rules.rule import (
@@ -25,10 +18,12 @@ from harness.analysis.rules.rule import (
     Confidence,
     Found,
     Layer,
+    Party,
     Rule,
     lines_of,
     with_loaded,
 )
+from harness.model.chatkit import LOADER_URL
 
 SCRIPT_TYPES = (
     "",
@@ -62,6 +57,21 @@ def loader_not_referenced(facts: Facts) -> Iterator[Found]:
     )
 
 
+LOADER_NOT_REFERENCED = Rule(
+    id="loader-not-referenced",
+    layer=Layer.SCRIPT,
+    owner=Party.APP,
+    title="No script that defines <openai-chatkit> is referenced",
+    cause="The element is in the page, but the runtime that gives it life is not: installing the React wrapper or the types "
+    "does not load it. Until then the tag is an unknown element of no size, and nothing reports an error.",
+    remedy=LOAD_IT,
+    finds=loader_not_referenced,
+    symptom_of=("page-script-blocked-by-csp",),
+    covers=("script-tag-missing", "script-injected-by-generator-wrong"),
+    doc=CHATKIT_JS,
+)
+
+
 def _may_be_on_its_way(facts: Facts) -> bool:
     """Whether one of the scripts that did not arrive, or that was stopped or threw, may be the loader or have brought it."""
     failed = [x for x in facts.exchanges if x.request.resource_type == "script" and (x.failure or x.status >= 400)]
@@ -80,6 +90,21 @@ def page_without_chatkit(facts: Facts) -> Iterator[Found]:
         )
 
 
+PAGE_WITHOUT_CHATKIT = Rule(
+    id="page-without-chatkit",
+    layer=Layer.SCRIPT,
+    owner=Party.APP,
+    title="There is no ChatKit on this page",
+    cause="Neither the loader nor the element appeared. Either this is another page than the one with the chat, or what "
+    "opens the chat has not been clicked, or the app adds both only under a condition that was not met.",
+    remedy="Check the address and what has to be clicked first; then whether the app's own condition for the chat holds.",
+    finds=page_without_chatkit,
+    confidence=Confidence.LIKELY,
+    symptom_of=(Layer.PAGE, Layer.SESSION, Layer.UPSTREAM, "types-package-imported"),
+    covers=("script-tag-missing", "app-widget-returns-null"),
+)
+
+
 def types_package_imported(facts: Facts) -> Iterator[Found]:
     """The page imports the package of types and expects the widget from it."""
     if facts.is_defined:
@@ -94,6 +119,19 @@ def types_package_imported(facts: Facts) -> Iterator[Found]:
         )
 
 
+TYPES_PACKAGE_IMPORTED = Rule(
+    id="types-package-imported",
+    layer=Layer.SCRIPT,
+    owner=Party.APP,
+    title="The types-only package is imported in place of the loader",
+    cause="@openai/chatkit on npm contains TypeScript declarations and no code; the runtime exists only on the CDN.",
+    remedy=f"{LOAD_IT} Keep the package as a development dependency.",
+    finds=types_package_imported,
+    covers=("app-types-only-package",),
+    doc=CHATKIT_JS,
+)
+
+
 def loader_not_executed(facts: Facts) -> Iterator[Found]:
     """A script tag names the loader, and is of a type that browsers do not run."""
     if facts.is_defined or any(x.response for x in facts.loaders):
@@ -104,6 +142,18 @@ def loader_not_executed(facts: Facts) -> Iterator[Found]:
             summary=f'<script type="{inert[-1].event.type}" src="{inert[-1].event.src}"> is data to a browser: it is not run',
             evidence=lines_of(inert),
         )
+
+
+LOADER_NOT_EXECUTED = Rule(
+    id="loader-not-executed",
+    layer=Layer.SCRIPT,
+    owner=Party.APP,
+    title="The loader's script tag is never run",
+    cause="A consent manager, an optimiser or a generator gave the tag a type that browsers take for data.",
+    remedy='Exempt the tag from it, or give it back type="text/javascript" (or none).',
+    finds=loader_not_executed,
+    covers=("script-injected-by-generator-wrong",),
+)
 
 
 def loader_tag_inert(facts: Facts) -> Iterator[Found]:
@@ -117,6 +167,20 @@ def loader_tag_inert(facts: Facts) -> Iterator[Found]:
         )
 
 
+LOADER_TAG_INERT = Rule(
+    id="loader-tag-inert",
+    layer=Layer.SCRIPT,
+    owner=Party.APP,
+    title="The loader's script tag is in the document and does nothing",
+    cause="Browsers do not run scripts that arrive as text, by innerHTML or in a fragment that a framework inserts, nor those with "
+    "nomodule.",
+    remedy=f"{LOAD_IT} Or make the tag with document.createElement('script').",
+    finds=loader_tag_inert,
+    confidence=Confidence.LIKELY,
+    covers=("script-injected-by-generator-wrong",),
+)
+
+
 def loader_only_preloaded(facts: Facts) -> Iterator[Found]:
     """The loader was fetched, and no script tag runs it."""
     fetched = _fetched_without_tag(facts)
@@ -125,6 +189,19 @@ def loader_only_preloaded(facts: Facts) -> Iterator[Found]:
             summary=f"{fetched.url} was fetched, by a preload or by code, and no <script> tag runs it",
             evidence=with_loaded(facts, *evidence_of(fetched)),
         )
+
+
+LOADER_ONLY_PRELOADED = Rule(
+    id="loader-only-preloaded",
+    layer=Layer.SCRIPT,
+    owner=Party.APP,
+    title="The loader is fetched but not run",
+    cause="A preload, or a fetch by the app, brings the file into the cache; only a <script src> runs it as it has to be run.",
+    remedy=LOAD_IT,
+    finds=loader_only_preloaded,
+    symptom_of=("page-scripts-disabled",),
+    confidence=Confidence.LIKELY,
+)
 
 
 def loader_run_as_module(facts: Facts) -> Iterator[Found]:
@@ -144,6 +221,19 @@ def loader_run_as_module(facts: Facts) -> Iterator[Found]:
             evidence=with_loaded(facts, *evidence_of(fetched)),
             confidence=Confidence.LIKELY,
         )
+
+
+LOADER_RUN_AS_MODULE = Rule(
+    id="loader-run-as-module",
+    layer=Layer.SCRIPT,
+    owner=Party.APP,
+    title="The loader is run as a module",
+    cause="The loader finds its frame beside document.currentScript.src, which modules, import() and inlined code do not have.",
+    remedy='Load it as a classic external script: no type="module", no import(), no bundling.',
+    finds=loader_run_as_module,
+    covers=("script-no-current-script",),
+    doc=f"{MDN}API/Document/currentScript",
+)
 
 
 def _module_tags(facts: Facts) -> tuple[int, ...]:
@@ -181,6 +271,19 @@ def loader_defines_nothing(facts: Facts) -> Iterator[Found]:
     )
 
 
+LOADER_DEFINES_NOTHING = Rule(
+    id="loader-defines-nothing",
+    layer=Layer.SCRIPT,
+    owner=Party.APP,
+    title="The script arrived and defined nothing",
+    cause="What was served under this name is another script, an old or damaged copy, or it failed while it ran.",
+    remedy=f"Compare it with {LOADER_URL}, and look at the errors on the console.",
+    finds=loader_defines_nothing,
+    confidence=Confidence.LIKELY,
+    covers=("script-wrong-url",),
+)
+
+
 def loader_too_late(facts: Facts) -> Iterator[Found]:
     """The app gave up on the loader before it arrived."""
     gave_up = (*facts.console_about(pattern=GAVE_UP), *facts.notices_about(GAVE_UP))
@@ -189,6 +292,19 @@ def loader_too_late(facts: Facts) -> Iterator[Found]:
             summary="the app said that ChatKit is unavailable, and the loader came after that",
             evidence=(gave_up[0].seq, facts.defined[0].seq),
         )
+
+
+LOADER_TOO_LATE = Rule(
+    id="loader-too-late",
+    layer=Layer.SCRIPT,
+    owner=Party.APP,
+    title="The app gave up before the loader arrived",
+    cause="A lazy loading strategy, or a short time limit of the app's own; the second visit works because the file is cached.",
+    remedy="Load the script in the document's head, and wait for customElements.whenDefined('openai-chatkit') without a time limit.",
+    finds=loader_too_late,
+    confidence=Confidence.LIKELY,
+    covers=("script-late-strategy",),
+)
 
 
 def _is_without_loader(facts: Facts) -> bool:
@@ -202,98 +318,13 @@ def _is_types_package(url: str) -> bool:
 
 
 RULES = (
-    Rule(
-        id="loader-not-referenced",
-        layer=Layer.SCRIPT,
-        title="No script that defines <openai-chatkit> is referenced",
-        cause="The element is in the page, but the runtime that gives it life is not: installing the React wrapper or the types "
-        "does not load it. Until then the tag is an unknown element of no size, and nothing reports an error.",
-        remedy=LOAD_IT,
-        finds=loader_not_referenced,
-        symptom_of=("page-script-blocked-by-csp",),
-        covers=("script-tag-missing", "script-injected-by-generator-wrong"),
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="page-without-chatkit",
-        layer=Layer.SCRIPT,
-        title="There is no ChatKit on this page",
-        cause="Neither the loader nor the element appeared. Either this is another page than the one with the chat, or what "
-        "opens the chat has not been clicked, or the app adds both only under a condition that was not met.",
-        remedy="Check the address and what has to be clicked first; then whether the app's own condition for the chat holds.",
-        finds=page_without_chatkit,
-        confidence=Confidence.LIKELY,
-        symptom_of=(Layer.PAGE, Layer.SESSION, Layer.UPSTREAM, "types-package-imported"),
-        covers=("script-tag-missing", "app-widget-returns-null"),
-    ),
-    Rule(
-        id="types-package-imported",
-        layer=Layer.SCRIPT,
-        title="The types-only package is imported in place of the loader",
-        cause="@openai/chatkit on npm contains TypeScript declarations and no code; the runtime exists only on the CDN.",
-        remedy=f"{LOAD_IT} Keep the package as a development dependency.",
-        finds=types_package_imported,
-        covers=("app-types-only-package",),
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="loader-not-executed",
-        layer=Layer.SCRIPT,
-        title="The loader's script tag is never run",
-        cause="A consent manager, an optimiser or a generator gave the tag a type that browsers take for data.",
-        remedy='Exempt the tag from it, or give it back type="text/javascript" (or none).',
-        finds=loader_not_executed,
-        covers=("script-injected-by-generator-wrong",),
-    ),
-    Rule(
-        id="loader-tag-inert",
-        layer=Layer.SCRIPT,
-        title="The loader's script tag is in the document and does nothing",
-        cause="Browsers do not run scripts that arrive as text, by innerHTML or in a fragment that a framework inserts, nor those with "
-        "nomodule.",
-        remedy=f"{LOAD_IT} Or make the tag with document.createElement('script').",
-        finds=loader_tag_inert,
-        confidence=Confidence.LIKELY,
-        covers=("script-injected-by-generator-wrong",),
-    ),
-    Rule(
-        id="loader-only-preloaded",
-        layer=Layer.SCRIPT,
-        title="The loader is fetched but not run",
-        cause="A preload, or a fetch by the app, brings the file into the cache; only a <script src> runs it as it has to be run.",
-        remedy=LOAD_IT,
-        finds=loader_only_preloaded,
-        symptom_of=("page-scripts-disabled",),
-        confidence=Confidence.LIKELY,
-    ),
-    Rule(
-        id="loader-run-as-module",
-        layer=Layer.SCRIPT,
-        title="The loader is run as a module",
-        cause="The loader finds its frame beside document.currentScript.src, which modules, import() and inlined code do not have.",
-        remedy='Load it as a classic external script: no type="module", no import(), no bundling.',
-        finds=loader_run_as_module,
-        covers=("script-no-current-script",),
-        doc=f"{MDN}API/Document/currentScript",
-    ),
-    Rule(
-        id="loader-defines-nothing",
-        layer=Layer.SCRIPT,
-        title="The script arrived and defined nothing",
-        cause="What was served under this name is another script, an old or damaged copy, or it failed while it ran.",
-        remedy=f"Compare it with {LOADER_URL}, and look at the errors on the console.",
-        finds=loader_defines_nothing,
-        confidence=Confidence.LIKELY,
-        covers=("script-wrong-url",),
-    ),
-    Rule(
-        id="loader-too-late",
-        layer=Layer.SCRIPT,
-        title="The app gave up before the loader arrived",
-        cause="A lazy loading strategy, or a short time limit of the app's own; the second visit works because the file is cached.",
-        remedy="Load the script in the document's head, and wait for customElements.whenDefined('openai-chatkit') without a time limit.",
-        finds=loader_too_late,
-        confidence=Confidence.LIKELY,
-        covers=("script-late-strategy",),
-    ),
+    LOADER_NOT_REFERENCED,
+    PAGE_WITHOUT_CHATKIT,
+    TYPES_PACKAGE_IMPORTED,
+    LOADER_NOT_EXECUTED,
+    LOADER_TAG_INERT,
+    LOADER_ONLY_PRELOADED,
+    LOADER_RUN_AS_MODULE,
+    LOADER_DEFINES_NOTHING,
+    LOADER_TOO_LATE,
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.analysis.facts.facts import LOADER_URL, Facts, evidence_of, is_loader_candidate, is_same_target
+from harness.analysis.facts.facts import Facts, evidence_of, is_loader_candidate, is_same_target
 from harness.analysis.mount.verdict import Outcome
 from harness.analysis.rules.network import (
     INTEGRITY,
@@ -27,11 +27,13 @@ from harness.analysis.rules.rule import (
     Confidence,
     Found,
     Layer,
+    Party,
     Rule,
     lines_of,
     on_one_line,
     told,
 )
+from harness.model.chatkit import LOADER_URL
 
 
 def loader_challenged(facts: Facts) -> Iterator[Found]:
@@ -43,6 +45,19 @@ def loader_challenged(facts: Facts) -> Iterator[Found]:
             evidence=evidence_of(loader),
             confidence=None if says_challenge(loader) else Confidence.LIKELY,
         )
+
+
+LOADER_CHALLENGED = Rule(
+    id="loader-challenged",
+    layer=Layer.SCRIPT,
+    owner=Party.CDN,
+    title="The CDN challenges this browser instead of delivering the loader",
+    cause="Bot protection in front of the CDN distrusts the browser or its address: headless browsers, data centres and VPNs "
+    "see it most. It is the environment's fault, not the app's.",
+    remedy="Use another network or a full browser; report it to OpenAI with the ray id of the answer.",
+    finds=loader_challenged,
+    covers=("script-cloudflare-challenge-403",),
+)
 
 
 def loader_at_wrong_address(facts: Facts) -> Iterator[Found]:
@@ -61,6 +76,19 @@ def loader_at_wrong_address(facts: Facts) -> Iterator[Found]:
         )
 
 
+LOADER_AT_WRONG_ADDRESS = Rule(
+    id="loader-at-wrong-address",
+    layer=Layer.SCRIPT,
+    owner=Party.APP,
+    title="The page asks for ChatKit at an address where it is not",
+    cause="The address was invented, copied from old material, or points to a copy that is not served.",
+    remedy=LOAD_IT,
+    finds=loader_at_wrong_address,
+    covers=("script-wrong-url",),
+    doc=CHATKIT_JS,
+)
+
+
 def loader_refused(facts: Facts) -> Iterator[Found]:
     """The loader's own address answers with an error."""
     loader = facts.failed_loader
@@ -71,6 +99,17 @@ def loader_refused(facts: Facts) -> Iterator[Found]:
     yield Found(summary=told(loader), evidence=evidence_of(loader))
 
 
+LOADER_REFUSED = Rule(
+    id="loader-refused",
+    layer=Layer.SCRIPT,
+    owner=Party.CDN,
+    title="The request for the loader is answered with an error",
+    cause="The server that was asked for the loader said no. For the CDN's own address that is an outage or something on the path.",
+    remedy="Open the address in a browser on the same network; try another network; check OpenAI's status page.",
+    finds=loader_refused,
+)
+
+
 def loader_unreachable(facts: Facts) -> Iterator[Found]:
     """The network between the browser and the CDN does not let the loader through."""
     loader = facts.failed_loader
@@ -78,11 +117,36 @@ def loader_unreachable(facts: Facts) -> Iterator[Found]:
         yield Found(summary=told(loader), evidence=evidence_of(loader), confidence=network_confidence(loader))
 
 
+LOADER_UNREACHABLE = Rule(
+    id="loader-unreachable",
+    layer=Layer.SCRIPT,
+    owner=Party.CDN,
+    title="The loader does not come through from the CDN",
+    cause="DNS, a firewall, a proxy or a connection that breaks between this browser and the CDN.",
+    remedy="Allow cdn.platform.openai.com, *.api.openai.com and sentinel.openai.com on this network.",
+    finds=loader_unreachable,
+    covers=("script-network-blocked",),
+)
+
+
 def loader_blocked_by_client(facts: Facts) -> Iterator[Found]:
     """Something in the browser keeps the loader out."""
     loader = facts.failed_loader
     if loader is not None and obstacle_of(facts, loader) is Obstacle.CLIENT:
         yield Found(summary=told(loader), evidence=evidence_of(loader))
+
+
+LOADER_BLOCKED_BY_CLIENT = Rule(
+    id="loader-blocked-by-client",
+    layer=Layer.SCRIPT,
+    owner=Party.NETWORK,
+    title="The browser blocks the loader",
+    cause="net::ERR_BLOCKED_BY_CLIENT is what an extension, an ad blocker or a rule inside the browser leaves behind; the "
+    "server was never asked.",
+    remedy="Exempt cdn.platform.openai.com from the blocker on this site.",
+    finds=loader_blocked_by_client,
+    covers=("policy-adblock",),
+)
 
 
 def loader_blocked_by_csp(facts: Facts) -> Iterator[Found]:
@@ -108,6 +172,19 @@ def loader_blocked_by_csp(facts: Facts) -> Iterator[Found]:
         yield Found(summary=f"the page's Content-Security-Policy stopped {loader.url}", evidence=evidence_of(loader))
 
 
+LOADER_BLOCKED_BY_CSP = Rule(
+    id="loader-blocked-by-csp",
+    layer=Layer.SCRIPT,
+    owner=Party.APP,
+    title="The page's Content-Security-Policy blocks the loader",
+    cause="script-src (or default-src in its place) does not name the CDN, so the browser refuses the page's own request.",
+    remedy="Add https://cdn.platform.openai.com to script-src; frame-src needs it too.",
+    finds=loader_blocked_by_csp,
+    covers=("policy-csp-script-src",),
+    doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/script-src",
+)
+
+
 def loader_blocked_by_coep(facts: Facts) -> Iterator[Found]:
     """The page isolates itself, and the loader does not consent to it."""
     loader = facts.failed_loader
@@ -120,6 +197,19 @@ def loader_blocked_by_coep(facts: Facts) -> Iterator[Found]:
         )
 
 
+LOADER_BLOCKED_BY_COEP = Rule(
+    id="loader-blocked-by-coep",
+    layer=Layer.SCRIPT,
+    owner=Party.APP,
+    title="The page's isolation headers block the loader",
+    cause="With Cross-Origin-Embedder-Policy every foreign resource must consent by CORS or a Cross-Origin-Resource-Policy header.",
+    remedy="Drop the header on this page, or try credentialless.",
+    finds=loader_blocked_by_coep,
+    covers=("policy-coep-host",),
+    doc=f"{MDN}HTTP/Reference/Headers/Cross-Origin-Embedder-Policy",
+)
+
+
 def loader_blocked_by_cors(facts: Facts) -> Iterator[Found]:
     """The tag asks for the loader with CORS, and the answer does not take part."""
     loader = facts.failed_loader
@@ -128,6 +218,19 @@ def loader_blocked_by_cors(facts: Facts) -> Iterator[Found]:
             summary=f"{told(loader)}: the answer does not allow the page's origin",
             evidence=(*evidence_of(loader), *lines_of(mentions(facts, loader)[:2])),
         )
+
+
+LOADER_BLOCKED_BY_CORS = Rule(
+    id="loader-blocked-by-cors",
+    layer=Layer.SCRIPT,
+    owner=Party.APP,
+    title="The script tag asks for the loader with CORS, which its server does not grant",
+    cause='crossorigin, integrity and type="module" on the tag make the request one with CORS; without the answer\'s consent the '
+    "browser drops the script.",
+    remedy=LOAD_IT,
+    finds=loader_blocked_by_cors,
+    doc=f"{MDN}HTML/Reference/Attributes/crossorigin",
+)
 
 
 def loader_over_plain_http(facts: Facts) -> Iterator[Found]:
@@ -147,11 +250,35 @@ def loader_over_plain_http(facts: Facts) -> Iterator[Found]:
             )
 
 
+LOADER_OVER_PLAIN_HTTP = Rule(
+    id="loader-over-plain-http",
+    layer=Layer.SCRIPT,
+    owner=Party.APP,
+    title="A secure page asks for the loader over plain http",
+    cause="Browsers do not run http scripts on https pages.",
+    remedy=LOAD_IT,
+    finds=loader_over_plain_http,
+    doc=f"{MDN}Security/Mixed_content",
+)
+
+
 def loader_integrity_mismatch(facts: Facts) -> Iterator[Found]:
     """The script tag pins a hash that the loader no longer has."""
     hits = facts.console_about("integrity", pattern=INTEGRITY)
     if hits and not facts.is_defined:
         yield Found(summary=on_one_line(hits[0].event.text), evidence=lines_of(hits))
+
+
+LOADER_INTEGRITY_MISMATCH = Rule(
+    id="loader-integrity-mismatch",
+    layer=Layer.SCRIPT,
+    owner=Party.APP,
+    title="The loader does not match the hash on its script tag",
+    cause="The loader's address is unversioned and its content changes without notice, so a pinned integrity hash breaks one day.",
+    remedy="Remove the integrity attribute from the tag.",
+    finds=loader_integrity_mismatch,
+    doc=f"{MDN}Security/Subresource_Integrity",
+)
 
 
 def loader_answered_by_page(facts: Facts) -> Iterator[Found]:
@@ -169,6 +296,20 @@ def loader_answered_by_page(facts: Facts) -> Iterator[Found]:
         )
 
 
+LOADER_ANSWERED_BY_PAGE = Rule(
+    id="loader-answered-by-page",
+    layer=Layer.SCRIPT,
+    owner=Party.CDN,
+    title="The loader's address answers with something that is no script",
+    cause="A web page came in place of the file: a challenge of bot protection (headless browsers, data centres and VPNs see it "
+    "most), an error page, a sign-in page of the network, a single-page fallback. Browsers keep such an answer from the page, "
+    "its status included.",
+    remedy="Open the address in a browser on the same network and look; try another network, or a full browser.",
+    finds=loader_answered_by_page,
+    covers=("script-wrong-url", "script-cloudflare-challenge-403", "script-network-blocked"),
+)
+
+
 def loader_never_arrives(facts: Facts) -> Iterator[Found]:
     """The loader was asked for, and the answer does not come."""
     is_waiting = facts.outcome is Outcome.TIMEOUT and not facts.is_defined
@@ -181,125 +322,34 @@ def loader_never_arrives(facts: Facts) -> Iterator[Found]:
         )
 
 
+LOADER_NEVER_ARRIVES = Rule(
+    id="loader-never-arrives",
+    layer=Layer.SCRIPT,
+    owner=Party.CDN,
+    title="The loader's answer does not come",
+    cause="The connection is held open without an answer: a proxy, a firewall that drops packets, or a very slow network.",
+    remedy="Try another network; allow cdn.platform.openai.com in the firewall.",
+    finds=loader_never_arrives,
+    covers=("script-network-blocked",),
+)
+
+
 def _is_on_cdn(url: str) -> bool:
     """Whether an address is the loader's own."""
     return url.split("?")[0] == LOADER_URL
 
 
 RULES = (
-    Rule(
-        id="loader-challenged",
-        layer=Layer.SCRIPT,
-        title="The CDN challenges this browser instead of delivering the loader",
-        cause="Bot protection in front of the CDN distrusts the browser or its address: headless browsers, data centres and VPNs "
-        "see it most. It is the environment's fault, not the app's.",
-        remedy="Use another network or a full browser; report it to OpenAI with the ray id of the answer.",
-        finds=loader_challenged,
-        covers=("script-cloudflare-challenge-403",),
-    ),
-    Rule(
-        id="loader-at-wrong-address",
-        layer=Layer.SCRIPT,
-        title="The page asks for ChatKit at an address where it is not",
-        cause="The address was invented, copied from old material, or points to a copy that is not served.",
-        remedy=LOAD_IT,
-        finds=loader_at_wrong_address,
-        covers=("script-wrong-url",),
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="loader-refused",
-        layer=Layer.SCRIPT,
-        title="The request for the loader is answered with an error",
-        cause="The server that was asked for the loader said no. For the CDN's own address that is an outage or something on the path.",
-        remedy="Open the address in a browser on the same network; try another network; check OpenAI's status page.",
-        finds=loader_refused,
-    ),
-    Rule(
-        id="loader-unreachable",
-        layer=Layer.SCRIPT,
-        title="The loader does not come through from the CDN",
-        cause="DNS, a firewall, a proxy or a connection that breaks between this browser and the CDN.",
-        remedy="Allow cdn.platform.openai.com, *.api.openai.com and sentinel.openai.com on this network.",
-        finds=loader_unreachable,
-        covers=("script-network-blocked",),
-    ),
-    Rule(
-        id="loader-blocked-by-client",
-        layer=Layer.SCRIPT,
-        title="The browser blocks the loader",
-        cause="net::ERR_BLOCKED_BY_CLIENT is what an extension, an ad blocker or a rule inside the browser leaves behind; the "
-        "server was never asked.",
-        remedy="Exempt cdn.platform.openai.com from the blocker on this site.",
-        finds=loader_blocked_by_client,
-        covers=("policy-adblock",),
-    ),
-    Rule(
-        id="loader-blocked-by-csp",
-        layer=Layer.SCRIPT,
-        title="The page's Content-Security-Policy blocks the loader",
-        cause="script-src (or default-src in its place) does not name the CDN, so the browser refuses the page's own request.",
-        remedy="Add https://cdn.platform.openai.com to script-src; frame-src needs it too.",
-        finds=loader_blocked_by_csp,
-        covers=("policy-csp-script-src",),
-        doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/script-src",
-    ),
-    Rule(
-        id="loader-blocked-by-coep",
-        layer=Layer.SCRIPT,
-        title="The page's isolation headers block the loader",
-        cause="With Cross-Origin-Embedder-Policy every foreign resource must consent by CORS or a Cross-Origin-Resource-Policy header.",
-        remedy="Drop the header on this page, or try credentialless.",
-        finds=loader_blocked_by_coep,
-        covers=("policy-coep-host",),
-        doc=f"{MDN}HTTP/Reference/Headers/Cross-Origin-Embedder-Policy",
-    ),
-    Rule(
-        id="loader-blocked-by-cors",
-        layer=Layer.SCRIPT,
-        title="The script tag asks for the loader with CORS, which its server does not grant",
-        cause='crossorigin, integrity and type="module" on the tag make the request one with CORS; without the answer\'s consent the '
-        "browser drops the script.",
-        remedy=LOAD_IT,
-        finds=loader_blocked_by_cors,
-        doc=f"{MDN}HTML/Reference/Attributes/crossorigin",
-    ),
-    Rule(
-        id="loader-over-plain-http",
-        layer=Layer.SCRIPT,
-        title="A secure page asks for the loader over plain http",
-        cause="Browsers do not run http scripts on https pages.",
-        remedy=LOAD_IT,
-        finds=loader_over_plain_http,
-        doc=f"{MDN}Security/Mixed_content",
-    ),
-    Rule(
-        id="loader-integrity-mismatch",
-        layer=Layer.SCRIPT,
-        title="The loader does not match the hash on its script tag",
-        cause="The loader's address is unversioned and its content changes without notice, so a pinned integrity hash breaks one day.",
-        remedy="Remove the integrity attribute from the tag.",
-        finds=loader_integrity_mismatch,
-        doc=f"{MDN}Security/Subresource_Integrity",
-    ),
-    Rule(
-        id="loader-answered-by-page",
-        layer=Layer.SCRIPT,
-        title="The loader's address answers with something that is no script",
-        cause="A web page came in place of the file: a challenge of bot protection (headless browsers, data centres and VPNs see it "
-        "most), an error page, a sign-in page of the network, a single-page fallback. Browsers keep such an answer from the page, "
-        "its status included.",
-        remedy="Open the address in a browser on the same network and look; try another network, or a full browser.",
-        finds=loader_answered_by_page,
-        covers=("script-wrong-url", "script-cloudflare-challenge-403", "script-network-blocked"),
-    ),
-    Rule(
-        id="loader-never-arrives",
-        layer=Layer.SCRIPT,
-        title="The loader's answer does not come",
-        cause="The connection is held open without an answer: a proxy, a firewall that drops packets, or a very slow network.",
-        remedy="Try another network; allow cdn.platform.openai.com in the firewall.",
-        finds=loader_never_arrives,
-        covers=("script-network-blocked",),
-    ),
+    LOADER_CHALLENGED,
+    LOADER_AT_WRONG_ADDRESS,
+    LOADER_REFUSED,
+    LOADER_UNREACHABLE,
+    LOADER_BLOCKED_BY_CLIENT,
+    LOADER_BLOCKED_BY_CSP,
+    LOADER_BLOCKED_BY_COEP,
+    LOADER_BLOCKED_BY_CORS,
+    LOADER_OVER_PLAIN_HTTP,
+    LOADER_INTEGRITY_MISMATCH,
+    LOADER_ANSWERED_BY_PAGE,
+    LOADER_NEVER_ARRIVES,
 )

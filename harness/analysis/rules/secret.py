@@ -15,6 +15,7 @@ from harness.analysis.rules.rule import (
     Confidence,
     Found,
     Layer,
+    Party,
     Rule,
     lines_of,
     on_one_line,
@@ -41,6 +42,18 @@ def mock_secret(facts: Facts) -> Iterator[Found]:
     )
 
 
+MOCK_SECRET = Rule(
+    id="mock-secret",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The backend hands out a mock secret",
+    cause="A mock mode hides that no session could be made: the app is content, and ChatKit refuses the secret or works on nothing.",
+    remedy="Switch the mock mode off and solve what it hides: look for the answer of OpenAI's sessions API in the server's log.",
+    finds=mock_secret,
+    covers=("session-secret-bad-format",),
+)
+
+
 def secret_malformed(facts: Facts) -> Iterator[Found]:
     """The secret is not in the format that ChatKit parses."""
     if facts.is_custom:
@@ -64,6 +77,21 @@ def secret_malformed(facts: Facts) -> Iterator[Found]:
         )
 
 
+SECRET_MALFORMED = Rule(
+    id="secret-malformed",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="What was handed over is not a client secret",
+    cause="A mock, a truncated or quoted value, an API key, a session id or an own token: ChatKit parses the secret and drops "
+    "what does not fit.",
+    remedy="Hand over the string client_secret of OpenAI's answer, unchanged.",
+    finds=secret_malformed,
+    symptom_of=("mock-secret", "session-without-secret", "session-answered-by-page"),
+    covers=("session-secret-bad-format",),
+    doc=CHATKIT_GUIDE,
+)
+
+
 def secret_not_a_string(facts: Facts) -> Iterator[Found]:
     """getClientSecret returned something else than a text."""
     bad = [h for h in facts.handovers if h.kind not in ("", "string")]
@@ -73,6 +101,42 @@ def secret_not_a_string(facts: Facts) -> Iterator[Found]:
             summary=f"getClientSecret answered {bad[-1].kind} where a string is expected",
             evidence=(bad[-1].asked_seq, bad[-1].answered_seq, *(e.seq for e in errors[:2])),
         )
+
+
+SECRET_NOT_A_STRING = Rule(
+    id="secret-not-a-string",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="getClientSecret returns something else than a string",
+    cause="The whole answer, a field that does not exist, or nothing is returned.",
+    remedy="Return the string itself: (await response.json()).client_secret.",
+    finds=secret_not_a_string,
+    symptom_of=(
+        Layer.UPSTREAM,
+        "session-without-secret",
+        "session-unauthorized",
+        "session-server-error",
+        "session-route-missing",
+        "session-answered-by-page",
+        "session-forbidden",
+        "session-refused-by-csrf",
+        "session-gateway-failed",
+        "session-rate-limited",
+        "session-request-invalid",
+        "session-for-nobody",
+        "api-key-missing-in-app",
+        "workflow-missing-in-app",
+        "session-answer-broken",
+        "session-unreachable",
+        "session-blocked-by-cors",
+        "session-blocked-by-csp",
+        "server-sdk-too-old",
+        "session-redirected",
+        "session-given-up",
+    ),
+    covers=("session-app-no-client-secret",),
+    doc=CHATKIT_GUIDE,
+)
 
 
 def secret_callback_threw(facts: Facts) -> Iterator[Found]:
@@ -85,6 +149,20 @@ def secret_callback_threw(facts: Facts) -> Iterator[Found]:
         )
 
 
+SECRET_CALLBACK_THREW = Rule(
+    id="secret-callback-threw",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="getClientSecret rejects",
+    cause="The page's function threw or rejected. ChatKit says nothing about it and asks never again: what follows looks like a "
+    "failure of the domain or of the backend.",
+    remedy="Log inside getClientSecret, and correct what it meets.",
+    finds=secret_callback_threw,
+    symptom_of=(Layer.UPSTREAM, Layer.SESSION, "workflow-id-missing"),
+    covers=("session-secret-rejected-silently",),
+)
+
+
 def secret_never_answered(facts: Facts) -> Iterator[Found]:
     """getClientSecret was called and does not come back."""
     waiting = [h for h in facts.handovers if h.answered_seq == 0]
@@ -94,6 +172,19 @@ def secret_never_answered(facts: Facts) -> Iterator[Found]:
             evidence=(waiting[-1].asked_seq,),
             confidence=None if facts.outcome is Outcome.TIMEOUT else Confidence.LIKELY,
         )
+
+
+SECRET_NEVER_ANSWERED = Rule(
+    id="secret-never-answered",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="getClientSecret never settles",
+    cause="The promise waits for something that does not come: a request without a time limit, a sign-in dialog, a state.",
+    remedy="Give it a time limit, and reject when it is over.",
+    finds=secret_never_answered,
+    symptom_of=(Layer.UPSTREAM, Layer.SESSION),
+    covers=("session-secret-never-resolves",),
+)
 
 
 def stale_secret_returned(facts: Facts) -> Iterator[Found]:
@@ -109,6 +200,19 @@ def stale_secret_returned(facts: Facts) -> Iterator[Found]:
         known.add(handover.digest)
 
 
+STALE_SECRET_RETURNED = Rule(
+    id="stale-secret-returned",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="getClientSecret returns the old secret",
+    cause="Called with the current secret, the function must make a new one; this one returns its argument or a cached value.",
+    remedy="Make a new session whenever the function is called with a secret.",
+    finds=stale_secret_returned,
+    covers=("session-secret-stale-returned",),
+    doc=f"{CHATKIT_JS}guides/authentication",
+)
+
+
 def refresh_not_configured(facts: Facts) -> Iterator[Found]:
     """The options that are in force have no getClientSecret."""
     errors, uncaught = facts.errors_about(NOT_CONFIGURED), facts.page_errors_about(NOT_CONFIGURED)
@@ -117,103 +221,28 @@ def refresh_not_configured(facts: Facts) -> Iterator[Found]:
         yield Found(summary=on_one_line(said), evidence=(*(e.seq for e in errors), *lines_of(uncaught)))
 
 
+REFRESH_NOT_CONFIGURED = Rule(
+    id="refresh-not-configured",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The options in force have no getClientSecret",
+    cause="A later setOptions replaced `api` without it; options are never merged.",
+    remedy="Keep getClientSecret in every options object.",
+    finds=refresh_not_configured,
+    covers=("session-refresh-without-getclientsecret",),
+)
+
+
 def _carrier(facts: Facts, digest: str) -> tuple[int, ...]:
     return next((call.evidence for call in facts.sessions if digest in call.digests), ())
 
 
 RULES = (
-    Rule(
-        id="mock-secret",
-        layer=Layer.SESSION,
-        title="The backend hands out a mock secret",
-        cause="A mock mode hides that no session could be made: the app is content, and ChatKit refuses the secret or works on nothing.",
-        remedy="Switch the mock mode off and solve what it hides: look for the answer of OpenAI's sessions API in the server's log.",
-        finds=mock_secret,
-        covers=("session-secret-bad-format",),
-    ),
-    Rule(
-        id="secret-malformed",
-        layer=Layer.SESSION,
-        title="What was handed over is not a client secret",
-        cause="A mock, a truncated or quoted value, an API key, a session id or an own token: ChatKit parses the secret and drops "
-        "what does not fit.",
-        remedy="Hand over the string client_secret of OpenAI's answer, unchanged.",
-        finds=secret_malformed,
-        symptom_of=("mock-secret", "session-without-secret", "session-answered-by-page"),
-        covers=("session-secret-bad-format",),
-        doc=CHATKIT_GUIDE,
-    ),
-    Rule(
-        id="secret-not-a-string",
-        layer=Layer.SESSION,
-        title="getClientSecret returns something else than a string",
-        cause="The whole answer, a field that does not exist, or nothing is returned.",
-        remedy="Return the string itself: (await response.json()).client_secret.",
-        finds=secret_not_a_string,
-        symptom_of=(
-            Layer.UPSTREAM,
-            "session-without-secret",
-            "session-unauthorized",
-            "session-server-error",
-            "session-route-missing",
-            "session-answered-by-page",
-            "session-forbidden",
-            "session-refused-by-csrf",
-            "session-gateway-failed",
-            "session-rate-limited",
-            "session-request-invalid",
-            "session-for-nobody",
-            "api-key-missing-in-app",
-            "workflow-missing-in-app",
-            "session-answer-broken",
-            "session-unreachable",
-            "session-blocked-by-cors",
-            "session-blocked-by-csp",
-            "server-sdk-too-old",
-            "session-redirected",
-            "session-given-up",
-        ),
-        covers=("session-app-no-client-secret",),
-        doc=CHATKIT_GUIDE,
-    ),
-    Rule(
-        id="secret-callback-threw",
-        layer=Layer.SESSION,
-        title="getClientSecret rejects",
-        cause="The page's function threw or rejected. ChatKit says nothing about it and asks never again: what follows looks like a "
-        "failure of the domain or of the backend.",
-        remedy="Log inside getClientSecret, and correct what it meets.",
-        finds=secret_callback_threw,
-        symptom_of=(Layer.UPSTREAM, Layer.SESSION, "workflow-id-missing"),
-        covers=("session-secret-rejected-silently",),
-    ),
-    Rule(
-        id="secret-never-answered",
-        layer=Layer.SESSION,
-        title="getClientSecret never settles",
-        cause="The promise waits for something that does not come: a request without a time limit, a sign-in dialog, a state.",
-        remedy="Give it a time limit, and reject when it is over.",
-        finds=secret_never_answered,
-        symptom_of=(Layer.UPSTREAM, Layer.SESSION),
-        covers=("session-secret-never-resolves",),
-    ),
-    Rule(
-        id="stale-secret-returned",
-        layer=Layer.SESSION,
-        title="getClientSecret returns the old secret",
-        cause="Called with the current secret, the function must make a new one; this one returns its argument or a cached value.",
-        remedy="Make a new session whenever the function is called with a secret.",
-        finds=stale_secret_returned,
-        covers=("session-secret-stale-returned",),
-        doc=f"{CHATKIT_JS}guides/authentication",
-    ),
-    Rule(
-        id="refresh-not-configured",
-        layer=Layer.SESSION,
-        title="The options in force have no getClientSecret",
-        cause="A later setOptions replaced `api` without it; options are never merged.",
-        remedy="Keep getClientSecret in every options object.",
-        finds=refresh_not_configured,
-        covers=("session-refresh-without-getclientsecret",),
-    ),
+    MOCK_SECRET,
+    SECRET_MALFORMED,
+    SECRET_NOT_A_STRING,
+    SECRET_CALLBACK_THREW,
+    SECRET_NEVER_ANSWERED,
+    STALE_SECRET_RETURNED,
+    REFRESH_NOT_CONFIGURED,
 )

@@ -16,6 +16,7 @@ from harness.analysis.rules.rule import (
     Confidence,
     Found,
     Layer,
+    Party,
     Rule,
     told,
 )
@@ -71,6 +72,19 @@ def session_for_nobody(facts: Facts) -> Iterator[Found]:
     yield from _refused(facts, _names_nobody)
 
 
+SESSION_FOR_NOBODY = Rule(
+    id="session-for-nobody",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The session is asked for before the user is known",
+    cause="getClientSecret runs as soon as the frame boots, with a user id that is still empty.",
+    remedy="Render the widget once the user is known, or read the id inside the function.",
+    finds=session_for_nobody,
+    confidence=Confidence.LIKELY,
+    covers=("session-app-race-empty-user",),
+)
+
+
 def session_unauthorized(facts: Facts) -> Iterator[Found]:
     """The app's own sign-in refuses the caller."""
     yield from _refused(
@@ -78,9 +92,33 @@ def session_unauthorized(facts: Facts) -> Iterator[Found]:
     )
 
 
+SESSION_UNAUTHORIZED = Rule(
+    id="session-unauthorized",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The app's session endpoint does not accept the caller",
+    cause="The app's own authentication answers 401: nobody is signed in, the session has expired, or cookie or token was not sent.",
+    remedy="Sign in before the widget is rendered; send credentials: 'include', or the bearer token, with the request.",
+    finds=session_unauthorized,
+    covers=("session-app-401",),
+)
+
+
 def session_refused_by_csrf(facts: Facts) -> Iterator[Found]:
     """The framework wants a token against forged requests."""
     yield from _refused(facts, lambda call: call.exchange.status in (400, 403, 419) and _is_csrf(call))
+
+
+SESSION_REFUSED_BY_CSRF = Rule(
+    id="session-refused-by-csrf",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The session endpoint wants a token against forged requests",
+    cause="The framework's CSRF protection refuses a POST without its token; a cached page carries an old one.",
+    remedy="Send the token with the request, or exempt the endpoint; keep the page out of full-page caches.",
+    finds=session_refused_by_csrf,
+    covers=("session-app-csrf",),
+)
 
 
 def session_forbidden(facts: Facts) -> Iterator[Found]:
@@ -88,6 +126,19 @@ def session_forbidden(facts: Facts) -> Iterator[Found]:
     yield from _refused(
         facts, lambda call: call.exchange.status == 403 and not _is_csrf(call) and not _names_nobody(call)
     )
+
+
+SESSION_FORBIDDEN = Rule(
+    id="session-forbidden",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The app forbids this caller a session",
+    cause="The app knows who asks and refuses: a missing role, a nonce or CSRF check without words, a firewall before the app.",
+    remedy="Look at the answer's body and at what stands before the app; try with a user who may.",
+    finds=session_forbidden,
+    confidence=Confidence.LIKELY,
+    covers=("session-app-csrf",),
+)
 
 
 def session_route_missing(facts: Facts) -> Iterator[Found]:
@@ -103,9 +154,33 @@ def session_route_missing(facts: Facts) -> Iterator[Found]:
     )
 
 
+SESSION_ROUTE_MISSING = Rule(
+    id="session-route-missing",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The session endpoint is not where the page looks for it",
+    cause="A wrong path, a missing trailing slash, GET in place of POST, or a route that is not deployed.",
+    remedy="Call the deployed route, with the method that it takes.",
+    finds=session_route_missing,
+    covers=("session-app-wrong-route",),
+)
+
+
 def session_answered_by_page(facts: Facts) -> Iterator[Found]:
     """A web page answers in place of the endpoint."""
     yield from _refused(facts, lambda call: _is_good_status(call) and is_page(call.exchange))
+
+
+SESSION_ANSWERED_BY_PAGE = Rule(
+    id="session-answered-by-page",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The session endpoint answers with a web page",
+    cause="A single-page fallback, a sign-in page or an error page in place of the JSON that the app expects.",
+    remedy="Check path and method; make the API route come before the fallback.",
+    finds=session_answered_by_page,
+    covers=("session-app-wrong-route",),
+)
 
 
 def session_without_secret(facts: Facts) -> Iterator[Found]:
@@ -118,6 +193,20 @@ def session_without_secret(facts: Facts) -> Iterator[Found]:
         )
 
 
+SESSION_WITHOUT_SECRET = Rule(
+    id="session-without-secret",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The session endpoint answers without a secret",
+    cause="The answer is a success in which the secret is missing, null, or under a name that the page does not read; often an "
+    "upstream error that was passed on with status 200.",
+    remedy="Return the upstream's client_secret as a plain string, and pass its status codes on.",
+    finds=session_without_secret,
+    covers=("session-app-no-client-secret",),
+    doc=CHATKIT_GUIDE,
+)
+
+
 def api_key_missing_in_app(facts: Facts) -> Iterator[Found]:
     """The app's server has no API key."""
     yield from _refused(
@@ -127,6 +216,18 @@ def api_key_missing_in_app(facts: Facts) -> Iterator[Found]:
     )
 
 
+API_KEY_MISSING_IN_APP = Rule(
+    id="api-key-missing-in-app",
+    layer=Layer.SESSION,
+    owner=Party.CONFIGURATION,
+    title="The app's server has no API key",
+    cause="OPENAI_API_KEY is not set where the server runs.",
+    remedy="Set it there and restart or deploy again.",
+    finds=api_key_missing_in_app,
+    covers=("session-app-500-missing-key",),
+)
+
+
 def workflow_missing_in_app(facts: Facts) -> Iterator[Found]:
     """The app's server does not know which workflow to use."""
     yield from _refused(
@@ -134,14 +235,53 @@ def workflow_missing_in_app(facts: Facts) -> Iterator[Found]:
     )
 
 
+WORKFLOW_MISSING_IN_APP = Rule(
+    id="workflow-missing-in-app",
+    layer=Layer.SESSION,
+    owner=Party.CONFIGURATION,
+    title="The app's server has no workflow id",
+    cause="The workflow's id is neither in the request nor in the server's environment.",
+    remedy="Set the variable where the server runs, or send the id.",
+    finds=workflow_missing_in_app,
+    confidence=Confidence.LIKELY,
+    covers=("session-app-500-missing-key", "app-workflow-env-missing"),
+)
+
+
 def server_sdk_too_old(facts: Facts) -> Iterator[Found]:
     """The server's OpenAI library does not know ChatKit."""
     yield from _refused(facts, lambda call: call.exchange.status >= 500 and OLD_SDK.search(call.error_text) is not None)
 
 
+SERVER_SDK_TOO_OLD = Rule(
+    id="server-sdk-too-old",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The server's OpenAI library does not know ChatKit",
+    cause="An old version, or a call outside of the beta namespace.",
+    remedy="Upgrade the library and call client.beta.chatkit.sessions.create, or the REST endpoint.",
+    finds=server_sdk_too_old,
+    confidence=Confidence.LIKELY,
+    covers=("session-server-sdk-missing",),
+)
+
+
 def session_gateway_failed(facts: Facts) -> Iterator[Found]:
     """The app, or what stands before it, got no answer from behind."""
     yield from _refused(facts, lambda call: call.exchange.status in (502, 503, 504) and not _has_name(call))
+
+
+SESSION_GATEWAY_FAILED = Rule(
+    id="session-gateway-failed",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="Nothing behind the session endpoint answers",
+    cause="502, 503 and 504 come from what stands before a server that is down, overloaded or unable to reach OpenAI.",
+    remedy="Look at the server's log; check that it runs and can reach api.openai.com.",
+    finds=session_gateway_failed,
+    confidence=Confidence.LIKELY,
+    covers=("session-app-no-response", "openai-sessions-5xx"),
+)
 
 
 def session_server_error(facts: Facts) -> Iterator[Found]:
@@ -154,9 +294,33 @@ def session_server_error(facts: Facts) -> Iterator[Found]:
     )
 
 
+SESSION_SERVER_ERROR = Rule(
+    id="session-server-error",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The session endpoint fails",
+    cause="An exception in the app's own code, configuration that is missing on the server, or an error of OpenAI's that the app "
+    "passes on without its words.",
+    remedy="Look at the server's log at this moment; make the endpoint pass on what OpenAI answers.",
+    finds=session_server_error,
+    covers=("session-app-500-missing-key", "session-server-sdk-missing"),
+)
+
+
 def session_rate_limited(facts: Facts) -> Iterator[Found]:
     """The endpoint has had enough of this caller."""
     yield from _refused(facts, lambda call: call.exchange.status == 429)
+
+
+SESSION_RATE_LIMITED = Rule(
+    id="session-rate-limited",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The session endpoint refuses for too many requests",
+    cause="A limit of the app, of what stands before it, or of the API key.",
+    remedy="Make fewer sessions: one for a user, kept until it expires. Raise the limit for tests.",
+    finds=session_rate_limited,
+)
 
 
 def session_request_invalid(facts: Facts) -> Iterator[Found]:
@@ -172,6 +336,17 @@ def session_request_invalid(facts: Facts) -> Iterator[Found]:
     )
 
 
+SESSION_REQUEST_INVALID = Rule(
+    id="session-request-invalid",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The session endpoint does not accept the request",
+    cause="The request lacks something that the endpoint wants, or has another shape.",
+    remedy="Compare the request's body with what the endpoint expects; its answer says more.",
+    finds=session_request_invalid,
+)
+
+
 def session_redirected(facts: Facts) -> Iterator[Found]:
     """The request for a secret was sent elsewhere."""
     if facts.outcome is None or facts.real_secret_seq or any(call.has_secret for call in facts.sessions):
@@ -183,6 +358,19 @@ def session_redirected(facts: Facts) -> Iterator[Found]:
             summary=f"{told(moved[-1].exchange)}" + (f" and led to {to}" if to else ""),
             evidence=(*moved[-1].evidence, *_arrival(facts, moved[-1], to)),
         )
+
+
+SESSION_REDIRECTED = Rule(
+    id="session-redirected",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The request for a secret is sent elsewhere",
+    cause="A redirect, most often to a sign-in page or to another spelling of the address; a POST becomes a GET on its way.",
+    remedy="Answer an API call with 401 instead of a redirect; call the final address.",
+    finds=session_redirected,
+    confidence=Confidence.LIKELY,
+    covers=("session-app-401", "session-app-wrong-route"),
+)
 
 
 def _arrival(facts: Facts, moved: SessionCall, to: str) -> tuple[int, ...]:
@@ -213,146 +401,19 @@ def _is_good_status(call: SessionCall) -> bool:
 
 
 RULES = (
-    Rule(
-        id="session-for-nobody",
-        layer=Layer.SESSION,
-        title="The session is asked for before the user is known",
-        cause="getClientSecret runs as soon as the frame boots, with a user id that is still empty.",
-        remedy="Render the widget once the user is known, or read the id inside the function.",
-        finds=session_for_nobody,
-        confidence=Confidence.LIKELY,
-        covers=("session-app-race-empty-user",),
-    ),
-    Rule(
-        id="session-unauthorized",
-        layer=Layer.SESSION,
-        title="The app's session endpoint does not accept the caller",
-        cause="The app's own authentication answers 401: nobody is signed in, the session has expired, or cookie or token was not sent.",
-        remedy="Sign in before the widget is rendered; send credentials: 'include', or the bearer token, with the request.",
-        finds=session_unauthorized,
-        covers=("session-app-401",),
-    ),
-    Rule(
-        id="session-refused-by-csrf",
-        layer=Layer.SESSION,
-        title="The session endpoint wants a token against forged requests",
-        cause="The framework's CSRF protection refuses a POST without its token; a cached page carries an old one.",
-        remedy="Send the token with the request, or exempt the endpoint; keep the page out of full-page caches.",
-        finds=session_refused_by_csrf,
-        covers=("session-app-csrf",),
-    ),
-    Rule(
-        id="session-forbidden",
-        layer=Layer.SESSION,
-        title="The app forbids this caller a session",
-        cause="The app knows who asks and refuses: a missing role, a nonce or CSRF check without words, a firewall before the app.",
-        remedy="Look at the answer's body and at what stands before the app; try with a user who may.",
-        finds=session_forbidden,
-        confidence=Confidence.LIKELY,
-        covers=("session-app-csrf",),
-    ),
-    Rule(
-        id="session-route-missing",
-        layer=Layer.SESSION,
-        title="The session endpoint is not where the page looks for it",
-        cause="A wrong path, a missing trailing slash, GET in place of POST, or a route that is not deployed.",
-        remedy="Call the deployed route, with the method that it takes.",
-        finds=session_route_missing,
-        covers=("session-app-wrong-route",),
-    ),
-    Rule(
-        id="session-answered-by-page",
-        layer=Layer.SESSION,
-        title="The session endpoint answers with a web page",
-        cause="A single-page fallback, a sign-in page or an error page in place of the JSON that the app expects.",
-        remedy="Check path and method; make the API route come before the fallback.",
-        finds=session_answered_by_page,
-        covers=("session-app-wrong-route",),
-    ),
-    Rule(
-        id="session-without-secret",
-        layer=Layer.SESSION,
-        title="The session endpoint answers without a secret",
-        cause="The answer is a success in which the secret is missing, null, or under a name that the page does not read; often an "
-        "upstream error that was passed on with status 200.",
-        remedy="Return the upstream's client_secret as a plain string, and pass its status codes on.",
-        finds=session_without_secret,
-        covers=("session-app-no-client-secret",),
-        doc=CHATKIT_GUIDE,
-    ),
-    Rule(
-        id="api-key-missing-in-app",
-        layer=Layer.SESSION,
-        title="The app's server has no API key",
-        cause="OPENAI_API_KEY is not set where the server runs.",
-        remedy="Set it there and restart or deploy again.",
-        finds=api_key_missing_in_app,
-        covers=("session-app-500-missing-key",),
-    ),
-    Rule(
-        id="workflow-missing-in-app",
-        layer=Layer.SESSION,
-        title="The app's server has no workflow id",
-        cause="The workflow's id is neither in the request nor in the server's environment.",
-        remedy="Set the variable where the server runs, or send the id.",
-        finds=workflow_missing_in_app,
-        confidence=Confidence.LIKELY,
-        covers=("session-app-500-missing-key", "app-workflow-env-missing"),
-    ),
-    Rule(
-        id="server-sdk-too-old",
-        layer=Layer.SESSION,
-        title="The server's OpenAI library does not know ChatKit",
-        cause="An old version, or a call outside of the beta namespace.",
-        remedy="Upgrade the library and call client.beta.chatkit.sessions.create, or the REST endpoint.",
-        finds=server_sdk_too_old,
-        confidence=Confidence.LIKELY,
-        covers=("session-server-sdk-missing",),
-    ),
-    Rule(
-        id="session-gateway-failed",
-        layer=Layer.SESSION,
-        title="Nothing behind the session endpoint answers",
-        cause="502, 503 and 504 come from what stands before a server that is down, overloaded or unable to reach OpenAI.",
-        remedy="Look at the server's log; check that it runs and can reach api.openai.com.",
-        finds=session_gateway_failed,
-        confidence=Confidence.LIKELY,
-        covers=("session-app-no-response", "openai-sessions-5xx"),
-    ),
-    Rule(
-        id="session-server-error",
-        layer=Layer.SESSION,
-        title="The session endpoint fails",
-        cause="An exception in the app's own code, configuration that is missing on the server, or an error of OpenAI's that the app "
-        "passes on without its words.",
-        remedy="Look at the server's log at this moment; make the endpoint pass on what OpenAI answers.",
-        finds=session_server_error,
-        covers=("session-app-500-missing-key", "session-server-sdk-missing"),
-    ),
-    Rule(
-        id="session-rate-limited",
-        layer=Layer.SESSION,
-        title="The session endpoint refuses for too many requests",
-        cause="A limit of the app, of what stands before it, or of the API key.",
-        remedy="Make fewer sessions: one for a user, kept until it expires. Raise the limit for tests.",
-        finds=session_rate_limited,
-    ),
-    Rule(
-        id="session-request-invalid",
-        layer=Layer.SESSION,
-        title="The session endpoint does not accept the request",
-        cause="The request lacks something that the endpoint wants, or has another shape.",
-        remedy="Compare the request's body with what the endpoint expects; its answer says more.",
-        finds=session_request_invalid,
-    ),
-    Rule(
-        id="session-redirected",
-        layer=Layer.SESSION,
-        title="The request for a secret is sent elsewhere",
-        cause="A redirect, most often to a sign-in page or to another spelling of the address; a POST becomes a GET on its way.",
-        remedy="Answer an API call with 401 instead of a redirect; call the final address.",
-        finds=session_redirected,
-        confidence=Confidence.LIKELY,
-        covers=("session-app-401", "session-app-wrong-route"),
-    ),
+    SESSION_FOR_NOBODY,
+    SESSION_UNAUTHORIZED,
+    SESSION_REFUSED_BY_CSRF,
+    SESSION_FORBIDDEN,
+    SESSION_ROUTE_MISSING,
+    SESSION_ANSWERED_BY_PAGE,
+    SESSION_WITHOUT_SECRET,
+    API_KEY_MISSING_IN_APP,
+    WORKFLOW_MISSING_IN_APP,
+    SERVER_SDK_TOO_OLD,
+    SESSION_GATEWAY_FAILED,
+    SESSION_SERVER_ERROR,
+    SESSION_RATE_LIMITED,
+    SESSION_REQUEST_INVALID,
+    SESSION_REDIRECTED,
 )

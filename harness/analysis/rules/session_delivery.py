@@ -18,6 +18,7 @@ from harness.analysis.rules.rule import (
     Confidence,
     Found,
     Layer,
+    Party,
     Rule,
     lines_of,
     on_one_line,
@@ -40,6 +41,72 @@ def _failed(facts: Facts, obstacle: Obstacle) -> Iterator[Found]:
         )
 
 
+SESSION_UNREACHABLE = Rule(
+    id="session-unreachable",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The session endpoint cannot be reached",
+    cause="The backend is not running, or scheme or port are wrong.",
+    remedy="Start the backend; compare the address with the one that it listens on.",
+    finds=partial(_failed, obstacle=Obstacle.UNREACHABLE),
+    covers=("session-app-no-response",),
+)
+
+SESSION_BLOCKED_BY_CORS = Rule(
+    id="session-blocked-by-cors",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The session endpoint does not allow the page's origin",
+    cause="The endpoint is on another origin and answers without CORS headers for this one. getClientSecret runs in the page.",
+    remedy="Allow the page's origin, and credentials if they are used; or serve the endpoint from the same origin.",
+    finds=partial(_failed, obstacle=Obstacle.CORS),
+    covers=("session-app-cors",),
+    doc=f"{MDN}HTTP/Guides/CORS",
+)
+
+SESSION_OVER_PLAIN_HTTP = Rule(
+    id="session-over-plain-http",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="A secure page asks for its secret over plain http",
+    cause="Browsers do not send requests of https pages to http addresses.",
+    remedy="Serve the endpoint over https, or from the page's own origin.",
+    finds=partial(_failed, obstacle=Obstacle.MIXED),
+    doc=f"{MDN}Security/Mixed_content",
+)
+
+SESSION_BLOCKED_BY_CLIENT = Rule(
+    id="session-blocked-by-client",
+    layer=Layer.SESSION,
+    owner=Party.NETWORK,
+    title="The browser blocks the session endpoint",
+    cause="An extension, an ad blocker or a rule inside the browser.",
+    remedy="Exempt the site from the blocker; rename the endpoint if lists name it.",
+    finds=partial(_failed, obstacle=Obstacle.CLIENT),
+    covers=("policy-adblock",),
+)
+
+SESSION_BLOCKED_FOR_LOCAL_NETWORK = Rule(
+    id="session-blocked-for-local-network",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The browser keeps the page from an endpoint on the local network",
+    cause="A public page may reach this machine or its network only with the permission local-network-access.",
+    remedy="Serve page and endpoint from the same place, or grant the permission.",
+    finds=partial(_failed, obstacle=Obstacle.LOCAL_NETWORK),
+)
+
+SESSION_KEPT_ON_MACHINE = Rule(
+    id="session-kept-on-machine",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The session endpoint is outside, and this run is hermetic",
+    cause="A hermetic run answers OpenAI's hosts itself and lets nothing else leave this machine.",
+    remedy='Use network = "live" for this project, or point the page to a backend on this machine.',
+    finds=partial(_failed, obstacle=Obstacle.HERMETIC),
+)
+
+
 def _confidence(call: SessionCall, obstacle: Obstacle) -> Confidence | None:
     if not call.is_named:
         return Confidence.LIKELY
@@ -57,6 +124,18 @@ def session_answer_broken(facts: Facts) -> Iterator[Found]:
         )
 
 
+SESSION_ANSWER_BROKEN = Rule(
+    id="session-answer-broken",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The session endpoint's answer breaks off",
+    cause="The backend, or a proxy before it, closed the connection in the middle: a crash, a time limit, a wrong content-length.",
+    remedy="Look at the server's log and at the proxy's time limits.",
+    finds=session_answer_broken,
+    covers=("session-app-no-response",),
+)
+
+
 def session_given_up(facts: Facts) -> Iterator[Found]:
     """The page itself ended its request for a secret before it was answered."""
     if facts.outcome is None or facts.is_custom or facts.real_secret_seq or not facts.sessions:
@@ -70,6 +149,19 @@ def session_given_up(facts: Facts) -> Iterator[Found]:
         evidence=(*facts.sessions[-1].evidence, *rejected[-1:]),
         confidence=None if facts.sessions[-1].is_named or rejected else Confidence.POSSIBLE,
     )
+
+
+SESSION_GIVEN_UP = Rule(
+    id="session-given-up",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The page gives up its own request for a secret",
+    cause="An AbortController ended it: a time limit of the app's own that the backend did not keep, or the clean-up of an effect that "
+    "runs twice (React's StrictMode) or of a component that was replaced, and nobody asked again.",
+    remedy="Ask again after the clean-up, or fetch outside of the effect; give the backend the time that it needs.",
+    finds=session_given_up,
+    confidence=Confidence.LIKELY,
+)
 
 
 def session_blocked_by_csp(facts: Facts) -> Iterator[Found]:
@@ -95,6 +187,19 @@ def session_blocked_by_csp(facts: Facts) -> Iterator[Found]:
         )
 
 
+SESSION_BLOCKED_BY_CSP = Rule(
+    id="session-blocked-by-csp",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The page's Content-Security-Policy blocks the session endpoint",
+    cause="connect-src does not name the endpoint's origin.",
+    remedy="Add it. api.openai.com is not needed there: the frame makes those calls.",
+    finds=session_blocked_by_csp,
+    covers=("policy-csp-connect-src",),
+    doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/connect-src",
+)
+
+
 def _sounds_like_it(url: str) -> bool:
     return SOUNDS_LIKE_IT.search(url) is not None and not is_loader_candidate(url)
 
@@ -116,96 +221,27 @@ def session_unanswered(facts: Facts) -> Iterator[Found]:
         )
 
 
+SESSION_UNANSWERED = Rule(
+    id="session-unanswered",
+    layer=Layer.SESSION,
+    owner=Party.APP,
+    title="The session endpoint does not answer",
+    cause="The backend hangs, mostly in its own call to OpenAI, and nobody set a time limit.",
+    remedy="Give the backend's call and the page's fetch a time limit, and reject when it is over.",
+    finds=session_unanswered,
+    covers=("session-secret-never-resolves", "session-app-no-response"),
+)
+
+
 RULES = (
-    Rule(
-        id="session-unreachable",
-        layer=Layer.SESSION,
-        title="The session endpoint cannot be reached",
-        cause="The backend is not running, or scheme or port are wrong.",
-        remedy="Start the backend; compare the address with the one that it listens on.",
-        finds=partial(_failed, obstacle=Obstacle.UNREACHABLE),
-        covers=("session-app-no-response",),
-    ),
-    Rule(
-        id="session-answer-broken",
-        layer=Layer.SESSION,
-        title="The session endpoint's answer breaks off",
-        cause="The backend, or a proxy before it, closed the connection in the middle: a crash, a time limit, a wrong content-length.",
-        remedy="Look at the server's log and at the proxy's time limits.",
-        finds=session_answer_broken,
-        covers=("session-app-no-response",),
-    ),
-    Rule(
-        id="session-blocked-by-cors",
-        layer=Layer.SESSION,
-        title="The session endpoint does not allow the page's origin",
-        cause="The endpoint is on another origin and answers without CORS headers for this one. getClientSecret runs in the page.",
-        remedy="Allow the page's origin, and credentials if they are used; or serve the endpoint from the same origin.",
-        finds=partial(_failed, obstacle=Obstacle.CORS),
-        covers=("session-app-cors",),
-        doc=f"{MDN}HTTP/Guides/CORS",
-    ),
-    Rule(
-        id="session-blocked-by-csp",
-        layer=Layer.SESSION,
-        title="The page's Content-Security-Policy blocks the session endpoint",
-        cause="connect-src does not name the endpoint's origin.",
-        remedy="Add it. api.openai.com is not needed there: the frame makes those calls.",
-        finds=session_blocked_by_csp,
-        covers=("policy-csp-connect-src",),
-        doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/connect-src",
-    ),
-    Rule(
-        id="session-over-plain-http",
-        layer=Layer.SESSION,
-        title="A secure page asks for its secret over plain http",
-        cause="Browsers do not send requests of https pages to http addresses.",
-        remedy="Serve the endpoint over https, or from the page's own origin.",
-        finds=partial(_failed, obstacle=Obstacle.MIXED),
-        doc=f"{MDN}Security/Mixed_content",
-    ),
-    Rule(
-        id="session-blocked-by-client",
-        layer=Layer.SESSION,
-        title="The browser blocks the session endpoint",
-        cause="An extension, an ad blocker or a rule inside the browser.",
-        remedy="Exempt the site from the blocker; rename the endpoint if lists name it.",
-        finds=partial(_failed, obstacle=Obstacle.CLIENT),
-        covers=("policy-adblock",),
-    ),
-    Rule(
-        id="session-blocked-for-local-network",
-        layer=Layer.SESSION,
-        title="The browser keeps the page from an endpoint on the local network",
-        cause="A public page may reach this machine or its network only with the permission local-network-access.",
-        remedy="Serve page and endpoint from the same place, or grant the permission.",
-        finds=partial(_failed, obstacle=Obstacle.LOCAL_NETWORK),
-    ),
-    Rule(
-        id="session-kept-on-machine",
-        layer=Layer.SESSION,
-        title="The session endpoint is outside, and this run is hermetic",
-        cause="A hermetic run answers OpenAI's hosts itself and lets nothing else leave this machine.",
-        remedy='Use network = "live" for this project, or point the page to a backend on this machine.',
-        finds=partial(_failed, obstacle=Obstacle.HERMETIC),
-    ),
-    Rule(
-        id="session-given-up",
-        layer=Layer.SESSION,
-        title="The page gives up its own request for a secret",
-        cause="An AbortController ended it: a time limit of the app's own that the backend did not keep, or the clean-up of an effect that "
-        "runs twice (React's StrictMode) or of a component that was replaced, and nobody asked again.",
-        remedy="Ask again after the clean-up, or fetch outside of the effect; give the backend the time that it needs.",
-        finds=session_given_up,
-        confidence=Confidence.LIKELY,
-    ),
-    Rule(
-        id="session-unanswered",
-        layer=Layer.SESSION,
-        title="The session endpoint does not answer",
-        cause="The backend hangs, mostly in its own call to OpenAI, and nobody set a time limit.",
-        remedy="Give the backend's call and the page's fetch a time limit, and reject when it is over.",
-        finds=session_unanswered,
-        covers=("session-secret-never-resolves", "session-app-no-response"),
-    ),
+    SESSION_UNREACHABLE,
+    SESSION_ANSWER_BROKEN,
+    SESSION_BLOCKED_BY_CORS,
+    SESSION_BLOCKED_BY_CSP,
+    SESSION_OVER_PLAIN_HTTP,
+    SESSION_BLOCKED_BY_CLIENT,
+    SESSION_BLOCKED_FOR_LOCAL_NETWORK,
+    SESSION_KEPT_ON_MACHINE,
+    SESSION_GIVEN_UP,
+    SESSION_UNANSWERED,
 )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from harness.analysis.facts.facts import Facts
 from harness.analysis.mount.tracks import Element
-from harness.analysis.rules.rule import CHATKIT_JS, MDN, Confidence, Found, Layer, Rule, lines_of
+from harness.analysis.rules.rule import CHATKIT_JS, MDN, Confidence, Found, Layer, Party, Rule, lines_of
 from harness.model.events import BoxChanged
 
 UNPAINTED = ("clip-path", "content-visibility", "display:contents", "transform")
@@ -35,6 +35,21 @@ def styles_blocked_by_csp(facts: Facts) -> Iterator[Found]:
             f"the element is {box.width_px:g}x{box.height_px:g} px",
             evidence=(*lines_of(hits[:4]), *_seq(facts)),
         )
+
+
+STYLES_BLOCKED_BY_CSP = Rule(
+    id="styles-blocked-by-csp",
+    layer=Layer.SIGHT,
+    owner=Party.APP,
+    title="The page's Content-Security-Policy blocks the element's styles",
+    cause="The loader puts its style sheet inline into the shadow root; without it the element "
+    "takes no room and the frame keeps the browser's small default size.",
+    remedy="Allow the hashes that the console names in style-src, or 'unsafe-inline' for styles.",
+    finds=styles_blocked_by_csp,
+    outlives_mount=True,
+    covers=("policy-csp-style-src",),
+    doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/style-src",
+)
 
 
 def element_without_height(facts: Facts) -> Iterator[Found]:
@@ -63,11 +78,36 @@ def element_without_height(facts: Facts) -> Iterator[Found]:
         )
 
 
+ELEMENT_WITHOUT_HEIGHT = Rule(
+    id="element-without-height",
+    layer=Layer.SIGHT,
+    owner=Party.APP,
+    title="The element has no height",
+    cause="The element takes 100 % of its container's height and adds none of its own: in a container of automatic height, or a "
+    "flex child of a parent that is no flex column, that is nothing. A test that looks inside the frame does not notice.",
+    remedy="Give the element or its container a height, or let it grow in a flex column.",
+    finds=element_without_height,
+    covers=("visibility-zero-height", "visibility-flex-parent"),
+    doc=CHATKIT_JS,
+)
+
+
 def element_without_width(facts: Facts) -> Iterator[Found]:
     """The element has no width."""
     box = _box(facts)
     if box is not None and box.is_rendered and box.width_px <= 0 and box.height_px > 0:
         yield Found(summary=f"the element is {box.width_px:g}x{box.height_px:g} px", evidence=_seq(facts))
+
+
+ELEMENT_WITHOUT_WIDTH = Rule(
+    id="element-without-width",
+    layer=Layer.SIGHT,
+    owner=Party.APP,
+    title="The element has no width",
+    cause="Its container has none, or the layout leaves it none.",
+    remedy="Give the element or its container a width.",
+    finds=element_without_width,
+)
 
 
 def container_hidden(facts: Facts) -> Iterator[Found]:
@@ -77,11 +117,45 @@ def container_hidden(facts: Facts) -> Iterator[Found]:
         yield Found(summary=f"the element is hidden by {box.hidden_by}", evidence=_seq(facts))
 
 
+CONTAINER_HIDDEN = Rule(
+    id="container-hidden",
+    layer=Layer.SIGHT,
+    owner=Party.APP,
+    title="The widget is in a hidden container",
+    cause="A launcher that is closed, a tab that is not chosen, a class that is never taken away. The widget boots in it all the same.",
+    remedy="Open what contains it; in a test, click the launcher first.",
+    finds=container_hidden,
+    covers=("visibility-hidden-container",),
+)
+
+
 def element_transparent(facts: Facts) -> Iterator[Found]:
     """The element, or something around it, is fully transparent."""
     box = _box(facts)
     if box is not None and box.hidden_by.startswith("opacity"):
         yield Found(summary=f"the element is hidden by {box.hidden_by}", evidence=_seq(facts))
+
+
+ELEMENT_TRANSPARENT = Rule(
+    id="element-transparent",
+    layer=Layer.SIGHT,
+    owner=Party.APP,
+    title="The app keeps the widget invisible",
+    cause="The app hides the element until a flag of its own changes, and the flag waits for what failed, or for nothing at all.",
+    remedy="Show the widget on chatkit.ready and on chatkit.error; mend what the flag waits for.",
+    finds=element_transparent,
+    symptom_of=(
+        Layer.SCRIPT,
+        Layer.ELEMENT,
+        Layer.OPTIONS,
+        Layer.SESSION,
+        Layer.UPSTREAM,
+        Layer.FRAME,
+        Layer.HANDSHAKE,
+        Layer.DOMAIN,
+    ),
+    covers=("app-loading-overlay-stuck",),
+)
 
 
 def element_clipped(facts: Facts) -> Iterator[Found]:
@@ -91,11 +165,37 @@ def element_clipped(facts: Facts) -> Iterator[Found]:
         yield Found(summary=f"the element is {box.hidden_by}", evidence=_seq(facts))
 
 
+ELEMENT_CLIPPED = Rule(
+    id="element-clipped",
+    layer=Layer.SIGHT,
+    owner=Party.APP,
+    title="A container cuts the widget away",
+    cause="The container is smaller than the place of the element, and hides what overflows.",
+    remedy="Give the container a size, or the element another place.",
+    finds=element_clipped,
+    covers=("visibility-flex-parent",),
+)
+
+
 def element_not_painted(facts: Facts) -> Iterator[Found]:
     """The element has its place, and something around it keeps it from being painted."""
     box = _box(facts)
     if box is not None and box.hidden_by.startswith(UNPAINTED):
         yield Found(summary=f"the element is hidden by {box.hidden_by}", evidence=_seq(facts))
+
+
+ELEMENT_NOT_PAINTED = Rule(
+    id="element-not-painted",
+    layer=Layer.SIGHT,
+    owner=Party.APP,
+    title="The widget has its place and is not painted",
+    cause="A closed <details>, content-visibility, clip-path or a scale of 0 around the element keeps it from the screen; so does "
+    "display:contents on it, which takes its box away.",
+    remedy="Open what contains it; in a test, open it first.",
+    finds=element_not_painted,
+    covers=("visibility-hidden-container",),
+    doc=f"{MDN}API/Element/checkVisibility",
+)
 
 
 def element_off_screen(facts: Facts) -> Iterator[Found]:
@@ -105,6 +205,18 @@ def element_off_screen(facts: Facts) -> Iterator[Found]:
         yield Found(summary="the element's box is outside of what can be scrolled to", evidence=_seq(facts))
 
 
+ELEMENT_OFF_SCREEN = Rule(
+    id="element-off-screen",
+    layer=Layer.SIGHT,
+    owner=Party.APP,
+    title="The widget is off the screen",
+    cause="It was moved away to hide it, or placed outside of the page.",
+    remedy="Move it back when it is to be seen.",
+    finds=element_off_screen,
+    doc=f"{MDN}CSS/position",
+)
+
+
 def element_covered(facts: Facts) -> Iterator[Found]:
     """Something lies over the element."""
     box = _box(facts)
@@ -112,118 +224,42 @@ def element_covered(facts: Facts) -> Iterator[Found]:
         yield Found(summary=f"{box.covered_by} lies over the middle of the element", evidence=_seq(facts))
 
 
+ELEMENT_COVERED = Rule(
+    id="element-covered",
+    layer=Layer.SIGHT,
+    owner=Party.APP,
+    title="Something covers the widget",
+    cause="An overlay, a modal or a launcher lies on top; clicks go there.",
+    remedy="Take the overlay away on chatkit.ready, or correct the stacking order.",
+    finds=element_covered,
+    confidence=Confidence.LIKELY,
+    stops_mount=False,
+    symptom_of=(
+        Layer.SCRIPT,
+        Layer.ELEMENT,
+        Layer.OPTIONS,
+        Layer.SESSION,
+        Layer.UPSTREAM,
+        Layer.FRAME,
+        Layer.HANDSHAKE,
+        Layer.DOMAIN,
+    ),
+    covers=("visibility-covered", "app-loading-overlay-stuck"),
+)
+
+
 def _is_loaders(source: str) -> bool:
     return source.endswith("/chatkit.js")
 
 
 RULES = (
-    Rule(
-        id="styles-blocked-by-csp",
-        layer=Layer.SIGHT,
-        title="The page's Content-Security-Policy blocks the element's styles",
-        cause="The loader puts its style sheet inline into the shadow root; without it the element "
-        "takes no room and the frame keeps the browser's small default size.",
-        remedy="Allow the hashes that the console names in style-src, or 'unsafe-inline' for styles.",
-        finds=styles_blocked_by_csp,
-        outlives_mount=True,
-        covers=("policy-csp-style-src",),
-        doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/style-src",
-    ),
-    Rule(
-        id="element-without-height",
-        layer=Layer.SIGHT,
-        title="The element has no height",
-        cause="The element takes 100 % of its container's height and adds none of its own: in a container of automatic height, or a "
-        "flex child of a parent that is no flex column, that is nothing. A test that looks inside the frame does not notice.",
-        remedy="Give the element or its container a height, or let it grow in a flex column.",
-        finds=element_without_height,
-        covers=("visibility-zero-height", "visibility-flex-parent"),
-        doc=CHATKIT_JS,
-    ),
-    Rule(
-        id="element-without-width",
-        layer=Layer.SIGHT,
-        title="The element has no width",
-        cause="Its container has none, or the layout leaves it none.",
-        remedy="Give the element or its container a width.",
-        finds=element_without_width,
-    ),
-    Rule(
-        id="container-hidden",
-        layer=Layer.SIGHT,
-        title="The widget is in a hidden container",
-        cause="A launcher that is closed, a tab that is not chosen, a class that is never taken away. The widget boots in it all the same.",
-        remedy="Open what contains it; in a test, click the launcher first.",
-        finds=container_hidden,
-        covers=("visibility-hidden-container",),
-    ),
-    Rule(
-        id="element-transparent",
-        layer=Layer.SIGHT,
-        title="The app keeps the widget invisible",
-        cause="The app hides the element until a flag of its own changes, and the flag waits for what failed, or for nothing at all.",
-        remedy="Show the widget on chatkit.ready and on chatkit.error; mend what the flag waits for.",
-        finds=element_transparent,
-        symptom_of=(
-            Layer.SCRIPT,
-            Layer.ELEMENT,
-            Layer.OPTIONS,
-            Layer.SESSION,
-            Layer.UPSTREAM,
-            Layer.FRAME,
-            Layer.HANDSHAKE,
-            Layer.DOMAIN,
-        ),
-        covers=("app-loading-overlay-stuck",),
-    ),
-    Rule(
-        id="element-clipped",
-        layer=Layer.SIGHT,
-        title="A container cuts the widget away",
-        cause="The container is smaller than the place of the element, and hides what overflows.",
-        remedy="Give the container a size, or the element another place.",
-        finds=element_clipped,
-        covers=("visibility-flex-parent",),
-    ),
-    Rule(
-        id="element-not-painted",
-        layer=Layer.SIGHT,
-        title="The widget has its place and is not painted",
-        cause="A closed <details>, content-visibility, clip-path or a scale of 0 around the element keeps it from the screen; so does "
-        "display:contents on it, which takes its box away.",
-        remedy="Open what contains it; in a test, open it first.",
-        finds=element_not_painted,
-        covers=("visibility-hidden-container",),
-        doc=f"{MDN}API/Element/checkVisibility",
-    ),
-    Rule(
-        id="element-off-screen",
-        layer=Layer.SIGHT,
-        title="The widget is off the screen",
-        cause="It was moved away to hide it, or placed outside of the page.",
-        remedy="Move it back when it is to be seen.",
-        finds=element_off_screen,
-        doc=f"{MDN}CSS/position",
-    ),
-    Rule(
-        id="element-covered",
-        layer=Layer.SIGHT,
-        title="Something covers the widget",
-        cause="An overlay, a modal or a launcher lies on top; clicks go there.",
-        remedy="Take the overlay away on chatkit.ready, or correct the stacking order.",
-        finds=element_covered,
-        confidence=Confidence.LIKELY,
-        stops_mount=False,
-        symptom_of=(
-            Layer.SCRIPT,
-            Layer.ELEMENT,
-            Layer.OPTIONS,
-            Layer.SESSION,
-            Layer.UPSTREAM,
-            Layer.FRAME,
-            Layer.HANDSHAKE,
-            Layer.DOMAIN,
-        ),
-        covers=("visibility-covered", "app-loading-overlay-stuck"),
-    ),
+    STYLES_BLOCKED_BY_CSP,
+    ELEMENT_WITHOUT_HEIGHT,
+    ELEMENT_WITHOUT_WIDTH,
+    CONTAINER_HIDDEN,
+    ELEMENT_TRANSPARENT,
+    ELEMENT_CLIPPED,
+    ELEMENT_NOT_PAINTED,
+    ELEMENT_OFF_SCREEN,
+    ELEMENT_COVERED,
 )

@@ -14,6 +14,7 @@ from harness.analysis.rules.rule import (
     Confidence,
     Found,
     Layer,
+    Party,
     Rule,
     lines_of,
     on_one_line,
@@ -34,6 +35,19 @@ def stream_dropped(facts: Facts) -> Iterator[Found]:
         yield Found(summary=told(dropped[0]) if dropped else on_one_line(said[0].event.text), evidence=evidence)
 
 
+STREAM_DROPPED = Rule(
+    id="stream-dropped",
+    layer=Layer.BACKEND,
+    owner=Party.NETWORK,
+    title="The transport drops the stream",
+    cause="A long stream over QUIC broke.",
+    remedy="Try again in a new thread; switch QUIC off to confirm it.",
+    finds=stream_dropped,
+    outlives_mount=True,
+    covers=("conversation-quic-drop",),
+)
+
+
 def stream_of_wrong_type(facts: Facts) -> Iterator[Found]:
     """A stream was asked for, and something else came."""
     wrong = [
@@ -47,11 +61,39 @@ def stream_of_wrong_type(facts: Facts) -> Iterator[Found]:
         )
 
 
+STREAM_OF_WRONG_TYPE = Rule(
+    id="stream-of-wrong-type",
+    layer=Layer.BACKEND,
+    owner=Party.APP,
+    title="The backend answers a stream request with something else",
+    cause="The endpoint, or a proxy before it, sends JSON or HTML, or leaves the content type out.",
+    remedy="Answer with content-type text/event-stream, and switch buffering and rewriting off in proxies.",
+    finds=stream_of_wrong_type,
+    stops_mount=False,
+    covers=("conversation-5xx-or-not-sse",),
+    doc=CHATKIT_PYTHON,
+)
+
+
 def stream_event_unreadable(facts: Facts) -> Iterator[Found]:
     """A stream holds what is no event."""
     errors = facts.errors_about(BAD_EVENT)
     if errors:
         yield Found(summary=on_one_line(errors[0].message), evidence=tuple(e.seq for e in errors[:4]))
+
+
+STREAM_EVENT_UNREADABLE = Rule(
+    id="stream-event-unreadable",
+    layer=Layer.BACKEND,
+    owner=Party.APP,
+    title="The stream holds what is no event",
+    cause="Chunks that were formatted already are wrapped in `data:` again, or the backend writes something of its own.",
+    remedy="Forward the ChatKit server's chunks as they are.",
+    finds=stream_event_unreadable,
+    stops_mount=False,
+    covers=("custom-backend-double-wrapped-sse",),
+    doc=CHATKIT_PYTHON,
+)
 
 
 def stream_of_foreign_protocol(facts: Facts) -> Iterator[Found]:
@@ -67,6 +109,21 @@ def stream_of_foreign_protocol(facts: Facts) -> Iterator[Found]:
         )
 
 
+STREAM_OF_FOREIGN_PROTOCOL = Rule(
+    id="stream-of-foreign-protocol",
+    layer=Layer.BACKEND,
+    owner=Party.APP,
+    title="The backend streams events that ChatKit does not know",
+    cause="Other event names than those of ChatKit's threads are ignored without a word.",
+    remedy="Use the ChatKit server library, or send its events.",
+    finds=stream_of_foreign_protocol,
+    confidence=Confidence.POSSIBLE,
+    stops_mount=False,
+    covers=("custom-backend-foreign-protocol",),
+    doc=CHATKIT_PYTHON,
+)
+
+
 def reply_failed(facts: Facts) -> Iterator[Found]:
     """The backend began to answer, and failed."""
     errors = facts.errors_about(FAILED_REPLY)
@@ -76,6 +133,26 @@ def reply_failed(facts: Facts) -> Iterator[Found]:
         )
 
 
+REPLY_FAILED = Rule(
+    id="reply-failed",
+    layer=Layer.BACKEND,
+    owner=Party.API,
+    title="The backend fails while it answers",
+    cause="The workflow or the backend failed after the stream had begun: a model the organisation may not use, an unsupported "
+    "setting, a version that does not exist, a tool that failed, replies that were not kept.",
+    remedy="Open the run in the platform's log by the thread's id; try with a plain model and without a version.",
+    finds=reply_failed,
+    confidence=Confidence.LIKELY,
+    stops_mount=False,
+    covers=(
+        "conversation-stream-error-event",
+        "openai-sessions-version-latest",
+        "conversation-org-verification",
+        "custom-backend-zero-data-retention",
+    ),
+)
+
+
 def history_unreadable(facts: Facts) -> Iterator[Found]:
     """A thread of the history cannot be loaded."""
     errors = facts.errors_about(NO_HISTORY)
@@ -83,76 +160,24 @@ def history_unreadable(facts: Facts) -> Iterator[Found]:
         yield Found(summary=on_one_line(errors[0].message), evidence=tuple(e.seq for e in errors[:4]))
 
 
+HISTORY_UNREADABLE = Rule(
+    id="history-unreadable",
+    layer=Layer.BACKEND,
+    owner=Party.APP,
+    title="A thread of the history cannot be loaded",
+    cause="The store does not have its items, or cannot read them; or the session has expired.",
+    remedy="Keep items when they are done; look at the server's log.",
+    finds=history_unreadable,
+    stops_mount=False,
+    covers=("conversation-history-fails",),
+)
+
+
 RULES = (
-    Rule(
-        id="stream-dropped",
-        layer=Layer.BACKEND,
-        title="The transport drops the stream",
-        cause="A long stream over QUIC broke.",
-        remedy="Try again in a new thread; switch QUIC off to confirm it.",
-        finds=stream_dropped,
-        outlives_mount=True,
-        covers=("conversation-quic-drop",),
-    ),
-    Rule(
-        id="stream-of-wrong-type",
-        layer=Layer.BACKEND,
-        title="The backend answers a stream request with something else",
-        cause="The endpoint, or a proxy before it, sends JSON or HTML, or leaves the content type out.",
-        remedy="Answer with content-type text/event-stream, and switch buffering and rewriting off in proxies.",
-        finds=stream_of_wrong_type,
-        stops_mount=False,
-        covers=("conversation-5xx-or-not-sse",),
-        doc=CHATKIT_PYTHON,
-    ),
-    Rule(
-        id="stream-event-unreadable",
-        layer=Layer.BACKEND,
-        title="The stream holds what is no event",
-        cause="Chunks that were formatted already are wrapped in `data:` again, or the backend writes something of its own.",
-        remedy="Forward the ChatKit server's chunks as they are.",
-        finds=stream_event_unreadable,
-        stops_mount=False,
-        covers=("custom-backend-double-wrapped-sse",),
-        doc=CHATKIT_PYTHON,
-    ),
-    Rule(
-        id="stream-of-foreign-protocol",
-        layer=Layer.BACKEND,
-        title="The backend streams events that ChatKit does not know",
-        cause="Other event names than those of ChatKit's threads are ignored without a word.",
-        remedy="Use the ChatKit server library, or send its events.",
-        finds=stream_of_foreign_protocol,
-        confidence=Confidence.POSSIBLE,
-        stops_mount=False,
-        covers=("custom-backend-foreign-protocol",),
-        doc=CHATKIT_PYTHON,
-    ),
-    Rule(
-        id="reply-failed",
-        layer=Layer.BACKEND,
-        title="The backend fails while it answers",
-        cause="The workflow or the backend failed after the stream had begun: a model the organisation may not use, an unsupported "
-        "setting, a version that does not exist, a tool that failed, replies that were not kept.",
-        remedy="Open the run in the platform's log by the thread's id; try with a plain model and without a version.",
-        finds=reply_failed,
-        confidence=Confidence.LIKELY,
-        stops_mount=False,
-        covers=(
-            "conversation-stream-error-event",
-            "openai-sessions-version-latest",
-            "conversation-org-verification",
-            "custom-backend-zero-data-retention",
-        ),
-    ),
-    Rule(
-        id="history-unreadable",
-        layer=Layer.BACKEND,
-        title="A thread of the history cannot be loaded",
-        cause="The store does not have its items, or cannot read them; or the session has expired.",
-        remedy="Keep items when they are done; look at the server's log.",
-        finds=history_unreadable,
-        stops_mount=False,
-        covers=("conversation-history-fails",),
-    ),
+    STREAM_DROPPED,
+    STREAM_OF_WRONG_TYPE,
+    STREAM_EVENT_UNREADABLE,
+    STREAM_OF_FOREIGN_PROTOCOL,
+    REPLY_FAILED,
+    HISTORY_UNREADABLE,
 )

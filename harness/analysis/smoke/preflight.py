@@ -11,7 +11,7 @@ from dataclasses import replace
 from harness.analysis.rules import BY_ID
 from harness.analysis.rules.ahead import AHEAD
 from harness.analysis.rules.hop_rule import HopRule
-from harness.analysis.rules.hops import HOP_RULES, HOP_RULES_BY_ID, SHARED
+from harness.analysis.rules.hops import HOP_RULES, HOP_RULES_BY_ID, NETWORK_MISSING, SHARED
 from harness.analysis.rules.rule import Confidence, Found, Layer, Rule
 from harness.analysis.smoke.blame import party_of
 from harness.analysis.smoke.hop_facts import facts_of_hop
@@ -19,10 +19,6 @@ from harness.model.hops import Hop, Preflight, PreflightResult
 from harness.model.results import Finding
 
 ORDER = {layer.value: number for number, layer in enumerate(Layer)}
-HERE = ("network-missing", "proxy-failed")  # of this machine: nothing is known of anybody else
-# What explains everything else that is said of its hops.
-EXPLAINS_ALL = ("network-missing", "proxy-failed", "certificate-untrusted")
-ABOUT_KEY = ("api-key-not-set", "api-key-of-wrong-kind", "api-key-with-wrapping")
 Told = dict[str, tuple[Rule | HopRule, list[Found]]]
 
 
@@ -31,15 +27,20 @@ def judged(preflight: Preflight) -> PreflightResult:
     told = _without_explained(_found(preflight))
     findings = [_finding(rule, found) for rule, found in told.values()]
     findings.sort(key=lambda f: (ORDER[f.layer], f.evidence[0], f.rule))
-    cause = next((f for f in findings if f.rule in HERE), None) or next((f for f in findings if _is_fatal(f)), None)
-    outcome = "passed" if cause is None else "environment" if cause.rule in HERE else "failed"
+    cause = next((f for f in findings if _is_here(f)), None) or next((f for f in findings if _is_fatal(f)), None)
+    outcome = "passed" if cause is None else "environment" if _is_here(cause) else "failed"
     return PreflightResult(
         preflight=preflight,
         outcome=outcome,
         findings=tuple(replace(f, role="cause" if f is cause else "also") for f in findings),
         warnings=tuple(f.rule for f in findings if not _is_fatal(f)),
-        blame=party_of(cause.rule, cause.layer).value if cause else "",
+        blame=party_of(cause.rule).value if cause else "",
     )
+
+
+def _is_here(finding: Finding) -> bool:
+    own = HOP_RULES_BY_ID.get(finding.rule)
+    return own is not None and own.is_of_machine
 
 
 def _is_fatal(finding: Finding) -> bool:
@@ -80,8 +81,7 @@ def _without_explained(told: Told) -> Told:
     """What is left when each hop means one thing: what another rule explains of the same hops is taken out."""
     explained: dict[str, set[int]] = {name: set() for name in told}
     for name, (rule, found) in told.items():
-        hides = rule.hides if isinstance(rule, HopRule) else ()
-        for other in _explained_by(name, told) if name in EXPLAINS_ALL else hides:
+        for other in _hidden_by(rule, told):
             if other in told:
                 explained[other].update(number for one in found for number in one.evidence)
         if isinstance(rule, Rule):
@@ -93,10 +93,20 @@ def _without_explained(told: Told) -> Told:
     return {name: (told[name][0], found) for name, found in left.items() if found}
 
 
-def _explained_by(name: str, told: Told) -> Iterable[str]:
-    """All but itself, what is said of the key as a text, and the other two of its kind; without a network those too."""
-    more = () if name == "network-missing" else EXPLAINS_ALL
-    return (other for other in told if other != name and other not in (*more, *ABOUT_KEY))
+def _hidden_by(rule: Rule | HopRule, told: Told) -> Iterable[str]:
+    """What a rule explains of its own hops; one that explains all leaves what is said of the key as a text, and the others of its kind.
+
+    Without a network those others are explained, too.
+    """
+    if isinstance(rule, Rule):
+        return ()
+    return (name for name, (other, _) in told.items() if _hides(rule, other)) if rule.hides_all else rule.hides
+
+
+def _hides(rule: HopRule, other: Rule | HopRule) -> bool:
+    if isinstance(other, Rule):
+        return True
+    return other is not rule and not other.is_about_key and (rule is NETWORK_MISSING or not other.hides_all)
 
 
 def _finding(rule: Rule | HopRule, found: list[Found]) -> Finding:

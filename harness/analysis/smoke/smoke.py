@@ -5,11 +5,12 @@ In: a `PreflightResult` and attempts. Out: a `Verdict`. It knows nothing of the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.analysis.diagnosis import GENERAL
 from harness.analysis.fingerprint import digest_of
-from harness.analysis.smoke.blame import Party, party_of
+from harness.analysis.rules.rule import Party
+from harness.analysis.smoke.blame import party_of
 from harness.analysis.smoke.smoke_states import (
     BROWSER_MISSING,
     CONVERSATION_FAILED,
@@ -19,13 +20,18 @@ from harness.analysis.smoke.smoke_states import (
     Reason,
     reasons_of,
 )
+from harness.errors import ExitCode
 from harness.model.history import DEGRADED, ENVIRONMENT, FAILING, OK, Attempt, Verdict
 from harness.model.hops import Kind, PreflightResult
 from harness.model.results import Finding, VisitResult
 
 MOST_REASONS = 12
-PASSED_AFTER_RETRY = 7
-EXIT_CODES = {"preflight": 12, "visit": 1, "environment": 13, "page": 14}
+EXIT_CODES = {
+    "preflight": ExitCode.PREFLIGHT_FAILED,
+    "visit": ExitCode.FAILED,
+    "environment": ExitCode.BROKEN_ENVIRONMENT,
+    "page": ExitCode.PAGE_NOT_VISITED,
+}
 SEEN_BY_VISITS = (Kind.PAGE, Kind.LOADER, Kind.FRAME, Kind.APP_SESSION, Kind.BACKEND)
 
 
@@ -89,8 +95,8 @@ def _outcome(cause: Cause) -> str:
 
 def _exit_code(outcome: str, cause: Cause | None) -> int:
     if outcome == DEGRADED:
-        return PASSED_AFTER_RETRY
-    return EXIT_CODES[cause.source] if cause else 0
+        return ExitCode.PASSED_AFTER_RETRY
+    return EXIT_CODES[cause.source] if cause else ExitCode.PASSED
 
 
 def fingerprint_of(rule: str, summary: str) -> str:
@@ -123,7 +129,7 @@ def _cause(
     if failed is not None:
         return _of_attempt(failed)
     if environment:
-        return _of_state(BROWSER_MISSING, environment, Party.NETWORK, "environment")
+        return _of_state(BROWSER_MISSING, environment, "environment")
     return None
 
 
@@ -139,7 +145,7 @@ def _of_finding(finding: Finding, source: str) -> Cause:
         title=finding.title,
         summary=finding.summary,
         remedy=finding.remedy,
-        blame=party_of(finding.rule, finding.layer).value,
+        blame=party_of(finding.rule).value,
         source=source,
     )
 
@@ -147,7 +153,7 @@ def _of_finding(finding: Finding, source: str) -> Cause:
 def _of_attempt(attempt: Attempt) -> Cause:
     result = attempt.result
     if attempt.problem == "page" or result is None:
-        return _of_state(PAGE_NOT_VISITED, _first_line(attempt.told), Party.APP, "page")
+        return _of_state(PAGE_NOT_VISITED, _first_line(attempt.told), "page")
     if attempt.problem == "conversation":
         return _of_conversation(attempt, result)
     if result.cause:
@@ -169,13 +175,15 @@ def _of_conversation(attempt: Attempt, result: VisitResult) -> Cause:
     )
     if finding:
         return _of_finding(finding, "visit")
-    party = Party.APP if result.mode == "custom" else Party.API
-    return _of_state(CONVERSATION_FAILED, _first_line(attempt.told), party, "visit")
+    failed = _of_state(CONVERSATION_FAILED, _first_line(attempt.told), "visit")
+    return failed if result.mode == "custom" else replace(failed, blame=Party.API.value)
 
 
-def _of_state(name: str, summary: str, party: Party, source: str) -> Cause:
+def _of_state(name: str, summary: str, source: str) -> Cause:
     state = STATES[name]
-    return Cause(rule=name, title=state.title, summary=summary, remedy=state.remedy, blame=party.value, source=source)
+    return Cause(
+        rule=name, title=state.title, summary=summary, remedy=state.remedy, blame=state.owner.value, source=source
+    )
 
 
 def _first_line(text: str) -> str:

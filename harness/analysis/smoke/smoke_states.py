@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.analysis.diagnosis import General
-from harness.analysis.rules.rule import Layer
-from harness.analysis.smoke.blame import Party, party_of
+from harness.analysis.rules.rule import Layer, Party
+from harness.analysis.smoke.blame import party_of
 from harness.model.history import Attempt
 from harness.model.hops import PreflightResult
 from harness.model.results import Finding
@@ -26,42 +26,49 @@ NOT_PREFETCHED = "secret-not-prefetched"
 STATES: dict[str, General] = {
     PAGE_NOT_VISITED: General(
         layer=Layer.PAGE,
+        owner=Party.APP,
         title="The page cannot be visited",
         cause="Nothing listens there, it is no web page, or the button that opens the chat is not on it.",
         remedy="Open it by hand; compare base_url, page and entries with the deployment.",
     ),
     CONVERSATION_FAILED: General(
         layer=Layer.BACKEND,
+        owner=Party.APP,  # in hosted mode it is the API
         title="The widget stands and does not answer",
         cause="It mounted, and the message that the smoke test sent was not answered, or with an error that no rule knows.",
         remedy="Read the bundle from the line on which the message was sent.",
     ),
     BROWSER_MISSING: General(
         layer=Layer.NETWORK,
+        owner=Party.NETWORK,
         title="This machine cannot make visits",
         cause="There is no browser, or it does not start or died.",
         remedy="chatkit-harness doctor says what works here.",
     ),
     RETRIED: General(
         layer=Layer.NETWORK,
+        owner=Party.NOBODY,
         title="It passed only after a retry",
         cause="Something failed once, and not the next time: a server that wakes up, a deployment, an overload, a network that drops.",
         remedy="Look at what the first attempt says; when it happens often, raise an alarm for that.",
     ),
     SLOW_MOUNT: General(
         layer=Layer.PAGE,
+        owner=Party.APP,
         title="The widget took long to mount",
         cause="One of the steps took its time; the milestones of the visit say which.",
         remedy="Compare the milestones with an earlier run's; set smoke.slow_mount_ms to what is acceptable.",
     ),
     SLOW_REPLY: General(
         layer=Layer.BACKEND,
+        owner=Party.APP,
         title="The first words of the reply took long",
         cause="The model, the workflow's steps before it, or the backend.",
         remedy="Compare with earlier runs; set smoke.first_token_ms to what is acceptable.",
     ),
     NOT_PREFETCHED: General(
         layer=Layer.SESSION,
+        owner=Party.APP,
         title="The client secret was not fetched as it has to be",
         cause='The project says prefetch = "required", and the secret came another way.',
         remedy='Fetch it before the element is rendered, or set prefetch = "allowed".',
@@ -136,8 +143,7 @@ def _name(attempt: Attempt) -> str:
 
 def _state(name: str, told: str) -> Reason:
     state = STATES[name]
-    blame = Party.NOBODY if name == RETRIED else party_of(name, state.layer.value)
-    return Reason(rule=name, title=state.title, told=told, remedy=state.remedy, blame=blame.value)
+    return Reason(rule=name, title=state.title, told=told, remedy=state.remedy, blame=state.owner.value)
 
 
 def _of_finding(finding: Finding, more: str) -> Reason:
@@ -146,5 +152,5 @@ def _of_finding(finding: Finding, more: str) -> Reason:
         title=finding.title,
         told=finding.summary + more,
         remedy=finding.remedy,
-        blame=party_of(finding.rule, finding.layer).value,
+        blame=party_of(finding.rule).value,
     )

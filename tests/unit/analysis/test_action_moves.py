@@ -42,7 +42,8 @@ READY, FRESH, OVER = {"is_becoming_ready": True}, {"is_fresh": True}, {"is_over"
         (seen(FAR, NEAR, **FOLLOWED), Move.REPEAT),
         (seen(FAR, **READY), Move.REPEAT),
         (seen(FAR, **READY, **FOLLOWED), Move.DONE),
-        (seen(FAR, **FRESH), Move.WATCH),
+        (seen(FAR, **FRESH), Move.REPEAT),
+        (seen(FAR, **FRESH, **FOLLOWED), Move.DONE),
         (seen(FAR), Move.DONE),
         # an engine that does not tell: only when nothing at all changed
         (seen(UNKNOWN, **FRESH), Move.REPEAT),

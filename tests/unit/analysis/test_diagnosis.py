@@ -74,7 +74,7 @@ from harness.analysis.facts.facts import Facts
 from harness.analysis.mount.verdict import Limits, judge
 from harness.analysis.result import result_of
 from harness.analysis.rules import RULES
-from harness.analysis.rules.rule import Found, Layer, Rule
+from harness.analysis.rules.rule import Found, Layer, Party, Rule
 from harness.model.results import VisitResult
 
 MOCK = exchange("r3", SESSION, **secret_read("digest-m", secret_format="other", is_mock=True))
@@ -415,7 +415,7 @@ def test_a_rule_that_crashes_is_one_finding_and_costs_no_other() -> None:
 
 def test_nothing_is_found_without_evidence() -> None:
     """A claim that cites no line is dropped."""
-    rule = Rule(id="claim", layer=Layer.PAGE, title="t", cause="c", remedy="r", finds=unfounded)
+    rule = Rule(id="claim", layer=Layer.PAGE, owner=Party.APP, title="t", cause="c", remedy="r", finds=unfounded)
     assert diagnose(facts(hosted()), (), (), (replace(rule, stops_mount=False),)) == ()
 
 

@@ -10,7 +10,7 @@ from harness.config.reading import Config, Overrides, read_config
 from harness.config.sdk_folders import LOADER, cache_folder, newest_in, read_folder, same_in, seal, stage, staging_of
 from harness.config.sdk_source import sdk_source_of
 from harness.errors import ConfigError, RecordingError
-from harness.model.addresses import CDN_ORIGIN
+from harness.model.chatkit import CDN_ORIGIN
 from harness.model.snapshot import Snapshot, file_of
 
 CONTENTS = {LOADER: b"loader", "deployments/chatkit/index-1.html": b"<html>"}

@@ -16,6 +16,7 @@ from builders import (
     shadow_changed,
 )
 
+from harness.model.chatkit import EVENTS, TAG
 from harness.model.events import Event, HarnessFault, NoticeShown
 from harness.model.redaction import Redactor
 from harness.model.timeline import Timeline
@@ -114,7 +115,7 @@ def test_the_script_names_every_kind_and_the_place_of_the_salt() -> None:
     """The two halves of the probe fit together, and it stays a small guest."""
     source = probe_source()
     assert all(f"kind: '{name}'" in source for name in KINDS)
-    assert source.count("__SALT__") == 1
+    assert source.count("__SALT__") == source.count("__CHATKIT__") == 1
     assert len(source) < 20_000
 
 
@@ -175,6 +176,9 @@ def test_only_the_page_of_the_visit_is_listened_to() -> None:
     assert [entry.event for entry in timeline.entries] == [element_connected()]
     assert "'pepper'" in context.script
     assert "__SALT__" not in context.script
+    assert "__CHATKIT__" not in context.script
+    assert f'"tag": "{TAG}"' in context.script
+    assert all(f'"{name}"' in context.script for name in EVENTS)
 
 
 @pytest.mark.parametrize("number", ["NaN", "1e999", "-Infinity", "1e300"])

@@ -17,7 +17,19 @@ from harness.errors import BundleError
 from harness.model.events import BoxChanged
 from harness.model.history import Delivery, Record, Verdict
 from harness.report.bundle import write_text
-from harness.report.ci import MOST_ANNOTATIONS, code_quality, mask_commands, render_annotations, render_summary
+from harness.report.ci_systems import (
+    GITHUB,
+    GITLAB,
+    MOST_ANNOTATIONS,
+    CiSystem,
+    ci_commit,
+    ci_system,
+    ci_url,
+    code_quality,
+    mask_commands,
+    render_annotations,
+    render_summary,
+)
 from harness.report.ctrf import render_ctrf
 from harness.report.history import History
 from harness.report.islands import LARGEST_PICTURE_BYTES
@@ -366,3 +378,34 @@ def test_the_trend_is_drawn_within_its_picture(mounts: tuple[float, ...]) -> Non
     assert trend is not None
     assert all(50 <= p.x <= 990 and 20 <= p.y <= 190 for p in trend.points)
     assert trend_of(()) is None
+
+
+@pytest.mark.parametrize(
+    ("choice", "environ", "system"),
+    [
+        ("auto", {"GITHUB_ACTIONS": "true"}, GITHUB),
+        ("auto", {"GITLAB_CI": "true"}, GITLAB),
+        ("auto", {"GITHUB_ACTIONS": "false"}, None),
+        ("off", {"GITHUB_ACTIONS": "true"}, None),
+        ("gitlab", {"GITHUB_ACTIONS": "true"}, GITLAB),
+    ],
+)
+def test_the_ci_system_is_the_chosen_one_or_the_one_that_this_is(
+    choice: str, environ: dict[str, str], system: CiSystem | None
+) -> None:
+    """Its own variable says so; a choice goes before it."""
+    assert ci_system(choice, environ) is system
+
+
+def test_a_ci_job_has_a_page_and_a_commit() -> None:
+    """By the variables of its system, whatever is shown; an address that lacks a part is none."""
+    github = {
+        "GITHUB_SERVER_URL": "https://github.test",
+        "GITHUB_REPOSITORY": "a/b",
+        "GITHUB_RUN_ID": "7",
+        "GITHUB_SHA": "abc",
+    }
+    gitlab = {"CI_JOB_URL": "https://gitlab.test/a/b/-/jobs/7", "CI_COMMIT_SHA": "def"}
+    assert (ci_url(github), ci_commit(github)) == ("https://github.test/a/b/actions/runs/7", "abc")
+    assert (ci_url(gitlab), ci_commit(gitlab)) == ("https://gitlab.test/a/b/-/jobs/7", "def")
+    assert (ci_url({**github, "GITHUB_RUN_ID": ""}), ci_commit({})) == ("", "")

@@ -1,23 +1,45 @@
-"""What CI systems are told: GitHub's annotations, job summary and masks, GitLab's code quality report.
+"""The CI systems that a run works with: how each is recognised, and what it gets: annotations, job summary, masks, code quality report.
 
-In: a `Page`. Out: texts, escaped for where they go and within its limits. https://docs.github.com/actions/reference/workflow-commands
+In: the environment, the run on disk. Out: a `CiSystem` and what it prints or writes; texts are escaped for where they go and within its
+limits. To add a system: its functions, its `CiSystem`, its name in `CI_SYSTEMS`. https://docs.github.com/actions/reference/workflow-commands
 """
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from harness.report.page_model import Cause, Page, TestRow
+from harness import __version__
+from harness.model.redaction import Redactor
+from harness.report.bundle import write_json
+from harness.report.page_model import Cause, Page, TestRow, page_of
+from harness.report.run_on_disk import RunOnDisk
 
+Environ = Mapping[str, str]
 MOST_ANNOTATIONS = 10  # of one kind that GitHub shows for a step
 LARGEST_SUMMARY_BYTES = 1_000_000  # GitHub takes 1 MiB, and drops the whole when it is more
 MOST_SUMMARY_TESTS = 200
 SHORTEST_MASK = 4
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~@-])")
 CUT = "\n\n… cut here; the whole is in report.html\n"
+CODE_QUALITY_NAME = "gl-code-quality-report.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CiSystem:
+    """A CI system: its variables, and what it shows of a run."""
+
+    name: str  # as `--ci` has it
+    flag: str  # the variable that is "true" on it
+    commit: str  # the variable that holds the commit
+    job_url: Callable[[Environ], str]  # the page of the job that this is; "" when the variables for it are missing
+    masks: Callable[[Iterable[str]], Iterator[str]]  # what to print so that its log hides these values
+    show: Callable[[Page, Path, Environ, Redactor], None]  # raises BundleError, OSError
+    files: tuple[str, ...] = ()  # what it reads from the run's folder
 
 
 # --- GitHub -------------------------------------------------------------------------------------------------------
@@ -114,6 +136,32 @@ def _cut(text: str, room_bytes: int) -> str:
     return content[:room].decode("utf-8", "ignore") + CUT if room > 0 else ""
 
 
+def _show_on_github(page: Page, _folder: Path, environ: Environ, redactor: Redactor) -> None:
+    """Print annotations and append the job summary."""
+    for command in render_annotations(page):
+        print(redactor.text(command), flush=True)
+    if environ.get("GITHUB_STEP_SUMMARY"):
+        path = Path(environ["GITHUB_STEP_SUMMARY"])
+        taken = path.stat().st_size if path.exists() else 0
+        with path.open("a", encoding="utf-8", errors="replace") as file:
+            file.write(redactor.text(render_summary(page, room_bytes=max(LARGEST_SUMMARY_BYTES - taken, 0))))
+
+
+def _github_job_url(environ: Environ) -> str:
+    parts = [environ.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")]
+    return f"{parts[0]}/{parts[1]}/actions/runs/{parts[2]}" if all(parts) else ""
+
+
+GITHUB = CiSystem(
+    name="github",
+    flag="GITHUB_ACTIONS",
+    commit="GITHUB_SHA",
+    job_url=_github_job_url,
+    masks=mask_commands,
+    show=_show_on_github,
+)
+
+
 # --- GitLab -------------------------------------------------------------------------------------------------------
 
 
@@ -130,3 +178,48 @@ def code_quality(page: Page) -> list[dict[str, Any]]:
         for cause in page.causes
         for place in cause.places
     ]
+
+
+def _show_on_gitlab(page: Page, folder: Path, _environ: Environ, redactor: Redactor) -> None:
+    """Write the code quality report."""
+    write_json(folder / CODE_QUALITY_NAME, redactor.value(code_quality(page)))
+
+
+GITLAB = CiSystem(
+    name="gitlab",
+    flag="GITLAB_CI",
+    commit="CI_COMMIT_SHA",
+    job_url=lambda environ: environ.get("CI_JOB_URL", ""),
+    masks=lambda _: iter(()),  # GitLab masks the variables of its settings, and takes no commands
+    show=_show_on_gitlab,
+    files=(CODE_QUALITY_NAME,),
+)
+
+
+# --- all of them --------------------------------------------------------------------------------------------------
+
+CI_SYSTEMS = (GITHUB, GITLAB)
+CI_CHOICES = ("auto", *(system.name for system in CI_SYSTEMS), "off")
+
+
+def ci_system(choice: str, environ: Environ) -> CiSystem | None:
+    """Return the CI system to work with: the chosen one, or the one that this is. Raises KeyError for no choice of `CI_CHOICES`."""
+    if choice == "auto":
+        return next((system for system in CI_SYSTEMS if environ.get(system.flag) == "true"), None)
+    return {system.name: system for system in CI_SYSTEMS}[choice] if choice != "off" else None
+
+
+def ci_url(environ: Environ) -> str:
+    """Return the page of the CI job that this is; "" outside of the known systems."""
+    return next(filter(None, (system.job_url(environ) for system in CI_SYSTEMS)), "")
+
+
+def ci_commit(environ: Environ) -> str:
+    """Return the commit that the CI job is about; "" outside of the known systems."""
+    return next(filter(None, (environ.get(system.commit) for system in CI_SYSTEMS)), "")
+
+
+def tell_ci(run: RunOnDisk, ci: CiSystem | None, environ: Environ, redactor: Redactor) -> None:
+    """Give a CI system what it shows of a run. Raises BundleError, OSError."""
+    if ci is not None:
+        ci.show(page_of(run, version=__version__), run.folder, environ, redactor)
