@@ -17,7 +17,8 @@ class Audience(StrEnum):
 
     NATIVE = "native"  # the browser itself acts: a link, a field, a form's button
     NEAR = "near"  # a handler on the element, or on an ancestor that is no root
-    FAR = "far"  # handlers on a root, the document or the window only: frameworks that delegate, and analytics
+    ROOT = "root"  # handlers on a framework's root, which hears everything before the components behind it are there
+    FAR = "far"  # handlers on the document or the window only: delegation, and analytics
     NONE = "none"  # nobody
     UNKNOWN = "unknown"  # the engine does not tell
 
@@ -36,10 +37,13 @@ class Observed:
 
     audience: Audience  # at the attempt
     audience_now: Audience
+    has_more: bool = False  # more handlers hear it now than at the attempt
     caused: frozenset[str] = frozenset()  # what happened while the event was dispatched
     followed: frozenset[str] = frozenset()  # what happened later, by the action or by itself
+    was_becoming_ready: bool = False  # at the attempt
     is_becoming_ready: bool = False  # the page loads, or asks for something still
-    is_fresh: bool = False  # it was acted on a moment ago: somebody may begin to listen
+    is_recent: bool = False  # this attempt was a moment ago: an effect may come still
+    is_fresh: bool = False  # the first attempt was a moment ago: somebody may begin to listen
     is_over: bool = False  # there is no time left
 
 
@@ -47,20 +51,28 @@ def next_move(seen: Observed) -> Move:
     """Return what to do after an attempt."""
     if seen.caused or "navigation" in seen.followed or seen.audience in (Audience.NATIVE, Audience.NEAR):
         return Move.DONE
-    has_grown = RANK[seen.audience_now] > RANK[seen.audience]
-    if has_grown and not seen.is_over:  # who listens now could not have heard it
-        return Move.REPEAT
     if seen.is_over:
         return Move.DONE
-    match seen.audience:
-        case Audience.NONE:  # whatever changed, changed by itself
-            return Move.WATCH if seen.is_becoming_ready else Move.DONE
-        case Audience.FAR | Audience.UNKNOWN if not seen.followed and (seen.is_becoming_ready or seen.is_fresh):
-            return (
-                Move.REPEAT
-            )  # a framework's root hears everything, and knows its handlers only when they are rendered
-        case _:
-            return Move.DONE
+    if RANK[seen.audience_now] > RANK[seen.audience]:  # who listens now could not have heard it
+        return Move.REPEAT
+    if seen.audience is Audience.NONE:  # whatever changed, changed by itself
+        return Move.WATCH if seen.is_becoming_ready else Move.DONE
+    if seen.followed:
+        is_open = seen.audience in (Audience.ROOT, Audience.FAR) and seen.followed <= WEAK
+        return Move.WATCH if is_open and (seen.is_becoming_ready or seen.is_fresh) else Move.DONE
+    return Move.REPEAT if seen.has_more else _move_without_sign(seen)
+
+
+def _move_without_sign(seen: Observed) -> Move:
+    """Return what to do when somebody may have heard it, and nothing at all has changed."""
+    if seen.is_recent:
+        return Move.WATCH
+    is_early = seen.is_becoming_ready or seen.is_fresh
+    if seen.audience is not Audience.FAR:  # a root knows its handlers only when they are rendered
+        return Move.REPEAT if is_early else Move.DONE
+    if seen.was_becoming_ready and not seen.is_becoming_ready:
+        return Move.REPEAT
+    return Move.WATCH if is_early else Move.DONE
 
 
 def effect_of(seen: Observed) -> tuple[str, ...]:
@@ -68,13 +80,15 @@ def effect_of(seen: Observed) -> tuple[str, ...]:
     return tuple(sorted(seen.caused if seen.audience is Audience.NONE else seen.caused | seen.followed))
 
 
-RANK = {Audience.UNKNOWN: 0, Audience.NONE: 0, Audience.FAR: 1, Audience.NEAR: 2, Audience.NATIVE: 0}
+RANK = {Audience.UNKNOWN: 0, Audience.NONE: 0, Audience.FAR: 1, Audience.ROOT: 2, Audience.NEAR: 3, Audience.NATIVE: 0}
+WEAK = frozenset({"network", "console"})  # what measuring on the document does with every click
 
 
 LISTENERS = {
     Audience.NATIVE: "the browser acts on it by itself",
     Audience.NEAR: "a handler listens on it",
-    Audience.FAR: "handlers listen on the document or on a root only",
+    Audience.ROOT: "handlers listen on a framework's root only",
+    Audience.FAR: "handlers listen on the document only",
     Audience.NONE: "nobody listens to it",
     Audience.UNKNOWN: "this browser does not tell who listens",
 }

@@ -7,7 +7,7 @@ from builders import action_ended
 
 from harness.analysis.action_moves import Audience, Move, Observed, action_outcome, effect_of, next_move
 
-NATIVE, NEAR, FAR, NONE, UNKNOWN = Audience
+NATIVE, NEAR, ROOT, FAR, NONE, UNKNOWN = Audience
 
 
 def seen(audience: Audience, now: Audience | None = None, **changes: object) -> Observed:
@@ -16,7 +16,9 @@ def seen(audience: Audience, now: Audience | None = None, **changes: object) -> 
 
 
 CAUSED, FOLLOWED = {"caused": frozenset({"dom"})}, {"followed": frozenset({"dom"})}
+WEAKLY = {"followed": frozenset({"network", "console"})}
 READY, FRESH, OVER = {"is_becoming_ready": True}, {"is_fresh": True}, {"is_over": True}
+WAS, RECENT, MORE = {"was_becoming_ready": True}, {"is_recent": True}, {"has_more": True}
 
 
 @pytest.mark.parametrize(
@@ -40,14 +42,35 @@ READY, FRESH, OVER = {"is_becoming_ready": True}, {"is_fresh": True}, {"is_over"
         # only those far away heard it, and somebody near has come
         (seen(FAR, NEAR), Move.REPEAT),
         (seen(FAR, NEAR, **FOLLOWED), Move.REPEAT),
-        (seen(FAR, **READY), Move.REPEAT),
-        (seen(FAR, **READY, **FOLLOWED), Move.DONE),
-        (seen(FAR, **FRESH), Move.REPEAT),
-        (seen(FAR, **FRESH, **FOLLOWED), Move.DONE),
+        (seen(FAR, ROOT), Move.REPEAT),
+        (seen(ROOT, NEAR, **FOLLOWED), Move.REPEAT),
+        (seen(NEAR, ROOT, **READY), Move.DONE),
+        (seen(FAR, **MORE, **RECENT), Move.REPEAT),
+        (seen(FAR, **MORE, **WEAKLY), Move.DONE),
+        (seen(FAR, **MORE, **FOLLOWED), Move.DONE),
+        # those on the document may have heard it: an effect may come still, and it is repeated once, when the page has become ready
+        (seen(FAR, **RECENT, **WAS), Move.WATCH),
+        (seen(FAR, **READY, **WAS), Move.WATCH),
+        (seen(FAR, **WAS), Move.REPEAT),
+        (seen(FAR, **FRESH), Move.WATCH),
         (seen(FAR), Move.DONE),
+        (seen(FAR, **READY, **FOLLOWED), Move.DONE),
+        # a root knows its handlers only when they are rendered
+        (seen(ROOT, **RECENT, **READY), Move.WATCH),
+        (seen(ROOT, **READY), Move.REPEAT),
+        (seen(ROOT, **FRESH), Move.REPEAT),
+        (seen(ROOT, **FRESH, **FOLLOWED), Move.DONE),
+        (seen(ROOT), Move.DONE),
+        # measuring asks and writes with every click: that alone neither ends it nor repeats it
+        (seen(FAR, **FRESH, **WEAKLY), Move.WATCH),
+        (seen(FAR, NEAR, **FRESH, **WEAKLY), Move.REPEAT),
+        (seen(ROOT, **READY, **WEAKLY), Move.WATCH),
+        (seen(FAR, **WAS, **WEAKLY), Move.DONE),
         # an engine that does not tell: only when nothing at all changed
+        (seen(UNKNOWN, **FRESH, **RECENT), Move.WATCH),
         (seen(UNKNOWN, **FRESH), Move.REPEAT),
         (seen(UNKNOWN, **READY), Move.REPEAT),
+        (seen(UNKNOWN, **FRESH, **WEAKLY), Move.DONE),
         (seen(UNKNOWN, **READY, **FOLLOWED), Move.DONE),
         (seen(UNKNOWN), Move.DONE),
         # it ends
@@ -55,6 +78,8 @@ READY, FRESH, OVER = {"is_becoming_ready": True}, {"is_fresh": True}, {"is_over"
         (seen(NONE, **READY, **OVER), Move.DONE),
         (seen(FAR, **READY, **OVER), Move.DONE),
         (seen(UNKNOWN, **READY, **OVER), Move.DONE),
+        (seen(ROOT, **READY, **OVER), Move.DONE),
+        (seen(FAR, NEAR, **OVER), Move.DONE),
     ],
 )
 def test_an_action_is_repeated_only_when_nobody_can_have_heard_it(observed: Observed, move: Move) -> None:
@@ -77,7 +102,7 @@ def test_what_changes_while_nobody_listens_is_no_effect() -> None:
             "changed nothing, 5.2 s after it was visible (nobody listens to it)",
         ),
         (action_ended("dom", attempts=3), "changed dom after 3 attempts"),
-        (action_ended(audience="far", is_loaded=False), "on a root only; the page had not finished loading)"),
+        (action_ended(audience="far", is_loaded=False), "on the document only; the page had not finished loading)"),
     ],
 )
 def test_what_became_of_an_action_is_one_clause(ended: object, told: str) -> None:
