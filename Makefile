@@ -15,6 +15,8 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 STAMPS := .venv/.stamps
 ARGS ?=
+# A visit waits for longer than it computes: more browsers at once than there are processors.
+WORKERS ?= $(shell "$(PYTHON)" -c 'import os; print(min(2 * (os.cpu_count() or 1) + 1, 12))' 2>/dev/null || echo 5)
 
 .PHONY: gate test setup format rules timelines sdk soak clean help
 
@@ -32,7 +34,7 @@ test: ## Run every check, as CI does: format, lint, types, import contracts, tes
 	@echo "== import contracts (lint-imports)"
 	@$(BIN)/lint-imports --no-logo > .venv/lint-imports.log 2>&1 || { cat .venv/lint-imports.log; exit 1; }
 	@echo "== tests (pytest)"
-	@$(BIN)/python -m pytest -q -n 3 --chatkit-trace=off $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --chatkit-trace=off $(ARGS)
 
 format: setup $(STAMPS)/test-packages ## Format the code, and correct what lint can correct.
 	@$(BIN)/ruff format .

@@ -299,6 +299,7 @@ def repro(
 @click.option("--send", "messages", multiple=True, metavar="TEXT", help="A message to send when the widget is mounted.")
 @click.option("--fault", default="", metavar="NAME", help="Break something on purpose; `faults` lists what there is.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the bundle as this zip, too.")
+@click.option("--no-verify", is_flag=True, help="Do not replay the recording once to see that it has the same verdict.")
 @click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
 @_ca_option
 @_config_options
@@ -311,10 +312,14 @@ def record(
     messages: tuple[str, ...],
     fault: str,
     out: Path | None,
+    no_verify: bool,
     no_secret_scan: bool,
     **options: Any,
 ) -> int:
-    """Open URL, do what is named, and keep everything that `repro` needs. Ends with 0 whatever the verdict."""
+    """Open URL, do what is named, and keep everything that `repro` needs; then replay it once.
+
+    Ends with 0 whatever the verdict, and with 11 when the replay has another one.
+    """
     from harness.commands.record import RecordOptions, run_record
     from harness.config.way_in import WayIn
 
@@ -324,6 +329,7 @@ def record(
         fault=fault,
         out=out,
         is_searched=not no_secret_scan,
+        is_verified=not no_verify,
     )
     return run_record(_stdout(), _config(options), url, chosen)
 

@@ -24,7 +24,7 @@ class ExitCode(IntEnum):
     WRONG_USAGE = 4, "wrong usage or configuration"
     PAGE_NOT_VISITED = 14, "the page cannot be visited: nothing listens, no web page, no such button"
     PREFLIGHT_FAILED = 12, "the preflight failed"
-    BAD_RECORDING = 11, "a recording is too old, damaged, of a newer format, or not there"
+    BAD_RECORDING = 11, "a recording is too old, damaged, of a newer format, not there, or lacks what a replay needs"
     INTERRUPTED = 2, "interrupted"
     FAILED = 1, "a test failed, the widget does not mount, or something is worse than in the baseline"
     PASSED_AFTER_RETRY = 7, "passed, but only after a retry; `smoke`: degraded"

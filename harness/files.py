@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -45,6 +46,18 @@ def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
     with replacing(path) as partial, partial.open("wb") as file:
         for piece in pieces:
             file.write(piece)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make `target` the same content as `source`: the same bytes on the disk where the file system has links. Raises OSError.
+
+    Both are never changed in place: `write_whole` puts a new file where the old one was, and leaves the other link as it is.
+    """
+    with replacing(target) as partial:
+        try:
+            os.link(source, partial)
+        except OSError:  # another file system, one without links, or too many of them
+            shutil.copyfile(source, partial)
 
 
 class Appender:

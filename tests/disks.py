@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import TIMEOUT_S
+
 
 @contextmanager
 def disk(folder: Path, *, size: str) -> Iterator[Path]:
@@ -31,7 +33,7 @@ def make_read_only(folder: Path) -> None:
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     except FileNotFoundError as error:
         return subprocess.CompletedProcess(command, 127, "", str(error))
 

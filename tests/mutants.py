@@ -1,4 +1,4 @@
-"""Rules with one thing broken: a condition dropped or turned round, in the code of the rules themselves.
+"""Rules, or what else is pure, with one thing broken: a condition dropped or turned round, in the code itself.
 
 In: the functions that the rules' modules are made of. Out: mutants, each put in place for as long as a `with` block lasts. What a finding
 says and cites is left alone; whether it is made, how sure it is, and whether it is a prediction is not.
@@ -40,7 +40,7 @@ INVERSE: dict[type[ast.cmpop], type[ast.cmpop]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """One function of the rules with one condition broken, and the rules that call it."""
+    """One function with one condition broken, and the rules that call it."""
 
     function: types.FunctionType
     rules: tuple[Rule, ...]
@@ -66,7 +66,19 @@ class Mutant:
 
 def mutants() -> Iterator[Mutant]:
     """Return every mutant of every function that a rule reaches."""
-    for function, callers in _reached().items():
+    return _mutants(_reached())
+
+
+def mutants_in(module: types.ModuleType) -> Iterator[Mutant]:
+    """Return every mutant of every function of a module."""
+    functions = [
+        f for f in vars(module).values() if isinstance(f, types.FunctionType) and f.__module__ == module.__name__
+    ]
+    return _mutants(dict.fromkeys(functions, ()))
+
+
+def _mutants(functions: dict[types.FunctionType, tuple[Rule, ...]]) -> Iterator[Mutant]:
+    for function, callers in functions.items():
         tree = deepcopy(_definition(function))
         for place in _conditions(tree):
             for made in _versions(place.node):

@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.commands import TIMEOUT_S
+
 REPO, TOKEN = "example/chat", "github-test-token-0123456789"
 ISSUES = re.compile(rf"/repos/{REPO}/issues(?:/(\d+)(/comments)?)?")
 
@@ -75,7 +77,7 @@ def serve_receiver() -> Iterator[Receiver]:
             body = json.loads(self.rfile.read(length)) if length else None
             if self.path.startswith("/services/"):
                 if receiver.webhook_status == 0:
-                    receiver.is_over.wait(30)
+                    receiver.is_over.wait(TIMEOUT_S)
                     return
                 if receiver.webhook_status == 200:
                     receiver.messages.append(body)

@@ -71,8 +71,11 @@ def path_of(name: str) -> Path:
 
 
 def settings_of(scenario: Scenario) -> str:
-    """Return a digest of everything that a scenario does."""
-    done = {name: value for name, value in asdict(scenario).items() if name not in NOT_SETTINGS}
+    """Return a digest of everything that a scenario does, and a healthy one does not."""
+    healthy = asdict(Scenario(name=scenario.name))
+    done = {
+        name: value for name, value in asdict(scenario).items() if name not in NOT_SETTINGS and value != healthy[name]
+    }
     return hashlib.sha256(json.dumps(done, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -40,37 +40,47 @@ class Observed:
     has_more: bool = False  # more handlers hear it now than at the attempt
     caused: frozenset[str] = frozenset()  # what happened while the event was dispatched
     followed: frozenset[str] = frozenset()  # what happened later, by the action or by itself
-    was_becoming_ready: bool = False  # at the attempt
+    was_busy: bool = False  # the page did things of its own at the attempt: what followed may be theirs
+    is_awaited: bool = False  # what a handler put off is still to come
     is_becoming_ready: bool = False  # the page loads, or asks for something still
     is_recent: bool = False  # this attempt was a moment ago: an effect may come still
     is_fresh: bool = False  # the first attempt was a moment ago: somebody may begin to listen
     is_over: bool = False  # there is no time left
 
 
+# A handler that measures does as much with every click; one that was rendered for the button does more.
+WEAK = frozenset({"network", "console", "timer"})
+
+
 def next_move(seen: Observed) -> Move:
     """Return what to do after an attempt."""
-    if seen.caused or "navigation" in seen.followed or seen.audience in (Audience.NATIVE, Audience.NEAR):
-        return Move.DONE
-    if seen.is_over:
+    is_conclusive = seen.caused - WEAK or "navigation" in seen.followed
+    if is_conclusive or seen.is_over or seen.audience in (Audience.NATIVE, Audience.NEAR):
         return Move.DONE
     if RANK[seen.audience_now] > RANK[seen.audience]:  # who listens now could not have heard it
         return Move.REPEAT
     if seen.audience is Audience.NONE:  # whatever changed, changed by itself
         return Move.WATCH if seen.is_becoming_ready else Move.DONE
-    if seen.followed:
-        is_open = seen.audience in (Audience.ROOT, Audience.FAR) and seen.followed <= WEAK
-        return Move.WATCH if is_open and (seen.is_becoming_ready or seen.is_fresh) else Move.DONE
-    return Move.REPEAT if seen.has_more else _move_without_sign(seen)
-
-
-def _move_without_sign(seen: Observed) -> Move:
-    """Return what to do when somebody may have heard it, and nothing at all has changed."""
-    if seen.is_recent:
-        return Move.WATCH
     is_early = seen.is_becoming_ready or seen.is_fresh
-    if seen.audience is not Audience.FAR:  # a root knows its handlers only when they are rendered
+    # Routers and measuring put things off at every click; on a page that is busy that says nothing.
+    if seen.caused - {"timer"} if seen.was_busy else seen.caused:  # somebody did hear it
+        return Move.WATCH if is_early else Move.DONE
+    if seen.followed and not seen.was_busy:
+        return Move.WATCH if is_early and seen.audience is not Audience.UNKNOWN and seen.followed <= WEAK else Move.DONE
+    if seen.has_more and not seen.followed:
+        return Move.REPEAT
+    return _move_without_sign(seen, is_early=is_early)
+
+
+def _move_without_sign(seen: Observed, *, is_early: bool) -> Move:
+    """Return what to do when somebody may have heard it, and nothing that has changed since need be of its doing."""
+    if seen.is_recent or seen.is_awaited:  # an effect may come still
+        return Move.WATCH
+    if (
+        seen.audience is not Audience.FAR
+    ):  # a framework's root hears everything, and knows its handlers only when they are rendered
         return Move.REPEAT if is_early else Move.DONE
-    if seen.was_becoming_ready and not seen.is_becoming_ready:
+    if seen.was_busy and not seen.is_becoming_ready:
         return Move.REPEAT
     return Move.WATCH if is_early else Move.DONE
 
@@ -81,7 +91,6 @@ def effect_of(seen: Observed) -> tuple[str, ...]:
 
 
 RANK = {Audience.UNKNOWN: 0, Audience.NONE: 0, Audience.FAR: 1, Audience.ROOT: 2, Audience.NEAR: 3, Audience.NATIVE: 0}
-WEAK = frozenset({"network", "console"})  # what measuring on the document does with every click
 
 
 LISTENERS = {

@@ -5,6 +5,9 @@ In: exchanges and the kept bodies. Out: a plain value for `json.dumps`; everythi
 
 from __future__ import annotations
 
+import hashlib
+import mimetypes
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,29 +18,40 @@ from harness.model.bounds import FULL
 from harness.model.events import Body, Headers
 
 SHORTEST_SHARED_CHARS = 1_000
+BODIES = "bodies"  # the folder of a bundle where they are files
 CUT = "cut"
 
 
 def har_of(
     exchanges: Iterable[Exchange],
     *,
-    text_of: Callable[[Body], str],
+    content_of: Callable[[Body], str | bytes],
     started_at: str,
     page_title: str,
     browser: str,
     version: str,
     most_chars: int = FULL.har_chars,
     longest_chars: int = FULL.body_chars,
+    inline_chars: int = FULL.inline_chars,
+    files: dict[str, bytes] | None = None,
     omitted: Iterable[str] = (),
     cors: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the HAR of a visit. `started_at` is the ISO 8601 instant of the timeline's zero.
 
-    Bodies stand in it up to a number of characters, each and all together; `omitted` is what the visit left out, and becomes the
-    log's comment. `cors`: URLs whose answers were kept from the page, with the Access-Control-Allow-Origin header that they had.
+    Bodies stand in it up to a number of characters, each and all together. With `files`, those longer than `inline_chars` are put there
+    instead, by the name under which the HAR refers to them, as Playwright's own HAR does (`_file`): the SHA-256 of the content, and an
+    ending for its type. `omitted` is what the visit left out, and becomes the log's comment. `cors`: URLs whose answers were kept from
+    the page, with the Access-Control-Allow-Origin header that they had.
     """
     origin = datetime.fromisoformat(started_at)
-    texts = _Texts(text_of, most_chars, longest_chars)
+    texts = _Texts(
+        content_of,
+        most_chars=most_chars,
+        longest_chars=longest_chars,
+        inline_chars=inline_chars,
+        files=files,
+    )
     entries = []
     for exchange in exchanges:
         entry = _har_entry(exchange, texts, origin)
@@ -58,21 +72,39 @@ def har_of(
 
 
 class _Texts:
-    """The texts of bodies, until there are enough of them; one that came before is only referred to, by its entry's `_seq`."""
+    """The contents of bodies: in the HAR until there is enough of them, or beside it.
 
-    def __init__(self, text_of: Callable[[Body], str], most_chars: int, longest_chars: int) -> None:
-        self._text_of = text_of
+    In a HAR without files, one that came before is only referred to, by its entry's `_seq`.
+    """
+
+    def __init__(
+        self,
+        content_of: Callable[[Body], str | bytes],
+        *,
+        most_chars: int,
+        longest_chars: int,
+        inline_chars: int,
+        files: dict[str, bytes] | None,
+    ) -> None:
+        self._content_of = content_of
         self._left_chars = most_chars
         self._longest_chars = longest_chars
+        self._inline_chars = inline_chars
+        self._files = files
         self._first: dict[str, int] = {}
+        self._names: dict[str, str] = {}  # of files, by the hash of the body
 
     def content(self, body: Body, seq: int = 0) -> dict[str, Any]:
         """The text and what is to be said of it, as fields of HAR's `content` and `postData`; `seq`: of an answer's entry."""
-        whole = self._text_of(body)
+        whole = self._content_of(body)
+        if isinstance(whole, bytes):
+            return self._data(body, whole)
         text = whole[: self._longest_chars]
         is_cut = body.is_truncated or len(text) < len(whole)
         cut = {"comment": f"{CUT}; the whole body had {body.size_bytes} bytes"} if is_cut else {}
-        if seq and len(text) >= SHORTEST_SHARED_CHARS:
+        if self._files is not None and len(text) > self._inline_chars:
+            return {"_file": self._file(body, text.encode("utf-8", "replace")), **cut}
+        if seq and len(text) >= SHORTEST_SHARED_CHARS and self._files is None:
             if body.sha256 in self._first:
                 return {"_sameAs": self._first[body.sha256], **cut}
             self._first[body.sha256] = seq
@@ -81,6 +113,27 @@ class _Texts:
             self._first.pop(body.sha256, None)
             return {"comment": f"left out: the bodies of this file are too large; it had {body.size_bytes} bytes"}
         return {"text": text, **cut}
+
+    def _data(self, body: Body, content: bytes) -> dict[str, Any]:
+        if body.is_truncated or (self._files is None and len(content) > self._left_chars):
+            return {"comment": f"left out: the bodies of this visit are too large; it had {body.size_bytes} bytes"}
+        if self._files is not None:
+            return {"_file": self._file(body, content)}
+        self._left_chars -= len(content)
+        return {"text": b64encode(content).decode(), "encoding": "base64"}
+
+    def _file(self, body: Body, content: bytes) -> str:
+        """Return the name of the file that holds the content, by its own hash: it may be redacted since the body was kept."""
+        assert self._files is not None
+        if body.sha256 not in self._names:
+            name = f"{BODIES}/{hashlib.sha256(content).hexdigest()}{_ending_of(body.media_type)}"
+            self._files[name] = content
+            self._names[body.sha256] = name
+        return self._names[body.sha256]
+
+
+def _ending_of(media_type: str) -> str:
+    return ".js" if "javascript" in media_type else mimetypes.guess_extension(media_type, strict=True) or ".dat"
 
 
 def _har_entry(exchange: Exchange, texts: _Texts, origin: datetime) -> dict[str, Any]:

@@ -1,29 +1,35 @@
 """Makes a bundle on purpose: one visit with everything that a replay needs, as a folder and, when asked, as one zip.
 
-In: a URL and what to do there. Out: the verdict in a line, the bundle, an exit code.
+In: a URL and what to do there. Out: the verdict in a line, whether a replay has it too, the bundle, an exit code.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from playwright.sync_api import Browser
 from rich.console import Console
 
+from harness.analysis.replay.comparison import Comparison, compared
 from harness.commands.session import PLAIN, Ending, tell_report
 from harness.config.reading import Config
 from harness.config.way_in import WayIn, way_in
 from harness.drive.interrupts import interrupts
-from harness.errors import BundleError, EmbedError
+from harness.errors import BundleError, EmbedError, ExitCode
 from harness.model.redaction import Redactor
 from harness.report.context import render_verdict
 from harness.report.recordings import MANIFEST, opened_recording, pack
 from harness.report.run_files import RunFiles, record_of
 from harness.report.run_folder import publish, run_folder_for, shown
 from harness.visit.browser import launched_browser, opened
-from harness.visit.visit import target_of
+from harness.visit.replay import replayed
+from harness.visit.visit import keep_of, target_of
+
+VERIFY = "verify"  # the folder of the replay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +41,14 @@ class RecordOptions:
     fault: str = ""
     out: Path | None = None
     is_searched: bool = True
+    is_verified: bool = True  # replayed once before it is said to be done
 
 
 def run_record(console: Console, config: Config, url: str, options: RecordOptions) -> int:
-    """Return 0 when the bundle is written, whatever the verdict. Raises PageError, SecretFound, BundleError."""
+    """Return 0 when the bundle is written and, replayed once, has the same verdict and cause, whatever they are; 11 when it has not.
+
+    Raises PageError, SecretFound, BundleError.
+    """
     config, entry = way_in(config, options.way)
     target = target_of(config.project_at(url, entry=entry), entry="page", fault=options.fault)
     run = run_folder_for(config.output_dir, keep_runs=config.keep_runs).path
@@ -67,11 +77,36 @@ def run_record(console: Console, config: Config, url: str, options: RecordOption
                 for text in options.messages:
                     visit.send(text)
             result = visit.finish()
-        ending.exit_code = 0
+        verified = _verified(browser, config, run) if options.is_verified else None
+        ending.exit_code = 0 if verified is None or verified.is_same else ExitCode.BAD_RECORDING
     console.print(f"recorded: {render_verdict(result)}", style="bold", **PLAIN)
+    if verified is not None:
+        _tell_verified(console, verified, run)
     _tell_bundle(console, run / "record", options.out)
     tell_report(console, run)
-    return 0
+    return ending.exit_code
+
+
+def _verified(browser: Browser, config: Config, run: Path) -> Comparison:
+    """Return how a replay of the recording compares with it; the replay's bundle is kept where it is different."""
+    with opened_recording(run / "record") as (recording, _):
+        again = replayed(browser, recording, run / VERIFY, config=config, keep=keep_of(config.use, bodies="on"))
+    comparison = compared(
+        recording.judged, again.result, misses=again.misses, missing=recording.missing, lacks=again.lacks
+    )
+    if comparison.is_same:
+        shutil.rmtree(run / VERIFY, ignore_errors=True)
+    return comparison
+
+
+def _tell_verified(console: Console, comparison: Comparison, run: Path) -> None:
+    if comparison.is_same:
+        console.print(f"  verified:  {comparison.sentence}", style="green", **PLAIN)
+        return
+    console.print(f"  verified:  {comparison.sentence}", style="bold red", **PLAIN)
+    for difference in comparison.differences:
+        console.print(f"  differs:   {difference}", **PLAIN)
+    console.print(f"  replayed:  {shown((run / VERIFY).absolute())}", **PLAIN)
 
 
 def run_pack(console: Console, folder: Path, out: Path | None) -> int:

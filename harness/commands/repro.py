@@ -25,7 +25,7 @@ from harness.commands.session import PLAIN, Ending, tell_report
 from harness.config.reading import Config
 from harness.config.sdk_source import sdk_source_of
 from harness.drive.interrupts import interrupts
-from harness.errors import ConfigError, RecordingError
+from harness.errors import ConfigError, ExitCode, RecordingError
 from harness.model.recording import Action, Recording
 from harness.model.redaction import Redactor
 from harness.report.bundle import result_dict, write_text
@@ -38,7 +38,7 @@ from harness.servers.live import LiveSdk
 from harness.servers.named_faults import fixtures_dir
 from harness.servers.replay import RECORDED
 from harness.visit.browser import launched_browser
-from harness.visit.replay import Cause, Replayed, Smaller, cause_of, change_of, minimised, replayed
+from harness.visit.replay import RECORD_AGAIN, Cause, Replayed, Smaller, cause_of, change_of, minimised, replayed
 from harness.visit.visit import Visit, keep_of
 
 DIFFERS = 1
@@ -141,11 +141,15 @@ def _introduce(console: Console, recording: Recording) -> None:
 
 
 def _tell_replay(console: Console, recording: Recording, again: Replayed, options: ReproOptions) -> int:
-    comparison = compared(recording.judged, again.result, misses=again.misses, missing=recording.missing)
+    comparison = compared(
+        recording.judged, again.result, misses=again.misses, missing=recording.missing, lacks=again.lacks
+    )
     if options.as_json:
         _print_json(recording, again, {"comparison": asdict(comparison)})
     else:
         _tell_comparison(console, recording, again, comparison)
+    if not comparison.is_possible:
+        return ExitCode.BAD_RECORDING
     return 0 if comparison.is_same or (comparison.is_same is None and again.result.is_mounted) else DIFFERS
 
 
@@ -157,6 +161,10 @@ def _tell_comparison(console: Console, recording: Recording, again: Replayed, co
     console.print(f"  replayed:  {_verdict(again)}", **PLAIN)
     for difference in comparison.differences[1:]:
         console.print(f"  differs:   {difference}", **PLAIN)
+    if not comparison.is_possible:
+        console.print(f"  to fix:    {RECORD_AGAIN}", **PLAIN)
+        console.print(f"  bundle:    {shown(again.folder.absolute())}", **PLAIN)
+        return
     _tell_details(console, again, is_miss_told=comparison.is_same is not False)
 
 
@@ -176,6 +184,8 @@ def _tell_change(console: Console, recording: Recording, again: Replayed, option
     if options.as_json:
         _print_json(recording, again, {"changed": changed})
     else:
+        if again.lacks and not again.result.is_mounted:
+            console.print(f"cannot be reproduced: {again.lacks[0]}", style="bold red", **PLAIN)
         mounts = "the widget mounts" if again.result.is_mounted else "the widget still does not mount"
         console.print(
             f"with {changed}: {mounts}", style="bold green" if again.result.is_mounted else "bold red", **PLAIN
@@ -183,6 +193,8 @@ def _tell_change(console: Console, recording: Recording, again: Replayed, option
         console.print(f"  recorded:  {verdict_told(recording.judged.outcome, recording.judged.cause)}", **PLAIN)
         console.print(f"  replayed:  {_verdict(again)}", **PLAIN)
         _tell_details(console, again, is_miss_told=True)
+    if again.lacks and not again.result.is_mounted:
+        return ExitCode.BAD_RECORDING
     return 0 if again.result.is_mounted else DIFFERS
 
 
@@ -195,6 +207,7 @@ def _print_json(recording: Recording, again: Replayed, more: dict[str, Any]) -> 
         "recorded": asdict(recording.judged),
         **more,
         "misses": list(again.misses),
+        "lacks": list(again.lacks),
         "missing": list(recording.missing),
         "warnings": list(recording.warnings),
         "bundle": shown(again.folder.absolute()),

@@ -18,7 +18,7 @@ from pathlib import Path
 from playwright.sync_api import ElementHandle, Error, Frame, JSHandle, Locator, Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from harness.analysis.action_moves import Audience, Move, Observed, effect_of, next_move
+from harness.analysis.action_moves import WEAK, Audience, Move, Observed, effect_of, next_move
 from harness.drive.audience import FIELDS, KEYS, POINTER, Ear, Heard
 from harness.drive.waiting import Waiter, answer_within
 from harness.errors import PageError
@@ -160,12 +160,12 @@ class Actor:
                     began_ms = self._timeline.now_ms
                     heard = self._await_listener(ear, watched, types, is_first=attempts == 1)
                     waited_ms = waited_ms or self._timeline.now_ms - began_ms
-                    was_becoming_ready = not heard.is_loaded or self._is_busy()
+                    was_busy = not heard.is_loaded or self._is_busy()
                     seq = self._tell(action, attempts)
                     first_ms = first_ms or self._timeline.now_ms
                     self._try(action.target, do)
                     move, observed = self._observe(
-                        ear, watched, types, heard, _Attempt(attempts, seq, first_ms, was_becoming_ready)
+                        ear, watched, types, heard, _Attempt(attempts, seq, first_ms, was_busy)
                     )
                 if move is Move.REPEAT:
                     continue
@@ -226,7 +226,7 @@ class Actor:
             followed = report.followed | self._followed(attempt.seq)
             is_known = report.audience is not None and heard.audience is not Audience.NATIVE
             audience = report.audience if report.audience is not None and is_known else heard.audience
-            is_open = not report.caused and audience in (Audience.NONE, Audience.FAR, Audience.ROOT)
+            is_open = not report.caused - WEAK and audience in (Audience.NONE, Audience.FAR, Audience.ROOT)
             now = self._asked(ear, watched, types) if is_open else None
             elapsed_ms = self._timeline.now_ms - attempt.first_ms
             observed = Observed(
@@ -235,7 +235,8 @@ class Actor:
                 has_more=now is not None and is_known and now.audience is audience and now.count > report.count,
                 caused=report.caused,
                 followed=followed,
-                was_becoming_ready=attempt.was_becoming_ready,
+                was_busy=attempt.was_busy,
+                is_awaited=report.is_awaited,
                 is_becoming_ready=(now is not None and not now.is_loaded) or self._is_busy(),
                 is_recent=self._timeline.now_ms - began_ms < recent_ms,
                 is_fresh=elapsed_ms < FRESH_MS,
@@ -365,7 +366,7 @@ class _Attempt:
     number: int
     seq: int  # of its line in the timeline
     first_ms: float  # when the first one was
-    was_becoming_ready: bool
+    was_busy: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,6 +375,7 @@ class _Report:
     followed: frozenset[str] = frozenset()
     audience: Audience | None = None  # while the event was dispatched, where the browser tells
     count: int = 0
+    is_awaited: bool = False  # what a handler put off is still to come
 
 
 class _Watched:
@@ -426,6 +428,7 @@ class _Watched:
             followed=frozenset(answer["followed"]),
             audience=Audience(heard["audience"]) if heard["audience"] else None,
             count=int(heard["count"]),
+            is_awaited=bool(answer["isAwaited"]),
         )
 
 

@@ -16,8 +16,11 @@
       const heard = asked.flatMap((type) => all[type] || []).filter((/** @type {any} */ one) => !own.includes(one.listener) && !(isWindow && spare.has(one.listener)));
       if (!heard.length) continue;
       count += heard.length;
-      if (!isWindow && Object.keys(all).length >= ROOT_TYPES) audience = 'root';
-      else if (!(isWindow || node.nodeType === 9 || node === document.documentElement || node === document.body)) return { audience: 'near', count };
+      const isTop = isWindow || node.nodeType === 9 || node === document.documentElement || node === document.body;
+      // What hangs directly on the body and is not hit itself is where frameworks put their roots.
+      const isRoot = (!isTop && node !== on[0] && node.parentNode === document.body) || (!isWindow && Object.keys(all).length >= ROOT_TYPES);
+      if (!isTop && !isRoot) return { audience: 'near', count };
+      if (isRoot) audience = 'root';
       else if (audience === 'none') audience = 'far';
     }
     return { audience, count };

@@ -41,6 +41,58 @@
     (phase === 'during' ? caused : followed).add(what);
     wake();
   };
+  /** Ends what is caused: after the handlers and their microtasks. */
+  const settle = (/** @type {() => void} */ what) => next(() => {
+    what();
+    take();
+    phase = 'after';
+    if (caused.size) wake();
+  });
+  // What a handler asks for, or puts off, is seen while the event is dispatched, and at no other time; what was put off is the action's, too.
+  const LONGEST_MS = 3_000, LATE_MS = 1_000;
+  const awaited = /** @type {{ at: number }[]} */ ([]);
+  const wrapped = /** @type {[any, string, string][]} */ ([
+    [window, 'fetch', 'network'], [XMLHttpRequest.prototype, 'send', 'network'], [window, 'setTimeout', 'timer'], [window, 'requestAnimationFrame', 'timer'],
+  ]);
+  const putOff = (/** @type {any} */ callback, /** @type {unknown} */ delay) => {
+    const ms = Number(delay) || 0;
+    if (typeof callback !== 'function' || ms > LONGEST_MS) return callback;
+    const one = { at: now() + ms + LATE_MS };
+    awaited.push(one);
+    return function () {
+      one.at = 0;
+      take();
+      if (phase === 'after') { phase = 'during'; settle(() => {}); }
+      // @ts-ignore: what it is called on is passed on
+      return callback.apply(this, arguments);
+    };
+  };
+  const listenIn = () => {
+    const undo = wrapped.map(([holder, name, what]) => {
+      const own = Object.getOwnPropertyDescriptor(holder, name), native = holder[name];
+      if (!own || !own.configurable || typeof native !== 'function') return () => {};
+      const passing = function () {
+        note(what);
+        const given = /** @type {any[]} */ ([...arguments]);
+        if (what === 'timer') given[0] = putOff(given[0], name === 'setTimeout' ? given[1] : 0);
+        // @ts-ignore: what it is called on is passed on
+        return native.apply(this, given);
+      };
+      Object.defineProperty(holder, name, { ...own, value: passing });
+      return () => { if (holder[name] === passing) Object.defineProperty(holder, name, own); };
+    });
+    return () => undo.forEach((one) => one());
+  };
+  const SCRIPT_MS = 50; // what a handler imports is asked for at once
+  let from = Infinity, to = -Infinity;
+  const scripts = new PerformanceObserver((list) => {
+    for (const entry of list.getEntriesByType('resource')) {
+      const { initiatorType, startTime } = /** @type {PerformanceResourceTiming} */ (entry);
+      if (/^(script|link|other)$/.test(initiatorType) && startTime >= from && startTime <= to + SCRIPT_MS) { caused.add('network'); wake(); }
+    }
+  });
+  scripts.observe({ type: 'resource' });
+
   const begin = (/** @type {Event} */ event) => {
     if (!event.isTrusted && event.type !== 'input') return; // Playwright chooses an option so; a click like this is the page's own
     const who = result.hears && result.hears(event);
@@ -53,11 +105,12 @@
     if (phase === 'during') return;
     take();
     phase = 'during';
-    next(() => {
-      take();
+    from = now();
+    const undo = listenIn();
+    settle(() => {
+      undo();
+      to = now();
       if (event.defaultPrevented) caused.add('handled');
-      phase = 'after';
-      if (caused.size) wake();
     });
   };
   const mains = ['click', 'keydown', 'input'], begins = [...mains, 'pointerdown', 'mousedown', 'pointerup', 'mouseup', 'keyup'];
@@ -81,7 +134,7 @@
     /** Resolves at the next effect, or when the time is over. */
     report(/** @type {number} */ ms) {
       return new Promise((resolve) => {
-        const done = () => { take(); told = caused.size + followed.size; resolve({ heard, caused: [...caused], followed: [...followed] }); };
+        const done = () => { take(); told = caused.size + followed.size; resolve({ heard, isAwaited: awaited.some(({ at }) => at > now()), caused: [...caused], followed: [...followed] }); };
         if (caused.size + followed.size > told && phase !== 'during') return done();
         const timer = later(done, ms);
         wake = () => { if (phase !== 'during' && caused.size + followed.size > told) { clearTimeout(timer); wake = () => {}; done(); } };
@@ -89,6 +142,7 @@
     },
     stop() {
       observer.disconnect();
+      scripts.disconnect();
       for (const type of begins) window.removeEventListener(type, begin, true);
       window.removeEventListener('focusin', focused, true);
       for (const type of ['toggle', 'change', 'submit']) window.removeEventListener(type, toggled, true);

@@ -12,6 +12,7 @@ from typing import Any
 from harness.model.codec import ColorScheme, Locale, Pixels, Scale, Text, Timeout, Timezone
 from harness.model.shapes import MadeUp
 
+NEEDED = ("document", "script", "stylesheet", "fetch", "xhr")
 NEVER = -1.0  # a time that did not come
 
 
@@ -41,12 +42,19 @@ class RecordedExchange:
     headers: tuple[tuple[str, str], ...] = ()
     media_type: str = ""
     chunks: tuple[Chunk, ...] = ()
+    raw: bytes = b""  # the whole body, where it is no text; then there are no chunks
     failure: str = ""  # the browser's words, e.g. "net::ERR_CONNECTION_REFUSED"
     cors_header: str | None = (
         None  # the page was not allowed to read it: the Access-Control-Allow-Origin it had, "" for none
     )
     missing: str = ""  # why its body is not in the recording
     seq: int = 0  # the line of the recorded timeline
+
+    @property
+    def lack(self) -> str:
+        """What a replay has to leave out of this exchange, as a sentence; "" where the page can do without, or nothing is missing."""
+        is_needed = self.missing and self.resource_type in NEEDED
+        return f"the body of {self.method} {self.url.split('?')[0]} is missing: {self.missing}" if is_needed else ""
 
     @property
     def text(self) -> str:

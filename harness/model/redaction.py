@@ -55,7 +55,7 @@ SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = (
 TOKEN = re.compile(r"(?=[^\d]*\d|[^A-Za-z0-9]*[A-Za-z0-9]{24})[^\s\"'<>&;,\\]{8,}")
 QUOTED_VALUE = re.compile(r"""[:=]\s*\\?["']([^"'\\\s<>]{8,})""")  # in JSON and scripts
 PACKED_JSON = re.compile(
-    r"(?<![\w+/])eyJ[A-Za-z0-9+/_\-]{20,}"
+    r"eyJ(?<![\w+/]eyJ)[A-Za-z0-9+/_\-]{20,}"
 )  # base64 of `{"…`: ChatKit's hash payload, a token's claims
 QUERY_VALUE = re.compile(rf"""(?:[?&]|\A)(?:{"|".join(SENSITIVE_KEYS)})=([^&\s"'<>#]{{8,}})""", re.IGNORECASE)
 SECRET_NAME = re.compile(rf"""(?:{"|".join(SENSITIVE_KEYS)})\\?["']?\s*\Z""", re.IGNORECASE)
@@ -98,6 +98,11 @@ class Redactor:
         self._refused: dict[tuple[str, str], None] = {}
         for kind, value in known:
             self.learn(kind, value)
+
+    @property
+    def version(self) -> int:
+        """A number that is another one when more is known to be secret: what was redacted since is redacted."""
+        return len(self._written)
 
     def learn(self, kind: str, value: str) -> str:
         """Return the placeholder of a value that is secret from now on; one that is unfit is left alone and returned."""

@@ -99,6 +99,7 @@ class VisitResult:
     findings: tuple[Finding, ...] = ()  # by earliest evidence
     others: tuple[OtherEmbed, ...] = ()  # each judged for itself
     missing: tuple[Loss, ...] = ()  # what should be in the bundle, and could not be written
+    unreplayable: tuple[str, ...] = ()  # what a replay of it lacks, or, of a replay, what this one lacked: sentences
 
     @property
     def cause(self) -> Finding | None:

@@ -9,12 +9,15 @@ import asyncio
 import html
 import re
 from collections import Counter
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from playwright.sync_api import BrowserContext, Error, Page, Request, Response
 
 from harness.model.addresses import API, is_loader, names_a_session, split_url
 from harness.model.bounds import FULL, Bounds
 from harness.model.events import (
+    Body,
     BodyRead,
     Headers,
     Omitted,
@@ -41,10 +44,19 @@ TEXT_TYPES = (
 )
 JUDGED_TYPES = ("text/html", "application/json", "text/plain")
 STREAM_TYPE = "text/event-stream"
+NOT_NEEDED = ("image/", "audio/", "video/", "font/")  # a replay comes to its verdict without them
+DATA_ASKED_BY = ("fetch", "xhr", "script", "document")
 BODIES_AT_ONCE = 32
+LARGE_BODIES_AT_ONCE = 3  # each of them takes a multiple of its size in memory until it is there
+LARGE_BYTES = 200_000
 ALL_REQUESTS = ""  # the key of all requests together
-BODY_TIMEOUT_S = 3
+SILENCE_S = 10.0  # after which a frame that hands over nothing is not asked again
+JUDGED_SILENCE_S = 5.0  # while a page is still being watched
+SILENCE_S_PER_BYTE = 1e-6
+READING_S = 180.0  # all bodies together
+NOT_IN_TIME = "the browser did not hand it over in time"
 LONGEST_MESSAGE = 500
+Answer = TypeVar("Answer")
 LONGEST_PAGE = 20_000
 UNSHOWN = re.compile(r"<(script|style)\b.*?(</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 TAGS = re.compile(r"<[^>]*>")
@@ -56,8 +68,13 @@ def media_type_of(headers: Headers) -> str:
 
 
 def is_text(media_type: str) -> bool:
-    """Whether bodies of this type are kept."""
-    return media_type.startswith(TEXT_TYPES) or media_type.endswith("+json")
+    """Whether bodies of this type are text."""
+    return media_type.startswith(TEXT_TYPES) or media_type.endswith(("+json", "+xml"))
+
+
+def is_data(media_type: str, resource_type: str) -> bool:
+    """Whether a body that need be no text is kept: a page that asks for one (WebAssembly, say) does not work without it."""
+    return resource_type in DATA_ASKED_BY and not media_type.startswith(NOT_NEEDED)
 
 
 class NetworkObserver:
@@ -114,21 +131,23 @@ class NetworkObserver:
             return
         taken = set(wanted)
         self._unread = [r for r in self._unread if r not in taken]
+        reader = _BodyReader(self._bounds, silence_s=JUDGED_SILENCE_S if judged_only else SILENCE_S)
         for start in range(0, len(wanted), BODIES_AT_ONCE):
             part = wanted[start : start + BODIES_AT_ONCE]
             asked = [request for request in part if not self._unread_reason(request)]
             bodies = dict(
                 zip(
                     asked,
-                    run_on_loop(self._context, _bodies_of([self._answers[r][0] for r in asked], self._bounds)),
+                    run_on_loop(self._context, reader.bodies_of([(self._answers[r][0], _frame_key(r)) for r in asked])),
                     strict=True,
                 )
             )
             self._read_bodies += len(asked)
-            self._read_bytes += sum(len(text) for text, _ in bodies.values())
+            self._read_bytes += sum(len(content) for content, _ in bodies.values())
             for request in part:
-                text, reason = bodies.get(request, ("", self._unread_reason(request)))
-                self._append_body(self._answers[request][1], text, reason)
+                content, reason = bodies.pop(request, (b"", self._unread_reason(request)))
+                text, data = _text_or_data(content, self._answers[request][1].media_type)
+                self._append_body(self._answers[request][1], text, reason, data)
                 self._append_stream(request, text)
 
     def end_streams(self) -> None:
@@ -257,7 +276,7 @@ class NetworkObserver:
             failure = self._failures.pop(request, "") or request.failure or ""
             self._timeline.append(RequestFailed(request_id=self._ids[request], error_text=failure))
 
-    def _append_body(self, answer: ResponseReceived, text: str, reason: str) -> None:
+    def _append_body(self, answer: ResponseReceived, text: str, reason: str, data: bytes = b"") -> None:
         parsed = (
             parsed_json(text)
             if (text and answer.media_type in JUDGED_TYPES) or answer.media_type.endswith("json")
@@ -269,7 +288,7 @@ class NetworkObserver:
         self._timeline.append(
             BodyRead(
                 request_id=answer.request_id,
-                body=self._bodies.keep(text, answer.media_type) if text else None,
+                body=self._kept(text, data, answer.media_type),
                 secret_key=secret.key if secret else "",
                 secret_digest=digest_of(secret.value.strip(), self._salt) if secret else "",
                 secret_format=format_of(secret.value) if secret else "",
@@ -281,10 +300,15 @@ class NetworkObserver:
             )
         )
 
+    def _kept(self, text: str, data: bytes, media_type: str) -> Body | None:
+        if data:
+            return self._bodies.keep_bytes(data, media_type)
+        return self._bodies.keep(text, media_type) if text else None
+
     def _unread_reason(self, request: Request) -> str:
         answer = self._answers[request][1]
         length = next((value for name, value in answer.headers if name.lower() == "content-length"), "")
-        if not is_text(answer.media_type):
+        if not is_text(answer.media_type) and not is_data(answer.media_type, request.resource_type):
             return "not text"
         if length.isdigit() and int(length) > self._bounds.body_bytes:
             return f"larger than {self._bounds.body_bytes} bytes"
@@ -295,33 +319,91 @@ class NetworkObserver:
         return "no body" if answer.status in (204, 301, 302, 303, 304, 307, 308) else ""
 
 
-async def _bodies_of(responses: list[Response], bounds: Bounds) -> list[tuple[str, str]]:
-    """Return for each response its text and "", or "" and why there is none."""
+class _BodyReader:
+    """Asks the browser for bodies, many at once: for as long as it hands over one after the other, and not for ever.
 
-    async def one(response: Response) -> tuple[str, str]:
-        # The synchronous API can ask one question after the other only; underneath, they can be asked together.
-        try:
-            if reason := await asyncio.wait_for(_too_large(response, bounds), BODY_TIMEOUT_S):
-                return "", reason
-            content = await asyncio.wait_for(body_of(response), BODY_TIMEOUT_S)
-        except Error as error:
-            return "", error.message.splitlines()[0]
-        except TimeoutError:
-            return "", "the browser did not hand it over in time"
-        return content.decode("utf-8", "replace"), ""
+    A frame that hangs hands over nothing. What it is asked for takes no longer than the time of silence, once.
+    """
 
-    return list(await asyncio.gather(*map(one, responses)))
+    def __init__(self, bounds: Bounds, *, silence_s: float) -> None:
+        self._bounds = bounds
+        self._silence_s = silence_s
+        self._ends_at: float | None = None
+        self._last_at = 0.0  # when anything was handed over
+        self._silent: set[int] = set()  # frames, by identity
+
+    async def bodies_of(self, responses: list[tuple[Response, int]]) -> list[tuple[bytes, str]]:
+        """Return for each response, given with the identity of its frame, its body and "", or b"" and why there is none."""
+        if self._ends_at is None:
+            self._ends_at = asyncio.get_running_loop().time() + READING_S
+        large = asyncio.Semaphore(LARGE_BODIES_AT_ONCE)
+
+        async def one(response: Response, frame: int) -> tuple[bytes, str]:
+            try:
+                size = await self._answer(self._size_of(response), frame, 0)
+                if reason := self._too_large(response, size):
+                    return b"", reason
+                if size <= LARGE_BYTES:
+                    content = await self._answer(body_of(response), frame, size)
+                else:
+                    async with large:
+                        content = await self._answer(body_of(response), frame, size)
+            except Error as error:
+                return b"", error.message.splitlines()[0]
+            except TimeoutError:
+                self._silent.add(frame)
+                return b"", NOT_IN_TIME
+            limit = self._bounds.body_bytes
+            return (b"", f"larger than {limit} bytes") if len(content) > limit else (content, "")
+
+        return list(await asyncio.gather(*(one(response, frame) for response, frame in responses)))
+
+    async def _answer(self, question: Coroutine[Any, Any, Answer], frame: int, size: int) -> Answer:
+        """Return the driver's answer. Raises TimeoutError when nothing at all was answered for a while."""
+        loop = asyncio.get_running_loop()
+        asked_at, allowed_s = loop.time(), self._silence_s + size * SILENCE_S_PER_BYTE
+        task = asyncio.ensure_future(question)
+        assert self._ends_at is not None
+        while True:
+            until = min(max(asked_at, self._last_at) + allowed_s, self._ends_at)
+            if frame in self._silent or loop.time() >= until:
+                task.cancel()
+                await asyncio.wait({task})
+                raise TimeoutError
+            await asyncio.wait({task}, timeout=until - loop.time())
+            if task.done():
+                self._last_at = loop.time()
+                return task.result()
+
+    @staticmethod
+    async def _size_of(response: Response) -> int:
+        """How many bytes a body has on its way: as its headers say, or as the browser counted them where they do not."""
+        length = headers_of(response).get("content-length", "")
+        return int(length) if length.isdigit() else await body_bytes_of(response)
+
+    def _too_large(self, response: Response, size: int) -> str:
+        is_packed = headers_of(response).get("content-encoding", "identity") != "identity"
+        limit = self._bounds.packed_body_bytes if is_packed else self._bounds.body_bytes
+        return f"larger than {limit} bytes{' compressed' if is_packed else ''}" if size > limit else ""
 
 
-async def _too_large(response: Response, bounds: Bounds) -> str:
-    """Why a body is not asked for, where its headers do not tell its size, or only the size before it is unpacked."""
-    headers = headers_of(response)
-    is_packed = headers.get("content-encoding", "identity") != "identity"
-    if "content-length" in headers and not is_packed:
-        return ""
-    limit = bounds.packed_body_bytes if is_packed else bounds.body_bytes
-    size = await body_bytes_of(response)
-    return f"larger than {limit} bytes{' compressed' if is_packed else ''}" if size > limit else ""
+def _text_or_data(content: bytes, media_type: str) -> tuple[str, bytes]:
+    """Return a body as text, or, where it is none, as it is."""
+    if is_text(media_type):
+        return content.decode("utf-8", "replace"), b""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return "", content
+    return ("", content) if "\0" in text else (text, b"")
+
+
+def _frame_key(request: Request) -> int:
+    """The identity of the frame that asked, the same for all that have none."""
+    try:
+        return id(request.frame)
+    except Error:  # service workers never have one
+        return 0
 
 
 def _frame_of(request: Request, page: Page | None) -> tuple[str, bool]:

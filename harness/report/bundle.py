@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from harness.analysis.har import BODIES
 from harness.errors import BundleError
-from harness.files import halve_lines, is_partial, reason_of, write_whole
+from harness.files import halve_lines, is_partial, link_or_copy, reason_of, write_whole
 from harness.model.codec import Format, decoded, json_text, pairs
 from harness.model.results import Loss, VisitResult
 from harness.model.texts import in_json
@@ -31,6 +33,7 @@ DISPENSABLE = (
     "screenshot-page.png",
     "dom.html",
     "network.har",
+    BODIES,
     "console.log",
     TIMELINE_NAME,  # its second half
 )
@@ -39,8 +42,10 @@ DISPENSABLE = (
 class Bundle:
     """A visit's folder. Each file is written by itself: one that cannot be written is named, and costs no other."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shared: Path | None = None) -> None:
+        """`shared`: a folder in which the visits of a run have the bodies that they share; without one each has its own."""
         self.folder = folder
+        self._shared = shared
         self._missing: dict[str, str] = {}
 
     @property
@@ -70,6 +75,24 @@ class Bundle:
         self._missing.pop(name, None)
         return ""
 
+    def write_bodies(self, bodies: Mapping[str, bytes]) -> None:
+        """Write bodies of answers, each under its name; one that another visit of the run has written is on the disk only once."""
+        for name, content in bodies.items():
+            try:
+                if self._shared is None:
+                    write_whole(self.folder / name, (content,))
+                else:
+                    self._write_shared(self._shared / Path(name).name, self.folder / name, content)
+            except OSError as error:
+                self.lose(name, reason_of(error))
+
+    @staticmethod
+    def _write_shared(kept: Path, path: Path, content: bytes) -> None:
+        is_there = kept.is_file() and kept.stat().st_size == len(content)
+        if not is_there:
+            write_whole(kept, (content,))
+        link_or_copy(kept, path)
+
     def replace(self, name: str, content: bytes) -> None:
         """Write a file that is there once more, where there is room for it; otherwise it stays as it is."""
         with suppress(OSError):
@@ -89,6 +112,10 @@ class Bundle:
         try:
             if name == TIMELINE_NAME:
                 halve_lines(self.folder / name)
+            elif name == BODIES:
+                shutil.rmtree(self.folder / name)
+                if self._shared is not None:  # what only it still holds takes room too
+                    shutil.rmtree(self._shared, ignore_errors=True)
             else:
                 (self.folder / name).unlink()
         except OSError:

@@ -129,6 +129,7 @@ def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[st
 - Page: {markdown(result.url)}
 - Project `{result.project}`, entry `{result.entry or "page"}`{f", scenario `{result.scenario}`" if result.scenario else ""}, \
 network {result.network}, {result.browser or "unknown browser"}, {result.started_at}
+{"".join(f"- Cannot be replayed as it was: {markdown(what)}{chr(10)}" for what in result.unreplayable)}\
 - Bundle: `{bundle}` with {", ".join(f"`{name}`" for name in files)}{left_out}
 {"".join(f"- Could not be written, or only in part: `{loss.file}` ({loss.reason}){chr(10)}" for loss in result.missing)}"""
 

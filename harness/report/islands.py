@@ -59,7 +59,7 @@ class VisitIsland:
     files: tuple[str, ...]
     view: VisitView | None  # None: the timeline cannot be read
     trouble: str
-    missing: tuple[str, ...]  # files that could not be written, each with the reason
+    missing: tuple[str, ...]  # files that could not be written, each with the reason, and what a replay lacks
     findings: tuple[Finding, ...]
     about: tuple[tuple[str, str], ...]
     pictures: tuple[Picture, ...]
@@ -145,7 +145,7 @@ class Islands:
             files=visit.on_disk.files,
             view=view,
             trouble=trouble,
-            missing=tuple(f"{loss.file} is missing: {loss.reason}" for loss in result.missing) if result else (),
+            missing=_gaps(result) if result else (),
             findings=result.findings if result else (),
             about=about(result) if result else (),
             pictures=pictures,
@@ -212,3 +212,10 @@ def commands(record: RunRecord, test: TestRow, result: VisitResult | None) -> tu
         words = [name[0], *([result.entry] if result is not None and result.entry and name[1] else [])]
         return (f"chatkit-harness gate{project} -k {shlex.quote(' and '.join(words))}",)
     return (f"pytest {shlex.quote(test.nodeid)}",)
+
+
+def _gaps(result: VisitResult) -> tuple[str, ...]:
+    return (
+        *(f"{loss.file} is missing: {loss.reason}" for loss in result.missing),
+        *(f"it cannot be replayed as it was: {what}" for what in result.unreplayable),
+    )

@@ -15,16 +15,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from harness.analysis.replay.minimising import filtered
-from harness.analysis.replay.recording import recording_of
+from harness.analysis.har import BODIES
+from harness.analysis.replay.minimising import files_of, filtered
+from harness.analysis.replay.recording import ReadFile, recording_of
 from harness.errors import BundleError, RecordingError
 from harness.files import is_partial, reason_of, replacing
 from harness.model.manifest import FileSeal, Manifest, manifest_from, saved_manifest
 from harness.model.recording import Recording
 from harness.model.shapes import PLACEHOLDER, Shape, shape_of
-from harness.report.bundle import write_json, write_text
+from harness.report.bundle import write_bytes, write_json, write_text
 from harness.report.salvage import salvaged
-from harness.report.untrusted import name_problem, opened_bundle, read_json, read_text
+from harness.report.untrusted import name_problem, opened_bundle, read_bytes, read_json, read_text
 
 MANIFEST = "manifest.json"
 HAR = "network.har"
@@ -101,7 +102,7 @@ def opened_recording(path: Path) -> Iterator[tuple[Recording, Path | None]]:
     """
     try:
         if path.is_file() and not _is_zip(path):
-            yield recording_of(read_json(path), name=path.name), None
+            yield recording_of(read_json(path), name=path.name, read_file=_reader_in(path.parent)), None
             return
         with ExitStack() as resources:
             recording, folder = _read(path, resources)
@@ -122,7 +123,8 @@ def _read(path: Path, resources: ExitStack) -> tuple[Recording, Path]:
         if HAR not in found:
             raise
         recording = read_recording(rest, name=path.name, is_whole=False)
-        warning = f"{error}; only {' and '.join(found)} could be read"
+        told = [name for name in found if not name.startswith(f"{BODIES}/")]
+        warning = f"{error}; only {' and '.join(told)} could be read"
         return replace(recording, warnings=(warning, *recording.warnings)), rest
     return read_recording(folder, name=path.name), folder
 
@@ -134,16 +136,22 @@ def read_recording(folder: Path, *, name: str, is_whole: bool = True) -> Recordi
         manifest_from(read_json(folder / MANIFEST), f"{name}: {MANIFEST}") if (folder / MANIFEST).is_file() else None
     )
 
-    def read_file(wanted: str) -> str | None:
+    recording = recording_of(read_json(har), name=name, manifest=manifest, read_file=_reader_in(har.parent))
+    return replace(recording, warnings=(*recording.warnings, *(_broken_seals(folder, manifest) if is_whole else ())))
+
+
+def _reader_in(folder: Path) -> ReadFile:
+    """Return what reads a file beside a HAR, and gives None for one that is not there, or leads elsewhere."""
+
+    def read_file(wanted: str) -> bytes | None:
         if name_problem(wanted):
             return None
         try:
-            return read_text(folder / wanted)
+            return read_bytes(folder / wanted)
         except BundleError:
             return None
 
-    recording = recording_of(read_json(har), name=name, manifest=manifest, read_file=read_file)
-    return replace(recording, warnings=(*recording.warnings, *(_broken_seals(folder, manifest) if is_whole else ())))
+    return read_file
 
 
 def write_smaller(folder: Path, into: Path, smaller: Recording, kept: frozenset[int]) -> None:
@@ -155,11 +163,16 @@ def write_smaller(folder: Path, into: Path, smaller: Recording, kept: frozenset[
     )
     har = filtered(read_json(_har_in(folder)), kept)
     write_json(into / HAR, har)
+    bodies = [name for name in files_of(har) if not name_problem(name) and (folder / name).is_file()]
+    for name in bodies:
+        write_bytes(into / name, read_bytes(folder / name))
     for name in ("timeline.jsonl", "result.json", "error-context.md"):
         if (folder / name).is_file():
             write_text(into / name, read_text(folder / name))
     present = {found[0] for found in PLACEHOLDER.finditer(json.dumps(har, ensure_ascii=False))}
     storage = manifest.storage if smaller.storage else {}
+    for name in bodies:
+        present |= {found[0] for found in PLACEHOLDER.finditer(read_text(folder / name))}
     present |= {found[0] for found in PLACEHOLDER.finditer(json.dumps(storage, ensure_ascii=False))}
     shapes = tuple((placeholder, shape) for placeholder, shape in manifest.shapes if placeholder in present)
     write_manifest(into, replace(manifest, storage=storage, shapes=shapes, left_out=smaller.left_out, missing=()))

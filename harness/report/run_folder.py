@@ -25,11 +25,13 @@ LATEST = "latest"
 TESTS_NAME = "tests.jsonl"  # one line for each finished test
 RUNNING = ".running"  # holds the id of the process, and its machine, while a run goes on
 RESERVE = ".reserve"
+SHARED_BODIES = ".bodies"  # which several visits have in their bundles; a link to each is in every one of those
 RESERVE_BYTES = 64_000
 DELETING = ".deleting-"
 RUN_NAME = re.compile(r"run-\d{8}-\d{6}-[0-9a-f]{4}")
 HALF_MADE = re.compile(rf"\.(?:{RUN_NAME.pattern}|{LATEST}-[0-9a-f]{{8}})")
 HALF_MADE_S = 60.0
+LINKS_OF_ONE = 2  # of a body that one visit has: its own, and that of the folder of shared ones
 FOREIGN_S = 86_400.0
 HEAD_BYTES = 4096
 BUNDLES_HERE = b'<meta name="bundles" content="">'
@@ -143,6 +145,18 @@ def _is_old(folder: Path, seconds: float) -> bool:
         return False
 
 
+def shared_bodies_of(folder: Path) -> Path | None:
+    """Return where the visits of the run that goes on in this folder, or above it, share bodies; None outside of a run."""
+    run = next((place for place in (folder, *folder.parents) if (place / RUNNING).is_file()), None)
+    return run / SHARED_BODIES if run else None
+
+
+def written_bytes(folder: Path) -> int:
+    """Return how much of the disk a visit's files take; bodies that other visits of the run have too are theirs."""
+    statuses = [path.stat() for path in folder.rglob("*") if path.is_file()]
+    return sum(status.st_size for status in statuses if status.st_nlink <= LINKS_OF_ONE)
+
+
 def shown(folder: Path) -> str:
     """Return a folder as a person would type it: relative to the current one where it is below it."""
     here = Path.cwd()
@@ -159,6 +173,7 @@ def publish(folder: Path) -> None:
     free_room(folder)
     with contextlib.suppress(OSError):
         delete_partials(folder)
+        shutil.rmtree(folder / SHARED_BODIES, ignore_errors=True)
         (folder / RUNNING).unlink(missing_ok=True)
 
 

@@ -6,6 +6,7 @@ whole, in a folder. The same names and sizes are refused; nothing is read but wh
 
 from __future__ import annotations
 
+import re
 import struct
 import zipfile
 import zlib
@@ -17,10 +18,11 @@ LOCAL_SIGNATURE = b"PK\x03\x04"
 LOCAL = struct.Struct("<4s5H3I2H")  # signature, version, flags, method, time, date, CRC, packed, unpacked, name, extra
 SIZES_FOLLOW = 0x8
 WANTED = ("manifest.json", "network.har")
+BODY = re.compile(r"(?:[^/]+/)?(bodies/[0-9a-f]{64}\.\w{1,20})")
 
 
 def salvaged(archive: Path, into: Path, limits: Limits = LIMITS) -> tuple[str, ...]:
-    """Write what is whole of manifest and HAR to a folder, and return their names. Raises OSError."""
+    """Write what is whole of manifest, HAR and bodies to a folder, and return their names. Raises OSError."""
     with archive.open("rb") as file:
         content = file.read(limits.text_bytes)
     found: list[str] = []
@@ -31,14 +33,15 @@ def salvaged(archive: Path, into: Path, limits: Limits = LIMITS) -> tuple[str, .
         name = content[at + LOCAL.size : at + LOCAL.size + name_length].decode("utf-8", "replace")
         if flags & SIZES_FOLLOW:
             break
-        plain = PurePosixPath(name).name
+        body = BODY.fullmatch(name)
+        plain = body[1] if body else PurePosixPath(name).name
         text = (
             _unpacked(content[start : start + packed], method, limits)
-            if plain in WANTED and not name_problem(name)
+            if (body or plain in WANTED) and not name_problem(name)
             else None
         )
         if text is not None and zlib.crc32(text) == crc and plain not in found:
-            into.mkdir(parents=True, exist_ok=True)
+            (into / plain).parent.mkdir(parents=True, exist_ok=True)
             (into / plain).write_bytes(text)
             found.append(plain)
         at = start + packed

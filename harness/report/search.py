@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
+from harness.analysis.har import BODIES
 from harness.errors import BundleError
 from harness.files import reason_of
 from harness.model import packing
@@ -83,7 +84,7 @@ def prove(folder: Path, secrets: Iterable[Secret], paths: Iterable[Path] | None 
                 with contextlib.suppress(BundleError):  # the second search finds it, and it is deleted
                     redact_file(path, redactor)
                 late.append(place)
-                reseal(path.parent)
+                reseal(path.parent.parent if path.parent.name == BODIES else path.parent)
                 found = [replace(hit, rule="not replaced when it was redacted late") for hit in search.found_in(path)]
         except OSError as error:
             unread.append(f"{place}: {error.strerror}")
@@ -227,7 +228,7 @@ def redact_file(path: Path, redactor: Redactor) -> None:
         content = path.read_bytes()
         clean = redactor.content(content)
         if clean != content:
-            is_markup = path.suffix in (".xml", ".html", ".svg")
+            is_markup = path.parent.name != BODIES and path.suffix in (".xml", ".html", ".svg")
             write_bytes(
                 path,
                 in_markup(clean.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")

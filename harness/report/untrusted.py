@@ -98,6 +98,11 @@ def unpacked(archive: Path, into: Path, limits: Limits = LIMITS) -> Path:
 
 def read_text(path: Path, limits: Limits = LIMITS) -> str:
     """Return a text of a bundle, wrong bytes replaced. Raises BundleError when it is missing, no plain file, or too large."""
+    return read_bytes(path, limits).decode("utf-8", "replace")
+
+
+def read_bytes(path: Path, limits: Limits = LIMITS) -> bytes:
+    """Return a file of a bundle. Raises BundleError when it is missing, no plain file, or too large."""
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             raise BundleError(f"{path} is no plain file")
@@ -107,7 +112,7 @@ def read_text(path: Path, limits: Limits = LIMITS) -> str:
         raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
     if len(content) > limits.text_bytes:
         raise BundleError(f"{path} is larger than {limits.text_bytes} bytes")
-    return content.decode("utf-8", "replace")
+    return content
 
 
 def read_json(path: Path, limits: Limits = LIMITS) -> Any:

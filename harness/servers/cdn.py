@@ -38,6 +38,8 @@ def _with_meta(html: str, stack: Stack) -> str:
     lines = []
     if stack.is_for_people:
         lines.append(f'<meta name="chatkit-stand-in-api" content="{stack.api_url}">')
+    if stack.scenario.early_sentinel:
+        lines.append('<meta name="chatkit-stand-in-early-sentinel" content="true">')
     if stack.scenario.always_verify:
         lines.append('<meta name="chatkit-stand-in-always-verify" content="true">')
     if stack.scenario.generation != "newest":

@@ -19,10 +19,10 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harness.analysis.facts.exchanges import ABORTED
-from harness.analysis.replay.matching import Matcher, Miss
+from harness.analysis.replay.matching import BODY_MISSING, Matcher, Miss
 from harness.model.faults import Asked, Fault, operation_of
 from harness.model.injection import Injector
-from harness.model.recording import NEVER, RecordedExchange, Recording
+from harness.model.recording import NEVER, Chunk, RecordedExchange, Recording
 from harness.servers.faulty import TRANSPORT, Faulty
 from harness.servers.listening import HOST, listening, make_proxy, running
 
@@ -65,6 +65,7 @@ class Replay:
         self.recording = recording
         self.matcher = Matcher(recording.exchanges)
         self.misses: list[Miss] = []
+        self.lacks: list[str] = []  # bodies that were asked for and are not in the recording, as sentences
         self.on_miss: OnMiss = _ignore  # called in the server's thread
         self._is_timed = timing == RECORDED
         self._clock_s = clock_s
@@ -114,6 +115,7 @@ class Replay:
         elif exchange is None:
             await self._miss(asked, text)(scope, receive, send)
         else:
+            self._note_lack(exchange)
             await self._serve(exchange, scope, receive, send)
 
     def _miss(self, asked: Asked, body: str) -> Response:
@@ -122,6 +124,18 @@ class Replay:
             self.misses.append(miss)
         self.on_miss(miss)
         return PlainTextResponse(MISSING, status_code=502, headers={"access-control-allow-origin": "*"})
+
+    def _note_lack(self, exchange: RecordedExchange) -> None:
+        if exchange.lack and exchange.lack not in self.lacks:
+            self.lacks.append(exchange.lack)
+            self.on_miss(
+                Miss(
+                    method=exchange.method,
+                    url=exchange.url,
+                    nearest=f"{exchange.method} {exchange.url}",
+                    difference=f"{BODY_MISSING}{exchange.missing}",
+                )
+            )
 
     def _preflight(self, asked: Asked, scope: Scope) -> Response:
         """What a browser asks before it asks: yes, unless the recorded page was not allowed to."""
@@ -179,7 +193,8 @@ class Replay:
             exchange.failure in ABORTED and not exchange.chunks
         )  # a stream that is read to its end may be called aborted
         is_endless = exchange.ended_ms == NEVER or is_given_up
-        whole = [chunk.text.encode("utf-8", "surrogatepass") for chunk in exchange.chunks]
+        chunks = exchange.chunks or ((Chunk(at_ms=0, text=""),) if exchange.raw else ())
+        whole = [exchange.raw] if exchange.raw else [c.text.encode("utf-8", "surrogatepass") for c in chunks]
         if is_cut and "CHUNKED" not in exchange.failure:
             size = int(next((v for n, v in exchange.headers if n.lower() == "content-length" and v.isdigit()), "0"))
             headers.append((b"content-length", str(max(size, sum(map(len, whole)) + 1)).encode()))
@@ -187,7 +202,7 @@ class Replay:
             headers.append((b"content-length", str(len(whole[0])).encode()))
         await send(_start(exchange.status, headers))
         answered = self._clock_s()
-        for chunk, content in zip(exchange.chunks, whole, strict=True):
+        for chunk, content in zip(chunks, whole, strict=True):
             await self._until(answered, chunk.at_ms)
             await send({"type": "http.response.body", "body": content, "more_body": True})
         if is_cut:

@@ -41,6 +41,7 @@ class Scenario:
     origin: str = "local"  # "local": http on loopback; the others in hermetic runs only
     # the CDN
     generation: str = "newest"  # whose options the stand-in takes: of all that is known, or of the frame of June 2026
+    early_sentinel: bool = False  # the stand-in asks for the sentinel before its `load`, as the real frame may
     always_verify: bool = False  # the stand-in verifies development origins too, so that a person can see it
     # the app's session API
     session_auth: str = "bypass"  # on localhost; "signed-in": required, and the page has a token

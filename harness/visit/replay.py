@@ -34,6 +34,7 @@ from harness.visit.visit import Keep, Target, Visit, open_visit
 
 EXPERIMENT_TIMEOUT_MS = 8_000
 LONGEST_NAME = 100
+RECORD_AGAIN = "record it again: chatkit-harness record URL --out FILE keeps every body up to 32 MB"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,7 @@ class Replayed:
     result: VisitResult
     folder: Path
     misses: tuple[str, ...]  # requests that nothing answered, as sentences
+    lacks: tuple[str, ...]  # bodies that were asked for and are not in the recording, as sentences
     repeats: int  # answers that were given once more than they were recorded
     trouble: str = ""  # what kept the page from being opened and clicked as it was recorded
 
@@ -107,7 +109,12 @@ def replayed(
             for m in replay.misses
         )
         return Replayed(
-            result=result, folder=folder, misses=misses, repeats=len(replay.matcher.repeats), trouble=trouble
+            result=result,
+            folder=folder,
+            misses=misses,
+            lacks=tuple(replay.lacks),
+            repeats=len(replay.matcher.repeats),
+            trouble=trouble,
         )
 
 
@@ -171,7 +178,7 @@ def cause_of(
     limits = target_of_recording(recording).limits
     quick = dataclasses.replace(limits, mount_timeout_ms=min(limits.mount_timeout_ms, EXPERIMENT_TIMEOUT_MS))
 
-    def one(name: str, change: Change) -> VisitResult:
+    def one(name: str, change: Change) -> Replayed:
         return replayed(
             browser,
             recording,
@@ -180,13 +187,16 @@ def cause_of(
             change=change,
             limits=quick,
             keep=Keep(screenshot="off"),
-        ).result
+        )
 
-    baseline = one("as-recorded", Change())
+    as_recorded = one("as-recorded", Change())
+    baseline = as_recorded.result
+    if as_recorded.lacks and not baseline.is_mounted:
+        raise RecordingError(f"{recording.name} cannot be reproduced: {as_recorded.lacks[0]}\n  to fix: {RECORD_AGAIN}")
     suspects = suspects_of(recording)
 
     def works(names: frozenset[str]) -> bool:
-        is_mounted = one("+".join(sorted(names))[:LONGEST_NAME], healing(names)).is_mounted
+        is_mounted = one("+".join(sorted(names))[:LONGEST_NAME], healing(names)).result.is_mounted
         on_experiment(names, is_mounted)
         return is_mounted
 

@@ -24,7 +24,7 @@ from harness.analysis.facts.exchanges import exchanges_of
 from harness.analysis.har import har_of
 from harness.analysis.mount.verdict import Limits
 from harness.analysis.replay.matching import Miss
-from harness.analysis.replay.recording import recording_of
+from harness.analysis.replay.recording import lacks_in, recording_of
 from harness.analysis.result import result_of
 from harness.config.reading import Config, Project, Use
 from harness.config.schema import Entry
@@ -70,6 +70,7 @@ from harness.observe.recorder import TIMELINE_NAME, Recorder
 from harness.report.bundle import RESULT_NAME, Bundle, json_bytes, saved_result, text_bytes
 from harness.report.context import omissions_of, render_console, render_error_context, render_failure, render_verdict
 from harness.report.recordings import HAR, MANIFEST, sealed, shapes_in
+from harness.report.run_folder import shared_bodies_of, written_bytes
 from harness.report.trace import Evidence, learn_from_trace, rewrite_trace
 from harness.servers.forwarder import serve_forwarder
 from harness.servers.named_faults import faults_of
@@ -80,6 +81,7 @@ from harness.servers.server import Stack
 NAVIGATION_TIMEOUT_MS = 30_000
 SPARED = "bodies, DOM, screenshots, trace, and most of console and timeline"
 TRACE_NAME = "trace.zip"
+PLACEHOLDER_START = b"<redacted:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +198,7 @@ class Visit:
     ) -> None:
         self.target = target
         self.folder = recorder.folder
-        self.bundle = Bundle(recorder.folder)
+        self.bundle = Bundle(recorder.folder, shared_bodies_of(recorder.folder))
         self.embed = Embed(
             page=page,
             timeline=recorder.timeline,
@@ -399,21 +401,28 @@ class Visit:
         entries, redactor = recorder.timeline.entries, recorder.timeline.redactor
         exchanges = exchanges_of(entries)
         is_whole = self._wants(self._keep.bodies, result)
+        bodies: dict[str, bytes] = {}
         har = har_of(
             exchanges,
-            text_of=recorder.bodies.text,
+            content_of=recorder.bodies.content,
             started_at=recorder.started_at,
             page_title=result.url,
             browser=result.browser,
             version=__version__,
             most_chars=recorder.bounds.har_chars,
             longest_chars=recorder.bounds.body_chars if is_whole else recorder.bounds.passed_body_chars,
+            inline_chars=recorder.bounds.inline_chars,
+            files=bodies if is_whole else None,
             omitted=omissions_of(entries),
             cors=cors_headers_of(entries),
         )
         saved_har = redactor.value(har)
+        lacks = _lacks_of(saved_har, bodies)
+        gaps = lacks if is_whole else ()
+        result = replace(result, unreplayable=lacks_in(entries) if self.target.network == "replay" else gaps)
         bundle.write("console.log", text_bytes(redactor.text(render_console(entries))))
         bundle.write(HAR, json_bytes(saved_har))
+        bundle.write_bodies(bodies)
         if dom:
             bundle.write("dom.html", text_bytes(in_markup(redactor.text(dom))))
         for name, image in self._screenshots.items():
@@ -421,7 +430,7 @@ class Visit:
         if not result.is_good:
             bundle.write_above_all("error-context.md", lambda: text_bytes(redactor.text(self._told(result))))
         bundle.write_above_all(RESULT_NAME, lambda: self._saved(result))
-        manifest = sealed(self._manifest(result, saved_har), self.folder)
+        manifest = sealed(self._manifest(result, saved_har, bodies, lacks), self.folder)
         if bundle.write(MANIFEST, json_bytes(saved_manifest(manifest))):
             bundle.replace(RESULT_NAME, self._saved(result))
         return self._with_losses(result)
@@ -429,14 +438,15 @@ class Visit:
     def _saved(self, result: VisitResult) -> bytes:
         return json_bytes(self._recorder.timeline.redactor.value(saved_result(self._with_losses(result))))
 
-    def _manifest(self, result: VisitResult, har: dict[str, Any]) -> Manifest:
+    def _manifest(
+        self, result: VisitResult, har: dict[str, Any], bodies: dict[str, bytes], lacks: tuple[str, ...]
+    ) -> Manifest:
         """Return what the visit needs to be had again, beyond its network."""
         target, limits, timeline = self.target, self.target.limits, self._recorder.timeline
         storage = timeline.redactor.value(self._storage)
         done = [action.text for action in self.embed.done]
         texts = [json.dumps(value, ensure_ascii=False) for value in (har, storage, timeline.redactor.value(done))]
-        has_asked = bool(har["log"]["entries"])
-        missing = recording_of(har, name=HAR).missing if has_asked else ("every request: the page asked for nothing",)
+        texts += [body.decode("utf-8", "replace") for body in bodies.values() if PLACEHOLDER_START in body]
         return Manifest(
             written_at=datetime.now(UTC).isoformat(timespec="seconds"),
             harness=__version__,
@@ -464,7 +474,7 @@ class Visit:
                 session_endpoint=target.session_endpoint,
             ),
             shapes=shapes_in(texts, timeline.redactor.placeholders),
-            missing=missing,
+            missing=lacks,
         )
 
     def _with_losses(self, result: VisitResult) -> VisitResult:
@@ -545,6 +555,13 @@ class Visit:
         )
 
 
+def _lacks_of(har: dict[str, Any], bodies: dict[str, bytes]) -> tuple[str, ...]:
+    """Return what a replay of this HAR lacks, as sentences."""
+    if not har["log"]["entries"]:
+        return ("every request: the page asked for nothing",)
+    return recording_of(har, name=HAR, read_file=bodies.get).missing
+
+
 @contextmanager
 def open_visit(
     *,
@@ -602,7 +619,7 @@ def open_visit(
             visit.finish()
         finally:
             with suppress(OSError):  # a disk that is full or gone: then there is nothing to count
-                allowance.spend(sum(path.stat().st_size for path in folder.iterdir() if path.is_file()))
+                allowance.spend(written_bytes(folder))
             if stack is not None:
                 stack.on_answer = ignore_answer
             if replay is not None:

@@ -12,12 +12,13 @@ import hashlib
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.ports import free_port
 
 SOURCES = Path(__file__).parent
 CACHE = SOURCES.parent.parent / ".apps"
@@ -134,7 +135,7 @@ def built(app: App) -> Path:
 
 def served(app: App, folder: Path, mode: str, *, fault: str = "") -> Served:
     """Return how to serve a built app on a free port of its own, broken in one way."""
-    port, spare = _free_ports()
+    port, spare = free_port(), free_port()
     variables = QUIET | {"APP_FAULT": fault}
     exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
     command = app.serves[mode].format(port=port, spare=spare)
@@ -180,10 +181,3 @@ def _run(command: str, folder: Path, timeout_s: float) -> None:
     if done.returncode:
         said = "\n".join((done.stdout + done.stderr).splitlines()[-SHOWN_LINES:])
         raise AppError(f"`{command}` ended with exit code {done.returncode}, in {folder}\n{said}")
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]

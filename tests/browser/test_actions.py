@@ -54,7 +54,7 @@ HEARD_ONCE = {
     "a handler that comes after 0.3 s": (f"setTimeout(() => button.onclick = {SHOW}, 300);", "near"),
     "a handler that comes after a second": (f"setTimeout(() => button.onclick = {SHOW}, 1000);", "near"),
     "a handler that comes after three seconds": (f"setTimeout(() => button.onclick = {SHOW}, 3000);", "near"),
-    "a handler on what is around it": (f"document.querySelector('p').before(Object.assign(document.createElement('div'), {{onclick: {SHOW}}})); document.querySelector('div').append(button);", "near"),
+    "a handler on what is around it": (f"document.querySelector('p').before(Object.assign(document.createElement('div'), {{onclick: {SHOW}}})); const outer = document.createElement('main'), inner = document.querySelector('div'); inner.replaceWith(outer); outer.append(inner); inner.append(button);", "near"),
     "a handler of the document": (f"document.addEventListener('click', (e) => e.target === button && ({SHOW})());", "far"),
     "a toggle whose effect nobody sees": ("button.onclick = () => { heard++; };", "near"),
     "an effect that comes later": ("button.onclick = () => { heard++; setTimeout(() => { out.textContent = heard; }, 900); };", "near"),

@@ -26,6 +26,7 @@ from harness.report.bundle import read_result
 from harness.report.recordings import opened_recording
 from harness.servers.server import Stack
 from harness.visit.visit import Keep, context_options, keep_of, open_visit, target_of
+from tests.commands import TIMEOUT_S
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -162,7 +163,7 @@ def test_what_shows_a_secret_is_covered_in_screenshots(page: Page, part: str) ->
 
 def _trace_command(folder: Path, *arguments: str) -> str:
     command = [sys.executable, "-m", "playwright", "trace", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=True).stdout
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=True).stdout
 
 
 def _text_files(folder: Path) -> list[Path]:

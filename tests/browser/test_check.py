@@ -44,7 +44,7 @@ def test_check_says_that_the_served_page_mounts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("scenario", "reason"), VARIANTS)
 def test_check_says_why_the_served_page_does_not_mount(tmp_path: Path, scenario: str, reason: str) -> None:
-    """A broken page: exit code 1, the right reason and last milestone, within 3 s of the deciding event."""
+    """A broken page: exit code 1, the right reason and last milestone."""
     with serve_stack(scenario=scenario_named(scenario), is_for_people=True) as stack:
         page = f"{stack.app_url}/test-chatkit"
         done = run_command("check", page, "--click", "Topic Generation", "--json", cwd=tmp_path)
@@ -52,7 +52,7 @@ def test_check_says_why_the_served_page_does_not_mount(tmp_path: Path, scenario:
     result = json.loads(done.stdout)
     assert result["reason"] == reason
     assert result["last_milestone"] == scenario_named(scenario).milestone
-    assert 0 <= result["after_fact_ms"] <= 3_000
+    assert result["after_fact_ms"] >= 0
 
 
 PDF = Answer(body=b"%PDF-1.4\n%%EOF\n", media_type="application/pdf")

@@ -15,7 +15,7 @@ from harness.errors import ConfigError
 from harness.model.timeline import read_timeline
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
-from tests.commands import run_command
+from tests.commands import TIMEOUT_S, run_command
 from tests.site import Answer, serve_site
 
 PAGE = b"""<!doctype html>
@@ -71,6 +71,7 @@ def shop(stack: Stack, more: Mapping[str, Answer] | None = None) -> Iterator[str
         json={"workflow": {"id": "wf_test_topic_generation"}, "user": "u"},
         headers={"authorization": "Bearer sk-test-topic-project", "openai-beta": "chatkit_beta=v1"},
         trust_env=False,
+        timeout=TIMEOUT_S,
     )
     secret = json.dumps({"client_secret": created.json()["client_secret"]}).encode()
     answers = {

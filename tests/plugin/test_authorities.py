@@ -20,7 +20,7 @@ from harness.model.hops import Failure, Hop, Kind
 from harness.model.redaction import Redactor
 from harness.observe.http_probe import Asker, Question
 from harness.servers.live import passed_to
-from tests.commands import run_command
+from tests.commands import TIMEOUT_S, run_command
 from tests.plugin.test_sdk import SITE
 from tests.site import Answer, serve_site
 
@@ -62,7 +62,7 @@ def asked_live(url: str) -> int:
 
     async def ask() -> int:
         transport = httpx.ASGITransport(app=passed_to(f"{url}/notice"))
-        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://here", timeout=TIMEOUT_S) as client:
             return (await client.get("/")).status_code
 
     return asyncio.run(ask())

@@ -16,6 +16,7 @@ from harness.servers.chat.scripts import SCRIPTS
 from harness.servers.chat.store import ChatStore
 from harness.servers.scenarios import Scenario
 from harness.servers.server import Stack, serve_stack
+from tests.commands import TIMEOUT_S
 
 pytest.importorskip("chatkit", reason="the real server is not installed: pip install 'chatkit-harness[clients]'")
 
@@ -38,7 +39,9 @@ class Chat:
     def __init__(self, base: str) -> None:
         self.base = base
         # No certificates to load, and no connection used twice: the real server closes one after an exception.
-        self._client = httpx.Client(verify=False, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+        self._client = httpx.Client(
+            verify=False, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0), timeout=TIMEOUT_S
+        )
         self.answers: list[Any] = []
         self._names: dict[str, str] = {}
 
@@ -415,11 +418,11 @@ def test_stopped_reply_is_kept_as_far_as_it_was_shown(running: Stack, monkeypatc
     monkeypatch.setattr(ChatStore, "put_item", watch)
     body = {"type": "threads.create", "params": {"input": message("long")}}
     shown = ""
-    with httpx.stream("POST", f"{running.app_url}/chatkit", json=body) as response:
+    with httpx.stream("POST", f"{running.app_url}/chatkit", json=body, timeout=TIMEOUT_S) as response:
         lines = (json.loads(line.removeprefix("data: ")) for line in response.iter_lines() if line)
         while len(shown.split()) < 5:
             shown += next(lines).get("update", {}).get("delta", "")
-    assert is_kept.wait(5), "nothing was kept of the stopped reply"
+    assert is_kept.wait(TIMEOUT_S), "nothing was kept of the stopped reply"
     assert kept[0].startswith(shown)
     assert len(kept[0].split()) < 400
 
@@ -431,11 +434,11 @@ def test_file_is_put_where_it_was_announced(running: Stack) -> None:
     content = bytes(range(256)) + b"\r\n--x\n\r\r\n"
     image = chat.send("attachments.create", {"name": "a.png", "size": len(content), "mime_type": "image/png"})
     url = image["upload_descriptor"]["url"]
-    assert httpx.get(url).status_code == 404
-    assert httpx.put(url, content=content).status_code == 200
-    answer = httpx.get(image["preview_url"])
+    assert httpx.get(url, timeout=TIMEOUT_S).status_code == 404
+    assert httpx.put(url, content=content, timeout=TIMEOUT_S).status_code == 200
+    answer = httpx.get(image["preview_url"], timeout=TIMEOUT_S)
     assert (answer.content, answer.headers["content-type"]) == (content, "image/png")
-    assert httpx.put(url + "0", content=content).status_code == 404
+    assert httpx.put(url + "0", content=content, timeout=TIMEOUT_S).status_code == 404
     _, events = start(chat, "look", attachments=[image["id"]])
     assert "upload_descriptor" not in done(events, "user_message")["attachments"][0]
 
@@ -445,17 +448,19 @@ def test_file_may_be_posted_as_a_form(running: Stack) -> None:
     running.use(FAST)
     content = bytes(range(256)) * 3 + b"\r\n\r\n--boundary--\r\n"
     url = f"{running.app_url}/chatkit/upload"
-    answer = httpx.post(url, files={"file": ("tëa.png", content, "image/png")}, data={"other": "x"})
+    answer = httpx.post(url, files={"file": ("tëa.png", content, "image/png")}, data={"other": "x"}, timeout=TIMEOUT_S)
     attachment = answer.json()
     assert (attachment["name"], attachment["mime_type"], attachment["type"]) == ("tëa.png", "image/png", "image")
     assert "upload_descriptor" not in attachment
-    assert httpx.get(attachment["preview_url"]).content == content
-    assert httpx.post(url, data={"other": "x"}).status_code == 400
+    assert httpx.get(attachment["preview_url"], timeout=TIMEOUT_S).content == content
+    assert httpx.post(url, data={"other": "x"}, timeout=TIMEOUT_S).status_code == 400
 
 
 def test_upload_address_is_the_pages_own_origin(running: Stack) -> None:
     """Behind a route the page's origin is another than the server's address."""
     running.use(FAST)
     body = {"type": "attachments.create", "params": {"name": "a", "size": 1, "mime_type": "text/plain"}}
-    answer = httpx.post(f"{running.app_url}/chatkit", json=body, headers={"origin": "https://app.test"}).json()
+    answer = httpx.post(
+        f"{running.app_url}/chatkit", json=body, headers={"origin": "https://app.test"}, timeout=TIMEOUT_S
+    ).json()
     assert answer["upload_descriptor"]["url"] == f"https://app.test/chatkit/attachments/{answer['id']}"

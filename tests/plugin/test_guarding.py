@@ -22,6 +22,7 @@ from harness.servers.server import Stack, serve_stack
 from harness.servers.session import access_token_of
 from harness.servers.web_server import openai_environ
 from harness.servers.world import read_world
+from tests.commands import TIMEOUT_S
 
 HEALTHY = Scenario(name="healthy")
 MOCKING = replace(HEALTHY, mock_mode=True, workflow_visible=False)
@@ -70,7 +71,7 @@ def forwarder() -> Iterator[Forwarder]:
 
 def exchange(base: str, request: str, body: str = "") -> tuple[int, str]:
     """Return status and body of the answer to a request that is sent exactly as it is written, Host included."""
-    with socket.create_connection(("127.0.0.1", urlsplit(base).port or 0), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", urlsplit(base).port or 0), timeout=TIMEOUT_S) as connection:
         length = f"content-length: {len(body)}\r\n" if body else ""
         connection.sendall(f"{request}\r\n{length}connection: close\r\n\r\n{body}".encode("latin-1"))
         answer = b"".join(iter(lambda: connection.recv(65_536), b""))

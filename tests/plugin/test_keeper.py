@@ -9,12 +9,13 @@ import sys
 import pytest
 
 from harness.servers import keeper
+from tests.commands import TIMEOUT_S
 
 # What goes on holds its end of the pipe; that all have ended is when the pipe says so.
 SERVER = "echo up; sh -c 'exec sleep 300' & exec sleep 300"
 STUBBORN = """trap "" TERM; sh -c 'trap "" TERM; echo up; while :; do sleep 0.1; done' & wait; wait"""
 RUN = "import subprocess, sys; subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE).wait()"
-ENDED_S = keeper.GRACE_S + 20
+ENDED_S = keeper.GRACE_S + TIMEOUT_S
 
 
 def keeping(command: str) -> list[str]:

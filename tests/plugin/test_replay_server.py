@@ -17,6 +17,7 @@ from harness.model.faults import Asked, parse_fault
 from harness.model.recording import Chunk, RecordedExchange, Recording
 from harness.servers.healing import Healer
 from harness.servers.replay import FAST, RECORDED, Replay, ReplayServer, serve_replay
+from tests.commands import TIMEOUT_S
 
 PAGE = "https://app.test/chat"
 PLAIN = "http://127.0.0.1:8123/api/session"
@@ -48,7 +49,7 @@ def client(*exchanges: RecordedExchange, **options: Any) -> Iterator[tuple[httpx
     """Yield a client whose proxy answers from a recording of these."""
     with (
         serve_replay(recording(*exchanges), timing=FAST, **options) as server,
-        httpx.Client(proxy=server.url, verify=False, trust_env=False, timeout=20) as asking,
+        httpx.Client(proxy=server.url, verify=False, trust_env=False, timeout=TIMEOUT_S) as asking,
     ):
         yield asking, server
 
@@ -137,7 +138,7 @@ def test_what_broke_off_breaks_off(failed: RecordedExchange) -> None:
 def test_what_never_came_does_not_come(open_end: RecordedExchange) -> None:
     """Whoever waits, waits."""
     with client(open_end) as (asking, _), pytest.raises(httpx.ReadTimeout):
-        asking.get(PAGE, timeout=0.3)
+        asking.get(PAGE, timeout=httpx.Timeout(TIMEOUT_S, read=0.3))
 
 
 PREFLIGHT = {
@@ -208,7 +209,7 @@ def test_a_smaller_recording_answers_the_rest_with_nothing() -> None:
     """What was left out was not needed."""
     with (
         serve_replay(recording(exchange("GET", PAGE, "x"), left_out=5), timing=FAST) as server,
-        httpx.Client(proxy=server.url, verify=False, trust_env=False) as asking,
+        httpx.Client(proxy=server.url, verify=False, trust_env=False, timeout=TIMEOUT_S) as asking,
     ):
         script = asking.get("https://ads.test/t.js", headers={"sec-fetch-dest": "script"})
         assert (script.status_code, script.text) == (200, "")
@@ -268,7 +269,7 @@ def test_a_stream_reaches_its_client_piece_by_piece() -> None:
     stream = exchange("POST", STREAM, chunks=tuple(replace(piece, at_ms=piece.at_ms * 2) for piece in PIECES))
     with (
         serve_replay(recording(stream), timing=RECORDED) as server,
-        httpx.Client(proxy=server.url, verify=False, trust_env=False) as asking,
+        httpx.Client(proxy=server.url, verify=False, trust_env=False, timeout=TIMEOUT_S) as asking,
         asking.stream("POST", STREAM) as answer,
     ):
         assert list(answer.iter_text()) == [piece.text for piece in PIECES]

@@ -20,6 +20,7 @@ from harness.drive.sdk_download import Limits, pull
 from harness.errors import ConfigError, EnvironmentFailure, HarnessError, RecordingError
 from harness.servers.scenarios import fixtures_dir, scenario_named
 from harness.servers.server import serve_stack
+from tests.commands import TIMEOUT_S
 from tests.site import Answer, serve_site
 
 STAND_IN = fixtures_dir() / "sdk"
@@ -328,5 +329,5 @@ def test_a_folder_is_served_at_the_addresses_of_the_cdn(tmp_path: Path) -> None:
             (tmp_path / path[1:]).write_bytes(answer.body)
         healthy = scenario_named("healthy")
         with serve_stack(scenario=healthy, sdk_dir=tmp_path, sdk_url=site) as stack:
-            served = httpx.get(f"{stack.cdn_url}/assets/ck1/index-1.js", trust_env=False)
+            served = httpx.get(f"{stack.cdn_url}/assets/ck1/index-1.js", trust_env=False, timeout=TIMEOUT_S)
             assert (served.content, stack.sdk_url) == (ENTRY.body, site)

@@ -7,7 +7,6 @@ import gzip
 import html
 import io
 import json
-import socket
 import subprocess
 import sys
 import zipfile
@@ -20,6 +19,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.commands import TIMEOUT_S, clean_environ, run_command
+from tests.ports import free_port
 from tests.site import Answer, serve_site
 from tests.written import CHARACTERS
 
@@ -269,10 +269,7 @@ def run_planted(folder: Path, site: str) -> subprocess.CompletedProcess[str]:
     folder.joinpath("tests", "test_planted.py").write_text(SUITE, encoding="utf-8")
     folder.joinpath("server.py").write_text(SERVER, encoding="utf-8")
     folder.joinpath(".env").write_text(f"SUPABASE_TOKEN={KNOWN['a token of the .env file'][1]}\n", encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config = CONFIG.format(python=sys.executable, port=port)
+    config = CONFIG.format(python=sys.executable, port=free_port())
     folder.joinpath("playwright.config.toml").write_text(config, encoding="utf-8")
     environ = {
         "OPENAI_API_KEY": KNOWN["an API key of the environment"][1],

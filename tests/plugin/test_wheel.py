@@ -96,7 +96,7 @@ def test_serve_prints_the_url_that_check_can_judge_and_stops_on_ctrl_c(
         done = command("check", url, "--click", "Topic Generation")
     finally:
         os.kill(serve.pid, signal.SIGINT)
-        rest = serve.communicate(timeout=20)[0]
+        rest = serve.communicate(timeout=TIMEOUT_S)[0]
     assert done.returncode == 1, done.stdout + done.stderr
     assert "(frame-refused)" in done.stdout
     assert serve.returncode == 0

@@ -5,7 +5,7 @@ In: the recorded verdict, the replay's result, what the recording could not answ
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.model.recording import Judged
@@ -16,29 +16,57 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Whether a replay came to what was recorded; `is_same` is None where nothing was recorded."""
+    """Whether a replay came to what was recorded; `is_same` is None where nothing was recorded, or it could not be replayed."""
 
     is_same: bool | None
     sentence: str
     differences: tuple[str, ...] = ()
+    is_possible: bool = (
+        True  # whether the recording has what the replay asked for; otherwise its verdict is not the page's
+    )
 
 
 def compared(
-    judged: Judged, result: VisitResult, *, misses: Iterable[str] = (), missing: Iterable[str] = ()
+    judged: Judged,
+    result: VisitResult,
+    *,
+    misses: Iterable[str] = (),
+    missing: Iterable[str] = (),
+    lacks: Iterable[str] = (),
 ) -> Comparison:
-    """Return how a result stands to the recorded verdict: by outcome and cause."""
+    """Return how a result stands to the recorded verdict: by outcome and cause.
+
+    `lacks`: bodies that were asked for and are not in the recording, as sentences. A page that mounts all the same did not need them;
+    of one that does not, nobody can say why.
+    """
+    misses, lacks = tuple(misses), tuple(lacks)
+    if lacks and not result.is_mounted:
+        return _impossible(judged, result, lacks, missing)
     if not judged.outcome:
         return Comparison(is_same=None, sentence="replayed; the recording holds no verdict to compare with")
     recorded, replayed = (judged.outcome, judged.cause), (result.outcome, result.cause.rule if result.cause else "")
     if recorded == replayed:
         sentence = "same verdict, same cause" if result.cause else "same verdict"
         return Comparison(is_same=True, sentence=f"reproduced: {sentence}")
+    if misses:
+        return _impossible(judged, result, [f"nothing recorded answers {miss}" for miss in misses], missing)
     differences = [f"recorded {verdict_told(*recorded)}; replayed {verdict_told(*replayed)}"]
     if judged.reason != result.reason:
         differences.append(f"the reason was {judged.reason}, and is {result.reason}")
-    differences += _cut([f"nothing recorded answers {miss}" for miss in misses])
     differences += _cut([f"not in the recording: {what}" for what in missing])
     return Comparison(is_same=False, sentence="NOT reproduced", differences=tuple(differences))
+
+
+def _impossible(judged: Judged, result: VisitResult, lacks: Sequence[str], missing: Iterable[str]) -> Comparison:
+    recorded, replayed = (judged.outcome, judged.cause), (result.outcome, result.cause.rule if result.cause else "")
+    others = [f"not in the recording: {what}" for what in missing if what not in lacks]
+    told = f"recorded {verdict_told(*recorded)}; with what is there: {verdict_told(*replayed)}"
+    return Comparison(
+        is_same=None,
+        sentence=f"cannot be reproduced: {lacks[0]}",
+        differences=(told, *_cut(list(lacks)), *_cut(others)),
+        is_possible=False,
+    )
 
 
 def verdict_told(outcome: str, cause: str) -> str:

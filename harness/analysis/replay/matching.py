@@ -33,6 +33,7 @@ VOLATILE = re.compile(
     re.IGNORECASE,
 )
 LEAST_LIKENESS = 0.6
+BODY_MISSING = "its body is missing: "  # how a recorded exchange differs that has no body
 BOUNDARY = re.compile(r"-{4,}[0-9A-Za-z]{8,}")
 
 

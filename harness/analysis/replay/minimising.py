@@ -78,6 +78,17 @@ def filtered(har: dict[str, Any], numbers: frozenset[int]) -> dict[str, Any]:
     return dict(har)
 
 
+def files_of(har: dict[str, Any]) -> tuple[str, ...]:
+    """Return the names of the files beside a HAR that its entries refer to."""
+    parts = [
+        part
+        for row in har["log"]["entries"]
+        for part in (row["request"].get("postData"), row["response"].get("content"))
+        if isinstance(part, dict)
+    ]
+    return tuple(dict.fromkeys(part["_file"] for part in parts if isinstance(part.get("_file"), str)))
+
+
 def dropped(recording: Recording, numbers: frozenset[int]) -> tuple[RecordedExchange, ...]:
     """Return the exchanges that are left out."""
     return tuple(x for x in recording.exchanges if x.number not in numbers)

@@ -14,19 +14,21 @@ from datetime import datetime
 from typing import Any
 
 from harness.analysis.har import CUT
+from harness.analysis.replay.matching import BODY_MISSING
 from harness.errors import RecordingError
 from harness.model.codec import DAY_MS, Unfit
+from harness.model.events import ReplayMissed
 from harness.model.faults import operation_of
 from harness.model.manifest import Manifest
 from harness.model.recording import NEVER, Chunk, RecordedExchange, Recording
 from harness.model.shapes import MadeUp
+from harness.model.timeline import Entry
 
 BODILESS = (204, 205, 301, 302, 303, 304, 307, 308)
-NEEDED = ("document", "script", "stylesheet", "fetch", "xhr")
 MOST_NAMED = 6
 MOST_ENTRIES = 20_000  # of a HAR; a visit of our own keeps 3,000 requests
 NOTHING = Manifest(written_at="", harness="", url="", started_at="", network="live")
-ReadFile = Callable[[str], str | None]
+ReadFile = Callable[[str], bytes | None]
 
 
 def recording_of(
@@ -34,7 +36,7 @@ def recording_of(
 ) -> Recording:
     """Return the recording. Raises RecordingError for what is no HAR, or holds no request.
 
-    `read_file` returns the text of a file beside the HAR, where Playwright keeps bodies; None when there is none.
+    `read_file` returns the content of a file beside the HAR, where bodies are kept; None when there is none.
     """
     log = har.get("log") if isinstance(har, dict) else None
     rows = log.get("entries") if isinstance(log, dict) else None
@@ -87,10 +89,33 @@ def _warnings(left_out: int, manifest: Manifest | None, log: dict[str, Any]) -> 
 
 
 def _missing(exchanges: Iterable[RecordedExchange]) -> tuple[str, ...]:
-    lacking = [x for x in exchanges if x.missing and x.resource_type in NEEDED]
-    named = [f"the body of {x.method} {x.url.split('?')[0]}: {x.missing}" for x in lacking[:MOST_NAMED]]
+    lacking = list(dict.fromkeys(x.lack for x in exchanges if x.lack))
+    named = lacking[:MOST_NAMED]
     more = len(lacking) - len(named)
     return (*named, *([f"{more} more bodies of documents, scripts and answers"] if more > 0 else []))
+
+
+def _text_or_bytes(content: bytes | None) -> str | bytes | None:
+    try:
+        return content.decode() if content is not None else None
+    except UnicodeDecodeError:
+        return content
+
+
+def lacks_in(entries: Iterable[Entry]) -> tuple[str, ...]:
+    """Return what a replay asked for and its recording does not have, as sentences."""
+    lacks = []
+    for entry in entries:
+        match entry.event:
+            case ReplayMissed(method=method, url=url, difference=difference) if difference.startswith(BODY_MISSING):
+                lacks.append(
+                    f"the body of {method} {url.split('?')[0]} is missing: {difference.removeprefix(BODY_MISSING)}"
+                )
+            case ReplayMissed(method=method, url=url):
+                lacks.append(f"nothing recorded answers {method} {url}")
+            case _:
+                pass
+    return tuple(dict.fromkeys(lacks))[:MOST_NAMED]
 
 
 def _origin(rows: list[Any]) -> float:
@@ -156,8 +181,7 @@ class _Reader:
         url = self.made_up.url(str(request["url"])).split("#")[0]
         if not url.startswith(("http://", "https://")):
             raise ValueError("nothing that goes over the network")
-        body = request.get("postData", {}).get("text", "")
-        body = self.made_up.text(str(body), str(request.get("postData", {}).get("mimeType", "")).split(";")[0])
+        body = self._request_body(request.get("postData") or {})
         content = response.get("content", {})
         media_type = str(content.get("mimeType", "")).split(";")[0].strip().lower()
         status = max(int(response.get("status", 0)), 0)
@@ -188,6 +212,8 @@ class _Reader:
 
     def _with_body(self, exchange: RecordedExchange, content: dict[str, Any], *, is_bodiless: bool) -> RecordedExchange:
         text, missing = self._text(content, exchange.seq)
+        if isinstance(text, bytes):
+            return replace(exchange, raw=text)
         if text is None:
             is_empty = is_bodiless or exchange.method == "HEAD" or (content.get("size") in (0, None) and not missing)
             return replace(exchange, missing="" if is_empty else missing or "it was not kept")
@@ -198,22 +224,29 @@ class _Reader:
             missing="it is cut" if str(content.get("comment", "")).startswith(f"{CUT};") else "",
         )
 
-    def _text(self, content: dict[str, Any], seq: int) -> tuple[str | None, str]:
-        """Return the redacted text of a body, or None and why there is none."""
+    def _request_body(self, data: dict[str, Any]) -> str:
+        text = str(data.get("text") or "")
+        if isinstance(data.get("_file"), str):
+            content = self.read_file(data["_file"])
+            text = content.decode("utf-8", "replace") if content is not None else text
+        return self.made_up.text(text, str(data.get("mimeType", "")).split(";")[0])
+
+    def _text(self, content: dict[str, Any], seq: int) -> tuple[str | bytes | None, str]:
+        """Return a body as it was redacted: a text, what is none as bytes; or None, and why there is none."""
         self.texts = self.texts if self.texts is not None else {}
         if "_sameAs" in content:
             return self.texts.get(int(content["_sameAs"])), "the entry that it stands in is missing"
         if isinstance(content.get("_file"), str):
-            text = self.read_file(content["_file"])
-            return text, f"{content['_file']} is not in the recording"
+            data = self.read_file(content["_file"])
+            return _text_or_bytes(data), f"{content['_file']} is not in the recording"
         text = content.get("text")
         if not isinstance(text, str):
             return None, str(content.get("comment", "")).removeprefix("not kept: ")
         if content.get("encoding") == "base64":
             try:
-                text = base64.b64decode(text).decode()
-            except (binascii.Error, UnicodeDecodeError):
-                return None, "not text"
+                return _text_or_bytes(base64.b64decode(text)), ""
+            except binascii.Error:
+                return None, "it is damaged"
         if seq:
             self.texts[seq] = text
         return text, ""

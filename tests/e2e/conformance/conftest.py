@@ -6,22 +6,36 @@ In: the configuration's `chatkit.sdk`, which `--chatkit-sdk` and CHATKIT_HARNESS
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from conformance.host import Host
+from conformance.differences import BY_TEST
+from conformance.host import DEADLINE_MS, Host
 from conformance.server import HostServer, serve_host
-from harness.config.sdk_source import SdkSource
+from harness.config.sdk_source import STAND_IN, SdkSource
 from harness.drive.routes import Destinations, install_routes
+from harness.model.sdk_generations import FRAME_2026
 from harness.pytest_plugin.fixtures import SDK_SOURCE
 from harness.servers.scenarios import Scenario
 from harness.servers.server import Stack, serve_stack
 
 KEY = "sk-test-topic-project"
+HEALTHY = Scenario(name="healthy", generation=FRAME_2026.name)  # the facts are those of this generation
 WORKFLOW = "wf_test_topic_generation"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Expect of a real SDK what is known to be otherwise there."""
+    if config.stash[SDK_SOURCE] == STAND_IN:
+        return
+    for item in items:
+        known = BY_TEST.get(f"{item.path.name}::{getattr(item, 'originalname', item.name)}")
+        if known and item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xfail(reason=f"seen with {known.generation.told}: {known.seen}", strict=False))
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +54,7 @@ def browser_context_args(browser_context_args: dict[str, Any], browser_name: str
 @pytest.fixture(scope="session")
 def stack(sdk: SdkSource) -> Iterator[Stack]:
     """The embedded CDN and OpenAI API."""
-    with serve_stack(scenario=Scenario(name="healthy"), sdk_dir=sdk.folder, sdk_url=sdk.url) as running:
+    with serve_stack(scenario=HEALTHY, sdk_dir=sdk.folder, sdk_url=sdk.url) as running:
         yield running
 
 
@@ -61,7 +75,7 @@ def server(host_server: HostServer) -> HostServer:
 @pytest.fixture
 def host(page: Page, context: BrowserContext, stack: Stack, server: HostServer) -> Host:
     """The host page, not yet opened; OpenAI's hosts are routed to the embedded servers."""
-    stack.use(Scenario(name="healthy"))
+    stack.use(HEALTHY)
     to = Destinations(cdn=stack.sdk_url, api=stack.api_tls_url, app=server.tls_url)
     install_routes(context, to, on_blocked=lambda _method, _url: None)
     return Host(page, server)
@@ -75,5 +89,6 @@ def secret(stack: Stack, host: Host) -> str:  # noqa: ARG001 (the session must o
         json={"workflow": {"id": WORKFLOW}, "user": "test-user"},
         headers={"authorization": f"Bearer {KEY}", "openai-beta": "chatkit_beta=v1"},
         trust_env=False,
+        timeout=DEADLINE_MS / 1000,
     )
     return str(answer.json()["client_secret"])

@@ -18,7 +18,7 @@ from typing import Any
 import trustme
 
 EMPTY_PAGE = {"data": [], "has_more": False}
-HOLD_TIMEOUT_S = 20.0
+HOLD_TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from conformance.events import added, answer, assistant, created, done, item, page, part, thread, updated, user
-from conformance.host import Host
+from conformance.facts import is_in_order
+from conformance.host import DEADLINE_MS, Host
 from conformance.server import HOLD, Answer, HostServer, Stream
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -72,29 +73,33 @@ def test_first_and_second_message(host: Host, server: HostServer) -> None:
     changes = [event["detail"] for event in host.events if event["name"] == "thread.change"]
     assert changes == [{"threadId": "thr_1"}], "§1.9"
     for text in ("hello", "Hello back.", "more", "Again."):
-        assert host.widget.get_by_text(text, exact=True).is_visible()
+        host.widget.get_by_text(text, exact=True).first.wait_for()
 
 
+NO_ANSWER = "There was an error while generating the assistant's response."
 STREAMED = (
     added(item("assistant_message", "msg_a", content=[])),
     updated("msg_a", "assistant_message.content_part.added", content_index=0, content=part("")),
     updated("msg_a", "assistant_message.content_part.text_delta", content_index=0, delta="The quick "),
     updated("msg_a", "assistant_message.content_part.text_delta", content_index=0, delta="brown fox"),
+    updated("msg_a", "assistant_message.content_part.text_delta", content_index=0, delta=" jumps over"),
 )
+WHOLE = "The quick brown fox jumps over"
 
 
 def test_streamed_text(host: Host, server: HostServer) -> None:
-    """§5.3: deltas appear while the stream is open, and the finished item replaces them."""
-    server.on("threads.create", answer(*STREAMED, HOLD, done(assistant("The quick brown fox jumps.", "msg_a"))))
+    """§5.3: deltas appear while the stream is open, the last word once more comes; the finished item replaces them."""
+    server.on("threads.create", answer(*STREAMED, HOLD, done(assistant(f"{WHOLE} it.", "msg_a"))))
     host.boot(host.custom())
     host.send("hello")
-    host.widget.get_by_text("The quick brown fox", exact=True).wait_for()
+    host.widget.get_by_text("The quick brown").wait_for()
+    assert host.widget.get_by_text("over").count() == 0, "§5.3 the last word is there"
     assert host.button("Stop response").is_visible(), "§1.12"
     assert "response.end" not in host.names(), "§1.9"
     server.release()
-    host.widget.get_by_text("The quick brown fox jumps.", exact=True).wait_for()
+    host.widget.get_by_text(f"{WHOLE} it.", exact=True).wait_for()
     host.wait_for_event("response.end")
-    assert host.widget.get_by_text("The quick brown fox", exact=True).count() == 0, "§5.3 the item is there twice"
+    assert host.widget.get_by_text("The quick").count() == 1, "§5.3 the item is there twice"
 
 
 def test_items_are_replaced_and_removed(host: Host, server: HostServer) -> None:
@@ -151,7 +156,7 @@ def test_error_event_without_retry(host: Host, server: HostServer) -> None:
 
 
 def test_events_before_the_thread_are_dropped(host: Host, server: HostServer) -> None:
-    """§5.3: until thread.created everything is dropped, an error becomes a toast."""
+    """§5.3: until thread.created everything is dropped, an error becomes a toast, too."""
     early = (done(assistant("Too early")), {"type": "error", "code": "stream.error", "allow_retry": True})
     server.on(
         "threads.create", Stream(events=(*early, created(), done(user("hello")), done(assistant("In time", "m2"))))
@@ -160,7 +165,7 @@ def test_events_before_the_thread_are_dropped(host: Host, server: HostServer) ->
     host.send_and_wait("hello")
     host.widget.get_by_text("In time").wait_for()
     assert host.widget.get_by_text("Too early").count() == 0, "§5.3"
-    assert (host.names().count("toast.show"), host.errors()) == (1, []), "§5.3"
+    assert (host.names().count("toast.show"), host.errors()) == (1, [("StreamError", NO_ANSWER)]), "§5.3"
 
 
 def test_notice_and_progress(host: Host, server: HostServer) -> None:
@@ -236,7 +241,7 @@ def test_second_message_that_is_refused(host: Host, server: HostServer) -> None:
     host.send_and_wait("hello")
     host.send_and_wait("more")
     assert host.widget.get_by_text("more", exact=True).count() == 0, "§1.11 the message stays"
-    assert host.widget.get_by_text("Hello back.").is_visible()
+    host.widget.get_by_text("Hello back.").wait_for()
     assert host.names().count("thread.change") == 1, "§1.9"
 
 
@@ -257,7 +262,7 @@ def test_stream_that_is_repeated(host: Host, server: HostServer, first: Answer |
     host.page.wait_for_timeout(300)
     assert len(server.requests_of("threads.create")) == 1, "§2.3 repeated at once"
     assert "response.end" not in host.names(), "§1.11"
-    host.widget.get_by_text("At last.").wait_for(timeout=8_000)
+    host.widget.get_by_text("At last.").wait_for(timeout=DEADLINE_MS)
     assert len(server.requests_of("threads.create")) == 2, "§2.3"
     assert host.errors() == [], "§1.11"
 
@@ -280,7 +285,7 @@ def test_stop(host: Host, server: HostServer) -> None:
     server.on("threads.create", answer(*STREAMED, HOLD))
     host.boot(host.custom())
     host.send("hello")
-    host.widget.get_by_text("The quick brown fox").wait_for()
+    host.widget.get_by_text("The quick brown").wait_for()
     host.button("Stop response").click()
     host.wait_for_event("response.end")
     names = [name for name in host.names() if name.startswith("response")]
@@ -291,7 +296,7 @@ def test_stop(host: Host, server: HostServer) -> None:
     host.wait_until(lambda: f"POST {server.url}/chatkit" in host.failed, "§5.3 the host page gives up the request")
     assert {request.operation for request in server.requests} == {"threads.list", "threads.create"}, "§5.3"
     assert host.errors() == []
-    assert host.widget.get_by_text("The quick brown fox").is_visible()
+    host.widget.get_by_text(WHOLE).wait_for()
     host.button("Send message").wait_for()
 
 
@@ -366,15 +371,57 @@ def test_set_thread_id_and_fetch_updates(host: Host, server: HostServer) -> None
 
 
 def test_thread_that_cannot_be_loaded(host: Host, server: HostServer) -> None:
-    """§1.9, §2.6: a HistoryViewError; the load ends all the same."""
+    """§1.9: the start screen is there again, and the page is told of no error."""
     server.on("threads.get_by_id", Answer(status=404, json={}))
     host.boot(host.custom())
     host.evaluate("() => { chat.setThreadId('thr_gone').catch(() => {}); }")
-    host.wait_for_event("thread.load.end")
-    ((name, message),) = host.errors()
-    assert name == "HistoryViewError", "§2.6"
-    assert message.startswith("Failed to load conversation"), "§2.6"
+    host.wait_for_event("thread.change", 2)
+    names = [name for name in host.names() if name.startswith("thread.")]
+    assert names == ["thread.change", "thread.load.start", "thread.load.end", "thread.change"], "§1.9"
+    host.widget.get_by_text("What can I help with today?").wait_for()
+    assert host.errors() == [], "§2.6"
+
+
+def test_chosen_thread_that_cannot_be_loaded(host: Host, server: HostServer) -> None:
+    """§1.11: who chose it from the history is told, by a toast; the page is not."""
+    server.on("threads.get_by_id", Answer(status=404, json={}))
+    server.on("threads.list", Answer(json=page(thread("thr_9", title="An old one"))))
+    host.boot(host.custom())
+    host.button("Conversation history").click()
+    host.widget.get_by_text("An old one").first.click()
     host.widget.get_by_text("Failed to load conversation.").wait_for()
+    host.widget.get_by_text("What can I help with today?").wait_for()
+    assert host.errors() == [], "§2.6"
+
+
+BROKEN = Answer(text=": a stream that breaks\n\n", media_type="text/event-stream", headers={"content-length": "99"})
+
+
+def test_first_stream_that_breaks(host: Host, server: HostServer) -> None:
+    """§1.11: a StreamError, the same words as a toast, and the start screen again; it is not repeated."""
+    server.on("threads.create", BROKEN)
+    host.boot(host.custom())
+    host.send_and_wait("hello")
+    host.wait_for_event("toast.show")
+    assert host.errors() == [("StreamError", NO_ANSWER)], "§1.11"
+    said = next(e["detail"] for e in host.events if e["name"] == "log" and e["detail"]["name"] == "toast.show")
+    assert said["data"] == {"toastTitle": None, "toastMessage": NO_ANSWER}, "§1.9"
+    assert is_in_order(host.names(), "error", "log:toast.show", "response.end"), "§1.9"
+    host.widget.get_by_text("What can I help with today?").wait_for()
+    assert len(server.requests_of("threads.create")) == 1, "§2.3"
+
+
+def test_second_stream_that_breaks(host: Host, server: HostServer) -> None:
+    """§1.11: a StreamError, and its words in the thread, with a button to try again."""
+    server.on("threads.create", answer(done(assistant("Hello back."))))
+    server.on("threads.add_user_message", BROKEN)
+    host.boot(host.custom())
+    host.send_and_wait("hello")
+    host.send_and_wait("more")
+    assert host.errors() == [("StreamError", NO_ANSWER)], "§1.11"
+    host.widget.get_by_text(NO_ANSWER).wait_for()
+    host.button("Retry").wait_for()
+    assert "toast.show" not in host.names(), "§1.11"
 
 
 def test_send_user_message(host: Host, server: HostServer) -> None:
@@ -387,8 +434,8 @@ def test_send_user_message(host: Host, server: HostServer) -> None:
     host.evaluate(f"() => chat.sendUserMessage({options})")
     assert "response.end" not in host.names(), "§1.8"
     assert host.evaluate(f"() => chat.sendUserMessage({{ text: 'x' }}).then(() => null, {said})") == "IntegrationError"
-    host.widget.get_by_text("The quick brown fox").wait_for()
-    assert host.widget.get_by_text("From the page", exact=True).is_visible()
+    host.widget.get_by_text("The quick brown").wait_for()
+    host.widget.get_by_text("From the page", exact=True).wait_for()
     (request,) = server.requests_of("threads.create")
     sent = request.params["input"]
     assert sent["inference_options"] == {"tool_choice": {"id": "search"}, "model": "fast"}, "§5.1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from conformance.events import answer, assistant, created, done, item, tool_call
+from conformance.events import added, answer, assistant, created, done, item, tool_call
 from conformance.facts import Fact, assert_facts
 from conformance.host import Host
 from conformance.server import Answer, HostServer, Stream
@@ -98,13 +98,13 @@ def test_client_tool_round_trip(host: Host, server: HostServer) -> None:
     )
 
 
-def test_client_tool_call_that_is_completed_calls_nobody(host: Host, server: HostServer) -> None:
-    """§5.3: only a call that waits is passed on."""
+def test_client_tool_call_that_is_completed_is_passed_on(host: Host, server: HostServer) -> None:
+    """§5.3: whatever its status says, a call in a stream is one for the page."""
     finished = tool_call("lookup") | {"status": "completed", "output": {}}
     server.on("threads.create", answer(done(finished), done(assistant("Done."))))
     host.boot(host.custom(HANDLERS))
     host.send_and_wait("hello")
-    assert host.calls == []
+    assert [call["args"] for call in host.calls] == [[{"name": "lookup", "params": {}}]]
 
 
 NO_TOOL = "No handler for client tool calls. You'll need to add onClientTool to your ChatKit options."
@@ -142,7 +142,7 @@ def test_widget_actions(host: Host, server: HostServer) -> None:
     widget = item("widget", "wid_1", widget=CARD)
     changed = item("widget", "wid_1", widget={"type": "Card", "children": [{"type": "Text", "value": "Marked."}]})
     server.on("threads.create", answer(done(widget)))
-    server.on("threads.custom_action", Stream(events=(done(assistant("Saved.")),)))
+    server.on("threads.custom_action", Stream(events=(added(assistant("Saved.")), done(assistant("Saved.")))))
     server.on("threads.sync_custom_action", Answer(json={"updated_item": changed}))
     host.boot(host.custom("widgets: { onAction: noting('onAction') }"))
     host.send_and_wait("hello")
@@ -169,16 +169,29 @@ def test_missing_widget_action_handler(host: Host, server: HostServer) -> None:
     host.button("On the page").click()
     host.wait_for_event("error")
     message = "No handler for widget actions. You'll need to add widgets.onAction to your ChatKit options."
-    assert host.errors() == [("IntegrationError", message)], "§2.5"
+    host.wait_for_event("error", 2)
+    assert host.errors() == [("IntegrationError", message), ("WidgetItemError", message)], "§2.5"
 
 
-def test_unknown_widget_is_an_error(host: Host, server: HostServer) -> None:
-    """§2.6, §2.7: a root that is no Card, ListView or Basic is a WidgetItemError."""
+def test_widget_action_without_an_answer(host: Host, server: HostServer) -> None:
+    """§1.9: it is a response once its stream adds something; one that only finishes an item is none."""
+    server.on("threads.create", answer(done(item("widget", "wid_1", widget=CARD))))
+    server.on("threads.custom_action", Stream(events=(done(assistant("Saved.")),)))
+    host.boot(host.custom())
+    host.send_and_wait("hello")
+    host.button("On the server").click()
+    host.widget.get_by_text("Saved.").wait_for()
+    assert host.names().count("response.start") == 1, "§1.9"
+
+
+def test_unknown_widget_cannot_be_drawn(host: Host, server: HostServer) -> None:
+    """§2.7: for a root that is no Card, ListView or Basic there are words in its place; only the console says why."""
     server.on("threads.create", answer(done(item("widget", "wid_1", widget={"type": "Nonsense", "children": []}))))
     host.boot(host.custom())
     host.send_and_wait("hello")
-    host.wait_for_event("error")
-    assert [name for name, _ in host.errors()] == ["WidgetItemError"], "§2.6"
+    host.widget.get_by_text("Something went wrong. Please try again later.").wait_for()
+    assert any(text.startswith("Error rendering thread items in turn") for text in host.texts("error")), "§2.6"
+    assert host.errors() == [], "§2.6"
 
 
 def test_entity_search(host: Host) -> None:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from conformance.client_secrets import EMPTY_PAGE, Api, make_secret
-from conformance.host import APP, Host
+from conformance.host import APP, DEADLINE_MS, Host
 
 ALLOWLIST = "https://platform.openai.com/settings/organization/security/domain-allowlist"
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -162,6 +162,6 @@ def test_verification_times_out(host: Host, api: Api) -> None:
     """§1.11: without an answer the widget is removed after ten seconds."""
     answers_verification(api, {})
     host.boot(HOSTED, origin=APP)
-    host.page.wait_for_function(IS_GONE, timeout=15_000)
+    host.page.wait_for_function(IS_GONE, timeout=DEADLINE_MS)
     assert host.errors()[-1] == ("DomainVerificationRequestError", "Domain verification request timed out"), "§1.11"
     assert "unmount" in [message.get("event") for message in host.messages], "§2.6"

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from conformance.events import answer, assistant, created, done, page, thread, user
-from conformance.facts import Fact, assert_facts
+from conformance.facts import Fact, assert_facts, is_in_order
 from conformance.host import Host
 from conformance.server import Answer, HostServer, Stream
 
@@ -83,7 +83,7 @@ def test_turns(host: Host, server: HostServer) -> None:
     said = " ".join(host.frame.locator("#chatkit-thread-container").inner_text().split())
     assert re.search(r"You said: two lines.*The assistant said: Hello back\.", said), "§1.12"
     submits = [event["detail"] for event in host.events if event["name"] == "composer.submit"]
-    assert submits == [{"threadId": None}], "§1.9"
+    assert [re.sub(r"_\w{8}$", "_…", submit["threadId"]) for submit in submits] == ["client_thread_…"], "§1.9"
     logged = next(
         e["detail"]["data"] for e in host.events if e["name"] == "log" and e["detail"]["name"] == "composer.submit"
     )
@@ -150,12 +150,12 @@ def test_history_by_method(host: Host, server: HostServer) -> None:
 
 
 def test_feedback(host: Host, server: HostServer) -> None:
-    """§1.12, §5.1: the thumbs are there when feedback is on, and tell the backend."""
+    """§1.12, §5.1: the thumbs are there unless feedback is off, and tell the backend."""
     server.on("threads.create", answer(done(assistant("Hello back."))))
     server.on("items.feedback", Answer(json={}))
-    host.boot(host.custom("threadItemActions: { feedback: true }"))
+    host.boot(host.custom())
     host.send_and_wait("hello")
-    assert host.button("Thumbs down").count() == 1, "§1.12"
+    host.button("Thumbs down").wait_for()
     host.button("Thumbs up").click()
     host.wait_until(lambda: bool(server.requests_of("items.feedback")), "the feedback")
     params = server.requests_of("items.feedback")[0].params
@@ -163,11 +163,12 @@ def test_feedback(host: Host, server: HostServer) -> None:
     assert "msg_assistant" in params["item_ids"], "§5.1"
 
 
-def test_no_feedback_by_default(host: Host, server: HostServer) -> None:
-    """§1.12: without the option there are no thumbs."""
+def test_no_feedback_when_it_is_off(host: Host, server: HostServer) -> None:
+    """§1.12: with the option off there are no thumbs."""
     server.on("threads.create", answer(done(assistant("Hello back."))))
-    host.boot(host.custom())
+    host.boot(host.custom("threadItemActions: { feedback: false }"))
     host.send_and_wait("hello")
+    host.widget.get_by_text("Hello back.").wait_for()
     assert host.widget.get_by_role("button", name=re.compile("^Thumbs")).count() == 0, "§1.12"
 
 
@@ -215,7 +216,7 @@ def test_deeplink(host: Host, server: HostServer) -> None:
     server.on("threads.create", answer(done(assistant("Open [order 7](chatkit-link://order?id=7&tab=info)."))))
     host.boot(host.custom())
     host.send_and_wait("hello")
-    host.widget.get_by_role("link", name="order 7").click()
+    host.widget.get_by_role("button", name="order 7").click()
     host.wait_for_event("deeplink")
     details = [event["detail"] for event in host.events if event["name"] == "deeplink"]
     assert details == [{"name": "order", "data": {"id": "7", "tab": "info"}}], "§1.9"
@@ -233,7 +234,7 @@ def test_tools(host: Host, server: HostServer) -> None:
     assert inference == {"tool_choice": {"id": "search"}}, "§5.1"
     changes = [event["detail"]["toolId"] for event in host.events if event["name"] == "tool.change"]
     assert changes == ["search", None], "§1.9"
-    assert {"log:composer.plusButton.click", "log:composer.tool.select"} <= set(host.names()), "§1.9"
+    assert is_in_order(host.names(), "tool.change", "log:composer.tool.select"), "§1.9"
 
 
 def test_composer_value(host: Host, server: HostServer) -> None:
@@ -246,12 +247,16 @@ def test_composer_value(host: Host, server: HostServer) -> None:
 
 
 def test_hidden_element(host: Host) -> None:
-    """§1.11: in a hidden container the frame boots all the same; its composer has no size."""
+    """§1.11: in a hidden container the frame boots all the same; its composer has no place.
+
+    Chromium lays the document out all the same, 300 pixels wide; other engines do not.
+    """
     host.open(f"mount({host.custom()}, Object.assign(slot(), {{ style: 'display: none' }}));")
     host.wait_for_log("composer.ready")
     host.wait_for_event("composer.layout.change")
     first = next(event["detail"] for event in host.events if event["name"] == "composer.layout.change")
-    assert first == {"x": 0, "y": 0, "width": 0, "height": 0}, "§1.9"
+    assert (first["x"], first["y"]) == (0, 0), "§1.9"
+    assert 0 <= first["width"] < 300, "§1.9"
     assert host.errors() == [], "§1.11"
 
 

@@ -15,10 +15,13 @@ def seen(audience: Audience, now: Audience | None = None, **changes: object) -> 
     return Observed(audience=audience, audience_now=now or audience, **changes)  # type: ignore[arg-type]
 
 
+WEAK: dict[str, object] = {"caused": frozenset({"network"})}
+BUSY: dict[str, object] = {"was_busy": True}
 CAUSED, FOLLOWED = {"caused": frozenset({"dom"})}, {"followed": frozenset({"dom"})}
 WEAKLY = {"followed": frozenset({"network", "console"})}
 READY, FRESH, OVER = {"is_becoming_ready": True}, {"is_fresh": True}, {"is_over": True}
-WAS, RECENT, MORE = {"was_becoming_ready": True}, {"is_recent": True}, {"has_more": True}
+RECENT, AWAITED, MORE = {"is_recent": True}, {"is_awaited": True}, {"has_more": True}
+TIMER = {"caused": frozenset({"timer"})}
 
 
 @pytest.mark.parametrize(
@@ -39,6 +42,21 @@ WAS, RECENT, MORE = {"was_becoming_ready": True}, {"is_recent": True}, {"has_mor
         (seen(NONE, **READY), Move.WATCH),
         (seen(NONE, **READY, **FOLLOWED), Move.WATCH),
         (seen(NONE, **FRESH), Move.DONE),
+        # what asks for something, or puts it off, may only measure: it is not repeated for that, but somebody near may come
+        (seen(FAR, NEAR, **WEAK), Move.REPEAT),
+        (seen(FAR, **WEAK, **READY), Move.WATCH),
+        (seen(FAR, **WEAK, **FRESH), Move.WATCH),
+        (seen(FAR, **WEAK, **BUSY), Move.DONE),
+        (seen(ROOT, **TIMER, **FRESH), Move.WATCH),
+        (seen(ROOT, **TIMER), Move.DONE),
+        (seen(ROOT, **TIMER, **BUSY, **FRESH), Move.REPEAT),
+        (seen(ROOT, **TIMER, **BUSY, **FRESH, **AWAITED), Move.WATCH),
+        (seen(ROOT, **WEAK, **BUSY, **FRESH), Move.WATCH),
+        # what follows on a busy page may be its own
+        (seen(ROOT, **FOLLOWED, **BUSY, **FRESH), Move.REPEAT),
+        (seen(ROOT, **FOLLOWED, **BUSY), Move.DONE),
+        (seen(FAR, **FOLLOWED, **BUSY), Move.REPEAT),
+        (seen(FAR, **FOLLOWED, **FRESH), Move.DONE),
         # only those far away heard it, and somebody near has come
         (seen(FAR, NEAR), Move.REPEAT),
         (seen(FAR, NEAR, **FOLLOWED), Move.REPEAT),
@@ -49,9 +67,9 @@ WAS, RECENT, MORE = {"was_becoming_ready": True}, {"is_recent": True}, {"has_mor
         (seen(FAR, **MORE, **WEAKLY), Move.DONE),
         (seen(FAR, **MORE, **FOLLOWED), Move.DONE),
         # those on the document may have heard it: an effect may come still, and it is repeated once, when the page has become ready
-        (seen(FAR, **RECENT, **WAS), Move.WATCH),
-        (seen(FAR, **READY, **WAS), Move.WATCH),
-        (seen(FAR, **WAS), Move.REPEAT),
+        (seen(FAR, **RECENT, **BUSY), Move.WATCH),
+        (seen(FAR, **READY, **BUSY), Move.WATCH),
+        (seen(FAR, **BUSY), Move.REPEAT),
         (seen(FAR, **FRESH), Move.WATCH),
         (seen(FAR), Move.DONE),
         (seen(FAR, **READY, **FOLLOWED), Move.DONE),
@@ -65,7 +83,7 @@ WAS, RECENT, MORE = {"was_becoming_ready": True}, {"is_recent": True}, {"has_mor
         (seen(FAR, **FRESH, **WEAKLY), Move.WATCH),
         (seen(FAR, NEAR, **FRESH, **WEAKLY), Move.REPEAT),
         (seen(ROOT, **READY, **WEAKLY), Move.WATCH),
-        (seen(FAR, **WAS, **WEAKLY), Move.DONE),
+        (seen(FAR, **WEAKLY), Move.DONE),
         # an engine that does not tell: only when nothing at all changed
         (seen(UNKNOWN, **FRESH, **RECENT), Move.WATCH),
         (seen(UNKNOWN, **FRESH), Move.REPEAT),

@@ -60,7 +60,7 @@ def reported(lines: tuple[Entry, ...], now_ms: float | None = 1e9) -> None:
         assert text
     har_of(
         exchanges_of(lines),
-        text_of=lambda body: body.sha256,
+        content_of=lambda body: body.sha256,
         started_at=STARTED_AT,
         page_title=result.url,
         browser=result.browser,

@@ -35,7 +35,7 @@ def har(*steps: Step | Steps, browser: str = "chromium 156.0.8078.79") -> dict[s
     """Return the HAR of these steps; a body's hash is its text here."""
     return har_of(
         exchanges_of(entries(*steps)),
-        text_of=lambda kept: kept.sha256,
+        content_of=lambda kept: kept.sha256,
         started_at=STARTED_AT,
         page_title="https://app.test/chat",
         browser=browser,
@@ -213,7 +213,7 @@ def test_bodies_stand_in_the_har_up_to_a_bound_and_what_is_left_out_is_said() ->
     lines = entries(*(exchange(f"r{n}", SESSION, body=body("x" * 100)) for n in range(5)))
     log = har_of(
         exchanges_of(lines),
-        text_of=lambda kept: kept.sha256,
+        content_of=lambda kept: kept.sha256,
         started_at=STARTED_AT,
         page_title="",
         browser="",

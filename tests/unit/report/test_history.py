@@ -14,6 +14,7 @@ from harness.analysis.smoke.transitions import Escalation, next_record
 from harness.errors import BundleError
 from harness.model.history import Delivery, Record
 from harness.report.history import History, append_to_history, read_history
+from tests.commands import TIMEOUT_S
 
 NEVER = Escalation(after_runs=0)
 
@@ -94,7 +95,7 @@ def test_two_jobs_at_once_lose_nothing(tmp_path: Path) -> None:
     for job in jobs:
         job.start()
     for job in jobs:
-        job.join(60)
+        job.join(TIMEOUT_S)
     history = read_history(path)
     assert (len(history.lines), history.unreadable) == (20, 0)
     assert [line.runs for line in history.lines if isinstance(line, Record)] == list(range(1, 21))

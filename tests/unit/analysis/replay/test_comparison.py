@@ -34,12 +34,11 @@ def test_the_same_verdict_for_the_same_cause_is_reproduced() -> None:
 
 def test_another_cause_is_not_reproduced() -> None:
     """What differs is said, and what was not answered."""
-    told = compared(replace(JUDGED, cause="frame-refused"), FAILED, misses=["GET https://a.test/"], missing=["a body"])
-    assert told.is_same is False
+    told = compared(replace(JUDGED, cause="frame-refused"), FAILED, missing=["a body"])
+    assert (told.is_same, told.is_possible) == (False, True)
     assert (
         told.differences[0].startswith("recorded NOT MOUNTED (frame-refused)") or "frame-refused" in told.differences[0]
     )
-    assert "nothing recorded answers GET https://a.test/" in told.differences
     assert "not in the recording: a body" in told.differences
 
 
@@ -52,6 +51,23 @@ def test_many_misses_are_counted() -> None:
     """Five are named."""
     told = compared(JUDGED, MOUNTED, misses=[f"GET https://a.test/{n}" for n in range(9)])
     assert told.differences[-1] == "and 4 more of these"
+
+
+def test_what_asks_for_more_than_was_recorded_is_not_judged() -> None:
+    """Another verdict may be the recording's fault."""
+    told = compared(replace(JUDGED, cause="frame-refused"), FAILED, misses=["GET https://a.test/"], missing=["a body"])
+    assert (told.is_same, told.is_possible) == (None, False)
+    assert told.sentence == "cannot be reproduced: nothing recorded answers GET https://a.test/"
+    assert "not in the recording: a body" in told.differences
+
+
+def test_a_page_without_a_body_that_it_asked_for_is_not_judged_unless_it_mounts() -> None:
+    """Also where the verdict is the recorded one: it may have another reason."""
+    lack = "the body of GET https://a.test/app.js is missing: larger than 32000000 bytes"
+    told = compared(JUDGED, FAILED, lacks=[lack])
+    assert (told.is_same, told.is_possible, told.sentence) == (None, False, f"cannot be reproduced: {lack}")
+    told = compared(Judged(outcome="mounted"), MOUNTED, lacks=[lack])
+    assert (told.is_same, told.is_possible) == (True, True)
 
 
 def test_without_a_recorded_verdict_there_is_nothing_to_compare() -> None:

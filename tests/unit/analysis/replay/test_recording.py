@@ -63,7 +63,7 @@ def har(*steps: Any, texts: dict[str, str] | None = None) -> dict[str, Any]:
     known = texts or {}
     return har_of(
         exchanges_of(entries(*steps)),
-        text_of=lambda kept: known.get(kept.sha256, kept.sha256),
+        content_of=lambda kept: known.get(kept.sha256, kept.sha256),
         started_at=STARTED_AT,
         page_title="https://app.test/chat",
         browser="chromium 156",
@@ -186,7 +186,7 @@ def test_a_body_that_is_not_there_is_missing(read: dict[str, Any], missing: str)
         body_read("r1", **read),
     )
     assert only(value).missing == missing
-    assert recording_of(value, name="x").missing == (f"the body of GET https://a.test/app.js: {missing}",)
+    assert recording_of(value, name="x").missing == (f"the body of GET https://a.test/app.js is missing: {missing}",)
 
 
 def test_an_image_is_not_missed() -> None:
@@ -279,18 +279,19 @@ def test_a_har_of_developer_tools_is_read() -> None:
     assert "no manifest (made by WebInspector)" in recording.warnings[0]
 
 
-def test_a_packed_body_is_unpacked_and_a_picture_is_not() -> None:
+def test_a_packed_body_is_unpacked_also_one_that_is_no_text() -> None:
     """Developer tools write base64."""
     packed = {"size": 5, "mimeType": "text/html", "text": base64.b64encode(b"<p>hi").decode(), "encoding": "base64"}
     assert only(foreign(content=packed)).text == "<p>hi"
     binary = packed | {"text": base64.b64encode(b"\x89PNG\xff").decode()}
-    assert only(foreign(content=binary)).missing == "not text"
+    assert only(foreign(content=binary)).raw == b"\x89PNG\xff"
+    assert only(foreign(content=binary | {"text": "A"})).missing == "it is damaged"
 
 
 def test_a_body_beside_the_har_is_looked_for_there() -> None:
     """Playwright keeps bodies in files of their own."""
     content = {"size": -1, "mimeType": "text/html", "_file": "0123.html"}
-    assert only(foreign(content=content), read_file={"0123.html": "<p>hi"}.get).text == "<p>hi"
+    assert only(foreign(content=content), read_file={"0123.html": b"<p>hi"}.get).text == "<p>hi"
     assert only(foreign(content=content)).missing == "0123.html is not in the recording"
 
 
