@@ -45,6 +45,7 @@ const onDocument = (what) => document.addEventListener('click', (event) => event
 const chunk = (what) => { const script = document.createElement('script'); script.src = '/chunk.js'; script.onload = what; document.head.append(script); };
 """
 # A clock, a spinner, requests again and again, and a socket that stays open.
+RESTED_MS = 2_000  # a page marked so is left alone first
 NOISE = """
 setInterval(() => { out.dataset.now = Date.now(); }, 40);
 setInterval(() => { main.style.opacity = main.style.opacity === '1' ? '0.99' : '1'; }, 100);
@@ -70,6 +71,10 @@ PAGES = {
     "delegated to the document after 1 s": "after(1000, () => onDocument(open_));",
     "delegated toggle, while a chunk loads": "onDocument(toggle); chunk(() => {});",
     "delegated, effect 1 s later, while a chunk loads": "onDocument(() => { heard++; after(1000, () => { out.textContent = 'open'; }); }); chunk(() => {});",
+    "delegated, shows nothing, long after the page was ready": "onDocument(() => { heard++; }); /*rested*/",
+    "delegated, effect 2 s later, long after the page was ready": "onDocument(() => { heard++; after(2000, () => { out.textContent = 'open'; }); }); /*rested*/",
+    "measured, delegated to the document after 1 s": f"{MEASURED.format('')} after(1000, () => onDocument(open_));",
+    "replaced by another button after 0.5 s": "after(500, () => { const other = button.cloneNode(true); other.onclick = open_; button.replaceWith(other); });",
     "noise, handler after 1 s": f"{NOISE} after(1000, () => {{ button.onclick = open_; }});",
     "noise, toggle after 3 s": f"{NOISE} after(3000, () => {{ button.onclick = toggle; }});",
     "measured by a beacon, handler after 1 s": f"{MEASURED.format('navigator.sendBeacon(`/hit`)')} after(1000, () => {{ button.onclick = open_; }});",
@@ -81,6 +86,9 @@ PAGES = {
     "effect by a chunk": "button.onclick = () => { heard++; chunk(() => { out.textContent = 'open'; }); };",
     "opens on pointerdown": "after(300, () => button.addEventListener('pointerdown', open_));",
     "root that is hydrated": f"{ROOT} isHydrated = true;",
+    "root that is hydrated 2 s later": f"{ROOT} after(2000, () => {{ isHydrated = true; }});",
+    "root, effect 1 s later": f"{ROOT.replace('open_()', '{ heard++; after(1000, open__); }')} const open__ = () => {{ out.textContent = 'open'; }}; isHydrated = true;",
+    "noise, root whose components come with a chunk": f"{NOISE} {ROOT} chunk(() => {{ isHydrated = true; }});",
     "root whose components come with a chunk": f"{ROOT} chunk(() => {{ isHydrated = true; }});",
 }  # fmt: skip
 ANSWERS = {
@@ -99,6 +107,8 @@ def clicked(browser: Browser, url: str) -> tuple[int, float, ActionEnded | None]
         NetworkObserver(timeline, BodyStore(Redactor()), "salt").attach(context, page)
         embed = Embed(page=page, timeline=timeline, limits=Limits(), session_endpoint="", read_bodies=lambda: None)
         embed.goto(url, timeout_ms=60_000)
+        if page.content().count("/*rested*/"):
+            page.wait_for_timeout(RESTED_MS)
         began = time.monotonic()
         try:
             embed.click("Chat")

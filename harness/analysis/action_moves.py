@@ -17,7 +17,8 @@ class Audience(StrEnum):
 
     NATIVE = "native"  # the browser itself acts: a link, a field, a form's button
     NEAR = "near"  # a handler on the element, or on an ancestor that is no root
-    FAR = "far"  # handlers on a root, the document or the window only: frameworks that delegate, and analytics
+    ROOT = "root"  # handlers on a framework's root, which hears everything before the components behind it are there
+    FAR = "far"  # handlers on the document or the window only: delegation, and analytics
     NONE = "none"  # nobody
     UNKNOWN = "unknown"  # the engine does not tell
 
@@ -36,35 +37,52 @@ class Observed:
 
     audience: Audience  # at the attempt
     audience_now: Audience
+    has_more: bool = False  # more handlers hear it now than at the attempt
     caused: frozenset[str] = frozenset()  # what happened while the event was dispatched
     followed: frozenset[str] = frozenset()  # what happened later, by the action or by itself
     was_busy: bool = False  # the page did things of its own at the attempt: what followed may be theirs
+    is_awaited: bool = False  # what a handler put off is still to come
     is_becoming_ready: bool = False  # the page loads, or asks for something still
-    is_fresh: bool = False  # it was acted on a moment ago: somebody may begin to listen
+    is_recent: bool = False  # this attempt was a moment ago: an effect may come still
+    is_fresh: bool = False  # the first attempt was a moment ago: somebody may begin to listen
     is_over: bool = False  # there is no time left
 
 
-# A handler that measures does as much; one that was rendered for the button does more.
-WEAK = frozenset({"network", "timer"})
+# A handler that measures does as much with every click; one that was rendered for the button does more.
+WEAK = frozenset({"network", "console", "timer"})
 
 
 def next_move(seen: Observed) -> Move:
     """Return what to do after an attempt."""
     is_conclusive = seen.caused - WEAK or "navigation" in seen.followed
-    if is_conclusive or seen.audience in (Audience.NATIVE, Audience.NEAR):
+    if is_conclusive or seen.is_over or seen.audience in (Audience.NATIVE, Audience.NEAR):
         return Move.DONE
-    has_grown = RANK[seen.audience_now] > RANK[seen.audience]
-    if has_grown and not seen.is_over:  # who listens now could not have heard it
+    if RANK[seen.audience_now] > RANK[seen.audience]:  # who listens now could not have heard it
         return Move.REPEAT
-    if seen.is_over:
-        return Move.DONE
-    # Routers and measuring put things off at every click; on a page that is busy that says nothing.
-    caused = seen.caused - {"timer"} if seen.was_busy else seen.caused
-    if seen.audience is Audience.NONE or caused:  # whatever changed, changed by itself; or somebody did hear it
+    if seen.audience is Audience.NONE:  # whatever changed, changed by itself
         return Move.WATCH if seen.is_becoming_ready else Move.DONE
-    # A framework's root hears everything, and knows its handlers only when they are rendered.
-    is_silent = not seen.followed or seen.was_busy
-    return Move.REPEAT if is_silent and (seen.is_becoming_ready or seen.is_fresh) else Move.DONE
+    is_early = seen.is_becoming_ready or seen.is_fresh
+    # Routers and measuring put things off at every click; on a page that is busy that says nothing.
+    if seen.caused - {"timer"} if seen.was_busy else seen.caused:  # somebody did hear it
+        return Move.WATCH if is_early else Move.DONE
+    if seen.followed and not seen.was_busy:
+        return Move.WATCH if is_early and seen.audience is not Audience.UNKNOWN and seen.followed <= WEAK else Move.DONE
+    if seen.has_more and not seen.followed:
+        return Move.REPEAT
+    return _move_without_sign(seen, is_early=is_early)
+
+
+def _move_without_sign(seen: Observed, *, is_early: bool) -> Move:
+    """Return what to do when somebody may have heard it, and nothing that has changed since need be of its doing."""
+    if seen.is_recent or seen.is_awaited:  # an effect may come still
+        return Move.WATCH
+    if (
+        seen.audience is not Audience.FAR
+    ):  # a framework's root hears everything, and knows its handlers only when they are rendered
+        return Move.REPEAT if is_early else Move.DONE
+    if seen.was_busy and not seen.is_becoming_ready:
+        return Move.REPEAT
+    return Move.WATCH if is_early else Move.DONE
 
 
 def effect_of(seen: Observed) -> tuple[str, ...]:
@@ -72,13 +90,14 @@ def effect_of(seen: Observed) -> tuple[str, ...]:
     return tuple(sorted(seen.caused if seen.audience is Audience.NONE else seen.caused | seen.followed))
 
 
-RANK = {Audience.UNKNOWN: 0, Audience.NONE: 0, Audience.FAR: 1, Audience.NEAR: 2, Audience.NATIVE: 0}
+RANK = {Audience.UNKNOWN: 0, Audience.NONE: 0, Audience.FAR: 1, Audience.ROOT: 2, Audience.NEAR: 3, Audience.NATIVE: 0}
 
 
 LISTENERS = {
     Audience.NATIVE: "the browser acts on it by itself",
     Audience.NEAR: "a handler listens on it",
-    Audience.FAR: "handlers listen on the document or on a root only",
+    Audience.ROOT: "handlers listen on a framework's root only",
+    Audience.FAR: "handlers listen on the document only",
     Audience.NONE: "nobody listens to it",
     Audience.UNKNOWN: "this browser does not tell who listens",
 }

@@ -19,7 +19,7 @@ from playwright.sync_api import ElementHandle, Error, Frame, JSHandle, Locator, 
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from harness.analysis.action_moves import WEAK, Audience, Move, Observed, effect_of, next_move
-from harness.drive.audience import FIELDS, KEYS, POINTER, Ear
+from harness.drive.audience import FIELDS, KEYS, POINTER, Ear, Heard
 from harness.drive.waiting import Waiter, answer_within
 from harness.errors import PageError
 from harness.model.addresses import is_telemetry
@@ -47,8 +47,9 @@ LISTEN_TIMEOUT_MS = 5_000  # after the load event, for somebody to listen
 REPEAT_TIMEOUT_MS = 8_000  # after the first attempt
 FRESH_MS = 6_000  # after the first attempt: whoever hears it without a sign is given so long
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 250, 2_000
-SURE_PAUSE_MS = 1_000  # before what may have been heard is repeated: an effect may take as long
+SURE_PAUSE_MS = 1_500  # before what may have been heard is repeated: an effect may take as long
 FIRST_LOOK_MS, NEXT_LOOK_MS = 50, 250
+LONGEST_LOOK_MS = 500
 LAST_LOOK_S = 5  # until the page says once more that it is not there
 IN_FRAMES_AFTER_MS = 1_000  # what is in no frame but the page's own is found there first
 ASKED_FOR = ("document", "script", "stylesheet", "fetch", "xhr", "eventsource", "websocket")  # and no pictures or pings
@@ -164,7 +165,7 @@ class Actor:
                     first_ms = first_ms or self._timeline.now_ms
                     self._try(action.target, do)
                     move, observed = self._observe(
-                        ear, watched, types, heard.audience, was_busy, seq, attempts, first_ms
+                        ear, watched, types, heard, _Attempt(attempts, seq, first_ms, was_busy)
                     )
                 if move is Move.REPEAT:
                     continue
@@ -192,86 +193,90 @@ class Actor:
             self._timeline.append(again(action=action.action, target=action.target, attempt=attempt))
         return self._timeline.entries[-1].seq
 
-    def _await_listener(self, ear: Ear, watched: _Watched, types: tuple[str, ...], *, is_first: bool) -> _Heard:
+    def _await_listener(self, ear: Ear, watched: _Watched, types: tuple[str, ...], *, is_first: bool) -> Heard:
         """Return as soon as a handler is near; else when the page has loaded and somebody listens; at the latest after a while."""
         began_ms, loaded_ms, pause_ms = self._timeline.now_ms, -1.0, float(FIRST_LOOK_MS)
         while True:
-            heard = ear.heard_by(watched.element, types, watched.handle) if watched.element else None
+            heard = self._asked(ear, watched, types)
             now_ms = self._timeline.now_ms
             is_loaded = heard is not None and heard.is_loaded
             audience = heard.audience if heard else Audience.UNKNOWN
             if audience is Audience.NEAR or not is_first:
-                return _Heard(audience, is_loaded)
+                return Heard(audience=audience, is_loaded=is_loaded)
             if is_loaded or now_ms - began_ms >= LOAD_TIMEOUT_MS:
                 loaded_ms = loaded_ms if loaded_ms >= 0 else now_ms
                 if audience is not Audience.NONE or now_ms - loaded_ms >= LISTEN_TIMEOUT_MS:
-                    return _Heard(audience, is_loaded)
+                    return Heard(audience=audience, is_loaded=is_loaded)
             self._waiter.pause(pause_ms)
             pause_ms = min(pause_ms * 1.5, NEXT_LOOK_MS)
             if heard is None or audience is Audience.UNKNOWN:  # the element may have been replaced
                 watched.renew()
 
+    def _asked(self, ear: Ear, watched: _Watched, types: tuple[str, ...]) -> Heard | None:
+        return ear.heard_by(watched.element, types, watched.handle) if watched.element else None
+
     def _observe(
-        self,
-        ear: Ear,
-        watched: _Watched,
-        types: tuple[str, ...],
-        audience: Audience,
-        was_busy: bool,
-        seq: int,
-        attempts: int,
-        first_ms: float,
+        self, ear: Ear, watched: _Watched, types: tuple[str, ...], heard: Heard, attempt: _Attempt
     ) -> tuple[Move, Observed]:
-        first_pause_ms = SURE_PAUSE_MS if audience in (Audience.FAR, Audience.UNKNOWN) else FIRST_PAUSE_MS
-        pause_ms = float(min(first_pause_ms * 1.5 ** (attempts - 1), LONGEST_PAUSE_MS))
+        """Watch what comes of an attempt until it is known what to do next."""
+        began_ms, pause_ms = self._timeline.now_ms, float(FIRST_PAUSE_MS)
+        recent_ms = min(SURE_PAUSE_MS * 1.5 ** (attempt.number - 1), LONGEST_PAUSE_MS)
         while True:
-            caused, followed = watched.report(pause_ms)
-            followed |= self._followed(seq)
-            is_open = not caused - WEAK and audience in (Audience.NONE, Audience.FAR)
-            elapsed_ms = self._timeline.now_ms - first_ms
-            heard = ear.heard_by(watched.element, types, watched.handle) if is_open and watched.element else None
+            report = watched.report(pause_ms)
+            followed = report.followed | self._followed(attempt.seq)
+            is_known = report.audience is not None and heard.audience is not Audience.NATIVE
+            audience = report.audience if report.audience is not None and is_known else heard.audience
+            is_open = not report.caused - WEAK and audience in (Audience.NONE, Audience.FAR, Audience.ROOT)
+            now = self._asked(ear, watched, types) if is_open else None
+            elapsed_ms = self._timeline.now_ms - attempt.first_ms
             observed = Observed(
                 audience=audience,
-                audience_now=heard.audience if heard else audience,
-                caused=frozenset(caused),
-                followed=frozenset(followed),
-                was_busy=was_busy,
-                is_becoming_ready=(heard is not None and not heard.is_loaded) or self._is_busy(),
+                audience_now=now.audience if now else audience,
+                has_more=now is not None and is_known and now.audience is audience and now.count > report.count,
+                caused=report.caused,
+                followed=followed,
+                was_busy=attempt.was_busy,
+                is_awaited=report.is_awaited,
+                is_becoming_ready=(now is not None and not now.is_loaded) or self._is_busy(),
+                is_recent=self._timeline.now_ms - began_ms < recent_ms,
                 is_fresh=elapsed_ms < FRESH_MS,
                 is_over=elapsed_ms >= REPEAT_TIMEOUT_MS,
             )
             move = next_move(observed)
             if move is not Move.WATCH:
                 return move, observed
-            pause_ms = min(pause_ms * 2, float(LONGEST_PAUSE_MS))
+            pause_ms = min(pause_ms * 1.5, float(LONGEST_LOOK_MS))
 
-    def _followed(self, seq: int) -> set[str]:
-        """What the timeline has seen since a line that an action may have done."""
-        found = set()
-        for entry in self._timeline.since(seq):
+    def _followed(self, seq: int) -> frozenset[str]:
+        """What the timeline has seen since a line that an action may have done; what the page did before, too, is its own."""
+        found, before = set(), set()
+        for entry in self._timeline.entries:
+            is_since = entry.seq > seq
             match entry.event:
                 case RequestStarted(resource_type=kind, url=url) if kind in ASKED_FOR and not is_telemetry(url):
-                    found.add("network")
-                case ConsoleMessage():
-                    found.add("console")
-                case PageErrorRaised():
+                    found.add("network") if is_since and _address(url) not in before else before.add(_address(url))
+                case ConsoleMessage(text=text):
+                    found.add("console") if is_since and text not in before else before.add(text)
+                case PageErrorRaised() if is_since:
                     found.add("error")
-                case DialogOpened():
+                case DialogOpened() if is_since:
                     found.add("dialog")
-                case FrameNavigated(is_top=is_top):
+                case FrameNavigated(is_top=is_top) if is_since:
                     found.add("navigation" if is_top else "frame")
-        return found
+        return frozenset(found)
 
     def _is_busy(self) -> bool:
-        """Whether the page asks for something still, or has until a moment ago; what never ends does not count for ever."""
+        """Whether the page asks for something still, or did a moment ago; what never ends, or is asked for again, does not count."""
         open_at: dict[str, float] = {}
+        known: set[str] = set()
         last_ms = float(-SETTLED_MS)
         for entry in self._timeline.entries:
             match entry.event:
-                case RequestStarted(request_id=number):
+                case RequestStarted(request_id=number, url=url) if _address(url) not in known:
                     open_at[number] = entry.at_ms
-                case RequestFinished(request_id=number) | RequestFailed(request_id=number):
-                    open_at.pop(number, None)
+                    known.add(_address(url))
+                case RequestFinished(request_id=number) | RequestFailed(request_id=number) if number in open_at:
+                    del open_at[number]
                     last_ms = entry.at_ms
         now_ms = self._timeline.now_ms
         return now_ms - last_ms < SETTLED_MS or any(now_ms - at < LONGEST_REQUEST_MS for at in open_at.values())
@@ -357,9 +362,20 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
-    audience: Audience
-    is_loaded: bool
+class _Attempt:
+    number: int
+    seq: int  # of its line in the timeline
+    first_ms: float  # when the first one was
+    was_busy: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Report:
+    caused: frozenset[str] = frozenset()
+    followed: frozenset[str] = frozenset()
+    audience: Audience | None = None  # while the event was dispatched, where the browser tells
+    count: int = 0
+    is_awaited: bool = False  # what a handler put off is still to come
 
 
 class _Watched:
@@ -375,12 +391,16 @@ class _Watched:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.handle is not None:
-            handle = self.handle
+        self._stop()
+
+    def _stop(self) -> None:
+        handle, self.handle = self.handle, None
+        if handle is not None:
             answer_within(self._page, lambda: behind(handle).evaluate("(watch) => watch.stop()"), 1)
 
     def renew(self) -> None:
-        """Watch what the locator names now."""
+        """Watch what the locator names now, and no longer what it named before."""
+        self._stop()
         try:
             self.element = self._target.element_handle(timeout=ACT_TIMEOUT_MS)
         except Error:
@@ -390,17 +410,26 @@ class _Watched:
         found = answer_within(self._page, lambda: behind(element).evaluate_handle(_watcher()), 2)
         self.handle = JSHandle(found) if found is not None else None
 
-    def report(self, timeout_ms: float) -> tuple[set[str], set[str]]:
-        """Return what happened while the event was dispatched, and since; at the first of either, or when the time is over."""
+    def report(self, timeout_ms: float) -> _Report:
+        """Return what happened while the event was dispatched, and since; at the next of either, or when the time is over."""
         handle = self.handle
         if handle is None:
-            return set(), set()
+            return _Report()
         asked = "(watch, ms) => watch.report(ms)"
         try:
             answer = run_on_loop(self._page, _asked(handle, asked, timeout_ms))
         except Error:  # the document is gone: that is an effect
-            return set(), {"navigation"}
-        return (set(answer["caused"]), set(answer["followed"])) if isinstance(answer, dict) else (set(), set())
+            return _Report(followed=frozenset({"navigation"}))
+        if not isinstance(answer, dict):
+            return _Report()
+        heard = answer["heard"]
+        return _Report(
+            caused=frozenset(answer["caused"]),
+            followed=frozenset(answer["followed"]),
+            audience=Audience(heard["audience"]) if heard["audience"] else None,
+            count=int(heard["count"]),
+            is_awaited=bool(answer["isAwaited"]),
+        )
 
 
 async def _asked(handle: JSHandle, question: str, timeout_ms: float) -> object:
@@ -410,6 +439,10 @@ async def _asked(handle: JSHandle, question: str, timeout_ms: float) -> object:
 
 
 # --- names --------------------------------------------------------------------------------------------------------
+
+
+def _address(url: str) -> str:
+    return url.partition("?")[0]
 
 
 def clickable(where: Where, name: str) -> Locator:

@@ -31,6 +31,7 @@ NATIVE = """(element) => {
   const field = 'area[href], summary, label, input:not([type=button]):not([type=image]):not([type=submit]), select, textarea, option, '
     + '[popovertarget], [commandfor], [contenteditable=""], [contenteditable=true]';
   const isLoaded = document.readyState === 'complete';
+  if (!element.isConnected) return null;
   if (element.closest(field)) return { isNative: true, isLoaded };
   const link = element.closest('a[href]'), button = element.closest('button, input');
   const goes = link && !/^(#|javascript:|$)/i.test(link.getAttribute('href').trim());
@@ -45,7 +46,7 @@ STASH = """(element, { stash, watch }) => {
   const first = hit && element.contains(hit) ? hit : element;
   for (let node = first; node; node = node.assignedSlot || node.parentNode || node.host) path.push(node);
   path.push(window);
-  Object.defineProperty(window, stash, { value: { path, own: watch && watch.own }, configurable: true });
+  Object.defineProperty(window, stash, { value: { path, watch }, configurable: true });
 }"""
 
 
@@ -60,6 +61,7 @@ class Heard:
 
     audience: Audience
     is_loaded: bool
+    count: int = 0  # of handlers that hear it, those behind the nearest not counted
 
 
 class Ear:
@@ -81,12 +83,15 @@ class Ear:
         is_loaded = bool(found["isLoaded"])
         if found["isNative"]:
             return Heard(audience=Audience.NATIVE, is_loaded=is_loaded)
-        return Heard(audience=self._listening(element, types, watch), is_loaded=is_loaded)
+        audience, count = self._listening(element, types, watch)
+        return Heard(audience=audience, count=count, is_loaded=is_loaded)
 
-    def _listening(self, element: ElementHandle, types: tuple[str, ...], watch: JSHandle | None) -> Audience:
+    def _listening(
+        self, element: ElementHandle, types: tuple[str, ...], watch: JSHandle | None
+    ) -> tuple[Audience, int]:
         session = self._opened()
         if session is None or element.owner_frame() != self._page.main_frame:
-            return Audience.UNKNOWN
+            return Audience.UNKNOWN, 0
         stash = f"stash_{secrets.token_hex(8)}"
         given = {"stash": stash, "watch": behind(watch) if watch else None}
         command = {
@@ -101,7 +106,7 @@ class Ear:
 
         answer = answer_within(self._page, asked, ANSWER_TIMEOUT_S)
         value = answer.get("result", {}).get("value") if isinstance(answer, dict) else None
-        return Audience(value) if value in tuple(Audience) else Audience.UNKNOWN
+        return (Audience(value["audience"]), int(value["count"])) if isinstance(value, dict) else (Audience.UNKNOWN, 0)
 
     def _opened(self) -> CDPSession | None:
         if self._session is None and not self._is_deaf:

@@ -3,17 +3,30 @@
 // which `stop` takes away again.
 (/** @type {Element} */ element) => {
   const now = performance.now.bind(performance), later = setTimeout.bind(window);
-  const first = /** @type {WeakMap<Node, number>} */ (new WeakMap()), restless = new WeakSet();
+  const RESTLESS = Infinity; // what changes by itself, again and again, is no effect
+  const since = /** @type {WeakMap<Node, Map<string, number>>} */ (new WeakMap()); // a node's kinds of change before the action
   const caused = new Set(), followed = new Set();
-  let phase = 'before', dispatched = 0, wake = () => {};
+  const RANKS = ['none', 'far', 'root', 'near'];
+  const heard = { audience: '', count: 0 }; // the most that one event of the action had
+  let phase = 'before', told = 0, wake = () => {};
+  // The next task comes after the handlers and all their microtasks, and before what else is waiting, such as a page's hydration.
+  const scheduler = /** @type {any} */ (window).scheduler;
+  const next = (/** @type {() => void} */ what) => {
+    if (scheduler && scheduler.postTask) scheduler.postTask(what, { priority: 'user-blocking' });
+    else {
+      const channel = new MessageChannel();
+      channel.port1.onmessage = () => { channel.port1.close(); what(); };
+      channel.port2.postMessage(0);
+    }
+  };
 
   const changed = (/** @type {MutationRecord[]} */ records) => {
-    for (const { target } of records) {
-      if (phase === 'before') { // what changes by itself, again and again, is no effect
-        const at = first.get(target);
-        if (at === undefined) first.set(target, now());
-        else if (now() - at > 50) restless.add(target);
-      } else if (!restless.has(target)) (phase === 'during' ? caused : followed).add('dom');
+    for (const { target, type, attributeName } of records) {
+      const kinds = since.get(target) || new Map(), kind = attributeName || type, at = kinds.get(kind);
+      if (phase === 'before') {
+        if (at === undefined) since.set(target, kinds.set(kind, now()));
+        else if (at !== RESTLESS && now() - at > 50) kinds.set(kind, RESTLESS);
+      } else if (at !== RESTLESS) (phase === 'during' ? caused : followed).add('dom');
     }
     if (caused.size + followed.size) wake();
   };
@@ -28,18 +41,42 @@
     (phase === 'during' ? caused : followed).add(what);
     wake();
   };
-  // What a handler asks for, or puts off, is seen while the event is dispatched, and at no other time.
+  /** Ends what is caused: after the handlers and their microtasks. */
+  const settle = (/** @type {() => void} */ what) => next(() => {
+    what();
+    take();
+    phase = 'after';
+    if (caused.size) wake();
+  });
+  // What a handler asks for, or puts off, is seen while the event is dispatched, and at no other time; what was put off is the action's, too.
+  const LONGEST_MS = 3_000, LATE_MS = 1_000;
+  const awaited = /** @type {{ at: number }[]} */ ([]);
   const wrapped = /** @type {[any, string, string][]} */ ([
     [window, 'fetch', 'network'], [XMLHttpRequest.prototype, 'send', 'network'], [window, 'setTimeout', 'timer'], [window, 'requestAnimationFrame', 'timer'],
   ]);
+  const putOff = (/** @type {any} */ callback, /** @type {unknown} */ delay) => {
+    const ms = Number(delay) || 0;
+    if (typeof callback !== 'function' || ms > LONGEST_MS) return callback;
+    const one = { at: now() + ms + LATE_MS };
+    awaited.push(one);
+    return function () {
+      one.at = 0;
+      take();
+      if (phase === 'after') { phase = 'during'; settle(() => {}); }
+      // @ts-ignore: what it is called on is passed on
+      return callback.apply(this, arguments);
+    };
+  };
   const listenIn = () => {
     const undo = wrapped.map(([holder, name, what]) => {
       const own = Object.getOwnPropertyDescriptor(holder, name), native = holder[name];
       if (!own || !own.configurable || typeof native !== 'function') return () => {};
       const passing = function () {
         note(what);
+        const given = /** @type {any[]} */ ([...arguments]);
+        if (what === 'timer') given[0] = putOff(given[0], name === 'setTimeout' ? given[1] : 0);
         // @ts-ignore: what it is called on is passed on
-        return native.apply(this, arguments);
+        return native.apply(this, given);
       };
       Object.defineProperty(holder, name, { ...own, value: passing });
       return () => { if (holder[name] === passing) Object.defineProperty(holder, name, own); };
@@ -57,41 +94,50 @@
   scripts.observe({ type: 'resource' });
 
   const begin = (/** @type {Event} */ event) => {
+    if (!event.isTrusted && event.type !== 'input') return; // Playwright chooses an option so; a click like this is the page's own
+    const who = result.hears && result.hears(event);
+    if (who) {
+      if (RANKS.indexOf(who.audience) > RANKS.indexOf(heard.audience)) heard.audience = who.audience;
+      heard.count = who.count;
+    }
+    // A button that is pressed takes the focus from a field, which may change something, too: it counts where the press is heard.
+    if (!mains.includes(event.type) && !(who && ['near', 'root'].includes(who.audience))) return;
     if (phase === 'during') return;
     take();
     phase = 'during';
-    dispatched++;
     from = now();
     const undo = listenIn();
-    later(() => { // after the handlers and their microtasks
+    settle(() => {
       undo();
       to = now();
-      take();
       if (event.defaultPrevented) caused.add('handled');
-      phase = 'after';
-      if (caused.size) wake();
-    }, 0);
+    });
   };
-  const begins = ['click', 'keydown', 'input'];
+  const mains = ['click', 'keydown', 'input'], begins = [...mains, 'pointerdown', 'mousedown', 'pointerup', 'mouseup', 'keyup'];
   const focused = (/** @type {Event} */ event) => {
     const to = event.composedPath()[0];
     if (to instanceof Node && !element.contains(to) && !to.contains(element)) note('focus');
   };
-  const toggled = () => note('toggle');
+  const toggled = (/** @type {Event} */ event) => {
+    const to = event.composedPath()[0];
+    const isOwn = to instanceof Node && (element.contains(to) || to === /** @type {any} */ (element).control);
+    if (event.type !== 'change' || isOwn) note('toggle');
+  };
   for (const type of begins) window.addEventListener(type, begin, true);
   window.addEventListener('focusin', focused, true);
   for (const type of ['toggle', 'change', 'submit']) window.addEventListener(type, toggled, true);
 
-  return {
+  const result = {
     own: [begin, focused, toggled],
-    begin() { take(); if (phase === 'after') phase = 'before'; caused.clear(); followed.clear(); dispatched = 0; },
-    /** Resolves at the first effect, or when the time is over. */
+    /** @type {null | ((event: Event) => null | { audience: string, count: number })} */
+    hears: null, // `audience.js` gives it where the browser knows listeners
+    /** Resolves at the next effect, or when the time is over. */
     report(/** @type {number} */ ms) {
       return new Promise((resolve) => {
-        const done = () => { take(); resolve({ dispatched, caused: [...caused], followed: [...followed] }); };
-        if (caused.size + followed.size && phase !== 'during') return done();
+        const done = () => { take(); told = caused.size + followed.size; resolve({ heard, isAwaited: awaited.some(({ at }) => at > now()), caused: [...caused], followed: [...followed] }); };
+        if (caused.size + followed.size > told && phase !== 'during') return done();
         const timer = later(done, ms);
-        wake = () => { if (phase !== 'during') { clearTimeout(timer); wake = () => {}; done(); } };
+        wake = () => { if (phase !== 'during' && caused.size + followed.size > told) { clearTimeout(timer); wake = () => {}; done(); } };
       });
     },
     stop() {
@@ -102,4 +148,5 @@
       for (const type of ['toggle', 'change', 'submit']) window.removeEventListener(type, toggled, true);
     },
   };
+  return result;
 }

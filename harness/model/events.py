@@ -62,7 +62,7 @@ class ActionEnded:
     action: str
     target: str
     attempts: int
-    audience: str  # who listened at the last attempt: "native" | "near" | "far" | "none" | "unknown"
+    audience: str  # who listened at the last attempt: "native" | "near" | "root" | "far" | "none" | "unknown"
     effect: tuple[str, ...]  # what changed, such as "dom" and "network"; () when nothing did
     waited_ms: float  # for somebody to listen, before the first attempt
     is_loaded: bool  # whether the page's load event had fired by the last attempt

@@ -587,7 +587,7 @@ def open_visit(
     recorder = Recorder(folder=folder, redactor=redactor, bounds=allowance.bounds)
     recorder.attach(context, page)
     if target.headers and replay is None:
-        install_headers(context, target.url, target.headers)
+        install_headers(context, page, target.url, target.headers)
     if replay is not None:
         _replay(context, replay, recorder)
     to = _destinations(stack) if target.network == "hermetic" else None

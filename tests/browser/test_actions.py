@@ -63,8 +63,18 @@ HEARD_ONCE = {
     "a page that never rests": (f"{NOISE} setTimeout(() => button.onclick = {SHOW}, 800);", "near"),
     "measuring on the document, and a handler that comes later": (
         f"document.addEventListener('click', () => navigator.sendBeacon('/hit')); setTimeout(() => button.onclick = {SHOW}, 900);", "near"),
-    "a root that hears everything": (ROOT.replace("SHOW", SHOW) + "isHydrated = true;", "far"),
-    "a root that knows its handlers late": (ROOT.replace("SHOW", SHOW) + "setTimeout(() => { isHydrated = true; }, 2000);", "far"),
+    "a root that hears everything": (ROOT.replace("SHOW", SHOW) + "isHydrated = true;", "root"),
+    "a root that knows its handlers late": (ROOT.replace("SHOW", SHOW) + "setTimeout(() => { isHydrated = true; }, 2000);", "root"),
+    "a root whose effect comes after a second": (
+        ROOT.replace("(SHOW)(event)", "(heard++, setTimeout(() => { out.textContent = heard; }, 1000))") + "isHydrated = true;", "root"),
+    "a handler that comes between the question and the click": (
+        "document.addEventListener('click', () => {}); button.onpointerenter = () => { button.onclick = () => { heard++; }; };", "near"),
+    "measuring by a request, and a handler that comes much later": (
+        f"document.addEventListener('click', () => fetch('data:,')); setTimeout(() => button.onclick = {SHOW}, 2500);", "near"),
+    "measuring on the document, and delegation that comes later": (
+        f"document.addEventListener('click', () => {{}}); setTimeout(() => document.addEventListener('click', {SHOW}), 1000);", "far"),
+    "a button that is replaced": (
+        f"setTimeout(() => {{ const other = button.cloneNode(true); other.onclick = {SHOW}; button.replaceWith(other); }}, 500);", "near"),
     "a handler that stops the event": (f"button.addEventListener('click', (e) => {{ e.stopImmediatePropagation(); ({SHOW})(); }});", "near"),
     "a handler for the pointer": (f"button.addEventListener('pointerdown', {SHOW});", "near"),
     "an error in the handler": ("button.onclick = () => { heard++; throw new Error('no'); };", "near"),
@@ -93,6 +103,35 @@ def test_a_click_that_only_measuring_heard_is_repeated(page: Page) -> None:
     assert told == [ActionTaken, ActionRepeated, ActionEnded]
     assert ended(embed).attempts == 2
     assert ended(embed).effect == ("dom",)
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["button.addEventListener('pointerdown', SHOW);", "setInterval(() => { out.dataset.now = Date.now(); }, 30); button.onclick = SHOW;"],
+)  # fmt: skip
+def test_an_effect_is_seen(page: Page, script: str) -> None:
+    """One of the press before the click, and one on a node that changes in another way by itself."""
+    embed = opened(page, f"{BUTTON}{script.replace('SHOW', SHOW)}</script>")
+    embed.click("Go")
+    assert "dom" in ended(embed).effect
+
+
+def test_what_a_document_heard_on_a_page_at_rest_is_not_repeated(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have been a toggle that shows nothing."""
+    monkeypatch.setattr(actions, "FRESH_MS", 3_000)
+    embed = opened(page, f"{BUTTON}document.addEventListener('click', () => {{ heard++; }});</script>")
+    embed.click("Go")
+    assert (page.evaluate("heard"), ended(embed).attempts, ended(embed).effect) == (1, 1, ())
+
+
+def test_a_field_that_loses_the_focus_is_no_effect(page: Page) -> None:
+    """What was typed before changes its field when the button is pressed, and the page checks it; the button's handler is not there yet."""
+    checks = "const field = document.querySelector('input'); field.onchange = () => { out.textContent = 'checked'; };"
+    measures = f"document.addEventListener('click', () => {{}}); setTimeout(() => button.onclick = {SHOW}, 4000);"
+    embed = opened(page, f"<label>Email <input></label>{BUTTON}{checks}{measures}</script>")
+    embed.do(Action(action="fill", target="Email", text="ada"))
+    embed.click("Go")
+    assert page.evaluate("heard") == 1
 
 
 def test_a_button_that_nobody_listens_to_is_told(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:

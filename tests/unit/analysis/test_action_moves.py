@@ -7,7 +7,7 @@ from builders import action_ended
 
 from harness.analysis.action_moves import Audience, Move, Observed, action_outcome, effect_of, next_move
 
-NATIVE, NEAR, FAR, NONE, UNKNOWN = Audience
+NATIVE, NEAR, ROOT, FAR, NONE, UNKNOWN = Audience
 
 
 def seen(audience: Audience, now: Audience | None = None, **changes: object) -> Observed:
@@ -18,7 +18,10 @@ def seen(audience: Audience, now: Audience | None = None, **changes: object) -> 
 WEAK: dict[str, object] = {"caused": frozenset({"network"})}
 BUSY: dict[str, object] = {"was_busy": True}
 CAUSED, FOLLOWED = {"caused": frozenset({"dom"})}, {"followed": frozenset({"dom"})}
+WEAKLY = {"followed": frozenset({"network", "console"})}
 READY, FRESH, OVER = {"is_becoming_ready": True}, {"is_fresh": True}, {"is_over": True}
+RECENT, AWAITED, MORE = {"is_recent": True}, {"is_awaited": True}, {"has_more": True}
+TIMER = {"caused": frozenset({"timer"})}
 
 
 @pytest.mark.parametrize(
@@ -39,27 +42,53 @@ READY, FRESH, OVER = {"is_becoming_ready": True}, {"is_fresh": True}, {"is_over"
         (seen(NONE, **READY), Move.WATCH),
         (seen(NONE, **READY, **FOLLOWED), Move.WATCH),
         (seen(NONE, **FRESH), Move.DONE),
-        # what asks for something, or puts it off, may only measure
+        # what asks for something, or puts it off, may only measure: it is not repeated for that, but somebody near may come
         (seen(FAR, NEAR, **WEAK), Move.REPEAT),
         (seen(FAR, **WEAK, **READY), Move.WATCH),
-        (seen(FAR, **WEAK, **FRESH), Move.DONE),
-        (seen(FAR, caused=frozenset({"timer"}), **FRESH), Move.DONE),
-        (seen(FAR, caused=frozenset({"timer"}), **BUSY, **FRESH), Move.REPEAT),
+        (seen(FAR, **WEAK, **FRESH), Move.WATCH),
+        (seen(FAR, **WEAK, **BUSY), Move.DONE),
+        (seen(ROOT, **TIMER, **FRESH), Move.WATCH),
+        (seen(ROOT, **TIMER), Move.DONE),
+        (seen(ROOT, **TIMER, **BUSY, **FRESH), Move.REPEAT),
+        (seen(ROOT, **TIMER, **BUSY, **FRESH, **AWAITED), Move.WATCH),
+        (seen(ROOT, **WEAK, **BUSY, **FRESH), Move.WATCH),
         # what follows on a busy page may be its own
-        (seen(FAR, **FOLLOWED, **BUSY, **FRESH), Move.REPEAT),
-        (seen(FAR, **FOLLOWED, **BUSY), Move.DONE),
+        (seen(ROOT, **FOLLOWED, **BUSY, **FRESH), Move.REPEAT),
+        (seen(ROOT, **FOLLOWED, **BUSY), Move.DONE),
+        (seen(FAR, **FOLLOWED, **BUSY), Move.REPEAT),
         (seen(FAR, **FOLLOWED, **FRESH), Move.DONE),
         # only those far away heard it, and somebody near has come
         (seen(FAR, NEAR), Move.REPEAT),
         (seen(FAR, NEAR, **FOLLOWED), Move.REPEAT),
-        (seen(FAR, **READY), Move.REPEAT),
-        (seen(FAR, **READY, **FOLLOWED), Move.DONE),
-        (seen(FAR, **FRESH), Move.REPEAT),
-        (seen(FAR, **FRESH, **FOLLOWED), Move.DONE),
+        (seen(FAR, ROOT), Move.REPEAT),
+        (seen(ROOT, NEAR, **FOLLOWED), Move.REPEAT),
+        (seen(NEAR, ROOT, **READY), Move.DONE),
+        (seen(FAR, **MORE, **RECENT), Move.REPEAT),
+        (seen(FAR, **MORE, **WEAKLY), Move.DONE),
+        (seen(FAR, **MORE, **FOLLOWED), Move.DONE),
+        # those on the document may have heard it: an effect may come still, and it is repeated once, when the page has become ready
+        (seen(FAR, **RECENT, **BUSY), Move.WATCH),
+        (seen(FAR, **READY, **BUSY), Move.WATCH),
+        (seen(FAR, **BUSY), Move.REPEAT),
+        (seen(FAR, **FRESH), Move.WATCH),
         (seen(FAR), Move.DONE),
+        (seen(FAR, **READY, **FOLLOWED), Move.DONE),
+        # a root knows its handlers only when they are rendered
+        (seen(ROOT, **RECENT, **READY), Move.WATCH),
+        (seen(ROOT, **READY), Move.REPEAT),
+        (seen(ROOT, **FRESH), Move.REPEAT),
+        (seen(ROOT, **FRESH, **FOLLOWED), Move.DONE),
+        (seen(ROOT), Move.DONE),
+        # measuring asks and writes with every click: that alone neither ends it nor repeats it
+        (seen(FAR, **FRESH, **WEAKLY), Move.WATCH),
+        (seen(FAR, NEAR, **FRESH, **WEAKLY), Move.REPEAT),
+        (seen(ROOT, **READY, **WEAKLY), Move.WATCH),
+        (seen(FAR, **WEAKLY), Move.DONE),
         # an engine that does not tell: only when nothing at all changed
+        (seen(UNKNOWN, **FRESH, **RECENT), Move.WATCH),
         (seen(UNKNOWN, **FRESH), Move.REPEAT),
         (seen(UNKNOWN, **READY), Move.REPEAT),
+        (seen(UNKNOWN, **FRESH, **WEAKLY), Move.DONE),
         (seen(UNKNOWN, **READY, **FOLLOWED), Move.DONE),
         (seen(UNKNOWN), Move.DONE),
         # it ends
@@ -67,6 +96,8 @@ READY, FRESH, OVER = {"is_becoming_ready": True}, {"is_fresh": True}, {"is_over"
         (seen(NONE, **READY, **OVER), Move.DONE),
         (seen(FAR, **READY, **OVER), Move.DONE),
         (seen(UNKNOWN, **READY, **OVER), Move.DONE),
+        (seen(ROOT, **READY, **OVER), Move.DONE),
+        (seen(FAR, NEAR, **OVER), Move.DONE),
     ],
 )
 def test_an_action_is_repeated_only_when_nobody_can_have_heard_it(observed: Observed, move: Move) -> None:
@@ -89,7 +120,7 @@ def test_what_changes_while_nobody_listens_is_no_effect() -> None:
             "changed nothing, 5.2 s after it was visible (nobody listens to it)",
         ),
         (action_ended("dom", attempts=3), "changed dom after 3 attempts"),
-        (action_ended(audience="far", is_loaded=False), "on a root only; the page had not finished loading)"),
+        (action_ended(audience="far", is_loaded=False), "on the document only; the page had not finished loading)"),
     ],
 )
 def test_what_became_of_an_action_is_one_clause(ended: object, told: str) -> None:
