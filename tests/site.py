@@ -30,15 +30,23 @@ class Answer:
 
 @contextmanager
 def serve_site(
-    answers: Mapping[str, Answer], asked: list[str] | None = None, tls: ssl.SSLContext | None = None
+    answers: Mapping[str, Answer],
+    asked: list[str] | None = None,
+    tls: ssl.SSLContext | None = None,
+    got: dict[str, dict[str, str]] | None = None,
 ) -> Iterator[str]:
-    """Yield the site's URL, without a slash at the end. `asked` gets the path of every request; with `tls` it is https."""
+    """Yield the site's URL, without a slash at the end.
+
+    `asked` gets the path of every request, and `got` the headers of the last one to each path, in small letters; with `tls` it is https.
+    """
     is_over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if asked is not None:
                 asked.append(self.path)
+            if got is not None:
+                got[self.path] = {name.lower(): value for name, value in self.headers.items()}
             answer = answers.get(self.path.split("?")[0], Answer(status=404, body=b"nothing here"))
             if answer.never_begins:
                 is_over.wait()
