@@ -1,6 +1,6 @@
-"""The command `chatkit-harness`: the same engine as the pytest plugin, for the shell.
+"""The command `chatkit-harness`: what the pytest plugin does, for the shell.
 
-In: arguments. Out: words for people on the terminal, JSON where it is asked for, and an exit code.
+In: arguments. Out: text on the terminal, JSON with --json, and an exit code.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def main() -> None:
-    """Run the command line; our own errors are one message, without a traceback unless --debug asks for it."""
+    """Run the command line. Our own errors are printed as one message; --debug prints the traceback."""
     try:
         code = cli.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -47,7 +47,7 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         _stderr().print("interrupted")
         sys.exit(ExitCode.INTERRUPTED)
-    except BrokenPipeError:  # the reader went away, as `head` does
+    except BrokenPipeError:  # the reader closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 
@@ -63,38 +63,40 @@ def _stdout() -> Console:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, epilog=EXIT_CODES)
 @click.version_option(__version__, prog_name="chatkit-harness")
 def cli() -> None:
-    """Find out whether the OpenAI ChatKit widget on a page mounts, and if not, why.
+    """Check whether the OpenAI ChatKit widget on a page mounts, and find out why not.
 
     \b
-    Begin with one of these:
+    Start with one of these:
       chatkit-harness check https://staging.example.com/chat --click "Open chat"
-      chatkit-harness gate             does this change break the mount? (CI)
-      chatkit-harness repro BUNDLE     does a recorded failure happen here too, and why?
-      chatkit-harness preflight        is each hop of a real deployment as it has to be?
-      chatkit-harness smoke            does the real thing work tonight; if not, whose fault is it?
-      chatkit-harness serve            a page with a working widget, to look at
-      chatkit-harness explain RULE     what a finding's name means, and what to do
-      chatkit-harness doctor           what works on this machine
+      chatkit-harness gate             run the regression gate (CI): does this change break the mount?
+      chatkit-harness repro BUNDLE     reproduce a recorded failure on this machine
+      chatkit-harness preflight        check each hop of a real deployment, without a browser
+      chatkit-harness smoke            smoke test a real deployment, and name who has to act
+      chatkit-harness serve            serve a test page with a working widget
+      chatkit-harness explain RULE     explain a finding, and how to fix it
+      chatkit-harness doctor           check this machine
     """
-    if "--debug" not in sys.argv:  # what Playwright has under way when its loop ends is told there, after our last word
+    if "--debug" not in sys.argv:  # Playwright's loop logs unfinished tasks when it ends, after our last message
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 
 def _config_options(command: Command) -> Command:
-    """Add the options that choose and override the configuration."""
+    """Add the options that select and override the configuration."""
     for option in reversed(
         (
-            click.option("--config", "config_file", type=click.Path(path_type=Path), help="The configuration file."),
-            click.option("-p", "--project", metavar="NAME", help="The project of the configuration."),
-            click.option("--browser", type=click.Choice(["chromium", "firefox", "webkit"]), help="The engine."),
-            click.option("--executable-path", metavar="FILE", help="The browser to start."),
-            click.option("--headed", is_flag=True, help="Show the browser."),
-            click.option("--output-dir", metavar="FOLDER", help="Where results go (default: test-results)."),
-            click.option("--mount-timeout-ms", type=int, metavar="MS", help="How long an undecided mount is awaited."),
+            click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration file to use."),
+            click.option("-p", "--project", metavar="NAME", help="Project of the configuration to run."),
+            click.option("--browser", type=click.Choice(["chromium", "firefox", "webkit"]), help="Browser engine."),
+            click.option("--executable-path", metavar="FILE", help="Path to the browser executable."),
+            click.option("--headed", is_flag=True, help="Run the browser with a window."),
+            click.option("--output-dir", metavar="FOLDER", help="Folder for results (default: test-results)."),
+            click.option("--mount-timeout-ms", type=int, metavar="MS", help="Timeout for an undecided mount."),
             click.option(
-                "--trace", type=click.Choice(["off", "on", "retain-on-failure"]), help="When to keep a trace."
+                "--trace",
+                type=click.Choice(["off", "on", "retain-on-failure"]),
+                help="When to keep a Playwright trace.",
             ),
-            click.option("--debug", is_flag=True, help="Show tracebacks of our own errors."),
+            click.option("--debug", is_flag=True, help="Print tracebacks of chatkit-harness's own errors."),
         )
     ):
         command = option(command)
@@ -102,29 +104,34 @@ def _config_options(command: Command) -> Command:
 
 
 def _page_options(command: Command) -> Command:
-    """Add the options that say what is done on a page before its chat is expected, and who asks for it."""
+    """Add the options for the actions before the chat appears, and for signing in."""
     step = (
-        "Do this on the page first, in order: click=NAME, fill=FIELD=TEXT, select=FIELD=OPTION, press=KEY[=FIELD], wait_for_text=TEXT, \
-wait_for_url=GLOB. A ${VARIABLE} in it, in single quotes, is a secret."
+        "Action on the page before the chat appears; repeat for several, in order: click=NAME, fill=FIELD=TEXT, "
+        "select=FIELD=OPTION, press=KEY[=FIELD], wait_for_text=TEXT, wait_for_url=GLOB. The value of a "
+        "${VARIABLE} (in single quotes) is treated as a secret."
     )
     for option in reversed(
         (
             click.option(
-                "--click", "clicks", multiple=True, metavar="NAME", help="A button, link or text to click first."
+                "--click",
+                "clicks",
+                multiple=True,
+                metavar="NAME",
+                help="Button, link or text to click before the chat appears.",
             ),
             click.option("--step", "steps", multiple=True, metavar="STEP", help=step),
             click.option(
                 "--storage-state",
                 type=click.Path(path_type=Path),
                 metavar="FILE",
-                help="Cookies and local storage of a browser that has signed in, as Playwright saves them.",
+                help="Cookies and local storage of a signed-in browser, as saved by Playwright.",
             ),
             click.option(
                 "--header",
                 "headers",
                 multiple=True,
                 metavar="'NAME: VALUE'",
-                help="Send this header to the page's own origin. A ${VARIABLE} in it is a secret.",
+                help="Send this header to the page's own origin. The value of a ${VARIABLE} is treated as a secret.",
             ),
         )
     ):
@@ -133,20 +140,20 @@ wait_for_url=GLOB. A ${VARIABLE} in it, in single quotes, is a secret."
 
 
 def _ci_option(command: Command) -> Command:
-    """Add the option that chooses the CI system to write for."""
+    """Add the option that selects the CI system."""
     choices = click.Choice(["auto", "github", "gitlab", "off"])
-    told = "The CI system to write for: annotations and a job summary, or a code quality report."
+    told = "CI system to write annotations and a job summary (GitHub) or a code quality report (GitLab) for."
     return click.option("--ci", type=choices, default="auto", show_default=True, help=told)(command)
 
 
 def _sdk_option(command: Command) -> Command:
-    """Add the option that chooses the SDK."""
-    told = "Where ChatKit's SDK comes from: stand-in, live, snapshot:<folder>."
+    """Add the option that selects the SDK."""
+    told = "Source of ChatKit's SDK: stand-in, live, or snapshot:<folder>."
     return click.option("--sdk", metavar="SOURCE", help=told)(command)
 
 
 def _ca_option(command: Command) -> Command:
-    """Add the option that names a certificate authority of one's own. It holds for the process, and for those it starts."""
+    """Add the option for a certificate authority of your own. It applies to this process and its child processes."""
 
     def trust(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
         from harness.config.authorities import OWN_CA, VARIABLES, trusted
@@ -154,23 +161,23 @@ def _ca_option(command: Command) -> Command:
         if value is not None:
             os.environ[OWN_CA] = str(value.expanduser().absolute())
         if any(os.environ.get(name) for name in VARIABLES):
-            trusted(os.environ)  # a file that is none is said now, whoever named it
+            trusted(os.environ)  # report an invalid file now, from the option or from the environment
 
-    told = "Trust the certificates that this PEM file's authority signed, too. (A browser has its own store.)"
+    told = "Also trust the certificate authority in this PEM file. (Browsers use their own store.)"
     return click.option(
         "--ca", type=click.Path(path_type=Path), metavar="FILE", help=told, expose_value=False, callback=trust
     )(command)
 
 
 def _config(options: dict[str, Any], **more: Any) -> Config:
-    """Return the configuration for a command's options; what the command does not offer is left alone."""
+    """Return the configuration for a command's options; options that the command does not have change nothing."""
     named = ("project", "browser", "executable_path", "output_dir", "mount_timeout_ms", "trace")
     given = {name: options.get(name) for name in named} | more
     overrides = Overrides(**given, headless=False if options.get("headed") else None)
     return read_config(options.get("config_file"), environ=os.environ, overrides=overrides)
 
 
-@cli.command(epilog=EXIT_CODES, short_help="Does a widget mount at this URL? Nothing to configure.")
+@cli.command(epilog=EXIT_CODES, short_help="Check whether a widget mounts at a URL, without configuration.")
 @click.argument("url")
 @_page_options
 @click.option(
@@ -178,18 +185,18 @@ def _config(options: dict[str, Any], **more: Any) -> Config:
     "message",
     default="",
     metavar="TEXT",
-    help="Send this message when the widget is mounted; no answer is a failure.",
+    help="Message to send when the widget is mounted. The check fails without a reply.",
 )
 @click.option(
     "--retries",
     type=click.IntRange(0),
     default=0,
     metavar="N",
-    help="Visit up to N more times; a pass is then exit code 7.",
+    help="Number of retries. A pass after a retry has exit code 7.",
 )
-@click.option("--fault", default="", metavar="NAME", help="Break something on purpose; `faults` lists what there is.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
-@click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
+@click.option("--fault", default="", metavar="NAME", help="Fault to inject; `chatkit-harness faults` lists them.")
+@click.option("--json", "as_json", is_flag=True, help="Print only the result, as JSON.")
+@click.option("--no-secret-scan", is_flag=True, help="Do not search the files of the run for secrets.")
 @_sdk_option
 @_ci_option
 @_ca_option
@@ -209,9 +216,9 @@ def check(
     sdk: str | None,
     **options: Any,
 ) -> int:
-    """Open URL, do what is named, and say whether a ChatKit widget mounts.
+    """Open URL, run the given actions, and check whether a ChatKit widget mounts.
 
-    Nothing has to be configured: the call that fetches the client secret is found by its answer.
+    No configuration is needed: the request for the client secret is recognised by its response.
     """
     from harness.commands.check import CheckOptions, run_check
     from harness.config.way_in import WayIn
@@ -229,28 +236,52 @@ def check(
     return run_check(_stdout(), _config(options, sdk=sdk), url, chosen)
 
 
-@cli.command(epilog=EXIT_CODES, short_help="Does a recorded visit fail here too, and why?")
+@cli.command(epilog=EXIT_CODES, short_help="Reproduce a recorded visit from its bundle.")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option(
     "--timing",
     type=click.Choice(["recorded", "fast"]),
     default="recorded",
     show_default=True,
-    help="How soon to answer.",
-)
-@click.option("--click", "clicks", multiple=True, metavar="NAME", help="A button, link or text to click besides.")
-@click.option("--what-if", multiple=True, metavar="CHANGE", help="Change one thing: session=healthy, delay:session=8s.")
-@click.option("--cause", is_flag=True, help="Find by experiment the smallest thing whose healing lets it mount.")
-@click.option(
-    "--sdk", default="recorded", show_default=True, metavar="SOURCE", help="stand-in, live, snapshot:<folder>."
+    help="Speed of the responses.",
 )
 @click.option(
-    "--minimise", type=click.Path(path_type=Path), metavar="PATH", help="Write a smaller bundle: folder or zip."
+    "--click",
+    "clicks",
+    multiple=True,
+    metavar="NAME",
+    help="Button, link or text to click, after the recorded actions.",
 )
-@click.option("--to-scenario", default="", metavar="NAME", help="Make a test of your own suite of it.")
-@click.option("--pause", is_flag=True, help="Show the browser, and keep the page open after the verdict.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
-@click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
+@click.option(
+    "--what-if", multiple=True, metavar="CHANGE", help="Change to make, such as session=healthy or delay:session=8s."
+)
+@click.option(
+    "--cause",
+    is_flag=True,
+    help="Find the smallest change to healthy responses with which the widget mounts, by experiment.",
+)
+@click.option(
+    "--sdk",
+    default="recorded",
+    show_default=True,
+    metavar="SOURCE",
+    help="Source of ChatKit's SDK: recorded, stand-in, live, or snapshot:<folder>.",
+)
+@click.option(
+    "--minimise",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Write a smaller bundle with the same cause to this folder or zip.",
+)
+@click.option(
+    "--to-scenario",
+    default="",
+    metavar="NAME",
+    help="Copy the recording into your test suite, with a test of this name.",
+)
+@click.option("--pause", is_flag=True, help="Run the browser with a window, and keep the page open after the verdict.")
+@click.option("--json", "as_json", is_flag=True, help="Print only the result, as JSON.")
+@click.option("--no-secret-scan", is_flag=True, help="Do not search the files of the run for secrets.")
 @_ca_option
 @_config_options
 def repro(
@@ -267,12 +298,12 @@ def repro(
     no_secret_scan: bool,
     **options: Any,
 ) -> int:
-    """Replay BUNDLE, the folder of a visit or one zip of it, in a real browser: every request is answered from it, none leaves.
+    """Replay BUNDLE, a visit's folder or zip, in a real browser. All requests are answered from the bundle; none leaves this machine.
 
     \b
-    Exit codes of its own:
+    Exit codes of this command:
        0  the same verdict for the same cause; with --what-if or --sdk: the widget mounts; with --cause: one was found
-       1  something else
+       1  another result
       11  the recording cannot be read
     """
     from harness.commands.repro import ReproOptions, run_repro
@@ -293,14 +324,14 @@ def repro(
     return run_repro(_stdout(), _config(options), bundle, chosen)
 
 
-@cli.command(epilog=EXIT_CODES, short_help="Record a visit, so that it can be replayed.")
+@cli.command(epilog=EXIT_CODES, short_help="Record a visit for a replay.")
 @click.argument("url")
 @_page_options
-@click.option("--send", "messages", multiple=True, metavar="TEXT", help="A message to send when the widget is mounted.")
-@click.option("--fault", default="", metavar="NAME", help="Break something on purpose; `faults` lists what there is.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the bundle as this zip, too.")
-@click.option("--no-verify", is_flag=True, help="Do not replay the recording once to see that it has the same verdict.")
-@click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
+@click.option("--send", "messages", multiple=True, metavar="TEXT", help="Message to send when the widget is mounted.")
+@click.option("--fault", default="", metavar="NAME", help="Fault to inject; `chatkit-harness faults` lists them.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Also write the bundle to this zip.")
+@click.option("--no-verify", is_flag=True, help="Do not replay the recording to check that it has the same verdict.")
+@click.option("--no-secret-scan", is_flag=True, help="Do not search the files of the run for secrets.")
 @_ca_option
 @_config_options
 def record(
@@ -316,9 +347,9 @@ def record(
     no_secret_scan: bool,
     **options: Any,
 ) -> int:
-    """Open URL, do what is named, and keep everything that `repro` needs; then replay it once.
+    """Open URL, run the given actions, save everything that `repro` needs, and replay it once as a check.
 
-    Ends with 0 whatever the verdict, and with 11 when the replay has another one.
+    The exit code is 0 for any verdict, and 11 when the replay has another verdict.
     """
     from harness.commands.record import RecordOptions, run_record
     from harness.config.way_in import WayIn
@@ -334,40 +365,51 @@ def record(
     return run_record(_stdout(), _config(options), url, chosen)
 
 
-@cli.command(short_help="Make one zip of a visit's folder.")
+@cli.command(short_help="Pack a visit's folder into a zip.")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="The zip; beside the folder by default.")
-@click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Path of the zip (default: next to the folder)."
+)
+@click.option("--debug", is_flag=True, help="Print tracebacks of chatkit-harness's own errors.")
 def pack(folder: Path, out: Path | None, **_debug: Any) -> int:
-    """Make one zip of FOLDER, the bundle of a visit, to send to somebody."""
+    """Pack FOLDER, the bundle of a visit, into one zip that can be shared."""
     from harness.commands.record import run_pack
 
     return run_pack(_stdout(), folder, out)
 
 
-@cli.command(epilog=EXIT_CODES, short_help="Does this change break the mount? For CI.")
-@click.option("-n", "--workers", type=int, metavar="N", help="Run N tests at a time.")
-@click.option("--retries", type=int, metavar="N", help="Try a failing test N more times; a pass is then exit code 7.")
-@click.option("--prefetch", type=click.Choice(["required", "allowed"]), help="What the client secret must be.")
-@click.option("-k", "only", default="", metavar="EXPRESSION", help="Run only tests whose names match, as in pytest.")
-@click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
-@click.option("--shard", default="", metavar="K/N", help="Run only the K-th of N parts; `report --merge` joins them.")
+@cli.command(epilog=EXIT_CODES, short_help="Run the regression gate, for CI.")
+@click.option("-n", "--workers", type=int, metavar="N", help="Number of tests to run in parallel.")
+@click.option(
+    "--retries",
+    type=int,
+    metavar="N",
+    help="Number of retries for a failed test. A pass after a retry has exit code 7.",
+)
+@click.option(
+    "--prefetch", type=click.Choice(["required", "allowed"]), help="Whether the client secret must be pre-fetched."
+)
+@click.option(
+    "-k", "only", default="", metavar="EXPRESSION", help="Run only tests that match the expression, as in pytest."
+)
+@click.option("--no-secret-scan", is_flag=True, help="Do not search the files of the run for secrets.")
+@click.option("--shard", default="", metavar="K/N", help="Run only part K of N; `report --merge` merges the reports.")
 @click.option(
     "--baseline",
     is_flag=False,
     flag_value="",
     metavar="[FILE]",
-    help="Fail when something is worse than in this baseline (default: baseline.file, chatkit-baseline.json).",
+    help="Fail if the run has regressions against this baseline (default: baseline.file, chatkit-baseline.json).",
 )
 @click.option(
     "--update-baseline",
     is_flag=False,
     flag_value="",
     metavar="[FILE]",
-    help="Make this run the baseline, if it is good.",
+    help="Save this run as the baseline, if it passes.",
 )
-@click.option("--force", is_flag=True, help="With --update-baseline: also when tests fail.")
-@click.option("--no-baseline", is_flag=True, help="Compare with no baseline, whatever the configuration says.")
+@click.option("--force", is_flag=True, help="With --update-baseline: save it even if tests fail.")
+@click.option("--no-baseline", is_flag=True, help="Do not compare with a baseline, even if one is configured.")
 @_sdk_option
 @_ci_option
 @click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
@@ -389,9 +431,9 @@ def gate(
     pytest_args: tuple[str, ...],
     **options: Any,
 ) -> int:
-    """Run the regression gate: the built-in checks for every entry of the project, then its own tests.
+    """Run the regression gate: the built-in checks for every entry of the project, then the project's own tests.
 
-    Arguments after -- go to pytest.
+    Arguments after -- are passed to pytest.
     """
     from harness.commands.baseline import BaselineOptions
     from harness.commands.gate import GateOptions, run_gate
@@ -416,21 +458,21 @@ def gate(
     return run_gate(_stdout(), config, chosen)
 
 
-@cli.command(epilog=EXIT_CODES, short_help="Write report.html anew, or join the reports of shards.")
+@cli.command(epilog=EXIT_CODES, short_help="Regenerate report.html, or merge the reports of shards.")
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR]...")
-@click.option("--merge", "is_merged", is_flag=True, help="Join the runs in these folders into a new one.")
-@click.option("--open", "is_opened", is_flag=True, help="Open the report in the browser of this machine.")
+@click.option("--merge", "is_merged", is_flag=True, help="Merge the runs in these folders into one report.")
+@click.option("--open", "is_opened", is_flag=True, help="Open the report in the default browser.")
 @click.option(
-    "--history", type=click.Path(path_type=Path), metavar="FILE", help="A history of smoke runs, for the trend."
+    "--history", type=click.Path(path_type=Path), metavar="FILE", help="History file of smoke runs, for the trend."
 )
 @_ci_option
 @_config_options
 def report(
     folders: tuple[Path, ...], is_merged: bool, is_opened: bool, history: Path | None, ci: str, **options: Any
 ) -> int:
-    """Write report.html anew from what runs left on disk, also after a kill.
+    """Regenerate report.html from the files of a run, also of a run that was killed.
 
-    DIR is a run's folder, or one with runs in it, of which the newest is taken; without any it is the newest run here.
+    DIR is a run's folder, or a folder with runs (the newest is used). Without DIR, the newest run in the output folder is used.
     """
     from harness.commands.report import ReportOptions, run_report
     from harness.report.ci_systems import ci_system
@@ -441,40 +483,42 @@ def report(
     return run_report(_stdout(), _config(options), chosen)
 
 
-@cli.command(short_help="Write into a repository what it needs to use this: configuration, a test, workflows.")
+@cli.command(short_help="Create a configuration, an example test and workflows.")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), metavar="[DIR]")
-@click.option("--force", "is_forced", is_flag=True, help="Overwrite what is there.")
-@click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
+@click.option("--force", "is_forced", is_flag=True, help="Overwrite existing files.")
+@click.option("--debug", is_flag=True, help="Print tracebacks of chatkit-harness's own errors.")
 def init(folder: Path, is_forced: bool, **_debug: Any) -> int:
-    """Write configuration, an example test, .env.example and GitHub workflows into DIR, the current folder by default."""
+    """Create a configuration, an example test, .env.example and GitHub workflows in DIR (default: the current folder)."""
     from harness.commands.init import run_init
 
     return run_init(_stdout(), folder, is_forced=is_forced)
 
 
-@cli.command(epilog=EXIT_CODES, short_help="Is every hop to a working chat as it has to be? Without a browser.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
+@cli.command(epilog=EXIT_CODES, short_help="Check every hop of a deployment, without a browser.")
+@click.option("--json", "as_json", is_flag=True, help="Print only the result, as JSON.")
 @_ca_option
 @_config_options
 def preflight(as_json: bool, **options: Any) -> int:
-    """Ask each hop of the project by itself: page, CDN, OpenAI's API with the key, allowlist, the app's own endpoints.
+    """Check each hop of the project separately: page, CDN, OpenAI's API with the key, domain allowlist, and the app's own endpoints.
 
-    Sessions that it makes are cancelled again. A key is never shown: its kind and its last four characters are.
+    Sessions that it creates are cancelled. A key is never printed; only its kind and its last four characters are.
     """
     from harness.commands.preflight import run_preflight
 
     return run_preflight(_stdout(), _config(options), os.environ, as_json=as_json)
 
 
-@cli.command(epilog=EXIT_CODES, short_help="Does the real thing work tonight, and if not, whose fault is it?")
-@click.option("--all", "is_all", is_flag=True, help='Every project with network = "live", not only the selected one.')
+@cli.command(epilog=EXIT_CODES, short_help="Smoke test a real deployment, and name who has to act.")
+@click.option(
+    "--all", "is_all", is_flag=True, help='Test every project with network = "live", not only the selected one.'
+)
 @_ci_option
 @_ca_option
 @_config_options
 def smoke(is_all: bool, ci: str, **options: Any) -> int:
-    """Preflight, then real visits; tell people what is new: degraded, failing, recovered, and nothing else.
+    """Run the preflight, then real visits, and notify only about changes: degraded, failing, recovered.
 
-    The history file knows what was before. Exit code 7 means that it works, but was slow, retried, or has findings.
+    The history file has the earlier results. Exit code 7 means that the chat works, but was slow, needed a retry, or has findings.
     """
     from harness.commands.smoke import Surroundings, run_smoke
     from harness.report.ci_systems import ci_system
@@ -483,14 +527,16 @@ def smoke(is_all: bool, ci: str, **options: Any) -> int:
     return run_smoke(_stdout(), _config(options), around, is_all=is_all)
 
 
-@cli.command(short_help="Serve the test page, working or broken, for a browser tab.")
-@click.option("--scenario", default="healthy", show_default=True, metavar="NAME", help="What is broken, if anything.")
-@click.option("--port", type=int, default=0, metavar="PORT", help="The page's port; 0 takes any that is free.")
+@cli.command(short_help="Serve the test page, working or broken, for your browser.")
+@click.option(
+    "--scenario", default="healthy", show_default=True, metavar="NAME", help="Scenario to serve; --list shows all."
+)
+@click.option("--port", type=int, default=0, metavar="PORT", help="Port of the page; 0 selects a free port.")
 @_sdk_option
 @click.option("--list", "is_list", is_flag=True, help="List the scenarios.")
-@click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
+@click.option("--debug", is_flag=True, help="Print tracebacks of chatkit-harness's own errors.")
 def serve(scenario: str, port: int, sdk: str | None, is_list: bool, **_debug: Any) -> int:
-    """Serve the test page with a stand-in ChatKit for a normal browser tab, until Ctrl-C."""
+    """Serve the test page with a stand-in for ChatKit until Ctrl-C, for a normal browser tab."""
     from harness.commands.serve import list_scenarios, run_serve
     from harness.config.sdk_source import sdk_source_of
 
@@ -500,33 +546,38 @@ def serve(scenario: str, port: int, sdk: str | None, is_list: bool, **_debug: An
     return run_serve(_stdout(), scenario, port, source)
 
 
-@cli.group(short_help="Keep what ChatKit's CDN serves, and compare it.")
+@cli.group(short_help="Store ChatKit's SDK, and compare versions.")
 def sdk() -> None:
-    """Keep what ChatKit's CDN serves now as a folder that runs can be had on, and say what has changed since."""
+    """Store the files of ChatKit's CDN in a folder (a snapshot) that runs can use, and show what changed since."""
 
 
 def _from_option(command: Command) -> Command:
-    told = "The CDN's base URL."
+    told = "Base URL of the CDN."
     return click.option("--from", "base_url", default=CDN_ORIGIN, show_default=True, metavar="URL", help=told)(command)
 
 
 def _verbose_option(command: Command) -> Command:
-    return click.option("-v", "--verbose", "is_verbose", is_flag=True, help="Name every file.")(command)
+    return click.option("-v", "--verbose", "is_verbose", is_flag=True, help="List every file.")(command)
 
 
-@sdk.command("pull", epilog=EXIT_CODES, short_help="Store what the CDN serves now.")
+@sdk.command("pull", epilog=EXIT_CODES, short_help="Download the current SDK from the CDN.")
 @_from_option
 @click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to; your cache folder by default."
+    "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Target folder (default: in your cache folder)."
 )
-@click.option("--mount/--no-mount", default=True, show_default=True, help="Watch one mount, for what it asks besides.")
+@click.option(
+    "--mount/--no-mount",
+    default=True,
+    show_default=True,
+    help="Mount the widget once, to find files that only a running widget requests.",
+)
 @_verbose_option
 @_ca_option
 @_config_options
 def sdk_pull(base_url: str, out: Path | None, mount: bool, is_verbose: bool, **options: Any) -> int:
-    """Store loader, frame and assets in the CDN's own layout, with hashes and date. What is there is never overwritten.
+    """Store the loader, frame and assets in the layout of the CDN, with hashes and date. Existing snapshots are never overwritten.
 
-    The widget is mounted once from what was downloaded, on this machine: files that it asks for besides are stored too.
+    The widget is mounted once from the downloaded files, on this machine. Other files that it requests are stored too.
     """
     from harness.commands.sdk import PullOptions, run_pull
 
@@ -535,46 +586,46 @@ def sdk_pull(base_url: str, out: Path | None, mount: bool, is_verbose: bool, **o
     return run_pull(_stdout(), _config(options), chosen)
 
 
-@sdk.command("show", short_help="Say what is in a snapshot, and which SDK is in force.")
+@sdk.command("show", short_help="Show the content of a snapshot, and the SDK in use.")
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 @_verbose_option
 @_config_options
 def sdk_show(folder: Path | None, is_verbose: bool, **options: Any) -> int:
-    """Say which SDK is in force, and what is in FOLDER, the newest snapshot by default: date, sizes, hashes."""
+    """Show the SDK in use, and the content of FOLDER (default: the newest snapshot): date, sizes, hashes."""
     from harness.commands.sdk import run_show
 
     return run_show(_stdout(), _config(options), folder, is_verbose=is_verbose)
 
 
-@sdk.command("diff", short_help="Say what changed between two snapshots, or since one.")
+@sdk.command("diff", short_help="Compare two snapshots, or a snapshot with the CDN.")
 @click.argument("before", required=False, metavar="[A]")
 @click.argument("after", required=False, metavar="[B]")
 @_from_option
 @_ca_option
 @_verbose_option
-@click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
+@click.option("--debug", is_flag=True, help="Print tracebacks of chatkit-harness's own errors.")
 def sdk_diff(before: str | None, after: str | None, base_url: str, is_verbose: bool, **_debug: Any) -> int:
-    """Say which files are new, gone and changed from A, the newest snapshot by default, to B, by default `live`: what the CDN serves.
+    """Show new, removed and changed files from A (default: the newest snapshot) to B (default: `live`, the current files of the CDN).
 
     A and B are folders, `stand-in` or `live`.
 
     \b
-    Exit codes of its own:
+    Exit codes of this command:
        0  the same files
        1  different files
-      11  a snapshot, or what the CDN serves, cannot be read
+      11  a snapshot or the CDN cannot be read
     """
     from harness.commands.sdk import run_diff
 
     return run_diff(_stdout(), before or "", after or "", _base(base_url), is_verbose=is_verbose)
 
 
-@sdk.command("verify", short_help="Is a snapshot what its listing says?")
+@sdk.command("verify", short_help="Verify the files of a snapshot against their hashes.")
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 @_verbose_option
-@click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
+@click.option("--debug", is_flag=True, help="Print tracebacks of chatkit-harness's own errors.")
 def sdk_verify(folder: Path | None, is_verbose: bool, **_debug: Any) -> int:
-    """Hold the files of FOLDER, the newest snapshot by default, against the hashes in its snapshot.json; 11 when damaged."""
+    """Verify the files of FOLDER (default: the newest snapshot) against the hashes in its snapshot.json. Exit code 11 if damaged."""
     from harness.commands.sdk import run_verify
 
     return run_verify(_stdout(), folder, is_verbose=is_verbose)
@@ -593,19 +644,19 @@ def _base(url: str) -> str:
     return url.rstrip("/")
 
 
-@cli.command(short_help="List the faults that can be brought into any page.")
+@cli.command(short_help="List the faults that can be injected into any page.")
 def faults() -> int:
-    """List the named faults, and the words of the language that they are written in."""
+    """List the named faults, and the verbs and targets of the fault language."""
     from harness.commands.serve import list_faults
 
     return list_faults(_stdout())
 
 
-@cli.command(short_help="What a finding's name means, and what to do.")
+@cli.command(short_help="Explain a finding, and how to fix it.")
 @click.argument("rule", default="")
-@click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
+@click.option("--debug", is_flag=True, help="Print tracebacks of chatkit-harness's own errors.")
 def explain(rule: str, **_debug: Any) -> int:
-    """Explain RULE, the name of a finding, at length; without a name list them all."""
+    """Explain RULE, the name of a finding. Without a name, list all rules."""
     from harness.commands.explain import run_explain
 
     return run_explain(_stdout(), rule)
@@ -614,17 +665,17 @@ def explain(rule: str, **_debug: Any) -> int:
 @cli.command(short_help="Print the effective configuration.")
 @_config_options
 def config(**options: Any) -> int:
-    """Print the effective configuration, where each value comes from, with secrets masked."""
+    """Print the effective configuration with the source of each value. Secrets are masked."""
     from harness.commands.config import render_config
 
     click.echo(render_config(_config(options)), nl=False)
     return 0
 
 
-@cli.command(short_help="Say what works on this machine.")
+@cli.command(short_help="Check this machine.")
 @_config_options
 def doctor(**options: Any) -> int:
-    """Say what works on this machine and what does not: Python, packages, browsers, TLS, configuration, disk."""
+    """Check this machine: Python, packages, browsers, TLS, configuration, disk."""
     from harness.commands.doctor import run_doctor
 
     try:
@@ -634,11 +685,11 @@ def doctor(**options: Any) -> int:
     return run_doctor(_stdout(), found)
 
 
-@cli.command(short_help="Get a browser that works.")
+@cli.command(short_help="Install a browser.")
 @click.option("--browser", type=click.Choice(["chromium", "firefox", "webkit"]), default="chromium", show_default=True)
-@click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
+@click.option("--debug", is_flag=True, help="Print tracebacks of chatkit-harness's own errors.")
 def install(browser: str, **_debug: Any) -> int:
-    """Get a browser that works: Playwright's own where it can be downloaded, else the distribution's."""
+    """Install a browser: Playwright's own build if it can be downloaded, otherwise the distribution's package."""
     from harness.commands.install import run_install
 
     return run_install(_stdout(), browser)

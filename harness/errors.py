@@ -1,4 +1,4 @@
-"""What a command ends with, and the error tree. Its first split is who is at fault: our tool and its inputs, or the page under test."""
+"""The exit codes and the error classes. `HarnessError`: this tool or its inputs are wrong. `EmbedError`: the page under test is."""
 
 from __future__ import annotations
 
@@ -8,31 +8,38 @@ from typing import Self
 
 
 class ExitCode(IntEnum):
-    """What a command ends with, the worst first: where several apply, the first one listed here is the result.
+    """The exit codes of all commands, the worst first: when several apply, the first one in this list is the result.
 
-    A broken environment comes before failures, because what was judged beside it is in doubt. `--help` and README have these meanings.
+    A broken environment comes before failures, because results in a broken environment are not reliable. `--help` and README show these
+    meanings.
     """
 
     meaning: str
 
-    SECRET_FOUND = 10, "a secret was found in what the run wrote; the files are deleted"
+    SECRET_FOUND = 10, "a secret was found in the files of the run; the files with a secret are deleted"
     INTERNAL_ERROR = 3, "an internal error"
     BROKEN_ENVIRONMENT = (
         13,
-        "broken environment: no browser, no network, a server that does not start, a browser that died",
+        "broken environment: no browser, no network, a server that did not start, or a browser that crashed",
     )
     WRONG_USAGE = 4, "wrong usage or configuration"
-    PAGE_NOT_VISITED = 14, "the page cannot be visited: nothing listens, no web page, no such button"
+    PAGE_NOT_VISITED = (
+        14,
+        "the page cannot be visited: no server, not a web page, or the button to click does not exist",
+    )
     PREFLIGHT_FAILED = 12, "the preflight failed"
-    BAD_RECORDING = 11, "a recording is too old, damaged, of a newer format, not there, or lacks what a replay needs"
+    BAD_RECORDING = 11, "a recording is missing, damaged, too old, in a newer format, or lacks data for the replay"
     INTERRUPTED = 2, "interrupted"
-    FAILED = 1, "a test failed, the widget does not mount, or something is worse than in the baseline"
+    FAILED = 1, "a test failed, the widget does not mount, or there is a regression against the baseline"
     PASSED_AFTER_RETRY = 7, "passed, but only after a retry; `smoke`: degraded"
-    NO_TEST_RAN = 5, "no test ran"  # after what passed: a shard without any test has nothing to say
+    NO_TEST_RAN = (
+        5,
+        "no test ran",
+    )  # after PASSED_AFTER_RETRY: a shard without tests does not change the result of the others
     PASSED = 0, "passed"
 
     def __new__(cls, code: int, meaning: str) -> Self:
-        """Take the code for the value."""
+        """Use the code as the value."""
         member = int.__new__(cls, code)
         member._value_ = code
         member.meaning = meaning
@@ -43,15 +50,15 @@ RANKS: dict[int, int] = {code: rank for rank, code in enumerate(ExitCode)}
 
 
 def worst_of(codes: Iterable[int]) -> int:
-    """Return the code that stands for all of these; one that is not ours, or -1 of a run that has not ended, counts as a failure.
+    """Return the worst of these codes. An unknown code, or -1 of a run that has not ended, counts as a failure.
 
-    Without any code: that of a failure.
+    Without codes the result is a failure.
     """
     return min(codes, key=lambda code: RANKS.get(code, RANKS[ExitCode.FAILED]), default=ExitCode.FAILED)
 
 
 class HarnessError(Exception):
-    """Our tool, its set-up, or its inputs are wrong."""
+    """This tool, its set-up, or its inputs are wrong."""
 
     exit_code: ExitCode = ExitCode.WRONG_USAGE
 
@@ -69,7 +76,7 @@ class RecordingError(HarnessError):
 
 
 class EnvironmentFailure(HarnessError):
-    """This machine lacks what a run needs: no browser, a port taken, a browser that died."""
+    """This machine cannot run the tests: no browser, a port in use, or a browser that crashed."""
 
     exit_code = ExitCode.BROKEN_ENVIRONMENT
 
@@ -83,19 +90,19 @@ class BundleError(HarnessError):
 
 
 class SecretFound(HarnessError):
-    """What a run wrote held a secret; the files are deleted."""
+    """Files of the run contained a secret; they are deleted."""
 
     exit_code = ExitCode.SECRET_FOUND
 
 
 class PageError(HarnessError):
-    """The page could not be visited at all: nothing listens, it is no page, or the button to click does not exist."""
+    """The page could not be visited: no server, not a web page, or the button to click does not exist."""
 
     exit_code = ExitCode.PAGE_NOT_VISITED
 
 
 class EmbedError(AssertionError):
-    """The page under test did not do what was expected of it."""
+    """The page under test did not behave as expected."""
 
 
 class MountFailed(EmbedError):
@@ -103,7 +110,7 @@ class MountFailed(EmbedError):
 
 
 class MountTimeout(EmbedError):
-    """The mount was still undecided at the deadline: the milestone awaited, and the last one reached."""
+    """The mount was still undecided at the deadline; the message names the awaited milestone and the last one reached."""
 
 
 class ConversationFailed(EmbedError):

@@ -1,6 +1,6 @@
-"""Files that are whole whatever happens: written in one piece or not at all, or line by line with no line cut.
+"""Files that are never left incomplete: written atomically, or line by line without a partial line.
 
-In: paths and bytes. Out: files. What cannot be written is an OSError, or the `problem` of a file of lines, in the system's own words.
+In: paths and bytes. Out: files. A failed write is an OSError, or the `problem` of an `Appender`, with the system's message.
 """
 
 from __future__ import annotations
@@ -18,52 +18,52 @@ from pathlib import Path
 
 
 def partial_of(path: Path) -> Path:
-    """Return where a file is written before it has its name: hidden, and this writer's own, for two may write the same file."""
+    """Return the temporary path of a file while it is written: hidden, and unique to this writer, because two may write the same file."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
 
 
 def is_partial(path: Path) -> bool:
-    """Whether this is what a process that was killed had not finished writing."""
+    """Whether this is the unfinished file of a killed process."""
     return path.name.startswith(".") and path.name.endswith(".partial")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path to write to; it takes the file's place when the block ends well, and is gone when it does not."""
+    """Yield a path to write to. It replaces the file when the block succeeds, and is deleted when the block fails."""
     partial = partial_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         partial.replace(path)
     except BaseException:
-        with contextlib.suppress(OSError):  # its folder may be what is missing
+        with contextlib.suppress(OSError):  # its folder may be missing
             partial.unlink()
         raise
 
 
 def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file atomically: a reader, or a crash, sees the old content or the new. Raises OSError."""
+    """Write a file atomically: after a crash the file has the old content or the new. Raises OSError."""
     with replacing(path) as partial, partial.open("wb") as file:
         for piece in pieces:
             file.write(piece)
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Make `target` the same content as `source`: the same bytes on the disk where the file system has links. Raises OSError.
+    """Give `target` the content of `source`, as a hard link if the file system supports it. Raises OSError.
 
-    Both are never changed in place: `write_whole` puts a new file where the old one was, and leaves the other link as it is.
+    Neither is changed in place later: `write_whole` replaces a file with a new one and does not change the other link.
     """
     with replacing(target) as partial:
         try:
             os.link(source, partial)
-        except OSError:  # another file system, one without links, or too many of them
+        except OSError:  # another file system, one without links, or too many links
             shutil.copyfile(source, partial)
 
 
 class Appender:
-    """A file that grows piece by piece; each is the system's as soon as it is written, and none is cut by a full disk.
+    """A file that is appended to. Each piece reaches the system when it is written, and a full disk leaves no partial piece.
 
-    After the first piece that cannot be written no other is: `problem` says why, and what was written before stays readable.
+    After a failed write nothing more is written: `problem` says why, and the earlier pieces stay readable.
     """
 
     def __init__(self, path: Path) -> None:
@@ -78,13 +78,13 @@ class Appender:
             self._give_up(error)
 
     def write(self, piece: bytes) -> None:
-        """Append a piece, whole or not at all. Harmless after the end."""
+        """Append a piece completely or not at all. Does nothing after `close`."""
         if self._file is None:
             return
         rest = memoryview(piece)
         try:
             while rest:
-                written = self._file.write(rest)  # a disk that is almost full takes less than it is given
+                written = self._file.write(rest)  # an almost full disk may write only a part
                 if not written:
                     raise OSError(errno.EIO, os.strerror(errno.EIO))
                 rest = rest[written:]
@@ -93,12 +93,12 @@ class Appender:
             self._give_up(error)
 
     def close(self) -> None:
-        """End. Harmless the second time."""
+        """Close the file. A second call does nothing."""
         file, self._file = self._file, None
         if file is not None:
             try:
                 file.close()
-            except OSError as error:  # file systems on a network may say only now that there is no room
+            except OSError as error:  # network file systems may report only now that the disk is full
                 self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
@@ -108,14 +108,14 @@ class Appender:
             with contextlib.suppress(OSError):
                 if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     file.truncate(self._size_bytes)
-                    if self._size_bytes == 0:  # nothing found room: no file is clearer than an empty one
+                    if self._size_bytes == 0:  # nothing could be written: no file is clearer than an empty file
                         self.path.unlink()
             with contextlib.suppress(OSError):
                 file.close()
 
 
 def halve_lines(path: Path) -> None:
-    """Shorten a file of lines to about half, which gives back room; it ends in a whole line again. Raises OSError."""
+    """Shorten a file of lines to about half, to free disk space; it ends with a complete line. Raises OSError."""
     with path.open("rb+") as file:
         half = path.stat().st_size // 2
         head = file.read(half)
@@ -123,5 +123,5 @@ def halve_lines(path: Path) -> None:
 
 
 def reason_of(error: OSError) -> str:
-    """Return why something could not be written, in the system's words where it has some."""
+    """Return why a write failed, with the system's message if there is one."""
     return error.strerror or str(error) or type(error).__name__

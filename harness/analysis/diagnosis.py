@@ -1,6 +1,7 @@
-"""One cause, and what else is wrong: the rules' findings in the order of their evidence, consequences linked to what explains them.
+"""The cause of a failed mount and all other findings, in the order of their evidence. Consequences are linked to the finding that
+explains them.
 
-In: facts, console problems, entries. Out: findings. A rule that crashes becomes a finding of its own; what no rule knows is called so.
+In: facts, console problems, entries. Out: findings. A rule that crashes becomes a finding; a failure that no rule knows becomes one too.
 """
 
 from __future__ import annotations
@@ -20,23 +21,23 @@ from harness.model.timeline import Entry
 
 MOST_EVIDENCE = 12
 MOST_CONSOLE_FINDINGS = 10
-BROUGHT_ON_MS = (
-    1_000  # after an error of the widget's own, within which an uncaught one is taken for what the page made of it
-)
-SHORTEST_MESSAGE = 12  # shorter ones stand in too many lines to explain them
+BROUGHT_ON_MS = 1_000  # an uncaught error within this time after an error of the widget counts as its consequence
+SHORTEST_MESSAGE = 12  # shorter messages occur in too many console lines
 ORDER = {layer.value: number for number, layer in enumerate(Layer)}
 POLICY = (
     "Content Security Policy directive",
     "Content-Security-Policy: ",
-)  # what Chromium and Firefox write of a violation
-REFUSED_BY_POLICY = "violates the document's Content Security Policy"  # and what Chromium writes of the request
-Needles = frozenset[tuple[str, ...]]  # texts; a console line that holds all parts of one says the same
+)  # what Chromium and Firefox write about a violation
+REFUSED_BY_POLICY = "violates the document's Content Security Policy"  # and what Chromium writes about the request
+Needles = frozenset[
+    tuple[str, ...]
+]  # lists of texts; a console line that contains all texts of one list reports the same problem
 UNEXPLAINED = "unexplained"
 UNCAUGHT = "uncaught-error"
 CONSOLE = "console-error"
 CRASHED = "rule-crashed"
 DEAF = "action-without-effect"
-# Up to here the page's own code has to act, and an uncaught error of it can be why it does not.
+# Up to these milestones the page's own code must act, and an uncaught error can explain why it does not.
 PAGES_DUTY = (
     Milestone.SCRIPT_REQUESTED,
     Milestone.ELEMENT_DEFINED,
@@ -47,7 +48,7 @@ PAGES_DUTY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class General:
-    """A finding that no rule of a layer makes."""
+    """The texts of a finding that is made without a rule."""
 
     layer: Layer
     owner: Party
@@ -61,28 +62,29 @@ GENERAL: dict[str, General] = {
         layer=Layer.CONSOLE,
         owner=Party.APP,
         title="An uncaught error on the page",
-        cause="Code threw, and nobody caught it. What was to happen after that point did not.",
-        remedy="Mend it, or name a part of its text in console_allow when it is harmless.",
+        cause="The page's code threw an error that was not caught. The code after that point did not run.",
+        remedy="Fix it. If it is harmless, add a part of its text to console_allow.",
     ),
     CONSOLE: General(
         layer=Layer.CONSOLE,
         owner=Party.APP,
         title="An error on the console",
-        cause="The page, or the browser, reported an error that no other finding accounts for.",
-        remedy="Mend it, or name a part of its text in console_allow when it is harmless.",
+        cause="The page or the browser reported an error that no other finding explains.",
+        remedy="Fix it. If it is harmless, add a part of its text to console_allow.",
     ),
     UNEXPLAINED: General(
         layer=Layer.CONSOLE,
         owner=Party.NOBODY,
-        title="The mount failed in a way that no rule knows",
-        cause="What was observed fits none of the known failures; the first milestone that is missing says where to look.",
-        remedy="Read the timeline around the lines named here; report it with the bundle, so that it gets a rule.",
+        title="The mount failed, and no rule explains it",
+        cause="The observations match no known failure. The first missing milestone shows where to look.",
+        remedy="Read the timeline around the evidence lines. Report the failure with the bundle, so that a rule "
+        "can be added.",
     ),
     CRASHED: General(
         layer=Layer.CONSOLE,
         owner=Party.NOBODY,
-        title="A rule of the harness itself failed",
-        cause="A defect of chatkit-harness; the other findings stand.",
+        title="A rule of the harness failed",
+        cause="chatkit-harness has a defect. The other findings are valid.",
         remedy="Report it with the bundle.",
     ),
 }
@@ -91,7 +93,7 @@ GENERAL: dict[str, General] = {
 def diagnose(
     facts: Facts, problems: Iterable[ConsoleProblem], entries: tuple[Entry, ...], rules: tuple[Rule, ...] = RULES
 ) -> tuple[Finding, ...]:
-    """Return the findings of a visit by earliest evidence: at most one of them is the cause."""
+    """Return the findings of a visit, ordered by earliest evidence. At most one of them is the cause."""
     found = [finding for rule in rules for finding in _applied(rule, facts, entries)]
     found = _to_the_root([_linked(finding, found) for finding in found])
     found, open_problems = _with_console(found, problems, entries)
@@ -109,12 +111,12 @@ def diagnose(
 
 
 def _applied(rule: Rule, facts: Facts, entries: tuple[Entry, ...]) -> tuple[Finding, ...]:
-    """What one rule finds: one finding, however often it applies."""
+    """The finding of one rule: at most one, even when the state occurs several times."""
     if facts.is_mounted and rule.stops_mount and not rule.outlives_mount:
         return ()
     try:
         found = [one for one in rule.finds(facts) if any(line > 0 for line in one.evidence)]
-    except Exception as error:  # a defect in one rule must not cost the others
+    except Exception as error:  # a defect in one rule must not affect the others
         line = entries[-1].seq if entries else 0
         return (_general(CRASHED, f"rule {rule.id} failed: {error!r}", (line,), Confidence.CERTAIN),)
     return (_merged(rule, found),) if found else ()
@@ -142,7 +144,7 @@ def _sorted(lines: Iterable[int]) -> tuple[int, ...]:
 
 
 def _linked(finding: Finding, found: list[Finding]) -> Finding:
-    """The finding with the one that explains it: the earliest in the chain of those its rule names."""
+    """The finding, linked to the one that explains it: the earliest of those that its rule names."""
     explaining = BY_ID[finding.rule].symptom_of if finding.rule in BY_ID else ()
     causes = [
         other
@@ -160,13 +162,13 @@ def _linked(finding: Finding, found: list[Finding]) -> Finding:
 
 
 def _is_explained(finding: Finding, other: Finding) -> bool:
-    """Whether a finding follows from the other: then it does not explain it as one of its layer."""
+    """Whether a finding is itself a consequence of the other one, and so cannot explain it."""
     explaining = BY_ID[finding.rule].symptom_of if finding.rule in BY_ID else ()
     return other.rule in explaining or other.layer in explaining
 
 
 def _to_the_root(found: list[Finding]) -> list[Finding]:
-    """The findings linked to where their chain begins, rather than to the next link of it."""
+    """The findings, each linked to the first finding of its chain, not to the next one."""
     above = {finding.rule: finding.caused_by for finding in found}
 
     def root(name: str) -> str:
@@ -188,9 +190,9 @@ def _stops(finding: Finding) -> bool:
 
 
 def _brought_on(finding: Finding, found: list[Finding], entries: tuple[Entry, ...]) -> Finding:
-    """An uncaught error with the failure of the widget that brought it on.
+    """An uncaught error, linked to the widget's failure that caused it.
 
-    The widget reported that failure just before; or the error is thrown by the frame's own code, just after a request had failed.
+    Either the widget reported that failure just before, or the frame's own code threw the error just after a request failed.
     """
     if finding.rule != UNCAUGHT:
         return finding
@@ -224,12 +226,12 @@ def _is_widgets_error(event: events.Event) -> bool:
 
 
 def _cause(found: list[Finding], facts: Facts) -> Finding | None:
-    """The finding at which the chain first broke; an uncaught error only where nothing else is known."""
+    """The finding at the first broken part of the mount; an uncaught error only when there is no other."""
     if facts.outcome is None or facts.is_mounted:
         return None
     real = [f for f in found if not f.is_prediction and not f.caused_by]
     stopping = [f for f in real if _stops(f) and _is_about_what_broke(f, facts)]
-    # Where a click did nothing, an error before it may be why: the code that attaches the handler did not run.
+    # When a click has no effect, an earlier error may be the reason: the code that attaches the handler did not run.
     is_deaf = any(f.rule == DEAF for f in stopping)
     uncaught = [f for f in real if f.rule == UNCAUGHT and (is_deaf or f.evidence[-1] > facts.acted_seq)]
     uncaught = uncaught if facts.mount.next_milestone in PAGES_DUTY else []
@@ -240,7 +242,7 @@ def _cause(found: list[Finding], facts: Facts) -> Finding | None:
 
 
 def _is_about_what_broke(finding: Finding, facts: Facts) -> bool:
-    """Whether a finding can be the cause: a box matters to a widget that works, a refused call to one that had no other answer."""
+    """Whether a finding can be the cause: the box only when all else works, a refused call only when no other call was accepted."""
     if finding.layer == Layer.SIGHT:
         return facts.mount.next_milestone is Milestone.MOUNTED
     return finding.layer != Layer.BACKEND or facts.mount.backend is not Backend.ACCEPTED
@@ -257,14 +259,14 @@ def _with_role(finding: Finding, cause: Finding | None) -> Finding:
 
 
 def _follows(finding: Finding, cause: Finding) -> bool:
-    """Whether a finding without a rule's link is taken for a consequence: later errors, and what a weak rule saw too."""
+    """Whether a finding without a link counts as a consequence: later errors, and findings whose rule names the cause."""
     if finding.rule in BY_ID:
         return cause.rule in BY_ID[finding.rule].symptom_of and not finding.is_prediction
     return finding.rule in (UNCAUGHT, CONSOLE) and finding.evidence[0] > cause.evidence[0]
 
 
 def _unexplained(facts: Facts, entries: tuple[Entry, ...]) -> Finding:
-    """The first broken milestone, and the facts nearest to it."""
+    """The first missing milestone, and the facts nearest to it."""
     mount = facts.mount
     missing, last = mount.next_milestone, mount.last_milestone
     lines = [mount.milestones[last].seq] if last in mount.milestones else []
@@ -277,7 +279,7 @@ def _unexplained(facts: Facts, entries: tuple[Entry, ...]) -> Finding:
     reached = f"{last.value} was reached" if last else "nothing was reached"
     return _general(
         UNEXPLAINED,
-        f"{reached}, {missing.value if missing else 'a stable widget'} was not; no rule knows why",
+        f"{reached}, {missing.value if missing else 'a stable widget'} was not; no rule explains why",
         tuple(lines) or ((entries[-1].seq,) if entries else (0,)),
         Confidence.POSSIBLE,
     )
@@ -304,7 +306,7 @@ def _general(id: str, summary: str, evidence: tuple[int, ...], confidence: Confi
 def _with_console(
     found: list[Finding], problems: Iterable[ConsoleProblem], entries: tuple[Entry, ...]
 ) -> tuple[list[Finding], list[ConsoleProblem]]:
-    """The findings with the console errors that say the same, and the errors that remain."""
+    """The findings with the console errors that report the same problem, and the remaining errors."""
     by_seq = {entry.seq: entry.event for entry in entries}
     needles = [(finding, _needles(finding, by_seq)) for finding in found]
     attached: dict[str, list[int]] = {}
@@ -312,7 +314,7 @@ def _with_console(
     for problem in problems:
         if problem.is_allowed:
             continue
-        is_echo = problem.text.startswith(STATUS_ECHO)  # of a request that is in the timeline itself
+        is_echo = problem.text.startswith(STATUS_ECHO)  # of a request that the timeline has anyway
         place = _place_of(by_seq.get(problem.seq))
         hit = next((f for f, words in needles if problem.seq in f.evidence or _says(problem.text, place, words)), None)
         if hit is None and not is_echo:
@@ -323,7 +325,7 @@ def _with_console(
 
 
 def _needles(finding: Finding, by_seq: dict[int, events.Event]) -> Needles:
-    """What a console line would repeat of a finding's evidence: addresses and messages."""
+    """What a console line would repeat from a finding's evidence: addresses and messages."""
     words: set[tuple[str, ...]] = set()
     for seq in finding.evidence:
         match by_seq.get(seq):
@@ -358,13 +360,13 @@ def _says(text: str, place: str, words: Needles) -> bool:
 
 
 def _console_findings(problems: list[ConsoleProblem]) -> list[Finding]:
-    """The errors that no finding accounts for, each text once."""
+    """The errors that no finding explains, each text once."""
     by_text: dict[tuple[str, str], list[int]] = {}
     uncaught = dict.fromkeys(on_one_line(problem.text) for problem in problems if problem.kind == "uncaught")
     thrown = [text for text in uncaught if len(text) >= SHORTEST_MESSAGE][:MOST_CONSOLE_FINDINGS]
     for problem in problems:
         line = on_one_line(problem.text)
-        # Frameworks, and some browsers, write what is thrown to the console as well.
+        # Frameworks and some browsers also write thrown errors to the console.
         said = next((text for text in thrown if text in line), "")
         key = ("uncaught", said) if said else (problem.kind, line)
         by_text.setdefault(key, []).append(problem.seq)
@@ -383,7 +385,7 @@ def _console_findings(problems: list[ConsoleProblem]) -> list[Finding]:
         found.append(
             _general(
                 CONSOLE,
-                f"and {left} further errors",
+                f"and {left} more errors",
                 tuple(seq for lines in last for seq in lines),
                 Confidence.POSSIBLE,
             )

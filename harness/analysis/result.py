@@ -174,16 +174,16 @@ def explain(reason: Reason, mount: Mount, exchanges: tuple[Exchange, ...], entri
         case Reason.SECRET_REJECTED:
             return f"The frame got no client secret that it accepts{_error(entries, _is_about_the_secret)}."
         case Reason.FRAME_FAILED:
-            ready = "; chatkit.ready fired all the same" if mount.has_ready_event else ""
+            ready = "; chatkit.ready fired although the frame failed" if mount.has_ready_event else ""
             return f"The frame's document did not arrive: {_told(_last(exchanges, _is_in_iframe(mount)))}{ready}."
         case Reason.FRAME_SILENT:
             return "The frame's document arrived, but its app never said anything."
         case Reason.OPTIONS_REJECTED:
             return f"The frame refused the options{_error(entries, _is_about_options)}."
         case Reason.DOMAIN_UNVERIFIED:
-            return f"The widget was removed again: the domain check failed{_error(entries, _is_about_the_domain)}."
+            return f"The widget was removed: the domain check failed{_error(entries, _is_about_the_domain)}."
         case Reason.WIDGET_REMOVED:
-            return f"The widget was removed again by the SDK{_error(entries, _is_any)}."
+            return f"The widget was removed by the SDK{_error(entries, _is_any)}."
         case Reason.BACKEND_REFUSED:
             return f"The backend refused the widget's first request: {_told(_last(exchanges, mount.is_backend))}."
         case Reason.BACKEND_FAILING:

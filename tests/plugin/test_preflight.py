@@ -605,7 +605,7 @@ def test_without_a_key_the_other_hops_are_asked(tmp_path: Path, stack: Stack) ->
     write_project(tmp_path, stack)
     code, said = run(tmp_path, "staging", {"STAGING_URL": stack.app_url})
     assert code == 12
-    assert "OPENAI_API_KEY is not set, so OpenAI's API was not asked" in said
+    assert "OPENAI_API_KEY is not set, so OpenAI's API was not called" in said
     assert "client secret (v00)" in said
 
 

@@ -151,7 +151,7 @@ def test_the_command_joins_shards_and_tells_github(tmp_path: Path) -> None:
     assert "joined 2 runs" in told
     assert any(line.strip().startswith("Missing: the results of shard 3/3") for line in told)
     assert any(
-        line.startswith("::error file=tests/test_it.py,title=The backend hands out a mock secret") for line in told
+        line.startswith("::error file=tests/test_it.py,title=The backend returns a mock secret") for line in told
     )
     text = (tmp_path / "test-results" / "report.html").read_text(encoding="utf-8")
     assert "1 of 2 tests failed" in text

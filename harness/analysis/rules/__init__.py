@@ -1,4 +1,4 @@
-"""Every failing state that has a name, written out layer by layer."""
+"""All rules, listed layer by layer."""
 
 from harness.analysis.rules import (
     app,

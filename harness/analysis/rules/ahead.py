@@ -1,6 +1,6 @@
-"""What headers give away before a browser meets it: states that have the names of a visit's rules.
+"""What headers show before a browser loads the page, reported under the rules of a visit.
 
-In: the hops. Out: findings for those names. None of them is new: the texts are the visit's.
+In: the hops. Out: findings of those rules, with their texts.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _refused(preflight: Preflight, use: str, *kinds: Kind) -> Iterator[Found]:
 
 
 def _foretold(refusal: Refusal, url: str, page: Hop, hop: Hop) -> Found:
-    but = "; a nonce on its tag may allow it all the same" if refusal.is_open_question else ""
+    but = "; a nonce on its tag may still allow it" if refusal.is_open_question else ""
     return Found(
         summary=f"{refusal.directive} of the page's Content-Security-Policy does not allow {url}{but}",
         evidence=numbers_of(page, hop),
@@ -76,7 +76,7 @@ def styles_csp(preflight: Preflight) -> Iterator[Found]:
             yield Found(
                 summary=f"{refusal.directive} of the page's Content-Security-Policy has no 'unsafe-inline'",
                 evidence=numbers_of(page),
-                confidence=Confidence.POSSIBLE,  # a hash can allow it, and the page's own styles make up for it
+                confidence=Confidence.POSSIBLE,  # a hash can allow it, and the page's own styles can replace it
                 is_prediction=True,
             )
 
@@ -108,7 +108,7 @@ def _isolated(page: Hop, hop: Hop, policy: str, lacking: str, confidence: Confid
 
 
 def frame_forbidden(preflight: Preflight) -> Iterator[Found]:
-    """The frame's document may not stand in the page."""
+    """The headers of the frame's document forbid the page to embed it."""
     page = page_of(preflight)
     for hop in preflight.of(Kind.FRAME):
         policies = policies_of([v for name, v in hop.headers if name == "content-security-policy"])
@@ -127,7 +127,8 @@ def page_insecure(preflight: Preflight) -> Iterator[Found]:
         parts = split_url(page.final_url or page.url)
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             yield Found(
-                summary=f"http://{parts.netloc} is neither https nor this machine: the frame will have no crypto.randomUUID",
+                summary=f"http://{parts.netloc} is neither https nor localhost: the frame will have no "
+                "crypto.randomUUID",
                 evidence=numbers_of(page),
                 is_prediction=True,
             )
@@ -147,12 +148,12 @@ def _without_cors(preflight: Preflight, kind: Kind) -> Iterator[Found]:
 
 
 def session_cors(preflight: Preflight) -> Iterator[Found]:
-    """The session endpoint is elsewhere and does not allow the page."""
+    """The session endpoint is on another origin and does not allow the page's."""
     yield from _without_cors(preflight, Kind.APP_SESSION)
 
 
 def backend_cors(preflight: Preflight) -> Iterator[Found]:
-    """The chat backend is elsewhere and does not allow the page."""
+    """The chat backend is on another origin and does not allow the page's."""
     yield from _without_cors(preflight, Kind.BACKEND)
 
 
@@ -165,7 +166,7 @@ def _plain_http(preflight: Preflight, kind: Kind) -> Iterator[Found]:
 
 
 def session_plain_http(preflight: Preflight) -> Iterator[Found]:
-    """A secure page has a session endpoint of plain http."""
+    """An https page has a session endpoint with a plain http address."""
     yield from _plain_http(preflight, Kind.APP_SESSION)
 
 
@@ -175,11 +176,13 @@ def backend_plain_http(preflight: Preflight) -> Iterator[Found]:
 
 
 def workflow_unknown(preflight: Preflight) -> Iterator[Found]:
-    """The workflow is not found, with a key of the project that is expected, or of one that nobody names."""
+    """The workflow is not found, and the key's project is the expected one or unknown."""
     owner = owner_of(preflight)
     for hop in workflow_404s(preflight):
         actual = hop.project or (owner.project if owner else "")
-        known = {"": "; no answer names the key's project", preflight.expected_project: ", as expected"}.get(actual, "")
+        known = {"": "; no response names the key's project", preflight.expected_project: ", as expected"}.get(
+            actual, ""
+        )
         of = f"; the key's project is {actual}{known}" if actual else known
         yield Found(
             summary=f"{hop.method} {hop.url} answered 404 ({on_one_line(hop.error_text)}){of}", evidence=numbers_of(hop)
@@ -187,7 +190,7 @@ def workflow_unknown(preflight: Preflight) -> Iterator[Found]:
 
 
 def api_failing(preflight: Preflight) -> Iterator[Found]:
-    """OpenAI's API answers with an error of its own."""
+    """OpenAI's API answers with a server error."""
     failed = [hop for hop in preflight.of(*API_KINDS) if hop.is_answered and hop.status >= 500]
     if failed:
         said = f" ({on_one_line(failed[0].error_text, 160)})" if failed[0].error_text else ""

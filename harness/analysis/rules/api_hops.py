@@ -1,6 +1,6 @@
-"""The API key and OpenAI's API, asked without an app in between.
+"""The API key and OpenAI's API, called directly, without the app.
 
-In: the hops. Out: findings that only a preflight makes. What the API itself says in its own words is `upstream`'s business.
+In: the hops. Out: findings that only a preflight makes. `upstream` recognises the API's own error messages.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ REGION = "incorrect regional hostname"
 
 
 def api_key_not_set(preflight: Preflight) -> Iterator[Found]:
-    """There is no API key to ask with."""
+    """No API key is set."""
     asked_for = skipped_of(preflight, *API_KINDS)
     if not preflight.key.kind and asked_for:
         named = f"{preflight.key.variable} is not set" if preflight.key.variable else "no API key is configured"
-        yield Found(summary=f"{named}, so OpenAI's API was not asked", evidence=numbers_of(*asked_for))
+        yield Found(summary=f"{named}, so OpenAI's API was not called", evidence=numbers_of(*asked_for))
 
 
 API_KEY_NOT_SET = HopRule(
     id="api-key-not-set",
     layer=Layer.UPSTREAM,
     owner=Party.CONFIGURATION,
-    title="There is no API key to ask OpenAI with",
-    cause="The variable that preflight.api_key refers to is empty where this runs; in CI a secret is not passed on by "
-    "itself, and not to forks.",
-    remedy="Set the variable, or leave workflows out of the preflight.",
+    title="There is no API key for the calls to OpenAI",
+    cause="The variable that preflight.api_key refers to is empty in this environment. CI systems do not pass "
+    "secrets to a job automatically, and do not pass them to forks.",
+    remedy="Set the variable, or remove the workflows from the preflight.",
     finds=api_key_not_set,
     is_about_key=True,
 )
 
 
 def api_key_with_wrapping(preflight: Preflight) -> Iterator[Found]:
-    """The key is wrapped in spaces or quotes."""
+    """The key has spaces or quotes around it."""
     key, hops = preflight.key, [hop for hop in preflight.hops if hop.kind in API_KINDS]
     if key.kind and (key.has_spaces or key.has_quotes) and hops:
         what = " and ".join(name for name, has in (("quotes", key.has_quotes), ("spaces", key.has_spaces)) if has)
         yield Found(
-            summary=f"{key.variable or 'the API key'} holds {what} besides the key; this preflight asked without them",
+            summary=f"{key.variable or 'the API key'} contains {what} around the key; this preflight removed them",
             evidence=numbers_of(*hops[:1]),
         )
 
@@ -63,11 +63,11 @@ API_KEY_WITH_WRAPPING = HopRule(
     id="api-key-with-wrapping",
     layer=Layer.UPSTREAM,
     owner=Party.CONFIGURATION,
-    title="The API key is wrapped in spaces or quotes",
-    cause="It was copied with its quotes, or a line of a .env file was given to a tool that does not take quotes off, such "
-    "as docker --env-file. "
-    "An app that reads the same variable sends them along, and is refused.",
-    remedy="Set the variable to the key alone.",
+    title="The API key has spaces or quotes around it",
+    cause="The key was copied with quotes, or a tool that does not remove quotes, such as docker --env-file, read "
+    "it from a .env file. An app that reads the same variable sends the quotes too, and OpenAI rejects the "
+    "key.",
+    remedy="Set the variable to the key only.",
     finds=api_key_with_wrapping,
     is_fatal=False,
     is_about_key=True,
@@ -75,11 +75,12 @@ API_KEY_WITH_WRAPPING = HopRule(
 
 
 def api_key_of_wrong_kind(preflight: Preflight) -> Iterator[Found]:
-    """What stands for the API key is something else."""
+    """The configured API key is another kind of value."""
     key, hops = preflight.key, skipped_of(preflight, *API_KINDS)
     if key.kind and not key.is_usable and hops:
         yield Found(
-            summary=f"{key.variable or 'api_key'} holds a {key.shown}, and sessions are made with a project's API key",
+            summary=f"{key.variable or 'api_key'} holds a {key.shown}, and only a project's API key can create "
+            "sessions",
             evidence=numbers_of(*hops),
         )
 
@@ -88,10 +89,10 @@ API_KEY_OF_WRONG_KIND = HopRule(
     id="api-key-of-wrong-kind",
     layer=Layer.UPSTREAM,
     owner=Party.CONFIGURATION,
-    title="What is given as the API key is something else",
-    cause="Sessions are made with a project's API key. Admin keys, client secrets, domain keys and ids look similar and "
-    "cannot.",
-    remedy=f"Make a project key at {KEYS_PAGE}, in the workflow's project.",
+    title="The configured API key is not a project's API key",
+    cause="Only a project's API key can create sessions. Admin keys, client secrets, domain keys and ids look "
+    "similar, but cannot be used.",
+    remedy=f"Create a project key at {KEYS_PAGE}, in the workflow's project.",
     finds=api_key_of_wrong_kind,
     doc=KEYS_PAGE,
     is_about_key=True,
@@ -110,15 +111,15 @@ API_UNREACHABLE = HopRule(
     layer=Layer.UPSTREAM,
     owner=Party.API,
     title="OpenAI's API cannot be reached",
-    cause="DNS, a firewall or a connection that breaks between this machine and the API.",
-    remedy=f"Allow api.openai.com, us.api.openai.com and eu.api.openai.com; look at {STATUS_PAGE}.",
+    cause="DNS, a firewall or a broken connection between this machine and the API.",
+    remedy=f"Allow api.openai.com, us.api.openai.com and eu.api.openai.com; see {STATUS_PAGE}.",
     finds=api_unreachable,
     doc=STATUS_PAGE,
 )
 
 
 def api_unanswered(preflight: Preflight) -> Iterator[Found]:
-    """OpenAI's API takes the request and does not answer."""
+    """OpenAI's API accepts the request and does not answer."""
     waiting = [hop for hop in preflight.of(*API_KINDS, Kind.DOMAIN) if hop.failure is Failure.SLOW_ANSWER]
     if waiting:
         yield Found(summary=f"{waiting[0].method} {waiting[0].url} {waited(waiting[0])}", evidence=numbers_of(*waiting))
@@ -129,15 +130,15 @@ API_UNANSWERED = HopRule(
     layer=Layer.UPSTREAM,
     owner=Party.API,
     title="OpenAI's API does not answer",
-    cause="An outage or an overload on OpenAI's side, or a network that swallows the answer.",
-    remedy=f"Look at {STATUS_PAGE}; try again later.",
+    cause="OpenAI has an outage or an overload, or the network drops the response.",
+    remedy=f"See {STATUS_PAGE}; try again later.",
     finds=api_unanswered,
     doc=STATUS_PAGE,
 )
 
 
 def api_answered_by_page(preflight: Preflight) -> Iterator[Found]:
-    """A web page answers in place of OpenAI's API."""
+    """A web page is delivered instead of OpenAI's response."""
     pages = [
         hop for hop in preflight.of(*API_KINDS, Kind.DOMAIN)
         if hop.is_answered and hop.status < 500 and hop.media_type == "text/html"
@@ -153,16 +154,17 @@ API_ANSWERED_BY_PAGE = HopRule(
     id="api-answered-by-page",
     layer=Layer.UPSTREAM,
     owner=Party.NETWORK,
-    title="A web page answers in place of OpenAI's API",
-    cause="A portal, a proxy or bot protection is in between, or preflight.api_base points to a web site.",
-    remedy="Try it from another network; correct api_base.",
+    title="A web page is delivered instead of OpenAI's response",
+    cause="A captive portal, a proxy or bot protection answers instead of OpenAI, or preflight.api_base is the "
+    "address of a web site.",
+    remedy="Try another network, and check api_base.",
     finds=api_answered_by_page,
     hides=("wrong-api-path", "session-redirected"),
 )
 
 
 def api_host_of_other_region(preflight: Preflight) -> Iterator[Found]:
-    """The key's project lives in a region that has a host of its own."""
+    """The key's project is in a region with its own API host."""
     told = [hop for hop in preflight.of(*API_KINDS) if REGION in hop.error_text]
     if told:
         yield Found(summary=on_one_line(told[0].error_text), evidence=numbers_of(*told))
@@ -172,15 +174,15 @@ API_HOST_OF_OTHER_REGION = HopRule(
     id="api-host-of-other-region",
     layer=Layer.UPSTREAM,
     owner=Party.CONFIGURATION,
-    title="The key's project is served on another host",
-    cause="Projects with data residency have a host of their own, such as eu.api.openai.com, and are refused elsewhere.",
-    remedy='Set preflight.api_base = "https://eu.api.openai.com", and the same in the app.',
+    title="The key's project uses another API host",
+    cause="Projects with data residency have their own host, such as eu.api.openai.com. Other hosts refuse their keys.",
+    remedy='Set preflight.api_base = "https://eu.api.openai.com", and use the same host in the app.',
     finds=api_host_of_other_region,
 )
 
 
 def api_answer_unknown(preflight: Preflight) -> Iterator[Found]:
-    """OpenAI's API refuses in words that no rule knows."""
+    """OpenAI's API answers with an error that no rule knows."""
     for hop in preflight.of(*API_KINDS):
         known = REGION in hop.error_text or upstream.is_upstream_text(hop.error_text) or hop.media_type == "text/html"
         is_odd = hop.is_good and (hop.kind is Kind.API_SESSION) != bool(hop.secret_key)
@@ -195,16 +197,16 @@ API_ANSWER_UNKNOWN = HopRule(
     id="api-answer-unknown",
     layer=Layer.UPSTREAM,
     owner=Party.API,
-    title="OpenAI's API answers in a way that no rule knows",
-    cause="A new error, or something that stands in between and answers in the API's place.",
-    remedy="Read the answer; give OpenAI the request id.",
+    title="OpenAI's API answers with an unknown error",
+    cause="The error is new, or a proxy answered instead of the API.",
+    remedy="Read the response; report the request id to OpenAI.",
     finds=api_answer_unknown,
     confidence=Confidence.POSSIBLE,
 )
 
 
 def workflow_not_visible(preflight: Preflight) -> Iterator[Found]:
-    """The workflow is not found, and the key is one of another project than the one that is expected."""
+    """The workflow is not found, and the key belongs to another project than the expected one."""
     owner = owner_of(preflight)
     for hop in workflow_404s(preflight):
         actual = hop.project or (owner.project if owner else "")
@@ -222,10 +224,9 @@ WORKFLOW_NOT_VISIBLE = HopRule(
     layer=Layer.UPSTREAM,
     owner=Party.CONFIGURATION,
     title="The workflow is not visible to this key's project",
-    cause="A project's key sees the workflows of its own project only. The answer is the same 404 as for a workflow that "
-    "does not exist; the header "
-    "openai-project tells them apart.",
-    remedy="Use a key of the workflow's project. If the project is the right one, correct preflight.project.",
+    cause="A project's key can use only the workflows of its own project. The status is 404, as for a workflow "
+    "that does not exist; the response header openai-project shows which case it is.",
+    remedy="Use a key of the workflow's project. If the key is right, correct preflight.project.",
     finds=workflow_not_visible,
     hides=("workflow-not-found", "key-of-other-project", "key-of-other-organization"),
     doc=CHATKIT_GUIDE,
@@ -233,7 +234,7 @@ WORKFLOW_NOT_VISIBLE = HopRule(
 
 
 def key_of_other_project(preflight: Preflight) -> Iterator[Found]:
-    """The key belongs to another project than the one that is expected."""
+    """The key belongs to another project than the expected one."""
     owner = owner_of(preflight)
     if owner and owner.project and preflight.expected_project not in ("", owner.project):
         yield Found(
@@ -247,7 +248,7 @@ KEY_OF_OTHER_PROJECT = HopRule(
     layer=Layer.UPSTREAM,
     owner=Party.CONFIGURATION,
     title="The API key belongs to another project",
-    cause="The header openai-project names the project of the key, and it is not the configured one.",
+    cause="The response header openai-project names the key's project. It differs from the configured one.",
     remedy="Use a key of that project, or correct preflight.project.",
     finds=key_of_other_project,
     doc=KEYS_PAGE,
@@ -255,7 +256,7 @@ KEY_OF_OTHER_PROJECT = HopRule(
 
 
 def key_of_other_organization(preflight: Preflight) -> Iterator[Found]:
-    """The key belongs to another organisation than the one that is expected."""
+    """The key belongs to another organisation than the expected one."""
     owner = owner_of(preflight)
     if owner and owner.organization and preflight.expected_organization not in ("", owner.organization):
         yield Found(
@@ -270,8 +271,8 @@ KEY_OF_OTHER_ORGANIZATION = HopRule(
     layer=Layer.UPSTREAM,
     owner=Party.CONFIGURATION,
     title="The API key belongs to another organisation",
-    cause="The header openai-organization names the organisation of the key, and it is not the configured one. Allowed "
-    "domains are its, too.",
+    cause="The response header openai-organization names the key's organisation. It differs from the configured "
+    "one. The domain allowlist belongs to an organisation too.",
     remedy="Use a key of that organisation, or correct preflight.organization.",
     finds=key_of_other_organization,
     doc=KEYS_PAGE,
@@ -279,7 +280,7 @@ KEY_OF_OTHER_ORGANIZATION = HopRule(
 
 
 def session_left_behind(preflight: Preflight) -> Iterator[Found]:
-    """A session that the preflight made could not be cancelled."""
+    """A session that the preflight created could not be cancelled."""
     failed = [hop for hop in preflight.of(Kind.CANCEL) if not hop.is_good]
     if failed:
         told = f"answered {failed[0].status}" if failed[0].status else f"failed with {failure_told(failed[0])}"
@@ -291,8 +292,8 @@ SESSION_LEFT_BEHIND = HopRule(
     layer=Layer.UPSTREAM,
     owner=Party.API,
     title="A session of the preflight could not be cancelled",
-    cause="It was made to see whether it can be made, and ends by itself after a minute.",
-    remedy="Nothing, unless it happens every time.",
+    cause="The preflight created it as a test. It expires by itself after a minute.",
+    remedy="Do nothing, unless it happens every time.",
     finds=session_left_behind,
     is_fatal=False,
 )

@@ -1,6 +1,6 @@
-"""The app's own code: whether it may run, whether it arrives, and whether it gets what it asks for before it makes a chat.
+"""The app's own code: whether it may run, whether it is delivered, and whether its own requests succeed before it creates a chat.
 
-In: facts. Out: findings of the page's layer. What is known to be about the loader, or about a client secret, is other rules' business.
+In: facts. Out: findings of the page's layer. Other rules cover the loader and the client secret.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from harness.analysis.facts.facts import Facts, evidence_of
 from harness.analysis.rules.network import is_page
 from harness.analysis.rules.rule import MDN, Confidence, Found, Layer, Party, Rule, lines_of, told, with_loaded
 
-# What keeps a loader from running that nothing keeps from arriving.
+# Rules for a loader that is delivered and does not run.
 LOADER_UNRUN = (
     "types-package-imported",
     "loader-not-executed",
@@ -26,19 +26,19 @@ LOADER_UNRUN = (
 )
 SANDBOXED = r"Blocked script execution in .*sandboxed"
 NO_MODULE = r"Failed to load module script|Loading module from .* was blocked because of a disallowed MIME type"
-# What is thrown when a request fails on its way, and when its answer is not what was expected; as each engine says it.
+# What each engine throws when a request fails, and when the response is not the expected JSON.
 UNFETCHED = re.compile(r"Failed to fetch|NetworkError when attempting|Load failed|Network Error", re.IGNORECASE)
 UNREADABLE = re.compile(r"is not valid JSON|JSON\.parse:|Unexpected (end of JSON|token '?<)", re.IGNORECASE)
 
 
 def page_scripts_disabled(facts: Facts) -> Iterator[Found]:
-    """The page is sandboxed, and no script of it may run."""
+    """The page is sandboxed without allow-scripts."""
     policies = policies_of(value for name, value in facts.page.headers if name == "content-security-policy")
     is_forbidden = any("sandbox" in policy and "allow-scripts" not in policy["sandbox"] for policy in policies)
     said = facts.console_about(pattern=SANDBOXED)
     if not facts.embeds and not facts.is_defined and is_forbidden:
         yield Found(
-            summary="the page's Content-Security-Policy says sandbox, without allow-scripts",
+            summary="the page's Content-Security-Policy has the directive sandbox without allow-scripts",
             evidence=(facts.page.seq, *lines_of(said[:2])),
         )
 
@@ -47,16 +47,17 @@ PAGE_SCRIPTS_DISABLED = Rule(
     id="page-scripts-disabled",
     layer=Layer.PAGE,
     owner=Party.APP,
-    title="No script of the page may run",
-    cause="The page's policy has the directive sandbox without allow-scripts: browsers run nothing of the page then.",
-    remedy="Take sandbox out of the policy, or add allow-scripts and allow-same-origin to it.",
+    title="The page's policy runs no scripts",
+    cause="The page's policy has the directive sandbox without allow-scripts, so the browser runs none of the "
+    "page's scripts.",
+    remedy="Remove sandbox from the policy, or add allow-scripts and allow-same-origin to it.",
     finds=page_scripts_disabled,
     doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/sandbox",
 )
 
 
 def page_script_missing(facts: Facts) -> Iterator[Found]:
-    """A script of the page does not arrive, and nothing of a chat comes."""
+    """A script of the page is not delivered, and no chat appears."""
     if not _is_barren(facts):
         return
     missing = [x for x in facts.missed if x.request.resource_type == "script"]
@@ -75,10 +76,12 @@ PAGE_SCRIPT_MISSING = Rule(
     id="page-script-missing",
     layer=Layer.PAGE,
     owner=Party.APP,
-    title="A script of the page does not arrive",
-    cause="A bundle or a part of it that is loaded later is not where the page looks for it: an old page that names the files of "
-    "the build before, a wrong base path, or a single-page fallback that answers for it with HTML.",
-    remedy="Deploy page and files together, and answer 404 for files that are not there; then load the page without its cache.",
+    title="A script of the page is not delivered",
+    cause="A bundle, or a part of it that is loaded later, is not at the address that the page requests: a cached "
+    "page refers to files of an earlier build, the base path is wrong, or a single-page fallback answers "
+    "with HTML.",
+    remedy="Deploy the page and its files together, and answer 404 for missing files. Then load the page without "
+    "the cache.",
     finds=page_script_missing,
     confidence=Confidence.LIKELY,
     symptom_of=(
@@ -94,7 +97,7 @@ PAGE_SCRIPT_MISSING = Rule(
 
 
 def app_request_failed(facts: Facts) -> Iterator[Found]:
-    """The app met an error that a failed request of its own explains, and nothing of a chat comes after it."""
+    """The app threw an error that its own failed request explains, and no chat appears afterwards."""
     if not _is_barren(facts):
         return
     for error in facts.page_errors:
@@ -104,7 +107,7 @@ def app_request_failed(facts: Facts) -> Iterator[Found]:
             asked = [x for x in asked if x.failure]
         elif not UNREADABLE.search(text):
             asked = [x for x in asked if x.status >= 400 and str(x.status) in text]
-        # What policy forbids never gets to the network; all that is left of it is the violation.
+        # A request that the policy blocks never reaches the network; the violation is its only trace.
         stopped = [s for s in facts.violations if s.event.directive.startswith(("connect-src", "default-src"))]
         stopped = [s for s in stopped if UNFETCHED.search(text) and not is_telemetry(s.event.blocked_url)]
         if asked:
@@ -122,9 +125,9 @@ APP_REQUEST_FAILED = Rule(
     layer=Layer.PAGE,
     owner=Party.APP,
     title="A request that the app depends on fails",
-    cause="Before it makes the chat, the app asks its own server for something, and does not survive the answer: an error, a web page "
-    "in place of data, or none.",
-    remedy="Mend what the request meets (address, server, CORS, policy), and catch the error in the app, so that it can say so.",
+    cause="Before the app creates the chat, it sends a request of its own. It does not handle the response: an "
+    "error, a web page instead of data, or no response.",
+    remedy="Fix the request (address, server, CORS, policy), and catch the error in the app, so that it can show it.",
     finds=app_request_failed,
     confidence=Confidence.LIKELY,
     symptom_of=(*LOADER_UNRUN, "page-scripts-disabled", "workflow-id-missing", "sdk-global-awaited"),
@@ -132,7 +135,7 @@ APP_REQUEST_FAILED = Rule(
 
 
 def action_without_effect(facts: Facts) -> Iterator[Found]:
-    """What was done on the page to open the chat changed nothing, and nothing is known to be the reason."""
+    """The action that should open the chat changed nothing, and no other finding explains it."""
     if not _is_barren(facts) or not facts.actions:
         return
     last = facts.actions[-1]
@@ -150,11 +153,12 @@ ACTION_WITHOUT_EFFECT = Rule(
     id="action-without-effect",
     layer=Layer.PAGE,
     owner=Party.APP,
-    title="What was clicked does nothing",
-    cause="The page got the action that is to open the chat, and nothing changed: no handler was attached to it, the app's code that "
-    "attaches it did not run, or the handler returns early.",
-    remedy="Click it by hand with the browser's developer tools open. Check that the component is hydrated (no script of the page "
-    "fails, no hydration error), that the handler is on this element, and what the handler waits for.",
+    title="The click has no effect",
+    cause="The page received the action that should open the chat, and nothing changed: no handler is attached, "
+    "the code that attaches it did not run, or the handler returns early.",
+    remedy="Click it by hand with the browser's developer tools open. Check that the component is hydrated (no "
+    "failed script, no hydration error), that the handler is attached to this element, and what the "
+    "handler waits for.",
     finds=action_without_effect,
     symptom_of=(
         *LOADER_UNRUN,
@@ -171,7 +175,7 @@ ACTION_WITHOUT_EFFECT = Rule(
 
 
 def besides(facts: Facts) -> tuple[str, tuple[int, ...]]:
-    """Return what the app's last failed request came to, as the end of a sentence, and its lines; nothing when none failed."""
+    """Return the result of the app's last failed request as the end of a sentence, and its lines; nothing when none failed."""
     missed = [x for x in facts.missed if _is_own(facts, x)]
     return (f"; before that, {_missed(missed[-1])}", evidence_of(missed[-1])) if missed else ("", ())
 
@@ -182,7 +186,7 @@ def _missed(exchange: Exchange) -> str:
 
 
 def _is_barren(facts: Facts) -> bool:
-    """Whether there is no element, and neither loader nor secret is known to be the reason."""
+    """Whether there is no element, and neither the loader nor the secret explains it."""
     return facts.is_settled and not facts.embeds and not facts.sessions and facts.failed_loader is None
 
 

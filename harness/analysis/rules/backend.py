@@ -1,6 +1,6 @@
-"""The chat's backend: OpenAI's in hosted mode, the app's own in custom mode, and the streams of both.
+"""The chat backend in hosted mode: OpenAI's API, called by the frame.
 
-In: facts. Out: findings of this layer. Calls that failed and were repeated with success are none.
+In: facts. Out: findings of this layer. A failed call that was repeated with success is not a finding.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from harness.analysis.rules.rule import (
 )
 
 NO_THREAD = r"InitialThreadLoadError|Failed to load initial thread"
-# A call can fail while the widget is made, and later just as well.
+# A call can fail while the widget is created, and also later.
 call_rule = partial(Rule, layer=Layer.BACKEND, outlives_mount=True)
 
 
@@ -43,7 +43,7 @@ def answered(
     hosted: bool,
     confidence: Callable[[Exchange], Confidence | None] = lambda _: None,
 ) -> Iterator[Found]:
-    """Yield the last backend call of this mode when it was refused in this way."""
+    """Yield the last backend call of this mode when its error matches."""
     call = failed_call(facts, hosted=hosted)
     if call is not None and call.status >= 400 and matches(call):
         same = [x.seq for x in facts.calls if x.status == call.status and x is not call]
@@ -58,16 +58,17 @@ def answered_by_page(facts: Facts, *, hosted: bool) -> Iterator[Found]:
 
 
 def backend_without_secret(facts: Facts) -> Iterator[Found]:
-    """The frame's call goes out without a secret."""
+    """The frame sends a call without a secret."""
     yield from answered(facts, lambda x: x.status in (401, 403) and x.request.bearer in ("", "empty"), hosted=True)
 
 
 BACKEND_WITHOUT_SECRET = call_rule(
     id="backend-without-secret",
     owner=Party.APP,
-    title="The frame asks the backend without a secret",
-    cause="getClientSecret gave none that the frame accepts, and the frame went on with an empty bearer.",
-    remedy="Find out why getClientSecret gave no usable secret.",
+    title="The frame calls the backend without a secret",
+    cause="getClientSecret returned no secret that the frame accepts, and the frame continued with an empty "
+    "bearer token.",
+    remedy="Find out why getClientSecret returned no usable secret.",
     finds=backend_without_secret,
     symptom_of=(Layer.SESSION, Layer.UPSTREAM, Layer.DOMAIN, "workflow-id-missing"),
     covers=("conversation-401-at-boot", "session-secret-rejected-silently"),
@@ -75,16 +76,16 @@ BACKEND_WITHOUT_SECRET = call_rule(
 
 
 def backend_rejects_secret(facts: Facts) -> Iterator[Found]:
-    """The backend does not accept the secret."""
+    """The backend rejects the secret."""
     yield from answered(facts, lambda x: x.status in (401, 403) and x.request.bearer not in ("", "empty"), hosted=True)
 
 
 BACKEND_REJECTS_SECRET = call_rule(
     id="backend-rejects-secret",
     owner=Party.APP,
-    title="OpenAI does not accept the client secret",
-    cause="The secret is expired, cancelled, or of another project or region.",
-    remedy="Make a fresh session whenever getClientSecret is called; do not keep secrets.",
+    title="OpenAI rejects the client secret",
+    cause="The secret is expired, cancelled, or belongs to another project or region.",
+    remedy="Create a new session whenever getClientSecret is called; do not store secrets.",
     finds=backend_rejects_secret,
     confidence=Confidence.LIKELY,
     symptom_of=("mock-secret", "stale-secret-returned", "verification-unauthorized"),
@@ -94,26 +95,26 @@ BACKEND_REJECTS_SECRET = call_rule(
 
 
 def backend_rate_limited(facts: Facts) -> Iterator[Found]:
-    """The session has used up its requests."""
+    """The backend answers 429."""
     yield from answered(facts, lambda x: x.status == 429, hosted=True)
 
 
 BACKEND_RATE_LIMITED = call_rule(
     id="backend-rate-limited",
     owner=Party.APP,
-    title="The session's requests are used up",
-    cause="Sessions allow ten requests a minute unless told otherwise, and history and repeats count.",
-    remedy="Raise rate_limits.max_requests_per_1_minute when the session is made; slow the test down.",
+    title="The session's rate limit is reached",
+    cause="By default a session allows ten requests per minute. Requests for the history and retries count too.",
+    remedy="Raise rate_limits.max_requests_per_1_minute when the session is created, or slow the test down.",
     finds=backend_rate_limited,
     covers=("conversation-429",),
 )
 
 
 def initial_thread_missing(facts: Facts) -> Iterator[Found]:
-    """The thread to begin with does not exist."""
+    """The initial thread does not exist."""
     errors, call = facts.errors_about(NO_THREAD), facts.failed_call
     if errors and (call is None or 400 <= call.status < 500):
-        refused = facts.refused_call  # others are accepted afterwards: the chat begins with a new thread
+        refused = facts.refused_call  # later calls are accepted: the chat continues with a new thread
         yield Found(
             summary=on_one_line(errors[0].message),
             evidence=(*(evidence_of(refused) if refused else ()), *(e.seq for e in errors[:2])),
@@ -123,9 +124,9 @@ def initial_thread_missing(facts: Facts) -> Iterator[Found]:
 INITIAL_THREAD_MISSING = call_rule(
     id="initial-thread-missing",
     owner=Party.APP,
-    title="The thread to begin with does not exist",
-    cause="initialThread names a thread that was deleted, or that belongs to another user or project.",
-    remedy="Forget the stored id when this error comes.",
+    title="The initial thread does not exist",
+    cause="initialThread is the id of a thread that was deleted, or that belongs to another user or project.",
+    remedy="Delete the stored id when this error occurs.",
     finds=initial_thread_missing,
     covers=("conversation-initial-thread-missing",),
 )
@@ -141,24 +142,24 @@ BACKEND_REFUSES = call_rule(
     id="backend-refuses",
     owner=Party.API,
     title="OpenAI's backend refuses the call",
-    cause="An unknown thread, or a request that does not fit the session.",
-    remedy="Read the answer's body; start with a new thread.",
+    cause="The thread is unknown, or the request does not match the session.",
+    remedy="Read the body of the response; start a new thread.",
     finds=backend_refuses,
     covers=("conversation-4xx-on-send",),
 )
 
 
 def backend_failing(facts: Facts) -> Iterator[Found]:
-    """OpenAI's backend fails, and the frame repeats."""
+    """OpenAI's backend answers with a server error."""
     yield from answered(facts, lambda x: x.status >= 500, hosted=True)
 
 
 BACKEND_FAILING = call_rule(
     id="backend-failing",
     owner=Party.API,
-    title="OpenAI's backend fails",
-    cause="An error on OpenAI's side, or of the workflow; the frame repeats up to five times.",
-    remedy="Look at the workflow's run log and at https://status.openai.com.",
+    title="OpenAI's backend has an internal error",
+    cause="OpenAI's server or the workflow failed. The frame retries up to five times.",
+    remedy="Check the workflow's run log and https://status.openai.com.",
     finds=backend_failing,
     covers=("conversation-5xx-or-not-sse", "domain-sudden-failure"),
     doc="https://status.openai.com",
@@ -166,7 +167,7 @@ BACKEND_FAILING = call_rule(
 
 
 def backend_answers_page(facts: Facts) -> Iterator[Found]:
-    """A web page answers in place of OpenAI's backend."""
+    """A web page is delivered instead of OpenAI's response."""
     yield from answered_by_page(facts, hosted=True)
 
 
@@ -174,10 +175,11 @@ BACKEND_ANSWERS_PAGE = Rule(
     id="backend-answers-page",
     layer=Layer.BACKEND,
     owner=Party.APP,
-    title="A web page answers in place of OpenAI's backend",
-    cause="Something on the path answers for OpenAI: a portal, a proxy, a filter. ChatKit takes the page for an empty answer: no "
-    "history, no reply.",
-    remedy="Open the address in a browser on the same network and look; allow api.openai.com and its regional hosts.",
+    title="A web page is delivered instead of OpenAI's response",
+    cause="A captive portal, a proxy or a filter answers instead of OpenAI. ChatKit treats the page as an empty "
+    "response: it shows no history and no reply.",
+    remedy="Open the address in a browser on the same network to see the page. Allow api.openai.com and its "
+    "regional hosts.",
     finds=backend_answers_page,
     stops_mount=False,
     covers=("conversation-5xx-or-not-sse",),
@@ -185,7 +187,7 @@ BACKEND_ANSWERS_PAGE = Rule(
 
 
 def backend_unreachable(facts: Facts) -> Iterator[Found]:
-    """The frame does not reach OpenAI's backend."""
+    """The frame cannot reach OpenAI's backend."""
     call = failed_call(facts, hosted=True)
     if call is None or not call.failure or call.is_aborted:
         return
@@ -197,8 +199,8 @@ def backend_unreachable(facts: Facts) -> Iterator[Found]:
 BACKEND_UNREACHABLE = call_rule(
     id="backend-unreachable",
     owner=Party.API,
-    title="The frame does not reach OpenAI's backend",
-    cause="A firewall, a blocker or DNS keeps the browser from OpenAI's API.",
+    title="The frame cannot reach OpenAI's backend",
+    cause="A firewall, a blocker or DNS prevents the browser from reaching OpenAI's API.",
     remedy="Allow api.openai.com, us.api.openai.com and eu.api.openai.com on this network.",
     finds=backend_unreachable,
     covers=("policy-adblock",),
@@ -206,7 +208,7 @@ BACKEND_UNREACHABLE = call_rule(
 
 
 def backend_error_behind_cors(facts: Facts) -> Iterator[Found]:
-    """A failure of OpenAI's backend wears the words of CORS."""
+    """An error of OpenAI's backend is reported as a CORS error."""
     call = failed_call(facts, hosted=True)
     said = facts.console_about("blocked by CORS policy", "/v1/chatkit/conversation")
     if call is not None and call.failure and said:
@@ -216,9 +218,9 @@ def backend_error_behind_cors(facts: Facts) -> Iterator[Found]:
 BACKEND_ERROR_BEHIND_CORS = call_rule(
     id="backend-error-behind-cors",
     owner=Party.API,
-    title="A failure of the backend looks like CORS",
-    cause="An error answer without CORS headers makes the browser hide its status behind a CORS message.",
-    remedy="Look at the answer's own status; for tool results check size and shape.",
+    title="An error of the backend is reported as a CORS error",
+    cause="The error response has no CORS headers, so the browser reports a CORS error instead of the status.",
+    remedy="Check the status of the response. For tool results, check their size and shape.",
     finds=backend_error_behind_cors,
     confidence=Confidence.LIKELY,
     covers=("conversation-client-tool-output",),
@@ -226,13 +228,13 @@ BACKEND_ERROR_BEHIND_CORS = call_rule(
 
 
 def backend_unanswered(facts: Facts) -> Iterator[Found]:
-    """The first call to the backend has no answer."""
+    """The first call to the backend is not answered."""
     waiting = [x for x in facts.calls if x.is_open]
     if facts.outcome is not Outcome.TIMEOUT or not waiting or any(200 <= x.status < 300 for x in facts.calls):
         return
     waited_ms = facts.decided_at_ms - waiting[-1].started_at_ms
     yield Found(
-        summary=f"{waiting[-1].request.method} {waiting[-1].url} has had no answer for {waited_ms / 1000:.1f} s",
+        summary=f"{waiting[-1].request.method} {waiting[-1].url} has received no response for {waited_ms / 1000:.1f} s",
         evidence=evidence_of(waiting[-1]),
     )
 
@@ -242,8 +244,8 @@ BACKEND_UNANSWERED = Rule(
     layer=Layer.BACKEND,
     owner=Party.API,
     title="The chat backend does not answer",
-    cause="The first call hangs: a backend that waits for something, or a connection that is held open.",
-    remedy="Look at the server's log; give the backend a time limit.",
+    cause="The backend is waiting for something, or a proxy keeps the connection open.",
+    remedy="Check the server's log; set a timeout in the backend.",
     finds=backend_unanswered,
 )
 
@@ -253,7 +255,8 @@ def sentinel_blocked(facts: Facts) -> Iterator[Found]:
     errors = facts.errors_about(r"Failed to load Sentinel")
     if errors:
         yield Found(
-            summary=f"{on_one_line(errors[0].message)}; the widget works without, and the backend may refuse its messages",
+            summary=f"{on_one_line(errors[0].message)}; the widget works without it, but the backend may refuse "
+            "its messages",
             evidence=(*_sentinels(facts), *(e.seq for e in errors[:2])),
         )
 
@@ -263,7 +266,7 @@ SENTINEL_BLOCKED = Rule(
     layer=Layer.BACKEND,
     owner=Party.NETWORK,
     title="OpenAI's anti-abuse script is blocked",
-    cause="A blocker or a firewall stops sentinel.openai.com. The widget goes on without it.",
+    cause="A blocker or a firewall blocks sentinel.openai.com. The widget works without the script.",
     remedy="Allow sentinel.openai.com and chatgpt.com.",
     finds=sentinel_blocked,
     stops_mount=False,
@@ -272,7 +275,7 @@ SENTINEL_BLOCKED = Rule(
 
 
 def _sentinels(facts: Facts) -> tuple[int, ...]:
-    """The lines of the requests for the script that failed."""
+    """The lines of the failed requests for the script."""
     return tuple(x.seq for x in facts.exchanges if "/sentinel/" in x.path and (x.failure or x.status >= 400))[:2]
 
 

@@ -1,6 +1,6 @@
-"""The app's own chat backend: the calls that the page makes for the frame in custom mode.
+"""The app's own chat backend: in custom mode, the page calls it for the frame.
 
-In: facts. Out: findings of the backend's layer. Calls that failed and were repeated with success are none.
+In: facts. Out: findings of the backend's layer. A failed call that was repeated with success is not a finding.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from harness.analysis.rules.rule import (
     told,
 )
 
-GIVEN_UP = re.compile(r"abort", re.IGNORECASE)  # by the frame, or by the person
+GIVEN_UP = re.compile(r"abort", re.IGNORECASE)  # by the frame, or by the user
 
 
 def custom_backend_unauthorized(facts: Facts) -> Iterator[Found]:
-    """The app's backend does not accept the caller."""
-    # 403 has other reasons, too: a token against forged requests, a firewall, a role.
+    """The app's backend rejects the user."""
+    # 403 has other reasons too: a CSRF token, a firewall, a role.
     yield from answered(
         facts,
         lambda x: x.status in (401, 403),
@@ -50,8 +50,9 @@ def custom_backend_unauthorized(facts: Facts) -> Iterator[Found]:
 CUSTOM_BACKEND_UNAUTHORIZED = call_rule(
     id="custom-backend-unauthorized",
     owner=Party.APP,
-    title="The app's chat backend does not accept the caller",
-    cause="Its own authentication misses a cookie, a header or a token. ChatKit shows nothing of it.",
+    title="The app's chat backend rejects the user",
+    cause="The request has no valid cookie, header or token for the app's own authentication. ChatKit does not "
+    "show this error.",
     remedy="Pass a fetch function in `api` that adds the credentials.",
     finds=custom_backend_unauthorized,
     covers=("custom-backend-401",),
@@ -60,7 +61,7 @@ CUSTOM_BACKEND_UNAUTHORIZED = call_rule(
 
 
 def custom_backend_not_found(facts: Facts) -> Iterator[Found]:
-    """There is no backend at api.url."""
+    """The server has no backend at api.url."""
     if not facts.errors_about(NO_THREAD):
         yield from answered(
             facts, lambda x: x.status in (404, 405, 410, 501), hosted=False, confidence=route_confidence
@@ -71,8 +72,9 @@ CUSTOM_BACKEND_NOT_FOUND = call_rule(
     id="custom-backend-not-found",
     owner=Party.APP,
     title="There is no chat backend at api.url",
-    cause="A wrong path, a route that is not mounted, or one that does not take POST.",
-    remedy='Mount the endpoint there; test it with a real request such as {"type": "threads.list", "params": {}}.',
+    cause="The path is wrong, the route is not registered, or the route does not accept POST.",
+    remedy="Register the endpoint there, and test it with a real request such as "
+    '{"type": "threads.list", "params": {}}.',
     finds=custom_backend_not_found,
     covers=("custom-backend-404-or-500",),
     doc=CHATKIT_PYTHON,
@@ -80,7 +82,7 @@ CUSTOM_BACKEND_NOT_FOUND = call_rule(
 
 
 def custom_backend_refuses(facts: Facts) -> Iterator[Found]:
-    """The app's backend does not understand the call."""
+    """The app's backend answers with a client error."""
     known = (401, 403, 404, 405, 410)
     yield from answered(facts, lambda x: 400 <= x.status < 500 and x.status not in known, hosted=False)
 
@@ -89,24 +91,25 @@ CUSTOM_BACKEND_REFUSES = call_rule(
     id="custom-backend-refuses",
     owner=Party.APP,
     title="The app's chat backend refuses the call",
-    cause="The endpoint does not understand ChatKit's requests, or refuses this one.",
-    remedy="Hand the request's body to the ChatKit server library unchanged.",
+    cause="The endpoint does not accept ChatKit's requests, or it refuses this one.",
+    remedy="Pass the request's body unchanged to the ChatKit server library.",
     finds=custom_backend_refuses,
     doc=CHATKIT_PYTHON,
 )
 
 
 def custom_backend_failing(facts: Facts) -> Iterator[Found]:
-    """The app's backend fails."""
+    """The app's backend answers with a server error."""
     yield from answered(facts, lambda x: x.status >= 500 and x.status != 501, hosted=False)
 
 
 CUSTOM_BACKEND_FAILING = call_rule(
     id="custom-backend-failing",
     owner=Party.APP,
-    title="The app's chat backend fails",
-    cause="An exception in the endpoint or in its store: a method with other arguments than the library's, a database that is away.",
-    remedy="Look at the server's log at this moment.",
+    title="The app's chat backend has an internal error",
+    cause="The endpoint or its store threw an exception: a method has other arguments than the library's, or the "
+    "database is not available.",
+    remedy="Read the server's log at the time of the request.",
     finds=custom_backend_failing,
     covers=("custom-backend-404-or-500", "conversation-5xx-or-not-sse"),
     doc=CHATKIT_PYTHON,
@@ -114,7 +117,7 @@ CUSTOM_BACKEND_FAILING = call_rule(
 
 
 def _blocked(facts: Facts, obstacles: tuple[Obstacle, ...]) -> Iterator[Found]:
-    """The last call failed, and one of these stood in its way."""
+    """The last call failed for one of these reasons."""
     call = failed_call(facts, hosted=False)
     if call is not None and obstacle_of(facts, call) in obstacles:
         said = mentions(facts, call)
@@ -130,7 +133,8 @@ CUSTOM_BACKEND_BLOCKED_BY_CORS = call_rule(
     id="custom-backend-blocked-by-cors",
     owner=Party.APP,
     title="The app's chat backend does not allow the page's origin",
-    cause="In custom mode the page itself makes the calls, with headers of ChatKit's own that CORS must allow.",
+    cause="In custom mode the page itself sends the calls. They have headers of ChatKit that the CORS "
+    "configuration must allow.",
     remedy="Allow the page's origin, POST and OPTIONS, and the headers content-type, accept-language and chatkit-frame-instance-id.",
     finds=partial(_blocked, obstacles=(Obstacle.CORS,)),
     covers=("custom-backend-cors",),
@@ -140,8 +144,9 @@ CUSTOM_BACKEND_BLOCKED_BY_CORS = call_rule(
 CUSTOM_BACKEND_OVER_PLAIN_HTTP = call_rule(
     id="custom-backend-over-plain-http",
     owner=Party.APP,
-    title="A secure page has a chat backend of plain http",
-    cause="Browsers do not send requests of https pages to http addresses. Verification is skipped then too, which hides it.",
+    title="An https page calls its chat backend over plain http",
+    cause="Browsers block requests from https pages to http addresses. The domain check is then skipped too, "
+    "which hides the problem.",
     remedy="Serve the backend over https.",
     finds=partial(_blocked, obstacles=(Obstacle.MIXED,)),
     covers=("custom-backend-mixed-content",),
@@ -151,9 +156,9 @@ CUSTOM_BACKEND_OVER_PLAIN_HTTP = call_rule(
 CUSTOM_BACKEND_BLOCKED_BY_BROWSER = call_rule(
     id="custom-backend-blocked-by-browser",
     owner=Party.APP,
-    title="The browser keeps the page from its chat backend",
-    cause="A blocker, or the guard of the local network against public pages.",
-    remedy="Exempt the site from the blocker; serve page and backend from the same place.",
+    title="The browser blocks requests to the chat backend",
+    cause="A blocker, or the browser's protection of the local network against public pages.",
+    remedy="Exempt the site from the blocker, or serve the page and the backend from the same host.",
     finds=partial(_blocked, obstacles=(Obstacle.LOCAL_NETWORK, Obstacle.CLIENT)),
     covers=("policy-adblock",),
 )
@@ -162,8 +167,8 @@ CUSTOM_BACKEND_UNREACHABLE = call_rule(
     id="custom-backend-unreachable",
     owner=Party.APP,
     title="The app's chat backend cannot be reached",
-    cause="The backend is not running, or scheme, host or port of api.url are wrong.",
-    remedy="Start it; compare api.url with the address that it listens on.",
+    cause="The backend is not running, or the scheme, host or port of api.url is wrong.",
+    remedy="Start the backend, and compare api.url with the address that it listens on.",
     finds=partial(_blocked, obstacles=(Obstacle.UNREACHABLE, Obstacle.RESPONSE)),
     covers=("custom-backend-404-or-500",),
 )
@@ -171,18 +176,19 @@ CUSTOM_BACKEND_UNREACHABLE = call_rule(
 CUSTOM_BACKEND_KEPT_ON_MACHINE = call_rule(
     id="custom-backend-kept-on-machine",
     owner=Party.APP,
-    title="The app's chat backend is outside, and this run is hermetic",
-    cause="A hermetic run answers OpenAI's hosts itself and lets nothing else leave this machine.",
+    title="The app's chat backend is not on this machine, and this run is hermetic",
+    cause="A hermetic run answers requests to OpenAI's hosts itself and blocks all other requests that would "
+    "leave this machine.",
     remedy='Use network = "live" for this project, or point api.url to a backend on this machine.',
     finds=partial(_blocked, obstacles=(Obstacle.HERMETIC,)),
 )
 
 
 def custom_backend_blocked_by_csp(facts: Facts) -> Iterator[Found]:
-    """The page may not talk to its own backend."""
+    """The page's policy does not allow the chat backend."""
     found = tuple(_blocked(facts, (Obstacle.CSP,)))
     yield from found
-    # What policy forbids never gets to the network; all that is left of it is the violation.
+    # A request that the policy blocks never reaches the network; the violation is its only trace.
     urls = facts.mount.backend_urls
     hits = [
         s for s in facts.violations
@@ -200,8 +206,8 @@ CUSTOM_BACKEND_BLOCKED_BY_CSP = call_rule(
     id="custom-backend-blocked-by-csp",
     owner=Party.APP,
     title="The page's Content-Security-Policy blocks its chat backend",
-    cause="In custom mode the page itself makes the calls, and connect-src does not name api.url's origin.",
-    remedy="Add it to connect-src.",
+    cause="In custom mode the page itself sends the calls, and connect-src does not list the origin of api.url.",
+    remedy="Add the origin to connect-src.",
     finds=custom_backend_blocked_by_csp,
     covers=("policy-csp-connect-src",),
     doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/connect-src",
@@ -217,9 +223,10 @@ CUSTOM_BACKEND_ANSWERS_PAGE = Rule(
     id="custom-backend-answers-page",
     layer=Layer.BACKEND,
     owner=Party.APP,
-    title="A web page answers in place of the chat backend",
-    cause="A single-page fallback or a sign-in page stands at api.url. ChatKit takes it for an empty answer: no history, no reply.",
-    remedy="Mount the endpoint there, before the fallback.",
+    title="A web page is delivered instead of the chat backend's response",
+    cause="A single-page fallback or a sign-in page answers at api.url. ChatKit treats it as an empty response: "
+    "it shows no history and no reply.",
+    remedy="Register the endpoint there, before the fallback.",
     finds=custom_backend_answers_page,
     stops_mount=False,
     covers=("custom-backend-404-or-500", "conversation-5xx-or-not-sse"),
@@ -228,7 +235,7 @@ CUSTOM_BACKEND_ANSWERS_PAGE = Rule(
 
 
 def custom_fetch_without_answer(facts: Facts) -> Iterator[Found]:
-    """The page's own `api.fetch` gives the frame no answer, and no request is to blame for it."""
+    """The page's own `api.fetch` returns no response to the frame, and no failed request explains it."""
     last = facts.frame_calls[-1] if facts.frame_calls else None
     stopped = [
         s for s in facts.violations
@@ -240,7 +247,8 @@ def custom_fetch_without_answer(facts: Facts) -> Iterator[Found]:
     if last.error:
         said, lines = besides(facts)
         yield Found(
-            summary=f"the page told the frame that its call failed with {on_one_line(last.error, 160)!r}{said or '; no request did'}",
+            summary="the page reported to the frame that its call failed with "
+            f"{on_one_line(last.error, 160)!r}{said or '; no request failed'}",
             evidence=(last.asked_seq, last.answered_seq, *lines),
         )
 
@@ -248,10 +256,10 @@ def custom_fetch_without_answer(facts: Facts) -> Iterator[Found]:
 CUSTOM_FETCH_WITHOUT_ANSWER = call_rule(
     id="custom-fetch-without-answer",
     owner=Party.APP,
-    title="The page's own api.fetch gives no answer",
-    cause="In custom mode the page makes the calls of the frame, with `api.fetch` of the options when there is one. This one throws, "
-    "or returns nothing.",
-    remedy="Return the Response of fetch from it, always; pass method, headers and body on.",
+    title="The page's own api.fetch returns no response",
+    cause="In custom mode the page sends the calls for the frame. It uses the option `api.fetch` when it is set. "
+    "This function throws, or returns nothing.",
+    remedy="Always return the Response of fetch from it, and pass on the method, headers and body.",
     finds=custom_fetch_without_answer,
     confidence=Confidence.LIKELY,
     doc=CHATKIT_JS,

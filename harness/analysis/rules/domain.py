@@ -1,6 +1,6 @@
-"""Domain verification: the frame asks OpenAI whether the page may show ChatKit, and has itself removed when not.
+"""Domain verification: the frame asks OpenAI whether the page may show ChatKit, and asks for its removal if not.
 
-In: facts. Out: findings of this layer. A check that goes wrong on a development origin changes nothing and is none.
+In: facts. Out: findings of this layer. A check that fails on a development origin has no effect and is not a finding.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ PASSING_HOSTS = re.compile(
     r"\.(ngrok(-free)?\.(app|io|dev)|devtunnels\.ms|github\.dev|gitpod\.io|lovable\.(app|dev)|vercel\.app|netlify\.app|trycloudflare\.com|loca\.lt|webcontainer\.io|pages\.dev|replit\.dev)$"
 )
 LONGEST_CHECK_MS = 9_000
-_REGISTER = f"Register the exact host at {ALLOWLIST}, in the organisation that owns the key, and wait some minutes."
+_REGISTER = f"Register the exact host at {ALLOWLIST}, in the organisation that owns the key, and wait a few minutes."
 
 
 def _is_removed(facts: Facts) -> bool:
-    """Whether the frame asked for its removal, or is gone."""
+    """Whether the frame asked for its removal, or is removed."""
     return facts.mount.frame is Frame.UNMOUNTED or facts.mount.element is Element.REMOVED
 
 
 def _check(facts: Facts) -> Exchange | None:
-    """The domain check that had the widget removed."""
+    """The domain check that caused the removal of the widget."""
     return facts.last_check if _is_removed(facts) else None
 
 
 def _end(facts: Facts) -> tuple[int, ...]:
-    """The lines on which the frame says goodbye."""
+    """The lines on which the frame asks for its removal."""
     goodbyes = [s.seq for s in facts.messages if s.event.name == "unmount"]
     errors = [e.seq for e in facts.errors_about(r"domain verification")]
     return (*errors[:1], *goodbyes[:1])
@@ -79,8 +79,9 @@ DOMAIN_NOT_REGISTERED = Rule(
     layer=Layer.DOMAIN,
     owner=Party.CONFIGURATION,
     title="The page's domain is not on OpenAI's allowlist",
-    cause="OpenAI does not know this origin for the organisation that the secret, or the domain key, belongs to. The widget is "
-    "shown for a second or two and then has itself removed. On localhost nobody asks, so it shows first after deployment.",
+    cause="OpenAI's allowlist does not have this origin in the organisation of the secret or domain key. The "
+    "widget appears for a second or two and is then removed. localhost is not checked, so this problem "
+    "appears only after deployment.",
     remedy=_REGISTER,
     finds=domain_not_registered,
     covers=(
@@ -94,7 +95,7 @@ DOMAIN_NOT_REGISTERED = Rule(
 
 
 def domain_key_placeholder(facts: Facts) -> Iterator[Found]:
-    """The page still carries the domain key of the examples."""
+    """The page still uses the domain key of the examples."""
     options = facts.options
     if options is None or options.event.domain_key_format != "placeholder" or not _is_removed(facts):
         return
@@ -102,7 +103,7 @@ def domain_key_placeholder(facts: Facts) -> Iterator[Found]:
     if check is None or check.status not in (200, 400, 401, 403, 404):
         return
     yield Found(
-        summary=f"{told(check)}, and the options carry a placeholder in place of a domain key",
+        summary=f"{told(check)}, and the options contain a placeholder instead of a domain key",
         evidence=(options.seq, *evidence_of(check), *_end(facts)),
     )
 
@@ -112,8 +113,8 @@ DOMAIN_KEY_PLACEHOLDER = Rule(
     layer=Layer.DOMAIN,
     owner=Party.CONFIGURATION,
     title="The domain key is a placeholder",
-    cause="The key of the examples was compiled into this build; the real one never reached it.",
-    remedy=f"Build again with the real key. {_REGISTER}",
+    cause="This build contains the domain key of the examples, not the real one.",
+    remedy=f"Build the app again with the real key. {_REGISTER}",
     finds=domain_key_placeholder,
     confidence=Confidence.LIKELY,
     covers=("domain-key-stale-in-build",),
@@ -122,11 +123,11 @@ DOMAIN_KEY_PLACEHOLDER = Rule(
 
 
 def verification_without_secret(facts: Facts) -> Iterator[Found]:
-    """The check went out without a secret."""
+    """The check was sent without a secret."""
     check = _check(facts)
     if check is not None and check.status in (401, 403) and _is_without_secret(check):
         yield Found(
-            summary=f"{told(check)}: it was sent with an empty bearer, so the frame never had a secret",
+            summary=f"{told(check)}: it was sent with an empty bearer token, so the frame never had a secret",
             evidence=(*evidence_of(check), *_end(facts)),
         )
 
@@ -135,10 +136,10 @@ VERIFICATION_WITHOUT_SECRET = Rule(
     id="verification-without-secret",
     layer=Layer.DOMAIN,
     owner=Party.APP,
-    title="The domain check is refused for want of a secret",
-    cause="Hosted widgets send their client secret along; getClientSecret failed before, and the frame went on without one. The "
-    "allowlist has nothing to do with it.",
-    remedy="Find out why getClientSecret gave no usable secret.",
+    title="The domain check is refused because it has no secret",
+    cause="Hosted widgets send their client secret with the check. getClientSecret failed before, and the frame "
+    "continued without a secret. The allowlist is not the cause.",
+    remedy="Find out why getClientSecret returned no usable secret.",
     finds=verification_without_secret,
     symptom_of=(Layer.SESSION, Layer.UPSTREAM, "workflow-id-missing"),
     covers=("domain-verify-401-no-valid-secret", "session-secret-rejected-silently"),
@@ -146,7 +147,7 @@ VERIFICATION_WITHOUT_SECRET = Rule(
 
 
 def verification_unauthorized(facts: Facts) -> Iterator[Found]:
-    """The check's secret is not accepted."""
+    """The secret of the check is rejected."""
     check = _check(facts)
     is_placeholder = facts.options is not None and facts.options.event.domain_key_format == "placeholder"
     if check is not None and check.status in (401, 403) and not _is_without_secret(check) and not is_placeholder:
@@ -157,9 +158,10 @@ VERIFICATION_UNAUTHORIZED = Rule(
     id="verification-unauthorized",
     layer=Layer.DOMAIN,
     owner=Party.CONFIGURATION,
-    title="The domain check does not accept the secret",
-    cause="The secret is expired, cancelled, or of another project or region; less often the origin is not allowed.",
-    remedy=f"Make a fresh session for every widget and check its time of expiry; then look at the allowlist: {ALLOWLIST}",
+    title="The domain check rejects the secret",
+    cause="The secret is expired, cancelled, or belongs to another project or region. Less often, the origin is "
+    "not allowed.",
+    remedy=f"Create a new session for every widget and check its expiry time. Then check the allowlist: {ALLOWLIST}",
     finds=verification_unauthorized,
     confidence=Confidence.LIKELY,
     symptom_of=("mock-secret", "stale-secret-returned"),
@@ -168,7 +170,7 @@ VERIFICATION_UNAUTHORIZED = Rule(
 
 
 def verification_failing(facts: Facts) -> Iterator[Found]:
-    """OpenAI fails to check the domain."""
+    """The domain check is answered with a server error."""
     check = _check(facts)
     if check is not None and check.status >= 500:
         tries = [seq for x in facts.checks for seq in evidence_of(x)]
@@ -179,9 +181,9 @@ VERIFICATION_FAILING = Rule(
     id="verification-failing",
     layer=Layer.DOMAIN,
     owner=Party.API,
-    title="OpenAI fails to check the domain",
-    cause="An error on OpenAI's side; the widget asks twice and then has itself removed.",
-    remedy="Try again later; look at https://status.openai.com.",
+    title="OpenAI's domain check has an internal error",
+    cause="OpenAI's server failed. The widget tries twice and is then removed.",
+    remedy="Try again later; see https://status.openai.com.",
     finds=verification_failing,
     covers=("domain-verify-5xx",),
     doc="https://status.openai.com",
@@ -189,7 +191,7 @@ VERIFICATION_FAILING = Rule(
 
 
 def verification_rate_limited(facts: Facts) -> Iterator[Found]:
-    """OpenAI has had enough of this caller."""
+    """The domain check is answered with 429."""
     check = _check(facts)
     if check is not None and check.status == 429:
         yield Found(summary=told(check), evidence=(*evidence_of(check), *_end(facts)))
@@ -199,19 +201,19 @@ VERIFICATION_RATE_LIMITED = Rule(
     id="verification-rate-limited",
     layer=Layer.DOMAIN,
     owner=Party.CONFIGURATION,
-    title="OpenAI refuses the domain check for too many requests",
-    cause="Many widgets in a short time from this address.",
-    remedy="Slow down; share widgets between tests.",
+    title="OpenAI refuses the domain check because of a rate limit",
+    cause="This address loaded many widgets in a short time.",
+    remedy="Load fewer widgets in the same time; share a widget between tests.",
     finds=verification_rate_limited,
 )
 
 
 def verification_timed_out(facts: Facts) -> Iterator[Found]:
-    """The check had no answer in ten seconds, or in all the time that the mount had."""
+    """The check received no response within ten seconds, or before the mount timeout."""
     last = facts.last_check
     if facts.outcome is Outcome.TIMEOUT and last is not None and last.is_open:
         waited_s = (facts.decided_at_ms - last.started_at_ms) / 1000
-        summary = f"{last.request.method} {last.url} has had no answer for {waited_s:.1f} s, the end of the time limit"
+        summary = f"{last.request.method} {last.url} received no response in {waited_s:.1f} s, until the mount timeout"
         yield Found(summary=summary, evidence=evidence_of(last))
         return
     check = _check(facts)
@@ -226,16 +228,16 @@ VERIFICATION_TIMED_OUT = Rule(
     id="verification-timed-out",
     layer=Layer.DOMAIN,
     owner=Party.API,
-    title="The domain check gets no answer",
-    cause="The connection to OpenAI's API is black-holed or throttled; the widget gives up after ten seconds.",
-    remedy="Mend the path to api.openai.com and its regional hosts.",
+    title="The domain check is not answered",
+    cause="The network drops or throttles the connection to OpenAI's API. The widget stops waiting after ten seconds.",
+    remedy="Allow connections to api.openai.com and its regional hosts.",
     finds=verification_timed_out,
     covers=("domain-verify-timeout",),
 )
 
 
 def verification_unreachable(facts: Facts) -> Iterator[Found]:
-    """The browser does not reach the host that checks the domain."""
+    """The browser cannot reach the host that checks the domain."""
     check = _check(facts)
     if check is not None and check.failure and not check.is_aborted and not facts.errors_about(TIMED_OUT):
         tries = [seq for x in facts.checks for seq in evidence_of(x)]
@@ -247,8 +249,8 @@ VERIFICATION_UNREACHABLE = Rule(
     layer=Layer.DOMAIN,
     owner=Party.API,
     title="The browser cannot reach the domain check",
-    cause="A firewall, a blocker or DNS keeps the browser from OpenAI's API. The check cannot be switched off, "
-    "not even with an own backend.",
+    cause="A firewall, a blocker or DNS prevents the browser from reaching OpenAI's API. The check cannot be "
+    "disabled, not even with a custom backend.",
     remedy="Allow api.openai.com, us.api.openai.com and eu.api.openai.com on this network.",
     finds=verification_unreachable,
     covers=("domain-verify-unreachable", "policy-adblock"),
@@ -256,14 +258,14 @@ VERIFICATION_UNREACHABLE = Rule(
 
 
 def widget_removed(facts: Facts) -> Iterator[Found]:
-    """The widget had itself removed, and no check tells why."""
+    """The widget was removed, and no domain check explains it."""
     if not _is_removed(facts):
         return
     if facts.checks or facts.errors_about(NOT_VERIFIED) or facts.errors_about(TIMED_OUT):
         return
     said = facts.errors_about(r"DomainVerificationRequestError")
     yield Found(
-        summary="the widget was there, and its frame was taken out of the element again"
+        summary="the widget was present, and its frame was removed from the element"
         + (f": {said[0].message}" if said else ""),
         evidence=(*_end(facts), *(e.seq for e in said[:1]), *_emptied(facts)) or with_loaded(facts),
     )
@@ -273,9 +275,9 @@ WIDGET_REMOVED = Rule(
     id="widget-removed",
     layer=Layer.DOMAIN,
     owner=Party.APP,
-    title="The widget was removed again",
-    cause="The frame asked to be removed, or something emptied the element; the domain check is the usual reason.",
-    remedy=f"Look at the frame's requests to domain_keys. {_REGISTER}",
+    title="The widget was removed",
+    cause="The frame asked to be removed, or other code emptied the element. Usually the domain check failed.",
+    remedy=f"Check the frame's requests to domain_keys. {_REGISTER}",
     finds=widget_removed,
     confidence=Confidence.POSSIBLE,
     symptom_of=(Layer.SESSION, Layer.UPSTREAM),
@@ -283,18 +285,18 @@ WIDGET_REMOVED = Rule(
 
 
 def _emptied(facts: Facts) -> tuple[int, ...]:
-    """The line on which the shadow root has no wrapper any more."""
+    """The line on which the shadow root no longer has a wrapper."""
     return tuple(s.seq for s in facts.shadows if WRAPPER not in s.event.children)[-1:]
 
 
 def _hint(facts: Facts) -> str:
-    """What is special about this origin, to end a sentence with."""
+    """What is special about this origin, as the end of a sentence."""
     host = split_url(facts.page.url).hostname or ""
     if PASSING_HOSTS.search(host):
-        return "; hosts of tunnels and previews change, and each is an origin of its own"
+        return "; hosts of tunnels and previews change, and each one is a separate origin"
     if not facts.page.is_top:
-        return "; it is the origin of the inner document that holds the element, not of the page around it"
-    return "; with and without www. are two entries" if host.startswith("www.") else ""
+        return "; this is the origin of the inner document that contains the element, not of the outer page"
+    return "; with www. and without www. are two separate entries" if host.startswith("www.") else ""
 
 
 RULES = (

@@ -1,4 +1,4 @@
-"""The custom element: the right tag, upgraded, given its options, and left where it is.
+"""The custom element: whether it has the right tag, is upgraded, receives its options, and stays where it is.
 
 In: facts. Out: findings of this layer.
 """
@@ -24,7 +24,12 @@ from harness.analysis.rules.rule import (
 )
 
 FAILED = ("failed", "timeout")
-INVENTED = ("chatkit-widget", "chatkit-chat", "chatkit-element", "chat-kit")  # seen in pages that meant ChatKit
+INVENTED = (
+    "chatkit-widget",
+    "chatkit-chat",
+    "chatkit-element",
+    "chat-kit",
+)  # names seen in pages that intended to use ChatKit
 NOT_UPGRADED = r"setOptions is not a function"
 NO_SET_OPTIONS = r"setOptions is not a function|(undefined|null)[^\n]{0,40}setOptions"
 UNDEFINED_OPTIONS = r"threadItemActions"
@@ -33,13 +38,13 @@ NOT_IN_PROFILE = r"ChatKit command \"?\w+\"? is not available"
 
 
 def wrong_tag(facts: Facts) -> Iterator[Found]:
-    """The document holds an element of another name."""
+    """The document contains an element with another name."""
     if facts.lookalikes and not facts.embeds:
         tag = facts.lookalikes[0].event.tag
         is_named = tag in INVENTED or "openai" in tag or "open-ai" in tag
         is_meant = (is_named and facts.is_defined) or facts.page_errors_about(NO_SET_OPTIONS)
         yield Found(
-            summary=f"the document holds <{tag}>, which nothing defines; the element's name is openai-chatkit",
+            summary=f"the document contains <{tag}>, which no script defines; the element's name is openai-chatkit",
             evidence=(facts.lookalikes[0].seq, *lines_of(facts.defined[:1])),
             confidence=None if is_meant else Confidence.LIKELY,  # it may be another library's
         )
@@ -50,7 +55,7 @@ WRONG_TAG = Rule(
     layer=Layer.ELEMENT,
     owner=Party.APP,
     title="The element has another name",
-    cause="The loader defines openai-chatkit and nothing else; an element of any other name is never brought to life.",
+    cause="The loader defines openai-chatkit and nothing else; an element with another name is never upgraded.",
     remedy="Write <openai-chatkit>, in the document and in customElements.get and whenDefined.",
     finds=wrong_tag,
     covers=("element-wrong-tag-name",),
@@ -59,17 +64,17 @@ WRONG_TAG = Rule(
 
 
 def options_before_upgrade(facts: Facts) -> Iterator[Found]:
-    """The options were handed over before there was anything to take them."""
+    """setOptions was called before the element was defined."""
     if facts.is_configured:
         return
     told = (*facts.page_errors_about(NO_SET_OPTIONS), *facts.console_about(pattern=NO_SET_OPTIONS))
     if told:
-        # Of null or undefined it is said where the element itself was not found.
+        # A message about null or undefined means that the element itself was not found.
         is_there = facts.page_errors_about(NOT_UPGRADED) or facts.console_about(pattern=NOT_UPGRADED)
         later = facts.defined[:1] if facts.defined and facts.defined[0].seq > told[0].seq else ()
         yield Found(
             summary="setOptions was called on an element that did not have it yet"
-            + ("; the loader came after that, and nobody called again" if later else ""),
+            + ("; the loader arrived after that, and the page did not call setOptions again" if later else ""),
             evidence=(*lines_of(told[:4]), *lines_of(later)),
             confidence=None if later and facts.embed is not None and is_there else Confidence.LIKELY,
         )
@@ -80,8 +85,8 @@ OPTIONS_BEFORE_UPGRADE = Rule(
     layer=Layer.ELEMENT,
     owner=Party.APP,
     title="setOptions is called before the loader has defined the element",
-    cause="The script is async, the page's own code was faster, and a call that failed is not repeated.",
-    remedy="await customElements.whenDefined('openai-chatkit') before setOptions.",
+    cause="The loader is async, the page's own code ran first, and the page does not repeat a call that failed.",
+    remedy="Wait for customElements.whenDefined('openai-chatkit') before setOptions.",
     finds=options_before_upgrade,
     symptom_of=(Layer.SCRIPT, "wrong-tag", "element-defined-by-another"),
     covers=("element-setoptions-before-upgrade",),
@@ -108,7 +113,7 @@ OPTIONS_UNDEFINED = Rule(
     layer=Layer.ELEMENT,
     owner=Party.APP,
     title="setOptions is called without options",
-    cause="The variable that was to hold the options was undefined or null at that moment.",
+    cause="The variable that should hold the options was undefined or null at that moment.",
     remedy="Pass an object with at least `api`.",
     finds=options_undefined,
     covers=("element-options-undefined",),
@@ -117,7 +122,7 @@ OPTIONS_UNDEFINED = Rule(
 
 
 def options_not_serialisable(facts: Facts) -> Iterator[Found]:
-    """The options hold something that cannot travel to the frame."""
+    """The options contain a value that cannot be sent to the frame."""
     if facts.is_configured:
         return
     errors = [e for e in facts.errors_about(NOT_SERIALISABLE) if not e.is_from_frame]
@@ -125,7 +130,7 @@ def options_not_serialisable(facts: Facts) -> Iterator[Found]:
     if errors or (uncaught and facts.embed is not None):
         said = errors[0].message if errors else uncaught[0].event.message
         yield Found(
-            summary=f"the options cannot be written as JSON: {on_one_line(said, 160)}",
+            summary=f"the options cannot be serialised as JSON: {on_one_line(said, 160)}",
             evidence=(*(e.seq for e in errors), *lines_of(uncaught)),
             confidence=None if errors else Confidence.LIKELY,
         )
@@ -135,8 +140,9 @@ OPTIONS_NOT_SERIALISABLE = Rule(
     id="options-not-serialisable",
     layer=Layer.ELEMENT,
     owner=Party.APP,
-    title="The options cannot be written as JSON",
-    cause="The loader writes the options into the frame's address; a cycle, a DOM node or a framework's proxy cannot go there.",
+    title="The options cannot be serialised as JSON",
+    cause="The loader writes the options as JSON into the frame's address. A cycle, a DOM node or a framework's "
+    "proxy cannot be serialised.",
     remedy="Pass plain data and functions only.",
     finds=options_not_serialisable,
     covers=("element-options-not-serialisable",),
@@ -144,7 +150,7 @@ OPTIONS_NOT_SERIALISABLE = Rule(
 
 
 def set_options_threw(facts: Facts) -> Iterator[Found]:
-    """The loader refused the options with an error of its own."""
+    """The loader rejected the options with an error."""
     if facts.is_configured or facts.has_frame_spoken:
         return
     known = (*facts.errors_about(UNDEFINED_OPTIONS), *facts.errors_about(NOT_SERIALISABLE))
@@ -161,24 +167,24 @@ SET_OPTIONS_THREW = Rule(
     layer=Layer.ELEMENT,
     owner=Party.APP,
     title="setOptions threw",
-    cause="The loader refused the options before any frame was made.",
-    remedy="Look at the message, and compare the options with the documentation.",
+    cause="The loader rejected the options before it created a frame.",
+    remedy="Read the message, and compare the options with the documentation.",
     finds=set_options_threw,
     doc=CHATKIT_JS,
 )
 
 
 def element_defined_by_another(facts: Facts) -> Iterator[Found]:
-    """Something that is not ChatKit's has taken the element's name."""
+    """A script other than ChatKit's loader defined the element's name."""
     if not facts.is_defined or any(s.event.children for s in facts.shadows):
-        return  # ChatKit's element has a style sheet in its shadow root as soon as it is in a document
+        return  # ChatKit's element has a style sheet in its shadow root as soon as it is connected
     is_there = facts.embed is not None and facts.embed.is_there
     defined = facts.defined[0]
     came_ms = [s.event.response_ended_page_ms for s in facts.timings if is_loader_candidate(s.event.url)]
     is_before = bool(came_ms) and defined.event.page_ms < min(came_ms)
     if is_before or (is_there and facts.is_settled):
         when = (
-            ", before the loader had arrived" if is_before else ", and it makes nothing of the element in the document"
+            ", before the loader had arrived" if is_before else ", and that definition renders nothing in the element"
         )
         yield Found(
             summary=f"<openai-chatkit> was defined by another script{when}",
@@ -189,7 +195,7 @@ def element_defined_by_another(facts: Facts) -> Iterator[Found]:
             ),
             confidence=None
             if is_before and is_there
-            else Confidence.LIKELY,  # a copy of the loader may have come first
+            else Confidence.LIKELY,  # a copy of the loader may have been first
         )
 
 
@@ -198,20 +204,21 @@ ELEMENT_DEFINED_BY_ANOTHER = Rule(
     layer=Layer.ELEMENT,
     owner=Party.APP,
     title="Another script has defined <openai-chatkit>",
-    cause="A name can be defined once. A stub of a test, a polyfill or an own wrapper has taken it, and ChatKit's loader leaves "
-    "alone what it finds defined.",
-    remedy="Give the own component another name, and keep stubs of tests out of this build.",
+    cause="An element name can be defined only once. A test stub, a polyfill or the app's own wrapper has defined "
+    "it, and ChatKit's loader does not replace an existing definition.",
+    remedy="Give your own component another name, and exclude test stubs from this build.",
     finds=element_defined_by_another,
     doc=f"{MDN}API/CustomElementRegistry/define",
 )
 
 
 def options_never_set(facts: Facts) -> Iterator[Found]:
-    """A living element waits for options that never come."""
+    """The upgraded element waits for options that never arrive."""
     is_idle = facts.mount.element is Element.UPGRADED and not facts.errors
     if facts.is_settled and is_idle and facts.is_defined:
         yield Found(
-            summary="<openai-chatkit> is defined and in the document, its shadow root holds a style sheet only: no options reached it",
+            summary="<openai-chatkit> is defined and in the document, its shadow root contains only a style "
+            "sheet: it received no options",
             evidence=with_loaded(facts, *lines_of(facts.shadows[-1:])),
         )
 
@@ -220,9 +227,10 @@ OPTIONS_NEVER_SET = Rule(
     id="options-never-set",
     layer=Layer.ELEMENT,
     owner=Party.APP,
-    title="No options ever reach the element",
-    cause="setOptions is not called: an effect that does not run, a wrong reference, a guard. Or it stands behind an awaited "
-    "method such as setThreadId, and those wait for the frame, which waits for the options.",
+    title="The element never receives options",
+    cause="setOptions is not called: an effect does not run, a reference is wrong, or a condition prevents it. Or "
+    "setOptions comes after an awaited method such as setThreadId, which waits for the frame, and the frame "
+    "waits for the options.",
     remedy="Call setOptions first, with at least `api`; call methods after chatkit.ready.",
     finds=options_never_set,
     confidence=Confidence.LIKELY,
@@ -241,10 +249,11 @@ OPTIONS_NEVER_SET = Rule(
 
 
 def element_moved(facts: Facts) -> Iterator[Found]:
-    """The element was taken out and put back, so its frame talks to nobody."""
+    """The element was removed and inserted again, so its frame is no longer connected."""
     if facts.mount.element is Element.MOVED:
         yield Found(
-            summary="the same element was detached and attached again; its frame loaded anew, and no message of it is answered",
+            summary="the same element was detached and attached again; its frame was loaded again, and none of "
+            "its messages is answered",
             evidence=(facts.mount.last_signal.get(Signal.MOVED, 0), *_second_styles(facts)),
         )
 
@@ -254,16 +263,16 @@ ELEMENT_MOVED = Rule(
     layer=Layer.ELEMENT,
     owner=Party.APP,
     title="The element was moved within the document",
-    cause="A portal, a modal or a drag moved the node. The loader connects its frame once; after the move it looks alive and "
-    "is deaf: nothing that the frame asks is answered.",
-    remedy="Leave the element where it is and change its place with CSS, or make a new one.",
+    cause="A portal, a modal or a drag moved the node. The loader connects its frame only once. After the move "
+    "the widget still looks normal, but none of the frame's messages is answered.",
+    remedy="Leave the element in its place and position it with CSS, or create a new element.",
     finds=element_moved,
     covers=("element-moved-in-dom",),
 )
 
 
 def _second_styles(facts: Facts) -> tuple[int, ...]:
-    """The lines on which the shadow root has a style sheet too many."""
+    """The lines on which the shadow root has more than one style sheet."""
     return tuple(s.seq for s in facts.shadows if s.event.children.count("style") > 1)[:2]
 
 
@@ -271,7 +280,7 @@ def element_taken_out(facts: Facts) -> Iterator[Found]:
     """The page removed the element."""
     if facts.is_settled and facts.mount.element is Element.DISCONNECTED and facts.embed is not None:
         yield Found(
-            summary="<openai-chatkit> was in the document, and the page took it out again",
+            summary="<openai-chatkit> was in the document, and the page removed it",
             evidence=(facts.embed.connected[0], *facts.embed.disconnected[-1:]),
         )
 
@@ -280,9 +289,9 @@ ELEMENT_TAKEN_OUT = Rule(
     id="element-taken-out",
     layer=Layer.ELEMENT,
     owner=Party.APP,
-    title="The page takes the element out again",
-    cause="The app unmounted the component: an error boundary, a route change, a state that flipped.",
-    remedy="Find what unmounts it; an error on the console just before is the first suspect.",
+    title="The page removes the element",
+    cause="The app unmounted the component: an error boundary, a route change, or a changed state.",
+    remedy="Find the code that unmounts it. Check first for an error on the console just before.",
     finds=element_taken_out,
     confidence=Confidence.LIKELY,
     symptom_of=(
@@ -298,12 +307,12 @@ ELEMENT_TAKEN_OUT = Rule(
 
 
 def command_not_available(facts: Facts) -> Iterator[Found]:
-    """A method is called that the public profile does not have."""
+    """The page calls a method that is not part of the public interface."""
     told = (*facts.page_errors_about(NOT_IN_PROFILE), *facts.console_about(pattern=NOT_IN_PROFILE))
     errors = facts.errors_about(NOT_IN_PROFILE)
     if told or errors:
         yield Found(
-            summary="the page calls a method that ChatKit refuses to websites",
+            summary="the page calls a method that ChatKit does not offer to websites",
             evidence=(*lines_of(told), *(e.seq for e in errors)),
         )
 
@@ -312,8 +321,8 @@ COMMAND_NOT_AVAILABLE = Rule(
     id="command-not-available",
     layer=Layer.ELEMENT,
     owner=Party.APP,
-    title="A method is called that websites may not use",
-    cause="The method exists on the element for OpenAI's own pages and throws on others.",
+    title="The page calls a method that websites may not use",
+    cause="The method exists only for OpenAI's own pages; it throws on all others.",
     remedy="Remove the call.",
     finds=command_not_available,
     stops_mount=False,
@@ -322,7 +331,7 @@ COMMAND_NOT_AVAILABLE = Rule(
 
 
 def another_embed_failed(facts: Facts) -> Iterator[Found]:
-    """Another embed of the page got its options, and did not mount; one that only is hidden may be meant so."""
+    """Another element of the page received its options and did not mount; elements that are only hidden are not reported."""
     failed = [other for other in facts.others if other.outcome in FAILED and other.reason != Reason.NOT_VISIBLE]
     if failed:
         first = failed[0]
@@ -338,10 +347,10 @@ ANOTHER_EMBED_FAILED = Rule(
     id="another-embed-failed",
     layer=Layer.ELEMENT,
     owner=Party.APP,
-    title="Another chat of the page does not mount",
-    cause="The page has several <openai-chatkit> elements, and each is judged for itself: the verdict of a visit is that of the "
-    "first one that is in use and can be seen.",
-    remedy="Look the named cause up with chatkit-harness explain, and correct that element as if it were the only one.",
+    title="Another ChatKit element of the page does not mount",
+    cause="The page has several <openai-chatkit> elements. Each one has its own verdict; the verdict of the visit "
+    "is that of the first visible element in use.",
+    remedy="Read about the named cause with chatkit-harness explain, and fix that element as if it were the only one.",
     finds=another_embed_failed,
     confidence=Confidence.LIKELY,
     stops_mount=False,

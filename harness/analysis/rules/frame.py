@@ -1,6 +1,7 @@
-"""The frame: its document, its scripts, the app in it, and the line between frame and page.
+"""The frame: its document, its scripts, and the app in it.
 
-In: facts. Out: findings of the layers frame and handshake. `chatkit.ready` and `data-loaded` prove nothing here: any document fires them.
+In: facts. Out: findings of the layers frame and handshake. `chatkit.ready` and `data-loaded` prove nothing here: any loaded document
+causes them.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ INSECURE = r"(DOMException|SecurityError)?.*The operation is insecure|Failed to 
 NO_PARAMETERS = r"Invalid ChatKit frame parameters"
 ASSET = re.compile(r"/assets/ck\d*/index-[\w-]+\.js|/index-[\w-]+\.js")
 MANY_LOADS = 3
-SENT = RESPONSE_START  # the frame has taken a message, and has not asked its backend yet
-_NETWORK = "Try another network, without VPN or proxy; report it to OpenAI with the answer's ray id."
+SENT = RESPONSE_START  # the frame accepted a message, and did not call its backend yet
+_NETWORK = "Try another network, without VPN or proxy. Report it to OpenAI with the ray id of the response."
 
 
 def _failed_document(facts: Facts) -> Exchange | None:
@@ -44,11 +45,11 @@ def _failed_document(facts: Facts) -> Exchange | None:
     return document
 
 
-NOT_THERE = (404, 410)  # any other refusal of a copy says nothing about its place
+NOT_THERE = (404, 410)  # no other error shows that the copy's address is wrong
 
 
 def _copy(facts: Facts) -> Exchange | None:
-    """The loader that came from elsewhere than the CDN: under its own name, or any script that the frame is sought beside."""
+    """The loader that did not come from the CDN: a script with the loader's name, or one in the folder where the frame is requested."""
     frame = facts.frame_document
     arrived = [
         x for x in facts.exchanges
@@ -60,19 +61,21 @@ def _copy(facts: Facts) -> Exchange | None:
 
 
 def frame_beside_copied_loader(facts: Facts) -> Iterator[Found]:
-    """A copy of the loader looks for the frame beside itself."""
+    """A copy of the loader requests the frame from its own folder."""
     document = facts.frame_document
     loader = _copy(facts)
     if document is None or loader is None or facts.has_frame_spoken or is_official(document.url):
         return
     if document.status in NOT_THERE:
         yield Found(
-            summary=f"the loader came from {loader.url}, so its frame is sought beside it: {told(document)}",
+            summary=f"the loader came from {loader.url}, so it requests its frame from the same folder: "
+            f"{told(document)}",
             evidence=(loader.seq, *evidence_of(document)),
         )
     elif 200 <= document.status < 300 and facts.is_settled and not _failed_scripts(facts):
         yield Found(
-            summary=f"the loader came from {loader.url}, so its frame is sought beside it, and what answers there is not ChatKit's",
+            summary=f"the loader came from {loader.url}, so it requests its frame from the same folder, and the "
+            "document there is not ChatKit's",
             evidence=(loader.seq, *evidence_of(document)),
             confidence=Confidence.LIKELY,
         )
@@ -82,17 +85,18 @@ FRAME_BESIDE_COPIED_LOADER = Rule(
     id="frame-beside-copied-loader",
     layer=Layer.FRAME,
     owner=Party.APP,
-    title="A copied loader looks for its frame on the wrong server",
-    cause="The loader resolves its frame beside its own address. A copy, a proxy or an optimiser that re-hosts scripts sends it to "
-    "a place where the frame is not.",
-    remedy="Load the script from the CDN, and exempt it from the optimiser; a mirror has to serve the frame and /assets/ck1 too.",
+    title="A copied loader requests its frame from the wrong server",
+    cause="The loader requests its frame from its own folder. When a copy, a proxy or an optimiser serves the "
+    "loader from another address, the frame is not there.",
+    remedy="Load the script from the CDN, and exempt it from the optimiser. A mirror must also serve the frame "
+    "and /assets/ck1.",
     finds=frame_beside_copied_loader,
     covers=("script-self-hosted-relative-frame",),
 )
 
 
 def frame_challenged(facts: Facts) -> Iterator[Found]:
-    """Bot protection answers in place of the frame, or of its script."""
+    """Bot protection answers instead of the frame or its script."""
     document = _failed_document(facts)
     if document is not None and is_challenge(document):
         yield Found(summary=f"{told(document)}: a challenge page", evidence=evidence_of(document))
@@ -106,8 +110,9 @@ FRAME_CHALLENGED = Rule(
     id="frame-challenged",
     layer=Layer.FRAME,
     owner=Party.CDN,
-    title="The CDN challenges this browser in place of the frame",
-    cause="Bot protection in front of the CDN distrusts the browser or its address; what it shows cannot be solved inside a frame.",
+    title="The CDN answers with a bot challenge instead of the frame",
+    cause="Bot protection in front of the CDN does not trust the browser or its IP address. Its challenge cannot "
+    "be solved inside a frame.",
     remedy=_NETWORK,
     finds=frame_challenged,
     confidence=Confidence.LIKELY,
@@ -116,7 +121,7 @@ FRAME_CHALLENGED = Rule(
 
 
 def frame_refused(facts: Facts) -> Iterator[Found]:
-    """The frame's document is answered with an error."""
+    """The request for the frame's document is answered with an error."""
     document = _failed_document(facts)
     if (
         document is None
@@ -125,7 +130,7 @@ def frame_refused(facts: Facts) -> Iterator[Found]:
         or (document.status in NOT_THERE and _copy(facts) and not is_official(document.url))
     ):
         return
-    ready = "; chatkit.ready fired all the same" if facts.mount.has_ready_event else ""
+    ready = "; chatkit.ready fired although the frame failed" if facts.mount.has_ready_event else ""
     yield Found(summary=f"{told(document)}{ready}", evidence=evidence_of(document))
 
 
@@ -133,9 +138,9 @@ FRAME_REFUSED = Rule(
     id="frame-refused",
     layer=Layer.FRAME,
     owner=Party.CDN,
-    title="The frame's document is answered with an error",
-    cause='The loader came, its frame did not. For 400 ("badly formed") that was traced to providers and networks on the path; '
-    "the app cannot change it.",
+    title="The request for the frame's document is answered with an error",
+    cause='The loader was delivered, its frame was not. Status 400 ("badly formed") is known to come from '
+    "internet providers and networks on the path; the app cannot change it.",
     remedy=_NETWORK,
     finds=frame_refused,
     covers=("frame-cdn-400",),
@@ -143,7 +148,7 @@ FRAME_REFUSED = Rule(
 
 
 def frame_blocked_by_csp(facts: Facts) -> Iterator[Found]:
-    """The page's policy forbids the frame."""
+    """The page's policy does not allow the frame."""
     if facts.has_frame_spoken or not facts.is_configured:
         return
     sources = {s.event.iframe_src for s in facts.shadows if s.event.iframe_src}
@@ -167,7 +172,7 @@ FRAME_BLOCKED_BY_CSP = Rule(
     layer=Layer.FRAME,
     owner=Party.APP,
     title="The page's Content-Security-Policy blocks the frame",
-    cause="frame-src (or child-src, default-src in its place) does not name the CDN.",
+    cause="frame-src (or child-src or default-src, when frame-src is missing) does not list the CDN.",
     remedy="Add https://cdn.platform.openai.com to frame-src.",
     finds=frame_blocked_by_csp,
     covers=("policy-csp-frame-src",),
@@ -176,7 +181,7 @@ FRAME_BLOCKED_BY_CSP = Rule(
 
 
 def frame_forbids_embedding(facts: Facts) -> Iterator[Found]:
-    """The frame's document may not stand in another page."""
+    """The headers of the frame's document forbid other pages to embed it."""
     document = _failed_document(facts)
     if document is None:
         return
@@ -188,7 +193,7 @@ def frame_forbids_embedding(facts: Facts) -> Iterator[Found]:
     forbids = "x-frame-options" in document.headers or "frame-ancestors" in policy
     if said or (forbids and obstacle_of(facts, document) is Obstacle.RESPONSE):
         yield Found(
-            summary=on_one_line(said[0].event.text) if said else f"{told(document)}; it forbids to be framed",
+            summary=on_one_line(said[0].event.text) if said else f"{told(document)}; its headers forbid embedding",
             evidence=(*evidence_of(document), *lines_of(said)),
         )
 
@@ -197,8 +202,9 @@ FRAME_FORBIDS_EMBEDDING = Rule(
     id="frame-forbids-embedding",
     layer=Layer.FRAME,
     owner=Party.CDN,
-    title="The frame's document forbids to be framed",
-    cause="X-Frame-Options or frame-ancestors of the answer; the CDN does not send them, so something on the path does.",
+    title="The frame's document forbids embedding",
+    cause="The response has X-Frame-Options or frame-ancestors. The CDN does not send these headers, so a proxy "
+    "or mirror on the path adds them.",
     remedy="Find the proxy or mirror that adds the header.",
     finds=frame_forbids_embedding,
     doc=f"{MDN}HTTP/Reference/Headers/X-Frame-Options",
@@ -206,7 +212,7 @@ FRAME_FORBIDS_EMBEDDING = Rule(
 
 
 def frame_blocked_by_coep(facts: Facts) -> Iterator[Found]:
-    """The page isolates itself, and the frame does not consent to it."""
+    """The page sends Cross-Origin-Embedder-Policy, and the frame does not opt in."""
     document = _failed_document(facts)
     if document is None or obstacle_of(facts, document) is not Obstacle.RESPONSE:
         return
@@ -225,8 +231,9 @@ FRAME_BLOCKED_BY_COEP = Rule(
     layer=Layer.FRAME,
     owner=Party.APP,
     title="The page's isolation headers block the frame",
-    cause="With Cross-Origin-Embedder-Policy: require-corp every frame must send the header too, and ChatKit's does not.",
-    remedy="Drop the header on this page, or try credentialless.",
+    cause="With Cross-Origin-Embedder-Policy: require-corp, every frame must send the header too, and ChatKit's "
+    "frame does not.",
+    remedy="Remove the header on this page, or try the value credentialless.",
     finds=frame_blocked_by_coep,
     covers=("policy-coep-host",),
     doc=f"{MDN}HTTP/Reference/Headers/Cross-Origin-Embedder-Policy",
@@ -234,7 +241,7 @@ FRAME_BLOCKED_BY_COEP = Rule(
 
 
 def frame_blocked_by_client(facts: Facts) -> Iterator[Found]:
-    """Something in the browser keeps the frame, or its script, out."""
+    """The browser itself blocks the frame or its script."""
     document = _failed_document(facts)
     blocked = [
         x
@@ -250,7 +257,7 @@ FRAME_BLOCKED_BY_CLIENT = Rule(
     layer=Layer.FRAME,
     owner=Party.NETWORK,
     title="The browser blocks the frame",
-    cause="An extension, an ad blocker or a rule inside the browser.",
+    cause="An extension, an ad blocker or a rule of the browser blocks the request.",
     remedy="Exempt cdn.platform.openai.com from the blocker on this site.",
     finds=frame_blocked_by_client,
     covers=("policy-adblock",),
@@ -258,7 +265,7 @@ FRAME_BLOCKED_BY_CLIENT = Rule(
 
 
 def frame_unreachable(facts: Facts) -> Iterator[Found]:
-    """The network does not let the frame's document through."""
+    """The network does not deliver the frame's document."""
     document = _failed_document(facts)
     if document is not None and obstacle_of(facts, document) in (
         Obstacle.UNREACHABLE,
@@ -281,7 +288,7 @@ FRAME_UNREACHABLE = Rule(
     layer=Layer.FRAME,
     owner=Party.CDN,
     title="The frame's document cannot be fetched",
-    cause="The connection to the CDN broke after the loader had come.",
+    cause="The connection to the CDN failed after the loader was delivered.",
     remedy=_NETWORK,
     finds=frame_unreachable,
     symptom_of=("widget-remounted",),
@@ -290,14 +297,15 @@ FRAME_UNREACHABLE = Rule(
 
 
 def frame_unanswered(facts: Facts) -> Iterator[Found]:
-    """The frame's document, or its script, does not come."""
+    """The request for the frame's document or script is not answered."""
     if facts.outcome is not Outcome.TIMEOUT or facts.has_frame_spoken:
         return
     waiting = [x for x in (*facts.frame_documents[-1:], *facts.frame_scripts) if x.is_open]
     if waiting:
         waited_s = (facts.decided_at_ms - waiting[0].started_at_ms) / 1000
         yield Found(
-            summary=f"{waiting[0].request.method} {waiting[0].url} has not been answered to its end for {waited_s:.1f} s",
+            summary=f"{waiting[0].request.method} {waiting[0].url} has not received a complete response for "
+            f"{waited_s:.1f} s",
             evidence=evidence_of(waiting[0]),
         )
 
@@ -306,8 +314,8 @@ FRAME_UNANSWERED = Rule(
     id="frame-unanswered",
     layer=Layer.FRAME,
     owner=Party.CDN,
-    title="The frame's document or script does not come",
-    cause="The connection to the CDN is held open without an answer.",
+    title="The request for the frame's document or script is not answered",
+    cause="The connection to the CDN stays open without a response.",
     remedy=_NETWORK,
     finds=frame_unanswered,
     symptom_of=("widget-remounted",),
@@ -315,7 +323,7 @@ FRAME_UNANSWERED = Rule(
 
 
 def frame_script_missing(facts: Facts) -> Iterator[Found]:
-    """The frame's document came, and its script did not."""
+    """The frame's document was delivered, and its script was not."""
     scripts = [
         x for x in _failed_scripts(facts)
         if not is_challenge(x) and obstacle_of(facts, x) is not Obstacle.CLIENT
@@ -324,7 +332,7 @@ def frame_script_missing(facts: Facts) -> Iterator[Found]:
         yield Found(
             summary=f"the frame's document arrived, and {told(scripts[0])}",
             evidence=(*(evidence_of(facts.frame_document) if facts.frame_document else ()), *evidence_of(scripts[0])),
-            confidence=None if ASSET.search(scripts[0].url) else Confidence.LIKELY,  # the frame may do without it
+            confidence=None if ASSET.search(scripts[0].url) else Confidence.LIKELY,  # the frame may work without it
         )
 
 
@@ -332,22 +340,22 @@ FRAME_SCRIPT_MISSING = Rule(
     id="frame-script-missing",
     layer=Layer.FRAME,
     owner=Party.CDN,
-    title="The frame's script does not arrive",
-    cause="The document refers to files of its build; a cache, a proxy or an incomplete mirror does not have them.",
-    remedy="Reload without caches; a mirror has to serve /assets/ck1 too. " + _NETWORK,
+    title="The frame's script is not delivered",
+    cause="The document refers to the files of its build. A cache, a proxy or an incomplete mirror does not have them.",
+    remedy="Reload without the cache. A mirror must also serve /assets/ck1. " + _NETWORK,
     finds=frame_script_missing,
     covers=("frame-bundle-challenge",),
 )
 
 
 def frame_script_no_script(facts: Facts) -> Iterator[Found]:
-    """What arrives as the frame's script is something else."""
+    """The file delivered as the frame's script is not a script."""
     if facts.has_frame_spoken or not facts.is_settled:
         return
     wrong = [x for x in facts.frame_scripts if 200 <= x.status < 300 and is_page(x)]
     if wrong:
         yield Found(
-            summary=f"{wrong[0].url} answered {wrong[0].status} with text/html in place of a script",
+            summary=f"{wrong[0].url} answered {wrong[0].status} with text/html instead of a script",
             evidence=evidence_of(wrong[0]),
             confidence=None if ASSET.search(wrong[0].url) else Confidence.LIKELY,
         )
@@ -357,29 +365,30 @@ FRAME_SCRIPT_NO_SCRIPT = Rule(
     id="frame-script-no-script",
     layer=Layer.FRAME,
     owner=Party.CDN,
-    title="A web page arrives in place of the frame's script",
-    cause="A fallback, a portal or a challenge answers with HTML, which browsers do not run as a script.",
-    remedy="A mirror has to serve /assets/ck1 too. " + _NETWORK,
+    title="A web page is delivered instead of the frame's script",
+    cause="A fallback, a captive portal or a bot challenge answers with HTML, which browsers do not run as a script.",
+    remedy="A mirror must also serve /assets/ck1. " + _NETWORK,
     finds=frame_script_no_script,
     covers=("frame-bundle-challenge",),
 )
 
 
 def page_not_secure(facts: Facts) -> Iterator[Found]:
-    """The page is no secure context, and the frame needs one."""
+    """The page is not a secure context, and the frame needs one."""
     if facts.has_frame_spoken or facts.page.is_secure_context:
         return
     errors = facts.page_errors_about(NO_UUID)
     insecure = [s.seq for s in facts.frame_starts if not s.event.is_secure_context]
     if errors or (insecure and facts.is_settled):
         yield Found(
-            summary=f"{facts.page.origin} is neither https nor this machine, so the frame has no crypto.randomUUID and dies at once",
+            summary=f"{facts.page.origin} is neither https nor localhost, so the frame has no crypto.randomUUID "
+            "and crashes at once",
             evidence=(*insecure[:1], *lines_of(errors[:2])),
             confidence=None if errors else Confidence.LIKELY,
         )
     elif facts.is_settled and not facts.is_configured and facts.page.origin.startswith("http://"):
         yield Found(
-            summary=f"{facts.page.origin} is neither https nor this machine: the frame will have no crypto.randomUUID",
+            summary=f"{facts.page.origin} is neither https nor localhost: the frame will have no crypto.randomUUID",
             evidence=with_loaded(facts),
             is_prediction=True,
         )
@@ -390,9 +399,9 @@ PAGE_NOT_SECURE = Rule(
     layer=Layer.FRAME,
     owner=Party.APP,
     title="The page is not a secure context",
-    cause="The page is served over plain http by a name other than localhost; everything in it, the frame included, lacks what "
-    "browsers keep for secure contexts.",
-    remedy="Open it by localhost, or serve it over https.",
+    cause="The page is served over plain http from a host other than localhost. The page and its frame cannot use "
+    "the APIs that browsers offer only in secure contexts.",
+    remedy="Open it as localhost, or serve it over https.",
     finds=page_not_secure,
     covers=("frame-insecure-context",),
     doc=f"{MDN}Security/Secure_Contexts",
@@ -400,7 +409,7 @@ PAGE_NOT_SECURE = Rule(
 
 
 def frame_address_stripped(facts: Facts) -> Iterator[Found]:
-    """Something took the options out of the frame's address."""
+    """The frame's address no longer contains the options."""
     errors, uncaught = facts.errors_about(NO_PARAMETERS), facts.page_errors_about(NO_PARAMETERS)
     if (errors or uncaught) and not facts.is_frame_alive:
         said = errors[0].message if errors else uncaught[0].event.message
@@ -412,16 +421,16 @@ FRAME_ADDRESS_STRIPPED = Rule(
     layer=Layer.FRAME,
     owner=Party.APP,
     title="The frame does not find its options in its address",
-    cause="The frame was opened by itself, or a consent manager or link rewriter changed the iframe's address and "
-    "dropped the fragment.",
-    remedy="Let the loader make the iframe, and exempt it from rewriting.",
+    cause="The frame was opened directly, or a consent manager or link rewriter changed the iframe's address and "
+    "removed the fragment.",
+    remedy="Let the loader create the iframe, and exempt it from rewriting.",
     finds=frame_address_stripped,
     covers=("frame-direct-or-hash-stripped",),
 )
 
 
 def frame_storage_refused(facts: Facts) -> Iterator[Found]:
-    """The browser refuses the frame its storage, and the frame does not bear it."""
+    """The browser blocks storage in the frame, and the frame fails because of it."""
     if facts.has_frame_spoken or facts.frame_document is None:
         return
     errors = [s for s in facts.page_errors_about(INSECURE) if ASSET.search(s.event.stack) or not s.event.stack]
@@ -435,9 +444,9 @@ FRAME_STORAGE_REFUSED = Rule(
     id="frame-storage-refused",
     layer=Layer.FRAME,
     owner=Party.NETWORK,
-    title="The browser refuses the frame its storage",
-    cause="Tracking protection blocks storage of third parties, and this build of the frame reads it without a guard.",
-    remedy="Use the current build from the CDN; relax the protection for this site to confirm it.",
+    title="The browser blocks storage in the frame",
+    cause="Tracking protection blocks third-party storage, and this build of the frame does not handle the error.",
+    remedy="Use the current build from the CDN. To confirm the cause, disable the protection for this site.",
     finds=frame_storage_refused,
     confidence=Confidence.LIKELY,
     covers=("frame-firefox-storage",),
@@ -445,12 +454,12 @@ FRAME_STORAGE_REFUSED = Rule(
 
 
 def frame_reload_loop(facts: Facts) -> Iterator[Found]:
-    """The frame loads again and again."""
+    """The frame is loaded many times."""
     if facts.is_frame_alive or facts.mount.element is Element.MOVED or len(facts.frame_documents) <= MANY_LOADS:
         return
     if len(facts.embeds) <= 1 and not _failed_document(facts):
         yield Found(
-            summary=f"the frame's document was loaded {len(facts.frame_documents)} times, and its app never came to life",
+            summary=f"the frame's document was loaded {len(facts.frame_documents)} times, and its app never started",
             evidence=tuple(x.seq for x in facts.frame_documents[:8]),
         )
 
@@ -459,8 +468,8 @@ FRAME_RELOAD_LOOP = Rule(
     id="frame-reload-loop",
     layer=Layer.FRAME,
     owner=Party.CDN,
-    title="The frame loads again and again",
-    cause="A challenge in the frame that reloads the page each time.",
+    title="The frame reloads again and again",
+    cause="A bot challenge in the frame reloads the document each time.",
     remedy=_NETWORK,
     finds=frame_reload_loop,
     confidence=Confidence.LIKELY,
@@ -469,7 +478,7 @@ FRAME_RELOAD_LOOP = Rule(
 
 
 def frame_app_crashed(facts: Facts) -> Iterator[Found]:
-    """The frame's own script dies of an error."""
+    """The frame's own script threw an error."""
     if facts.has_frame_spoken or facts.frame_document is None or _failed_scripts(facts):
         return
     errors = [s for s in facts.page_errors if ASSET.search(s.event.stack)]
@@ -491,7 +500,7 @@ FRAME_APP_CRASHED = Rule(
     layer=Layer.FRAME,
     owner=Party.CDN,
     title="The app in the frame crashed",
-    cause="An exception in ChatKit's own code while it started.",
+    cause="ChatKit's own code threw an exception while it started.",
     remedy="Try another browser version; report the error to OpenAI.",
     finds=frame_app_crashed,
     confidence=Confidence.LIKELY,
@@ -500,7 +509,7 @@ FRAME_APP_CRASHED = Rule(
 
 
 def sentinel_unanswered(facts: Facts) -> Iterator[Found]:
-    """The script that the frame protects its requests with does not come: load waits for it, or each message does."""
+    """The request for the frame's anti-abuse script is not answered, and the load event or a message waits for it."""
     waiting = [x for x in facts.exchanges if SENTINEL in x.path and x.request.resource_type == "script" and x.is_open]
     if not waiting:
         return
@@ -508,14 +517,15 @@ def sentinel_unanswered(facts: Facts) -> Iterator[Found]:
     if facts.outcome is Outcome.TIMEOUT and facts.mount.element is Element.CONFIGURED:
         waited_s = (facts.decided_at_ms - waiting[-1].started_at_ms) / 1000
         yield Found(
-            summary=f"{script} has had no answer for {waited_s:.1f} s: the frame's load event waits for it, and chatkit.ready for that",
+            summary=f"{script} has received no response for {waited_s:.1f} s: the frame's load event waits for it, "
+            "and chatkit.ready waits for the load event",
             evidence=evidence_of(waiting[-1]),
         )
     elif facts.is_mounted:
         sent = [s for s in facts.events if s.event.name == SENT]
         if sent and not any(x.seq > sent[-1].seq for x in facts.calls if x.wants_stream):
             yield Found(
-                summary=f"{script} has had no answer, and the message that was sent waits for it",
+                summary=f"{script} has received no response, and the sent message waits for it",
                 evidence=(*evidence_of(waiting[-1]), sent[-1].seq),
             )
 
@@ -524,10 +534,11 @@ SENTINEL_UNANSWERED = Rule(
     id="sentinel-unanswered",
     layer=Layer.FRAME,
     owner=Party.NETWORK,
-    title="OpenAI's anti-abuse script never arrives",
-    cause="A firewall or a proxy keeps the connection to sentinel.openai.com open without an answer. A refusal would do no harm: the "
-    "frame goes on without the script. While it waits, messages are not sent; where the request began early, the frame never loads.",
-    remedy="Allow sentinel.openai.com and chatgpt.com, or have the firewall refuse them at once.",
+    title="The request for OpenAI's anti-abuse script is not answered",
+    cause="A firewall or a proxy keeps the connection to sentinel.openai.com open without a response. (If the "
+    "request failed, the frame would continue without the script.) While the frame waits, it does not send "
+    "messages. When the request begins before the load event, the frame never finishes loading.",
+    remedy="Allow sentinel.openai.com and chatgpt.com, or make the firewall reject the connections at once.",
     finds=sentinel_unanswered,
     outlives_mount=True,
     covers=("policy-sentinel-blocked",),
@@ -535,7 +546,7 @@ SENTINEL_UNANSWERED = Rule(
 
 
 def _failed_scripts(facts: Facts) -> list[Exchange]:
-    """The scripts of the frame's document that did not arrive, while its app is silent."""
+    """The scripts of the frame's document that failed, when its app has not started."""
     if facts.has_frame_spoken:
         return []
     return [x for x in facts.frame_scripts if (x.failure and not x.is_aborted) or x.status >= 400]

@@ -1,4 +1,4 @@
-"""The line between frame and page: whether what the one says reaches the other.
+"""The messages between the frame and the page: whether they are delivered.
 
 In: facts. Out: findings of this layer.
 """
@@ -14,13 +14,13 @@ MISADDRESSED = r"Failed to execute 'postMessage'.{0,40}target origin provided \(
 
 
 def page_from_file(facts: Facts) -> Iterator[Found]:
-    """The page is a file, and files have no origin that a frame could write to."""
+    """The page is a file, and the frame cannot send messages to a file."""
     said = facts.console_about("target origin provided ('file://')")
     if said or (
         facts.page.url.startswith("file:") and facts.is_settled and facts.is_configured and not facts.has_frame_spoken
     ):
         yield Found(
-            summary="the page was opened from a file, so the frame's messages to it have nowhere to go",
+            summary="the page was opened from a file, so the frame's messages cannot be delivered to it",
             evidence=lines_of(said[:4]) or with_loaded(facts, facts.page.seq),
             confidence=None if said else Confidence.LIKELY,
         )
@@ -31,21 +31,21 @@ PAGE_FROM_FILE = Rule(
     layer=Layer.HANDSHAKE,
     owner=Party.APP,
     title="The page is opened from a file",
-    cause="A file's origin is opaque, so the frame cannot address its messages.",
-    remedy="Serve the page over http or https; localhost will do. A web view needs an https base address.",
+    cause="A file has an opaque origin, so the frame cannot send messages to it.",
+    remedy="Serve the page over http or https; localhost is enough. A web view needs an https base URL.",
     finds=page_from_file,
     covers=("handshake-file-origin", "policy-webview"),
 )
 
 
 def page_of_opaque_origin(facts: Facts) -> Iterator[Found]:
-    """The page's document has no origin of its own."""
+    """The page's document has an opaque origin."""
     is_deaf = facts.is_settled and facts.is_configured and not facts.has_frame_spoken
     is_delivered = facts.frame_document is not None and 200 <= facts.frame_document.status < 300
     if facts.page.origin == "null" and not facts.page.url.startswith("file:") and is_deaf and is_delivered:
         yield Found(
-            summary="the document that holds the element has an opaque origin (a sandbox without allow-same-origin): "
-            "the frame loaded, and no message of it arrives",
+            summary="the document that holds the element has an opaque origin (a sandbox without "
+            "allow-same-origin): the frame was loaded, and its messages are not delivered",
             evidence=with_loaded(facts, *(evidence_of(facts.frame_document) if facts.frame_document else ())),
         )
 
@@ -54,8 +54,9 @@ PAGE_OF_OPAQUE_ORIGIN = Rule(
     id="page-of-opaque-origin",
     layer=Layer.HANDSHAKE,
     owner=Party.APP,
-    title="The page's document has no origin",
-    cause="A sandboxed iframe, or a policy with `sandbox`, without allow-same-origin: previews of site builders and portals do that.",
+    title="The page's document has an opaque origin",
+    cause="The page is in a sandboxed iframe, or its policy has `sandbox`, without allow-same-origin. Previews of "
+    "site builders and portals often do that.",
     remedy="Add allow-same-origin, or open the page outside of the sandbox.",
     finds=page_of_opaque_origin,
     covers=("handshake-opaque-sandbox", "policy-webview"),
@@ -64,7 +65,7 @@ PAGE_OF_OPAQUE_ORIGIN = Rule(
 
 
 def messages_misaddressed(facts: Facts) -> Iterator[Found]:
-    """The frame writes to another origin than the page's."""
+    """The frame sends its messages to another origin than the page's."""
     said = [s for s in facts.console_about(pattern=MISADDRESSED) if "('file://')" not in s.event.text]
     said = [s for s in said if "openai.com')" not in s.event.text.split("does not match")[0]]
     if said and facts.is_configured and not facts.has_frame_spoken and facts.page.origin != "null":
@@ -75,8 +76,8 @@ MESSAGES_MISADDRESSED = Rule(
     id="messages-misaddressed",
     layer=Layer.HANDSHAKE,
     owner=Party.APP,
-    title="The frame writes to another origin than the page's",
-    cause="The page's origin changed between loading and answering, or its referrer names another page.",
+    title="The frame sends its messages to another origin than the page's",
+    cause="The page's origin changed after the frame was loaded, or the page's referrer is another page.",
     remedy="Do not set document.domain or rewrite referrers on this page.",
     finds=messages_misaddressed,
     confidence=Confidence.LIKELY,

@@ -1,6 +1,6 @@
-"""What the rules of hops have in common: their shape, and what they ask of a preflight.
+"""The common parts of the hop rules: their types, and functions that read a preflight.
 
-In: nothing. Out: the types that `hops`, `api_hops` and `ahead` fill in, and small questions about hops.
+In: nothing. Out: the types that `hops`, `api_hops` and `ahead` use, and functions about hops.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ class HopRule:
     remedy: str
     finds: Callable[[Preflight], Iterator[Found]]
     confidence: Confidence = Confidence.CERTAIN
-    is_fatal: bool = True  # the preflight fails with it; else it is a warning
-    is_of_machine: bool = False  # of the machine that asks: nothing is known of anybody else
-    hides: tuple[str, ...] = ()  # what the same hops mean besides, when this one is found
-    hides_all: bool = False  # it explains everything else that is said of its hops
-    is_about_key: bool = False  # what is said of the key as a text, which no hop explains
+    is_fatal: bool = True  # the preflight fails because of it; otherwise it is a warning
+    is_of_machine: bool = False  # of this machine: the preflight says nothing about other parties
+    hides: tuple[str, ...] = ()  # rules that are left out for the same hops when this one is found
+    hides_all: bool = False  # it explains all other findings of its hops
+    is_about_key: bool = False  # it concerns the key's text, which no hop explains
     doc: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ahead:
-    """A visit's rule that headers give away before a browser meets it."""
+    """A visit's rule that headers can match before a browser loads the page."""
 
     rule: str
     finds: Callable[[Preflight], Iterator[Found]]
@@ -53,18 +53,18 @@ def numbers_of(*hops: Hop) -> tuple[int, ...]:
 
 
 def is_here(hop: Hop) -> bool:
-    """Whether a hop asks this machine."""
+    """Whether a hop goes to this machine."""
     return (split_url(hop.url).hostname or "") in LOOPBACK
 
 
 def waited(hop: Hop) -> str:
-    """Return how long a hop was waited for, as a clause."""
-    begun = "began to answer and did not end" if hop.status else "has had no answer"
+    """Return how long the preflight waited for a hop, as a clause."""
+    begun = "began to answer and did not finish" if hop.status else "did not answer"
     return f"{begun} within {hop.limit_ms / 1000:g} s"
 
 
 def skipped_of(preflight: Preflight, *kinds: Kind) -> list[Hop]:
-    """Return the hops of these kinds that were not asked."""
+    """Return the hops of these kinds that were skipped."""
     return [hop for hop in preflight.hops if hop.kind in kinds and hop.skipped]
 
 

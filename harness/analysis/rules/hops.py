@@ -1,7 +1,8 @@
-"""What a preflight can find. Where a visit can find it too it is the same rule, with the same name and texts; the rest stands here.
+"""What a preflight can find. A state that a visit can find too has the visit's rule, with the same name and texts; this file has the
+other rules.
 
-In: the hops. Out: findings whose evidence are the numbers of hops. `SHARED` names the visit's rules that a single hop can meet; `HOP_RULES`
-has the names that only a preflight knows.
+In: the hops. Out: findings whose evidence are the numbers of hops. `SHARED` lists the visit's rules that a single hop can match;
+`HOP_RULES` lists the rules that only a preflight has.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ SHARED: dict[Kind, tuple[str, ...]] = {
     Kind.PAGE: ("page-refused", "page-behind-sign-in"),
     Kind.LOADER: ("loader-challenged", "loader-refused", "loader-unreachable", "loader-answered-by-page", "loader-never-arrives"),
     Kind.FRAME: ("frame-challenged", "frame-refused", "frame-unreachable", "frame-unanswered"),
-    # A restricted key need not be allowed to list models.
+    # A restricted key may lack the permission to list models.
     Kind.MODELS: tuple(rule.id for rule in upstream.RULES if rule.id != "api-key-restricted"),
     Kind.API_SESSION: tuple(rule.id for rule in upstream.RULES if rule.id != "workflow-not-found"),
     Kind.APP_SESSION: (
@@ -36,7 +37,7 @@ SHARED: dict[Kind, tuple[str, ...]] = {
 
 
 def network_missing(preflight: Preflight) -> Iterator[Found]:
-    """Nothing outside of this machine could be reached."""
+    """No host outside of this machine can be reached."""
     outside = [hop for hop in preflight.hops if not hop.skipped and not is_here(hop)]
     hosts = {split_url(hop.url).hostname for hop in outside}
     if len(hosts) > 1 and all(hop.failure in OFFLINE for hop in outside):
@@ -50,9 +51,10 @@ NETWORK_MISSING = HopRule(
     id="network-missing",
     layer=Layer.NETWORK,
     owner=Party.NETWORK,
-    title="This machine has no way out",
-    cause="No host outside of this machine could be reached, so nothing can be said of the page, the CDN or OpenAI's API.",
-    remedy="Look at the network, the resolver and the firewall of the machine that runs this, and at HTTPS_PROXY.",
+    title="This machine has no network connection",
+    cause="No host outside of this machine could be reached, so the preflight cannot judge the page, the CDN or "
+    "OpenAI's API.",
+    remedy="Check the network, the DNS resolver and the firewall of this machine, and the variable HTTPS_PROXY.",
     finds=network_missing,
     is_of_machine=True,
     hides_all=True,
@@ -60,11 +62,11 @@ NETWORK_MISSING = HopRule(
 
 
 def proxy_failed(preflight: Preflight) -> Iterator[Found]:
-    """The environment names a proxy, and it does not take the request on."""
+    """The environment names a proxy, and the proxy does not forward the request."""
     failed = [hop for hop in preflight.hops if hop.failure is Failure.PROXY or (hop.proxy and hop.status == 407)]
     if failed:
         first = failed[0]
-        told = "answered 407, it wants a password" if first.status == 407 else failure_told(first)
+        told = "answered 407: it requires a password" if first.status == 407 else failure_told(first)
         yield Found(summary=f"{first.proxy or 'the proxy'} for {first.url}: {told}", evidence=numbers_of(*failed))
 
 
@@ -72,8 +74,9 @@ PROXY_FAILED = HopRule(
     id="proxy-failed",
     layer=Layer.NETWORK,
     owner=Party.NETWORK,
-    title="The proxy of the environment does not work",
-    cause="HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names a proxy that is not there, refuses, or wants a password.",
+    title="The proxy in the environment variables does not work",
+    cause="HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names a proxy that does not exist, refuses the request, or "
+    "requires a password.",
     remedy="Correct the variable, or list the host in NO_PROXY.",
     finds=proxy_failed,
     doc="https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Status/407",
@@ -95,17 +98,17 @@ CERTIFICATE_UNTRUSTED = HopRule(
     layer=Layer.NETWORK,
     owner=Party.CONFIGURATION,
     title="A certificate is not accepted",
-    cause="It is self-signed, expired, issued for another name, or by an authority that this machine does not know, as that "
-    "of a proxy that "
-    "looks into TLS. A browser shows a warning in place of the page.",
-    remedy="Install a certificate of a public authority; for an authority of your own, name its file in SSL_CERT_FILE.",
+    cause="The certificate is self-signed, expired, issued for another name, or issued by an authority that this "
+    "machine does not trust, such as that of a proxy that inspects TLS. A browser shows a warning instead "
+    "of the page.",
+    remedy="Install a certificate of a public authority. For your own authority, set SSL_CERT_FILE to its file.",
     finds=certificate_untrusted,
     hides_all=True,
 )
 
 
 def hop_slow(preflight: Preflight) -> Iterator[Found]:
-    """A hop was answered, and took its time."""
+    """A hop was answered slowly."""
     slow = [hop for hop in preflight.hops if hop.is_answered and hop.total_ms > SLOW_MS]
     if slow:
         told = ", ".join(f"{hop.name} {hop.total_ms / 1000:.1f} s" for hop in slow)
@@ -116,9 +119,9 @@ HOP_SLOW = HopRule(
     id="hop-slow",
     layer=Layer.NETWORK,
     owner=Party.NETWORK,
-    title="An answer took long",
-    cause="A server that wakes up, a slow network, or an overload.",
-    remedy="Compare with the other hops and with earlier runs; one slow hop points to its server.",
+    title="A response was slow",
+    cause="The server was starting, the network is slow, or the server is overloaded.",
+    remedy="Compare with the other hops and with earlier runs. If only one hop is slow, its server is the cause.",
     finds=hop_slow,
     is_fatal=False,
 )
@@ -136,15 +139,15 @@ PAGE_UNREACHABLE = HopRule(
     layer=Layer.PAGE,
     owner=Party.APP,
     title="The page's server cannot be reached",
-    cause="It does not run, its name does not resolve, or a firewall is in between.",
-    remedy="Compare base_url with where the app is deployed, and look whether it runs.",
+    cause="The server is not running, its name cannot be resolved, or a firewall blocks the connection.",
+    remedy="Compare base_url with the address of the deployed app, and check that the app is running.",
     finds=page_unreachable,
     hides=("session-unreachable", "custom-backend-unreachable"),
 )
 
 
 def page_unanswered(preflight: Preflight) -> Iterator[Found]:
-    """The page's server takes the request and does not answer."""
+    """The page's server accepts the request and does not answer."""
     for hop in preflight.of(Kind.PAGE):
         if hop.failure is Failure.SLOW_ANSWER:
             yield Found(summary=f"{hop.url} {waited(hop)}", evidence=numbers_of(hop))
@@ -155,15 +158,15 @@ PAGE_UNANSWERED = HopRule(
     layer=Layer.PAGE,
     owner=Party.APP,
     title="The page's server does not answer",
-    cause="It accepts connections and hangs: an overload, a deadlock, a data base that is away.",
-    remedy="Look at the server's log at this moment.",
+    cause="The server accepts connections and hangs: an overload, a deadlock, or a database that is not available.",
+    remedy="Read the server's log at the time of the request.",
     finds=page_unanswered,
     hides=("session-unanswered",),
 )
 
 
 def session_open_to_anyone(preflight: Preflight) -> Iterator[Found]:
-    """The app hands a secret to a caller who is not signed in."""
+    """The app returns a secret to a request without an authorization."""
     for hop in preflight.of(Kind.APP_SESSION):
         if hop.is_protected and hop.is_good and hop.secret_key:
             yield Found(
@@ -176,23 +179,25 @@ SESSION_OPEN_TO_ANYONE = HopRule(
     id="session-open-to-anyone",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="The session endpoint serves callers who are not signed in",
-    cause="An authorization is configured for it, and it answers with a secret without one: whoever finds the address chats "
-    "at your expense.",
-    remedy="Refuse such requests with 401. If it is meant to be open, leave session_token out.",
+    title="The session endpoint accepts requests without an authorization",
+    cause="An authorization is configured for the endpoint, but the endpoint also returns a secret without it. "
+    "Everyone who knows the address can chat at your expense.",
+    remedy="Answer such requests with 401. If the endpoint is intended to be open, remove session_token from the "
+    "configuration.",
     finds=session_open_to_anyone,
     is_fatal=False,
 )
 
 
 def session_guard_broken(preflight: Preflight) -> Iterator[Found]:
-    """The app neither serves nor refuses a caller who is not signed in."""
+    """The app answers a request without an authorization with an unexpected status."""
     for hop in preflight.of(Kind.APP_SESSION):
         if hop.is_protected and hop.is_answered and not hop.is_good and hop.status not in (400, 401, 403, 419, 422):
             if 300 <= hop.status < 400 or hop.status == 429:
                 continue
             yield Found(
-                summary=f"{hop.method} {hop.url} without an authorization answered {hop.status} where 401 is expected",
+                summary=f"{hop.method} {hop.url} without an authorization answered {hop.status} instead of the "
+                "expected 401",
                 evidence=numbers_of(hop),
             )
 
@@ -201,10 +206,10 @@ SESSION_GUARD_BROKEN = HopRule(
     id="session-guard-broken",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="The session endpoint does not refuse a stranger as it should",
-    cause="A caller without an authorization gets an error that says nothing of signing in, as from code that fails before "
-    "it looks.",
-    remedy="Answer 401 before anything else is done.",
+    title="The session endpoint does not answer 401 to a request without an authorization",
+    cause="A request without an authorization gets another error than 401. Probably the code fails before it "
+    "checks the authorization.",
+    remedy="Check the authorization first, and answer 401.",
     finds=session_guard_broken,
     is_fatal=False,
     doc=f"{MDN}HTTP/Reference/Status/401",
@@ -212,12 +217,12 @@ SESSION_GUARD_BROKEN = HopRule(
 
 
 def backend_answers_otherwise(preflight: Preflight) -> Iterator[Found]:
-    """The chat backend says yes, and not with a list of threads."""
+    """The chat backend answers with a success status and without a list of threads."""
     for hop in preflight.of(Kind.BACKEND):
         if hop.is_good and not hop.is_list and hop.media_type != "text/html":
             yield Found(
-                summary=f"threads.list: {hop.url} answered {hop.status} with {hop.media_type or 'no media type'}, without a list "
-                f"under data",
+                summary=f"threads.list: {hop.url} answered {hop.status} with {hop.media_type or 'no media type'}, "
+                "without a list in `data`",
                 evidence=numbers_of(hop),
             )
 
@@ -226,9 +231,9 @@ BACKEND_ANSWERS_OTHERWISE = HopRule(
     id="backend-answers-otherwise",
     layer=Layer.BACKEND,
     owner=Party.APP,
-    title="The chat backend does not answer as ChatKit asks",
-    cause="Something answers at backend_url, and not with the JSON that threads.list is answered with.",
-    remedy="Pass the request's body to ChatKitServer.process, and its result on unchanged.",
+    title="The chat backend's response does not have ChatKit's format",
+    cause="The server at backend_url answers, but not with the JSON that ChatKit expects for threads.list.",
+    remedy="Pass the request's body to ChatKitServer.process, and return its result unchanged.",
     finds=backend_answers_otherwise,
 )
 

@@ -1,6 +1,6 @@
-"""What kept a request from being answered, told apart by what the browser says of it.
+"""Why a request failed, derived from what the browser reports.
 
-In: facts and an exchange. Out: one obstacle. Shared by the rules of every layer that needs the network.
+In: facts and an exchange. Out: one obstacle. The rules of all layers that use the network share this module.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ LOCAL_NETWORK = re.compile(
     r"local.network|private.network|loopback. address space|`(loopback|local|private)`", re.IGNORECASE
 )
 
-# What Chromium, with and without CORS, and Firefox say of a script that is not the one that its tag pins.
+# What Chromium (with and without CORS) and Firefox report when a script does not match its integrity hash.
 INTEGRITY = r"chatkit[^/]*\.js.*(digest|integrity cannot be enforced|CORS enabled)|(digest|hash).*chatkit[^/]*\.js"
-# What browsers say of a failure whose cause they keep to themselves: policy, CORS, a filter, a broken connection.
+# What browsers report when they hide the cause: a policy, CORS, a filter, a broken connection.
 UNTELLING = ("net::ERR_FAILED", "NS_ERROR_FAILURE", "NS_ERROR_NET_PARTIAL_TRANSFER", "failed")
 
 
@@ -30,20 +30,20 @@ class Obstacle(Enum):
     """Why a request failed."""
 
     NONE = "answered"
-    ABORTED = "the page gave it up"
-    HERMETIC = "this run keeps it on this machine"
+    ABORTED = "the page aborted it"
+    HERMETIC = "this hermetic run does not let it leave this machine"
     CLIENT = "an extension or a rule in the browser"
     CSP = "the page's Content-Security-Policy"
-    CORS = "the answer does not allow the page's origin"
+    CORS = "the response does not allow the page's origin"
     MIXED = "plain http from an https page"
-    LOCAL_NETWORK = "the browser guards the local network"
-    NO_SCRIPT = "the answer is no script"
-    RESPONSE = "the answer forbids this use of it"
+    LOCAL_NETWORK = "the browser protects the local network"
+    NO_SCRIPT = "the response is not a script"
+    RESPONSE = "the headers of the response forbid this use"
     UNREACHABLE = "the network"
 
 
 def obstacle_of(facts: Facts, exchange: Exchange) -> Obstacle:
-    """Return what stood in the way of a request that failed."""
+    """Return why a request failed."""
     text = exchange.failure
     if not text or exchange.status >= 400:
         return Obstacle.NONE
@@ -69,12 +69,12 @@ def obstacle_of(facts: Facts, exchange: Exchange) -> Obstacle:
 
 
 def network_confidence(exchange: Exchange) -> Confidence | None:
-    """Return how sure it is that the network failed: less than the rule is where the browser does not say what did."""
+    """Return the confidence that the network failed: lower than the rule's when the browser does not report the cause."""
     return Confidence.LIKELY if exchange.failure in UNTELLING else None
 
 
 def route_confidence(exchange: Exchange) -> Confidence | None:
-    """Return how sure it is that nobody answers there: an app may pass on the 404 of somebody that it asked itself."""
+    """Return the confidence that the endpoint does not exist: an app may pass on the 404 of another server."""
     is_plain = exchange.status in (405, 501) or is_page(exchange)
     return None if is_plain else Confidence.LIKELY
 
@@ -104,18 +104,18 @@ def is_challenge(exchange: Exchange) -> bool:
 
 
 def says_challenge(exchange: Exchange) -> bool:
-    """Whether an answer calls itself a challenge."""
+    """Whether a response says that it is a challenge."""
     return "cf-mitigated" in exchange.headers or CHALLENGE.search(exchange.error_text) is not None
 
 
 def is_isolated(policy: str, exchange: Exchange) -> bool:
-    """Whether the page's embedder policy is what keeps an answer out, rather than the answer's own policy."""
-    # A resource that forbids foreign pages by itself is refused as NotSameOrigin, whatever the page demands.
+    """Whether the page's embedder policy blocks a response, and not the response's own policy."""
+    # A resource whose own policy forbids other origins is blocked as NotSameOrigin, whatever the page's policy is.
     return policy.startswith(("require-corp", "credentialless")) and not exchange.failure.endswith(
         ("NotSameOrigin", "NotSameSite")
     )
 
 
 def is_page(exchange: Exchange) -> bool:
-    """Whether what arrived calls itself a web page."""
+    """Whether the response is declared as a web page."""
     return exchange.media_type == "text/html"

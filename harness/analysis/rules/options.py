@@ -1,6 +1,6 @@
-"""The options, as the frame's validation sees them.
+"""Options that the frame's validation rejects.
 
-In: facts. Out: findings of this layer. The frame says what it refuses, and where; which keys were passed the probe says.
+In: facts. Out: findings of this layer. The frame reports what it rejects and where; the probe reports which keys were passed.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ LIVE = r"chatKit\.setOptions\(\):"
 URL_CHANGED = r"attempt to change \"?api\.url"
 NO_HANDLER = r"No handler for (client tool calls|widget actions)"
 METADATA = r"addMetadataToRequest must return"
-_TWO_SHAPES = "Hosted: `api: {getClientSecret}` and nothing else. Own backend: `api: {url, domainKey}`."
+_TWO_SHAPES = (
+    "In hosted mode pass `api: {getClientSecret}` and no other key. With a custom backend pass `api: {url, domainKey}`, with a "
+    "placeholder key on localhost."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Refusal:
-    """What the frame has against the options."""
+    """One error of the frame's validation."""
 
     error: WidgetError
     path: str  # "" for the options themselves
@@ -39,7 +42,7 @@ class _Refusal:
 
     @property
     def message(self) -> str:
-        """What it says, on one line."""
+        """The message, on one line."""
         return on_one_line(self.error.message)
 
 
@@ -58,11 +61,11 @@ def _is_about_key(refusal: _Refusal) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _UnknownKey:
-    """A key that the frame does not know, and what this harness knows of it."""
+    """A key that the frame does not know, and what this harness knows about it."""
 
-    path: str  # dotted, without the indices of lists
-    told: str  # as the frame has it
-    meant: str  # the option that is likely meant; ""
+    path: str  # dotted, without list indices
+    told: str  # as the frame spells it
+    meant: str  # the option that is probably meant; "" if none
 
     @property
     def is_newer(self) -> bool:
@@ -72,7 +75,7 @@ class _UnknownKey:
 
     @property
     def is_misspelled(self) -> bool:
-        """Whether it is likely another option by another name."""
+        """Whether it is probably a misspelled or misplaced option."""
         return bool(self.meant) and self.path not in OPTIONS
 
 
@@ -88,7 +91,7 @@ def _unknown_keys(refusal: _Refusal) -> tuple[_UnknownKey, ...]:
 
 
 def _frame_told(facts: Facts) -> str:
-    """Say which frame it is: by its file, and its generation where that is known."""
+    """Name the frame: its file, and its generation where that is known."""
     document = facts.frame_document
     file = split_url(document.url).path.rpartition("/")[2] if document else ""
     generation = FRAMES.get(file)
@@ -106,7 +109,7 @@ def _api_keys(facts: Facts) -> frozenset[str] | None:
 
 
 def _about_api(facts: Facts) -> tuple[_Refusal, frozenset[str] | None] | None:
-    """The refusal, and the keys of `api`, when `api` as a whole is what the frame refuses."""
+    """The error and the keys of `api`, when the frame rejects `api` as a whole."""
     refusal = _refusal(facts)
     if refusal is None or refusal.path != "api":
         return None
@@ -114,10 +117,10 @@ def _about_api(facts: Facts) -> tuple[_Refusal, frozenset[str] | None] | None:
 
 
 def api_mixes_modes(facts: Facts) -> Iterator[Found]:
-    """Keys of both modes stand side by side."""
+    """`api` contains keys of both modes."""
     about = _about_api(facts)
     if about and about[1] and "getClientSecret" in about[1] and about[1] & {"url", "domainKey", "uploadStrategy"}:
-        yield Found(summary=f"api holds {_listed(about[1])}: {about[0].message}", evidence=about[0].evidence)
+        yield Found(summary=f"api contains {_listed(about[1])}: {about[0].message}", evidence=about[0].evidence)
 
 
 API_MIXES_MODES = Rule(
@@ -125,8 +128,8 @@ API_MIXES_MODES = Rule(
     layer=Layer.OPTIONS,
     owner=Party.APP,
     title="`api` mixes the hosted and the custom mode",
-    cause="The options are validated strictly: getClientSecret excludes url, domainKey and uploadStrategy. In hosted mode the "
-    "domain stands on the allowlist only, not in the code.",
+    cause="The options are validated strictly: getClientSecret cannot be combined with url, domainKey or "
+    "uploadStrategy. In hosted mode the domain is only on the allowlist, not in the code.",
     remedy=_TWO_SHAPES,
     finds=api_mixes_modes,
     covers=("options-api-hosted-plus-domainkey",),
@@ -135,11 +138,12 @@ API_MIXES_MODES = Rule(
 
 
 def api_without_domain_key(facts: Facts) -> Iterator[Found]:
-    """A custom backend without its domain key."""
+    """`api` has a url and no domainKey."""
     about = _about_api(facts)
     if about and about[1] and "url" in about[1] and not about[1] & {"domainKey", "getClientSecret"}:
         yield Found(
-            summary=f"api holds {_listed(about[1])}, and no domainKey: {about[0].message}", evidence=about[0].evidence
+            summary=f"api contains {_listed(about[1])}, and no domainKey: {about[0].message}",
+            evidence=about[0].evidence,
         )
 
 
@@ -147,9 +151,9 @@ API_WITHOUT_DOMAIN_KEY = Rule(
     id="api-without-domain-key",
     layer=Layer.OPTIONS,
     owner=Party.APP,
-    title="A custom backend without a domain key",
-    cause="With api.url a domainKey is mandatory, also in development, where any text will do.",
-    remedy="Pass the domain key from the allowlist page; a placeholder on localhost.",
+    title="The custom backend has no domain key",
+    cause="With api.url a domainKey is required. In development it is required too, and any text is accepted.",
+    remedy="Pass the domain key from the allowlist page. On localhost, pass any placeholder.",
     finds=api_without_domain_key,
     covers=("options-api-custom-no-domainkey",),
     doc=CHATKIT_JS,
@@ -157,19 +161,20 @@ API_WITHOUT_DOMAIN_KEY = Rule(
 
 
 def api_with_ready_secret(facts: Facts) -> Iterator[Found]:
-    """A ready secret in place of the function that fetches one."""
+    """`api` contains a secret instead of the function that fetches one."""
     about = _about_api(facts)
     known = {"clientToken", "clientSecret", "client_secret", "token", "secret"}
     if about and about[1] and about[1] & known and not about[1] & {"getClientSecret", "url"}:
-        yield Found(summary=f"api holds {_listed(about[1])}: {about[0].message}", evidence=about[0].evidence)
+        yield Found(summary=f"api contains {_listed(about[1])}: {about[0].message}", evidence=about[0].evidence)
 
 
 API_WITH_READY_SECRET = Rule(
     id="api-with-ready-secret",
     layer=Layer.OPTIONS,
     owner=Party.APP,
-    title="`api` holds a secret in place of a function",
-    cause="Old examples passed clientToken; ChatKit wants a function that it can call again when the secret expires.",
+    title="`api` contains a secret instead of a function",
+    cause="Old examples passed clientToken. ChatKit requires a function that it can call again when the secret "
+    "expires.",
     remedy="Pass getClientSecret: async () => secret.",
     finds=api_with_ready_secret,
     covers=("options-api-client-token",),
@@ -178,7 +183,7 @@ API_WITH_READY_SECRET = Rule(
 
 
 def api_empty(facts: Facts) -> Iterator[Found]:
-    """Nothing stands where the way to the backend should."""
+    """`api` has neither getClientSecret nor url."""
     about = _about_api(facts)
     if about and about[1] is not None and not about[1]:
         yield Found(summary=f"api is missing or empty: {about[0].message}", evidence=about[0].evidence)
@@ -189,7 +194,7 @@ API_EMPTY = Rule(
     layer=Layer.OPTIONS,
     owner=Party.APP,
     title="`api` is missing or empty",
-    cause="The options say neither how to get a secret nor where the backend is; often a variable that is undefined in this build.",
+    cause="The options define neither getClientSecret nor url. Often a variable is undefined in this build.",
     remedy=_TWO_SHAPES,
     finds=api_empty,
     covers=("options-api-empty",),
@@ -198,12 +203,12 @@ API_EMPTY = Rule(
 
 
 def api_invalid(facts: Facts) -> Iterator[Found]:
-    """`api` is refused for a reason that its keys do not tell."""
+    """The frame rejects `api`, and its keys do not explain why."""
     about = _about_api(facts)
     if about and not any(
         any(rule(facts)) for rule in (api_mixes_modes, api_without_domain_key, api_with_ready_secret, api_empty)
     ):
-        keys = f"api holds {_listed(about[1])}: " if about[1] else ""
+        keys = f"api contains {_listed(about[1])}: " if about[1] else ""
         yield Found(summary=f"{keys}{about[0].message}", evidence=about[0].evidence)
 
 
@@ -212,7 +217,7 @@ API_INVALID = Rule(
     layer=Layer.OPTIONS,
     owner=Party.APP,
     title="`api` matches none of the accepted shapes",
-    cause="A key too many, a key too few, or a value of another type than expected.",
+    cause="A key is unknown or missing, or a value has the wrong type.",
     remedy=_TWO_SHAPES,
     finds=api_invalid,
     doc=CHATKIT_JS,
@@ -220,7 +225,7 @@ API_INVALID = Rule(
 
 
 def theme_invalid(facts: Facts) -> Iterator[Found]:
-    """The theme is not one that ChatKit knows."""
+    """The theme is not one that ChatKit accepts."""
     refusal = _refusal(facts)
     if refusal and refusal.path.split(".")[0] == "theme":
         yield Found(summary=refusal.message, evidence=refusal.evidence)
@@ -230,9 +235,11 @@ THEME_INVALID = Rule(
     id="theme-invalid",
     layer=Layer.OPTIONS,
     owner=Party.APP,
-    title="The theme is refused",
-    cause="ChatKit takes 'light', 'dark' or an object of known keys and ranges; 'auto', 'system' and further colours are none.",
-    remedy="Resolve the system's scheme to light or dark yourself, and remove what the documentation does not list.",
+    title="The theme is rejected",
+    cause="ChatKit accepts 'light', 'dark' or an object with known keys and ranges. It does not accept 'auto', "
+    "'system' or other colours.",
+    remedy="Choose light or dark from the system's colour scheme in your code, and remove keys that the "
+    "documentation does not list.",
     finds=theme_invalid,
     covers=("options-theme-invalid",),
     doc=CHATKIT_JS,
@@ -240,7 +247,7 @@ THEME_INVALID = Rule(
 
 
 def prompt_icon_unknown(facts: Facts) -> Iterator[Found]:
-    """A start-screen prompt has an icon of no known name."""
+    """A start-screen prompt has an unknown icon."""
     refusal = _refusal(facts)
     if refusal and _is_prompts_icon(refusal):
         yield Found(summary=refusal.message, evidence=refusal.evidence)
@@ -250,9 +257,9 @@ PROMPT_ICON_UNKNOWN = Rule(
     id="prompt-icon-unknown",
     layer=Layer.OPTIONS,
     owner=Party.APP,
-    title="A prompt's icon has no known name",
-    cause="Icons are taken from a fixed list, or by lucide:<name>.",
-    remedy="Use a name from the documentation.",
+    title="A prompt's icon is unknown",
+    cause="An icon must be in ChatKit's list, or have the form lucide:<name>.",
+    remedy="Use an icon name from the documentation.",
     finds=prompt_icon_unknown,
     covers=("options-prompt-icon-invalid",),
     doc=CHATKIT_JS,
@@ -260,7 +267,7 @@ PROMPT_ICON_UNKNOWN = Rule(
 
 
 def header_shape_wrong(facts: Facts) -> Iterator[Found]:
-    """The header's title, or one of its actions, has another shape."""
+    """The header's title, or one of its actions, has the wrong shape."""
     refusal = _refusal(facts)
     if refusal and refusal.path.split(".")[0] == "header" and not any(map(_is_explained, _unknown_keys(refusal))):
         yield Found(summary=refusal.message, evidence=refusal.evidence)
@@ -270,8 +277,9 @@ HEADER_SHAPE_WRONG = Rule(
     id="header-shape-wrong",
     layer=Layer.OPTIONS,
     owner=Party.APP,
-    title="The header option has another shape",
-    cause="header.title is an object, and knows `enabled` and `text` only; an action takes an icon of a fixed list, and `onClick`.",
+    title="The header option has the wrong shape",
+    cause="header.title is an object with only `enabled` and `text`. An action has an icon from a fixed list, and "
+    "`onClick`.",
     remedy="Write header: { title: { enabled: true, text: '…' } }, with icons from the documentation.",
     finds=header_shape_wrong,
     covers=("options-header-shape",),
@@ -280,7 +288,7 @@ HEADER_SHAPE_WRONG = Rule(
 
 
 def option_unknown(facts: Facts) -> Iterator[Found]:
-    """There is a key that ChatKit does not know, in no generation and by no similar name."""
+    """ChatKit does not know a key in any version, and no option has a similar name."""
     refusal = _refusal(facts)
     if refusal is None or not _is_about_key(refusal) or refusal.path.split(".")[0] in ("theme", "header", "api"):
         return
@@ -293,8 +301,9 @@ OPTION_UNKNOWN = Rule(
     id="option-unknown",
     layer=Layer.OPTIONS,
     owner=Party.APP,
-    title="The options hold a key that ChatKit does not know",
-    cause="Validation is strict at every level: a property of a component, of an analytics library or of another version is fatal.",
+    title="The options contain an unknown key",
+    cause="Validation is strict at every level. A property that belongs to a component, an analytics library or "
+    "another version stops the mount.",
     remedy="Remove the key that the message names.",
     finds=option_unknown,
     covers=("options-unknown-key",),
@@ -307,13 +316,13 @@ def _is_explained(key: _UnknownKey) -> bool:
 
 
 def option_misspelled(facts: Facts) -> Iterator[Found]:
-    """A key is no option, and an option of nearly this name is there, or one of this name elsewhere."""
+    """A key is unknown, and an option has a similar name, or the same name in another place."""
     refusal = _refusal(facts)
     if refusal is None:
         return
-    keys = [key for key in _unknown_keys(refusal) if key.is_misspelled]  # what is newer is an option by its own name
+    keys = [key for key in _unknown_keys(refusal) if key.is_misspelled]  # a newer option is reported under its own name
     if keys:
-        told = "; ".join(f"`{key.told}` is no option, `{key.meant}` is" for key in keys)
+        told = "; ".join(f"`{key.told}` is not an option; `{key.meant}` is" for key in keys)
         yield Found(summary=f"{told}: {refusal.message}", evidence=refusal.evidence)
 
 
@@ -321,10 +330,10 @@ OPTION_MISSPELLED = Rule(
     id="option-misspelled",
     layer=Layer.OPTIONS,
     owner=Party.APP,
-    title="An option has another name, or stands elsewhere",
-    cause="Validation is strict at every level and minds upper and lower case: a key of another spelling, or one level too high, is "
-    "fatal.",
-    remedy="Rename or move the key to the option that the summary names.",
+    title="An option is misspelled or in the wrong place",
+    cause="Validation is strict at every level and case-sensitive. A misspelled key, or a key on the wrong level, "
+    "stops the mount.",
+    remedy="Rename or move the key as the summary says.",
     finds=option_misspelled,
     confidence=Confidence.LIKELY,
     doc=CHATKIT_JS,
@@ -332,7 +341,7 @@ OPTION_MISSPELLED = Rule(
 
 
 def option_newer_than_frame(facts: Facts) -> Iterator[Found]:
-    """The published types have an option that this frame refuses."""
+    """The published types have an option that this frame rejects."""
     refusal = _refusal(facts)
     if refusal is None:
         return
@@ -341,8 +350,8 @@ def option_newer_than_frame(facts: Facts) -> Iterator[Found]:
             since = OPTIONS[key.path].typed_since
             dated = f", {TYPES.date}" if since == TYPES_VERSION else ""
             yield Found(
-                summary=f"`{key.told}` is in the published types (since {since}{dated}), and {_frame_told(facts)} refuses it: "
-                + refusal.message,
+                summary=f"`{key.told}` is in the published types (since {since}{dated}), and {_frame_told(facts)} "
+                "rejects it: " + refusal.message,
                 evidence=refusal.evidence,
             )
 
@@ -351,10 +360,11 @@ OPTION_NEWER_THAN_FRAME = Rule(
     id="option-newer-than-frame",
     layer=Layer.OPTIONS,
     owner=Party.APP,
-    title="The frame is older than an option of the published types",
-    cause="The types are published by themselves, and say nothing of the frame that a page gets. A frame refuses every option "
-    "that it does not know: a stored one stays as old as it is, and OpenAI's own can be behind the types.",
-    remedy="Ask what today's frame does (--sdk live). Leave the option out for as long as the frame that your pages get refuses it.",
+    title="The frame does not support an option of the published types yet",
+    cause="The types are published separately from the frame. A frame rejects every option that it does not know. "
+    "A stored copy does not change, and OpenAI's current frame can be older than the types.",
+    remedy="Test with the current frame (--sdk live). Remove the option until the frame that your pages load "
+    "accepts it.",
     finds=option_newer_than_frame,
     confidence=Confidence.LIKELY,
     doc=CHATKIT_JS,
@@ -362,7 +372,7 @@ OPTION_NEWER_THAN_FRAME = Rule(
 
 
 def option_of_wrong_type(facts: Facts) -> Iterator[Found]:
-    """A value is missing, or of another type."""
+    """A value is missing, or has the wrong type."""
     refusal = _refusal(facts)
     if refusal is None or _is_about_key(refusal) or STRATEGY in refusal.error.message:
         return
@@ -375,9 +385,9 @@ OPTION_OF_WRONG_TYPE = Rule(
     id="option-of-wrong-type",
     layer=Layer.OPTIONS,
     owner=Party.APP,
-    title="An option is missing or of another type",
-    cause="A required value is undefined, or something else than expected stands in its place.",
-    remedy="Correct the value at the path that the message names.",
+    title="An option is missing or has the wrong type",
+    cause="A required value is undefined or has another type.",
+    remedy="Correct the value at the path in the message.",
     finds=option_of_wrong_type,
     covers=("options-field-type",),
     doc=CHATKIT_JS,
@@ -385,7 +395,7 @@ OPTION_OF_WRONG_TYPE = Rule(
 
 
 def attachments_without_strategy(facts: Facts) -> Iterator[Found]:
-    """Attachments are on, and nothing says where they go."""
+    """Attachments are enabled, and `api` has no uploadStrategy."""
     refusal = _refusal(facts)
     if refusal and STRATEGY in refusal.error.message:
         yield Found(summary=refusal.message, evidence=refusal.evidence)
@@ -395,9 +405,9 @@ ATTACHMENTS_WITHOUT_STRATEGY = Rule(
     id="attachments-without-strategy",
     layer=Layer.OPTIONS,
     owner=Party.APP,
-    title="Attachments are enabled, and nothing says how to upload",
-    cause="With an own backend, composer.attachments needs api.uploadStrategy.",
-    remedy="Add uploadStrategy to api, or switch attachments off.",
+    title="Attachments are enabled without an upload strategy",
+    cause="With a custom backend, composer.attachments requires api.uploadStrategy.",
+    remedy="Add uploadStrategy to api, or disable attachments.",
     finds=attachments_without_strategy,
     covers=("options-attachments-no-upload-strategy",),
     doc=CHATKIT_JS,
@@ -405,7 +415,7 @@ ATTACHMENTS_WITHOUT_STRATEGY = Rule(
 
 
 def options_refused(facts: Facts) -> Iterator[Found]:
-    """The frame refuses the options, in words that no other rule knows."""
+    """The frame rejects the options with a message that no other rule knows."""
     refusal = _refusal(facts)
     others = (
         api_mixes_modes, api_without_domain_key, api_with_ready_secret, api_empty, api_invalid, theme_invalid,
@@ -420,16 +430,16 @@ OPTIONS_REFUSED = Rule(
     id="options-refused",
     layer=Layer.OPTIONS,
     owner=Party.APP,
-    title="The frame refuses the options",
-    cause="The frame validates the options when it is made, and stays empty when they do not pass.",
-    remedy="Correct what the message names.",
+    title="The frame rejects the options",
+    cause="The frame validates the options when it starts, and stays empty when they are invalid.",
+    remedy="Correct the option that the message names.",
     finds=options_refused,
     doc=CHATKIT_JS,
 )
 
 
 def frame_left_behind(facts: Facts) -> Iterator[Found]:
-    """The frame refuses every command: it failed before, while it was made."""
+    """The frame rejects every command because it failed while it started."""
     told = facts.page_errors_about(LEFT_BEHIND)
     if told and not facts.is_frame_alive:
         yield Found(summary=on_one_line(told[0].event.message), evidence=lines_of(told[:4]))
@@ -439,9 +449,9 @@ FRAME_LEFT_BEHIND = Rule(
     id="frame-left-behind",
     layer=Layer.OPTIONS,
     owner=Party.APP,
-    title="The frame answers every command with a refusal",
-    cause="It failed while it was made, usually over its options, and what is left of it supports no command.",
-    remedy="Look for the first chatkit.error, and correct that option.",
+    title="The frame rejects every command",
+    cause="The frame failed while it started, usually because of its options. It supports no commands in this state.",
+    remedy="Find the first chatkit.error, and correct the option that it names.",
     finds=frame_left_behind,
     confidence=Confidence.LIKELY,
     symptom_of=(
@@ -465,7 +475,7 @@ FRAME_LEFT_BEHIND = Rule(
 
 
 def update_refused(facts: Facts) -> Iterator[Found]:
-    """A later setOptions is refused; the widget goes on with the old options."""
+    """A later setOptions is rejected; the widget keeps the old options."""
     told = facts.page_errors_about(LIVE)
     if told:
         yield Found(summary=on_one_line(told[0].event.message), evidence=lines_of(told[:4]))
@@ -475,9 +485,9 @@ UPDATE_REFUSED = Rule(
     id="update-refused",
     layer=Layer.OPTIONS,
     owner=Party.APP,
-    title="A later setOptions is refused",
-    cause="The new options are invalid; the widget goes on with the old ones, and only the console says so.",
-    remedy="Correct what the message names; pass the full set of options each time.",
+    title="A later setOptions is rejected",
+    cause="The new options are invalid. The widget keeps the old ones, and only the console reports it.",
+    remedy="Correct the option that the message names. Pass the full set of options each time.",
     finds=update_refused,
     stops_mount=False,
     covers=("options-live-update-invalid",),
@@ -485,7 +495,7 @@ UPDATE_REFUSED = Rule(
 
 
 def api_url_change_ignored(facts: Facts) -> Iterator[Found]:
-    """The backend's address was changed after the widget was made."""
+    """The page changed the backend's address after the widget was created."""
     told = facts.console_about(pattern=URL_CHANGED)
     if told:
         yield Found(summary=on_one_line(told[0].event.text), evidence=lines_of(told[:4]))
@@ -496,8 +506,8 @@ API_URL_CHANGE_IGNORED = Rule(
     layer=Layer.OPTIONS,
     owner=Party.APP,
     title="A changed api.url is ignored",
-    cause="The backend's address is fixed when the widget is made.",
-    remedy="Make the element once the final address is known.",
+    cause="The backend's address is fixed when the widget is created.",
+    remedy="Create the element when the final address is known.",
     finds=api_url_change_ignored,
     stops_mount=False,
     covers=("options-api-url-change-ignored",),
@@ -505,7 +515,7 @@ API_URL_CHANGE_IGNORED = Rule(
 
 
 def handler_missing(facts: Facts) -> Iterator[Found]:
-    """The workflow calls something that the page does not handle."""
+    """The workflow calls a tool or an action that the page does not handle."""
     errors, uncaught = facts.errors_about(NO_HANDLER), facts.page_errors_about(NO_HANDLER)
     if errors or uncaught:
         said = errors[0].message if errors else uncaught[0].event.message
@@ -517,7 +527,7 @@ HANDLER_MISSING = Rule(
     layer=Layer.OPTIONS,
     owner=Party.APP,
     title="A tool call or widget action has no handler",
-    cause="The workflow asks the page to do something, and the options say nothing about it.",
+    cause="The workflow calls a client tool or a widget action, and the options have no handler for it.",
     remedy="Add onClientTool, or widgets.onAction, to the options.",
     finds=handler_missing,
     stops_mount=False,
@@ -539,7 +549,7 @@ METADATA_OF_WRONG_SHAPE = Rule(
     layer=Layer.OPTIONS,
     owner=Party.APP,
     title="The page's metadata is neither an object nor null",
-    cause="addMetadataToRequest returned a list, a text or nothing.",
+    cause="addMetadataToRequest returned a list, a string or undefined.",
     remedy="Return an object or null.",
     finds=metadata_of_wrong_shape,
     stops_mount=False,

@@ -1,4 +1,4 @@
-"""The page and its app: was it delivered, does it live, does it ever put the element into the document.
+"""The page and its app: whether the page is delivered, whether the app runs, and whether it puts the element into the document.
 
 In: facts. Out: findings of this layer.
 """
@@ -41,8 +41,8 @@ MOST_REMOUNTS = 3
 
 
 def page_refused(facts: Facts) -> Iterator[Found]:
-    """The page itself is answered with an error, and nothing of a chat comes with it."""
-    is_alive = facts.embeds or facts.scripts or facts.loaders  # an app that is served by the server's page for errors
+    """The server answers the page itself with an error, and no ChatKit script or element comes with it."""
+    is_alive = facts.embeds or facts.scripts or facts.loaders  # some servers deliver the app as their error page
     if facts.page.status >= 400 and not is_alive:
         yield Found(
             summary=f"{facts.page.url or facts.page.asked_url} answered {facts.page.status}", evidence=(facts.page.seq,)
@@ -54,16 +54,16 @@ PAGE_REFUSED = Rule(
     layer=Layer.PAGE,
     owner=Party.APP,
     title="The page itself cannot be opened",
-    cause="The server answers the page with an error: not there, not allowed, or, behind a tunnel, a development server that "
-    "does not know the host name it is asked by.",
-    remedy="Open the address by hand; list the host in the development server's allowed hosts.",
+    cause="The server answers the request for the page with an error: not found, not allowed, or, behind a "
+    "tunnel, a development server that does not accept the host name of the request.",
+    remedy="Open the address in a browser. Behind a tunnel, add the host to the development server's allowed hosts.",
     finds=page_refused,
     covers=("app-dev-server-host-blocked",),
 )
 
 
 def page_crashed(facts: Facts) -> Iterator[Found]:
-    """The page's process died."""
+    """The page's process ended."""
     if facts.crashes:
         yield Found(summary=f"the {facts.crashes[0].event.what} crashed", evidence=lines_of(facts.crashes))
 
@@ -73,14 +73,14 @@ PAGE_CRASHED = Rule(
     layer=Layer.PAGE,
     owner=Party.NETWORK,
     title="The page crashed",
-    cause="The browser's process for this page died: out of memory, or a defect of the browser.",
-    remedy="Repeat it; give the machine more memory, or try another browser version.",
+    cause="The browser's process for this page ended: it ran out of memory, or the browser has a defect.",
+    remedy="Run it again. If it crashes again, give the machine more memory, or try another browser version.",
     finds=page_crashed,
 )
 
 
 def page_behind_sign_in(facts: Facts) -> Iterator[Found]:
-    """The visit ended on another page than it was to go to, and that one asks who is there."""
+    """The visit ended on another page than the requested one, and that page asks the user to sign in."""
     asked, there = (SIGN_IN.search(split_url(url).path) for url in (facts.page.asked_url, facts.page.url))
     is_bare = facts.is_settled and not facts.embeds and not facts.loaders
     if is_bare and there and not asked:
@@ -94,20 +94,20 @@ PAGE_BEHIND_SIGN_IN = Rule(
     layer=Layer.PAGE,
     owner=Party.APP,
     title="The visit ended on a sign-in page",
-    cause="The page with the chat is for signed-in users, and this browser is not one.",
-    remedy="Sign in first (a stored session, a header, a development bypass), then open the page.",
+    cause="The page with the chat is for signed-in users, and this browser is not signed in.",
+    remedy="Sign in before the page is opened: with a saved storage state, a header, or a development bypass.",
     finds=page_behind_sign_in,
     confidence=Confidence.LIKELY,
 )
 
 
 def render_deadlock(facts: Facts) -> Iterator[Found]:
-    """The app waits for a client secret before it renders what would ask for one."""
+    """The app waits for a client secret before it renders the element that asks for one."""
     waiting = facts.notices_about(PATIENCE)
     if _is_never_rendered(facts) and waiting and not facts.sessions:
         yield Found(
-            summary=f"the page shows {on_one_line(waiting[0].event.text, 80)!r}, no request for a client secret "
-            "was made, and no <openai-chatkit> was put into the document",
+            summary=f"the page shows {on_one_line(waiting[0].event.text, 80)!r}, it requested no client secret, "
+            "and it put no <openai-chatkit> into the document",
             evidence=with_loaded(facts, facts.defined[0].seq, waiting[0].seq),
         )
 
@@ -117,9 +117,10 @@ RENDER_DEADLOCK = Rule(
     layer=Layer.PAGE,
     owner=Party.APP,
     title="The widget waits for a secret that only the widget asks for",
-    cause="The app renders the element once it holds a client secret, and fetches the secret in getClientSecret, which "
-    "nobody calls before the element is rendered.",
-    remedy="Render the element at once and put the spinner above it, or fetch the secret before, outside of ChatKit.",
+    cause="The app renders the element only when it has a client secret. It fetches the secret in "
+    "getClientSecret, but only the rendered element calls that function.",
+    remedy="Render the element at once and put the spinner above it, or fetch the secret earlier, outside of "
+    "getClientSecret.",
     finds=render_deadlock,
     confidence=Confidence.LIKELY,
     symptom_of=(
@@ -135,15 +136,15 @@ RENDER_DEADLOCK = Rule(
 
 
 def element_never_rendered(facts: Facts) -> Iterator[Found]:
-    """The element is defined, and the app never makes one."""
+    """The element is defined, and the app never creates one."""
     if not _is_never_rendered(facts) or (facts.notices_about(PATIENCE) and not facts.sessions):
         return
     if any(not call.has_secret for call in facts.sessions[-1:]):
         return
-    secret = "; the client secret was fetched" if facts.sessions else "; no request for a client secret was made either"
+    secret = "; the client secret was fetched" if facts.sessions else "; the page requested no secret either"
     said, lines = ("", ()) if facts.sessions else besides(facts)
     yield Found(
-        summary=f"<openai-chatkit> is defined, and none was ever put into the document{secret}{said}",
+        summary=f"<openai-chatkit> is defined, but the page never put one into the document{secret}{said}",
         evidence=with_loaded(facts, facts.defined[0].seq, *(s.evidence[0] for s in facts.sessions[-1:]), *lines),
     )
 
@@ -153,9 +154,9 @@ ELEMENT_NEVER_RENDERED = Rule(
     layer=Layer.PAGE,
     owner=Party.APP,
     title="The app never puts the element into the document",
-    cause="The loader is there and works, but the app's own condition for rendering the chat is not met: configuration that "
-    "is missing in this build, a state that never changes, an error before that point.",
-    remedy="Click first what opens the chat, if something does. Else make the component that renders it say why it renders nothing, "
+    cause="The loader works, but the app's own condition for rendering the chat is not met: configuration is "
+    "missing in this build, a state never changes, or an error occurs before that point.",
+    remedy="If a button opens the chat, click it first. If not, make the component log why it renders nothing, "
     "and check its configuration in this build.",
     finds=element_never_rendered,
     confidence=Confidence.LIKELY,
@@ -171,7 +172,7 @@ ELEMENT_NEVER_RENDERED = Rule(
         "action-without-effect",
         "handler-on-server-component",
         "uncaught-error",
-        # what they throw before the element is put into the document
+        # errors thrown before the element is put into the document
         "options-before-upgrade",
         "options-undefined",
         "options-not-serialisable",
@@ -183,7 +184,7 @@ ELEMENT_NEVER_RENDERED = Rule(
 
 
 def workflow_id_missing(facts: Facts) -> Iterator[Found]:
-    """The page says that it does not know which workflow to use."""
+    """The page reports that it has no workflow id."""
     told = (
         *facts.console_about(pattern=WORKFLOW_UNSET),
         *facts.page_errors_about(WORKFLOW_UNSET),
@@ -193,7 +194,7 @@ def workflow_id_missing(facts: Facts) -> Iterator[Found]:
         return
     rejected = [h.answered_seq for h in facts.handovers if re.search(WORKFLOW_UNSET, h.error, re.IGNORECASE)]
     if told or rejected:
-        said = on_one_line(_text(told[0])) if told else "the page refused the secret for want of a workflow id"
+        said = on_one_line(_text(told[0])) if told else "no secret was requested: no workflow id"
         yield Found(summary=said, evidence=(*lines_of(told), *rejected))
 
 
@@ -202,9 +203,9 @@ WORKFLOW_ID_MISSING = Rule(
     layer=Layer.PAGE,
     owner=Party.CONFIGURATION,
     title="The app does not know its workflow",
-    cause="The variable with the workflow id is unset or a placeholder. Values that begin with NEXT_PUBLIC_ or VITE_ are frozen "
-    "when the app is built, and .env.local does not travel to the production host.",
-    remedy="Set the variable where the app is built, and build it again.",
+    cause="The variable with the workflow id is unset or a placeholder. Variables that begin with NEXT_PUBLIC_ or "
+    "VITE_ are read when the app is built, and .env.local is not deployed to the production host.",
+    remedy="Set the variable in the environment that builds the app, and build it again.",
     finds=workflow_id_missing,
     confidence=Confidence.LIKELY,
     covers=("app-workflow-env-missing", "app-widget-returns-null"),
@@ -212,7 +213,7 @@ WORKFLOW_ID_MISSING = Rule(
 
 
 def sdk_global_awaited(facts: Facts) -> Iterator[Found]:
-    """The app looks for a global object that the loader does not make."""
+    """The app looks for a global object that the loader does not create."""
     if facts.is_configured or not facts.is_defined:
         return
     told = (*facts.console_about(pattern=GLOBAL), *facts.page_errors_about(GLOBAL), *facts.notices_about(GLOBAL))
@@ -248,9 +249,9 @@ HANDLER_ON_SERVER_COMPONENT = Rule(
     id="handler-on-server-component",
     layer=Layer.PAGE,
     owner=Party.APP,
-    title="The script tag has handlers where only a client component may",
-    cause="onLoad or onError on a <Script> inside a server component makes Next.js refuse the page.",
-    remedy="Move the tag into a client component, or drop the handlers.",
+    title="A server component gives event handlers to the script tag",
+    cause="onLoad or onError on a <Script> inside a server component makes Next.js fail to render the page.",
+    remedy="Move the tag into a client component, or remove the handlers.",
     finds=handler_on_server_component,
     confidence=Confidence.LIKELY,  # it may be another tag's handler
     covers=("app-next-script-handler-in-server-component",),
@@ -258,11 +259,11 @@ HANDLER_ON_SERVER_COMPONENT = Rule(
 
 
 def widget_remounted(facts: Facts) -> Iterator[Found]:
-    """One element after another is made and thrown away."""
+    """The page creates and removes one element after another."""
     gone = [embed for embed in facts.embeds if embed.disconnected]
     if len(facts.embeds) > MOST_REMOUNTS and len(gone) >= MOST_REMOUNTS:
         yield Found(
-            summary=f"{len(facts.embeds)} <openai-chatkit> elements were made, and {len(gone)} of them taken out again",
+            summary=f"{len(facts.embeds)} <openai-chatkit> elements were created, and {len(gone)} of them were removed",
             evidence=tuple(seq for embed in facts.embeds for seq in embed.connected)[:8],
         )
 
@@ -271,10 +272,10 @@ WIDGET_REMOUNTED = Rule(
     id="widget-remounted",
     layer=Layer.PAGE,
     owner=Party.APP,
-    title="The widget is thrown away and made again, over and over",
-    cause="A key that changes, an unstable parent or a provider that is rebuilt on every render: each new element boots a new "
-    "frame, asks for a new secret, and loses the open thread.",
-    remedy="Keep one element alive: a stable key, memoised providers, the theme as an option instead of a key.",
+    title="The app removes and creates the widget again and again",
+    cause="A key changes, a parent is unstable, or a provider is created on every render. Each new element starts "
+    "a new frame, asks for a new secret, and loses the open thread.",
+    remedy="Keep one element: use a stable key and memoised providers, and pass the theme as an option, not as a key.",
     finds=widget_remounted,
     symptom_of=(
         Layer.SESSION,
@@ -287,7 +288,7 @@ WIDGET_REMOUNTED = Rule(
         "frame-blocked-by-client",
         "frame-script-missing",
         "page-not-secure",
-    ),  # apps that try again by making a new element
+    ),  # apps that retry by creating a new element
     confidence=Confidence.LIKELY,
     covers=("app-react-remount-loop", "app-theme-key-remount"),
 )
@@ -305,7 +306,8 @@ METHOD_BEFORE_MOUNT = Rule(
     layer=Layer.PAGE,
     owner=Party.APP,
     title="A method of the widget is called while there is no widget",
-    cause="The React hook's methods only warn before <ChatKit> is rendered and after it is gone; early wrappers also lose the ref.",
+    cause="Before <ChatKit> is rendered and after it is removed, the React hook's methods only log a warning. "
+    "Early versions of the wrapper also lose the ref.",
     remedy="Call methods after chatkit.ready, with a current version of @openai/chatkit-react.",
     finds=method_before_mount,
     confidence=Confidence.LIKELY,
@@ -316,7 +318,7 @@ METHOD_BEFORE_MOUNT = Rule(
 
 
 def page_script_blocked_by_csp(facts: Facts) -> Iterator[Found]:
-    """The page's policy stops the page's own code."""
+    """The page's policy blocks the page's own code."""
     if facts.is_configured or facts.outcome is None:
         return
     hits = [
@@ -327,9 +329,12 @@ def page_script_blocked_by_csp(facts: Facts) -> Iterator[Found]:
     if hits:
         is_own = any(_is_of_page(s.event.blocked_url, facts) for s in hits)
         yield Found(
-            summary=f"{hits[0].event.directive} of the page's policy stopped {_script_named(hits[0].event.blocked_url)}",
+            summary=f"{hits[0].event.directive} of the page's policy blocked "
+            f"{_script_named(hits[0].event.blocked_url)}",
             evidence=lines_of(hits[:8]),
-            confidence=None if is_own else Confidence.POSSIBLE,  # measuring and advertising come from elsewhere, mostly
+            confidence=None
+            if is_own
+            else Confidence.POSSIBLE,  # analytics and advertising scripts mostly come from other sites
         )
 
 
@@ -338,7 +343,8 @@ PAGE_SCRIPT_BLOCKED_BY_CSP = Rule(
     layer=Layer.PAGE,
     owner=Party.APP,
     title="The page's Content-Security-Policy blocks the page's own code",
-    cause="An inline script, an eval or a file of the app is not allowed by the policy, so what would set up the chat never runs.",
+    cause="The policy does not allow an inline script, an eval or a file of the app, so the code that sets up the "
+    "chat never runs.",
     remedy="Give the script a nonce or a hash, or allow its origin in script-src.",
     finds=page_script_blocked_by_csp,
     confidence=Confidence.LIKELY,
@@ -348,9 +354,9 @@ PAGE_SCRIPT_BLOCKED_BY_CSP = Rule(
 
 
 def secret_fetched_twice(facts: Facts) -> Iterator[Found]:
-    """Two sessions were made for one widget."""
+    """Two sessions were created for one widget."""
     carriers = [call for call in facts.sessions if call.has_secret]
-    is_alone = len(facts.embeds) == 1  # one that is gone may have fetched a secret, and never asked for it
+    is_alone = len(facts.embeds) == 1  # a removed element may have fetched a secret and never used it
     if (
         facts.is_mounted
         and is_alone
@@ -359,9 +365,10 @@ def secret_fetched_twice(facts: Facts) -> Iterator[Found]:
     ):
         calls = [call.exchange.seq for call in facts.sessions]
         yield Found(
-            summary="one secret was fetched before the element was there and thrown away, another one is used"
+            summary="the page fetched one secret before the element existed and discarded it; the widget uses "
+            "another one"
             if facts.prefetch.outcome.value == "pre-fetched but not used"
-            else "two different secrets were fetched for one widget",
+            else "the page fetched two different secrets for one widget",
             evidence=tuple(dict.fromkeys((*calls, *facts.prefetch.evidence))),
         )
 
@@ -370,19 +377,21 @@ SECRET_FETCHED_TWICE = Rule(
     id="secret-fetched-twice",
     layer=Layer.PAGE,
     owner=Party.APP,
-    title="Two sessions are made for one widget",
-    cause="The app fetches a secret before it renders, throws it away, and lets the widget ask for another; or its effect runs twice.",
-    remedy="Hand the fetched secret to the first call of getClientSecret, and fetch a new one only on later calls.",
+    title="Two sessions are created for one widget",
+    cause="The app fetches a secret before it renders, discards it, and lets the widget ask for another one; or "
+    "its effect runs twice.",
+    remedy="Return the fetched secret from the first call of getClientSecret, and fetch a new one only on later calls.",
     finds=secret_fetched_twice,
     stops_mount=False,
 )
 
 
 def secret_in_address(facts: Facts) -> Iterator[Found]:
-    """The client secret stands in the page's address."""
+    """The client secret is in the page's address."""
     if facts.prefetch.is_in_url:
         yield Found(
-            summary="the client secret is a parameter of the page's address, where logs, histories and other sites see it",
+            summary="the client secret is a parameter of the page's address, which logs, browser histories and "
+            "other sites receive",
             evidence=facts.prefetch.evidence,
         )
 
@@ -391,9 +400,9 @@ SECRET_IN_ADDRESS = Rule(
     id="secret-in-address",
     layer=Layer.PAGE,
     owner=Party.APP,
-    title="The client secret stands in the page's address",
-    cause="Whoever sees the address can use the session: logs, browser histories, referrers.",
-    remedy="Send it in the body of an answer.",
+    title="The client secret is in the page's address",
+    cause="Addresses are kept in logs, browser histories and referrers; everyone who reads them can use the session.",
+    remedy="Send the secret in the body of a response.",
     finds=secret_in_address,
     stops_mount=False,
 )
@@ -404,7 +413,7 @@ def _script_named(blocked_url: str) -> str:
 
 
 def _is_of_page(blocked_url: str, facts: Facts) -> bool:
-    """Whether a blocked script stands in the page, or comes from where the page comes from."""
+    """Whether a blocked script is inline, or comes from the page's own site."""
     return "://" not in blocked_url or split_url(blocked_url).netloc == split_url(facts.page.url).netloc
 
 

@@ -1,6 +1,6 @@
-"""What a rule is: a failing state with a name, what it means and what to do, and the pure function that finds it.
+"""A rule: a failing state with a name, its meaning, its remedy, and the pure function that finds it.
 
-In: nothing. Out: the types that the files beside this one fill in.
+In: nothing. Out: the types that the other files of this folder use.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ LOAD_IT = f'Put <script src="{LOADER_URL}" async></script> into the document\'s 
 
 
 class Layer(StrEnum):
-    """Where the chain of a mount breaks, in the order in which it has to hold."""
+    """The parts of a mount, in the order in which they have to work."""
 
-    NETWORK = "network"  # of the machine that asks; no visit tells, see `hops`
+    NETWORK = "network"  # of this machine; only a preflight can find it, see `hops`
     PAGE = "page"
     SCRIPT = "loader script"
     ELEMENT = "custom element"
@@ -61,12 +61,12 @@ class Confidence(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """One occurrence of a failing state: what was seen, and on which lines. Without lines there is no finding."""
+    """One occurrence of a failing state: what was observed, and on which lines. Without lines there is no finding."""
 
     summary: str
     evidence: tuple[int, ...]
-    confidence: Confidence | None = None  # when it is another one than the rule's
-    is_prediction: bool = False  # nothing broke yet; this is what would stop the mount next
+    confidence: Confidence | None = None  # when it differs from the rule's
+    is_prediction: bool = False  # nothing failed yet; this would stop the mount next
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,14 +82,16 @@ class Rule:
     finds: Callable[[Facts], Iterator[Found]]
     confidence: Confidence = Confidence.CERTAIN
     stops_mount: bool = True
-    outlives_mount: bool = False  # reported for widgets that stand, too: it need not stop them, or can come later
-    symptom_of: tuple[str, ...] = ()  # rules, or layers, that explain it when they are found too
+    outlives_mount: bool = (
+        False  # also reported for mounted widgets: it does not always stop the mount, or it can happen later
+    )
+    symptom_of: tuple[str, ...] = ()  # rules, or layers, that explain this one when they are found as well
     covers: tuple[str, ...] = ()  # entries of the catalogue of known failures
     doc: str = ""
 
 
 def told(exchange: Exchange) -> str:
-    """Return what became of a request, as a clause."""
+    """Return the result of a request as a clause."""
     what = f"{exchange.request.method} {exchange.url}"
     if exchange.failure and exchange.status < 400:
         return f"{what} failed with {exchange.failure}" + (f" after {exchange.status}" if exchange.status else "")
@@ -106,10 +108,10 @@ def on_one_line(text: str, longest: int = LONGEST_TOLD) -> str:
 
 
 def lines_of(seen: Iterable[Seen[object]]) -> tuple[int, ...]:
-    """Return the lines on which these stand."""
+    """Return the line numbers of these entries."""
     return tuple(one.seq for one in seen)
 
 
 def with_loaded(facts: Facts, *lines: int) -> tuple[int, ...]:
-    """Return the lines with that of the page's load event: what is missing by then was expected before."""
+    """Return the lines and the line of the page's load event, by which the missing thing was expected."""
     return tuple(dict.fromkeys(seq for seq in (*lines, facts.page.loaded_seq) if seq)) or (facts.page.seq,)

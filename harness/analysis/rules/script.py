@@ -1,6 +1,6 @@
-"""The loader script: referenced, requested, delivered, run, and the element defined by it.
+"""The loader script: whether it is referenced, requested, delivered and run, and whether it defines the element.
 
-In: facts. Out: findings of this layer. All of them need an element that was never defined.
+In: facts. Out: findings of this layer. They apply only when the element was never defined.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PACKAGE = r"(Failed to resolve (module specifier|import|entry for package)|Canno
 
 
 def loader_not_referenced(facts: Facts) -> Iterator[Found]:
-    """An element stands in a page that never points to the script that defines it."""
+    """The element is in a page that never refers to the script that defines it."""
     if not _is_without_loader(facts) or facts.page_errors_about(NO_CURRENT_SCRIPT):
         return
     if facts.embed is None:
@@ -62,8 +62,9 @@ LOADER_NOT_REFERENCED = Rule(
     layer=Layer.SCRIPT,
     owner=Party.APP,
     title="No script that defines <openai-chatkit> is referenced",
-    cause="The element is in the page, but the runtime that gives it life is not: installing the React wrapper or the types "
-    "does not load it. Until then the tag is an unknown element of no size, and nothing reports an error.",
+    cause="The element is in the page, but no script defines it: installing the React wrapper or the types does "
+    "not load the runtime. Without it the browser treats the tag as an unknown element without a size, and "
+    "reports no error.",
     remedy=LOAD_IT,
     finds=loader_not_referenced,
     symptom_of=("page-script-blocked-by-csp",),
@@ -73,14 +74,14 @@ LOADER_NOT_REFERENCED = Rule(
 
 
 def _may_be_on_its_way(facts: Facts) -> bool:
-    """Whether one of the scripts that did not arrive, or that was stopped or threw, may be the loader or have brought it."""
+    """Whether a script that was not delivered, was blocked or threw may be the loader, or would have loaded it."""
     failed = [x for x in facts.exchanges if x.request.resource_type == "script" and (x.failure or x.status >= 400)]
     stopped = [s for s in facts.violations if s.event.directive.startswith("script-src")]
     return bool(failed or stopped or facts.page_errors or not facts.page.loaded_seq)
 
 
 def page_without_chatkit(facts: Facts) -> Iterator[Found]:
-    """There is neither the element nor its loader."""
+    """The page has neither the element nor its loader."""
     is_bare = _is_without_loader(facts) and not facts.embeds and not facts.lookalikes
     if is_bare and not facts.page_errors_about(NO_CURRENT_SCRIPT):
         said, lines = besides(facts)
@@ -95,9 +96,10 @@ PAGE_WITHOUT_CHATKIT = Rule(
     layer=Layer.SCRIPT,
     owner=Party.APP,
     title="There is no ChatKit on this page",
-    cause="Neither the loader nor the element appeared. Either this is another page than the one with the chat, or what "
-    "opens the chat has not been clicked, or the app adds both only under a condition that was not met.",
-    remedy="Check the address and what has to be clicked first; then whether the app's own condition for the chat holds.",
+    cause="Neither the loader nor the element appeared. This is not the page with the chat, or the button that "
+    "opens the chat was not clicked, or the app adds both only under a condition that was not met.",
+    remedy="Check the address, check whether a button must be clicked first, and check the app's own condition "
+    "for showing the chat.",
     finds=page_without_chatkit,
     confidence=Confidence.LIKELY,
     symptom_of=(Layer.PAGE, Layer.SESSION, Layer.UPSTREAM, "types-package-imported"),
@@ -106,7 +108,7 @@ PAGE_WITHOUT_CHATKIT = Rule(
 
 
 def types_package_imported(facts: Facts) -> Iterator[Found]:
-    """The page imports the package of types and expects the widget from it."""
+    """The page imports the types-only package instead of loading the script."""
     if facts.is_defined:
         return
     errors = (*facts.page_errors_about(PACKAGE), *facts.console_about(pattern=PACKAGE))
@@ -123,9 +125,9 @@ TYPES_PACKAGE_IMPORTED = Rule(
     id="types-package-imported",
     layer=Layer.SCRIPT,
     owner=Party.APP,
-    title="The types-only package is imported in place of the loader",
+    title="The page imports the types-only package instead of the loader",
     cause="@openai/chatkit on npm contains TypeScript declarations and no code; the runtime exists only on the CDN.",
-    remedy=f"{LOAD_IT} Keep the package as a development dependency.",
+    remedy=f"{LOAD_IT} The package is useful as a development dependency.",
     finds=types_package_imported,
     covers=("app-types-only-package",),
     doc=CHATKIT_JS,
@@ -133,13 +135,14 @@ TYPES_PACKAGE_IMPORTED = Rule(
 
 
 def loader_not_executed(facts: Facts) -> Iterator[Found]:
-    """A script tag names the loader, and is of a type that browsers do not run."""
+    """The loader's script tag has a type that browsers do not run."""
     if facts.is_defined or any(x.response for x in facts.loaders):
         return
     inert = [s for s in facts.scripts if s.event.type.lower().split(";")[0].strip() not in SCRIPT_TYPES]
     if inert and len(inert) == len([s for s in facts.scripts if is_loader_candidate(s.event.src)]):
         yield Found(
-            summary=f'<script type="{inert[-1].event.type}" src="{inert[-1].event.src}"> is data to a browser: it is not run',
+            summary=f'<script type="{inert[-1].event.type}" src="{inert[-1].event.src}"> is treated as data: '
+            "browsers do not run it",
             evidence=lines_of(inert),
         )
 
@@ -148,21 +151,21 @@ LOADER_NOT_EXECUTED = Rule(
     id="loader-not-executed",
     layer=Layer.SCRIPT,
     owner=Party.APP,
-    title="The loader's script tag is never run",
-    cause="A consent manager, an optimiser or a generator gave the tag a type that browsers take for data.",
-    remedy='Exempt the tag from it, or give it back type="text/javascript" (or none).',
+    title="The browser does not run the loader's script tag",
+    cause="A consent manager, an optimiser or a generator gave the tag a type that browsers treat as data.",
+    remedy='Exempt the tag from that tool, or set type="text/javascript" (or no type).',
     finds=loader_not_executed,
     covers=("script-injected-by-generator-wrong",),
 )
 
 
 def loader_tag_inert(facts: Facts) -> Iterator[Found]:
-    """A script tag names the loader, and the browser never asks for it."""
+    """The loader's script tag is in the document, and the browser never requests the script."""
     tags = [s for s in facts.scripts if is_loader_candidate(s.event.src) and s.event.type in SCRIPT_TYPES]
     is_stopped = any(is_same_target(s.event.blocked_url, tag.event.src) for s in facts.violations for tag in tags)
     if facts.is_settled and tags and not facts.is_defined and not facts.loaders and not is_stopped:
         yield Found(
-            summary=f'<script src="{tags[-1].event.src}"> is in the document, and the browser never asked for it',
+            summary=f'<script src="{tags[-1].event.src}"> is in the document, and the browser never requested it',
             evidence=with_loaded(facts, *lines_of(tags)),
         )
 
@@ -172,9 +175,9 @@ LOADER_TAG_INERT = Rule(
     layer=Layer.SCRIPT,
     owner=Party.APP,
     title="The loader's script tag is in the document and does nothing",
-    cause="Browsers do not run scripts that arrive as text, by innerHTML or in a fragment that a framework inserts, nor those with "
-    "nomodule.",
-    remedy=f"{LOAD_IT} Or make the tag with document.createElement('script').",
+    cause="Browsers do not run scripts that are inserted with innerHTML or in a fragment of a framework, and they "
+    "do not run scripts with nomodule.",
+    remedy=f"{LOAD_IT} Or create the tag with document.createElement('script').",
     finds=loader_tag_inert,
     confidence=Confidence.LIKELY,
     covers=("script-injected-by-generator-wrong",),
@@ -182,11 +185,11 @@ LOADER_TAG_INERT = Rule(
 
 
 def loader_only_preloaded(facts: Facts) -> Iterator[Found]:
-    """The loader was fetched, and no script tag runs it."""
+    """The page fetched the loader, and no script tag runs it."""
     fetched = _fetched_without_tag(facts)
     if fetched is not None and not _is_imported(facts, fetched):
         yield Found(
-            summary=f"{fetched.url} was fetched, by a preload or by code, and no <script> tag runs it",
+            summary=f"{fetched.url} was fetched by a preload or by code, but no <script> tag runs it",
             evidence=with_loaded(facts, *evidence_of(fetched)),
         )
 
@@ -196,7 +199,7 @@ LOADER_ONLY_PRELOADED = Rule(
     layer=Layer.SCRIPT,
     owner=Party.APP,
     title="The loader is fetched but not run",
-    cause="A preload, or a fetch by the app, brings the file into the cache; only a <script src> runs it as it has to be run.",
+    cause="A preload, or a fetch by the app, puts the file into the cache. Only a <script src> tag runs it.",
     remedy=LOAD_IT,
     finds=loader_only_preloaded,
     symptom_of=("page-scripts-disabled",),
@@ -205,19 +208,20 @@ LOADER_ONLY_PRELOADED = Rule(
 
 
 def loader_run_as_module(facts: Facts) -> Iterator[Found]:
-    """The loader runs where it cannot know its own address."""
+    """The loader runs in a way in which it cannot determine its own address."""
     errors = facts.page_errors_about(NO_CURRENT_SCRIPT)
     fetched = _fetched_without_tag(facts)
     if errors and not facts.is_defined:
         modules = _module_tags(facts)
         how = 'as type="module"' if modules else "as a module, by import(), or as inlined text"
         yield Found(
-            summary=f"the loader was run {how}, so document.currentScript is null and it gives up",
+            summary=f"the loader ran {how}, so document.currentScript is null and the loader stops",
             evidence=(*modules, *lines_of(errors)),
         )
     elif fetched is not None and _is_imported(facts, fetched):
         yield Found(
-            summary=f"{fetched.url} was fetched as a script without a <script> tag, as import() does it, and defined nothing",
+            summary=f"{fetched.url} was fetched as a script without a <script> tag, as import() does, and did not "
+            "define the element",
             evidence=with_loaded(facts, *evidence_of(fetched)),
             confidence=Confidence.LIKELY,
         )
@@ -228,7 +232,8 @@ LOADER_RUN_AS_MODULE = Rule(
     layer=Layer.SCRIPT,
     owner=Party.APP,
     title="The loader is run as a module",
-    cause="The loader finds its frame beside document.currentScript.src, which modules, import() and inlined code do not have.",
+    cause="The loader derives the frame's address from document.currentScript.src, which is null in modules, in "
+    "import() and in inlined code.",
     remedy='Load it as a classic external script: no type="module", no import(), no bundling.',
     finds=loader_run_as_module,
     covers=("script-no-current-script",),
@@ -237,13 +242,13 @@ LOADER_RUN_AS_MODULE = Rule(
 
 
 def _module_tags(facts: Facts) -> tuple[int, ...]:
-    """The lines of the tags that name the loader as a module."""
+    """The lines of the script tags that load the loader as a module."""
     tags = [s for s in facts.scripts if s.event.type == "module" and is_loader_candidate(s.event.src)]
     return lines_of(tags)
 
 
 def _fetched_without_tag(facts: Facts) -> Exchange | None:
-    """The loader that arrived, and that no script tag names."""
+    """The loader that was delivered although no script tag refers to it."""
     fetched = [x for x in facts.loaders if 200 <= x.status < 300 and not x.failure]
     is_named = any(is_loader_candidate(s.event.src) for s in facts.scripts)
     if not facts.is_settled or facts.is_defined or is_named or not fetched or is_page(fetched[-1]):
@@ -256,7 +261,7 @@ def _is_imported(facts: Facts, exchange: Exchange) -> bool:
 
 
 def loader_defines_nothing(facts: Facts) -> Iterator[Found]:
-    """A script of the loader's name ran, and the element is still undefined."""
+    """A script with the loader's name ran, and the element is still undefined."""
     arrived = [x for x in facts.loaders if 200 <= x.status < 300 and not x.failure and not x.is_open]
     is_run = any(is_loader_candidate(s.event.src) and s.event.type in SCRIPT_TYPES for s in facts.scripts)
     is_undefined = facts.is_settled and not facts.is_defined
@@ -265,7 +270,7 @@ def loader_defines_nothing(facts: Facts) -> Iterator[Found]:
     if facts.console_about("integrity", pattern=INTEGRITY) or (facts.embed is None and facts.lookalikes):
         return
     yield Found(
-        summary=f"{arrived[-1].url} arrived, but it did not define <openai-chatkit>"
+        summary=f"{arrived[-1].url} was delivered, but it did not define <openai-chatkit>"
         + ("" if is_official(arrived[-1].url) else f"; it is not {LOADER_URL}"),
         evidence=with_loaded(facts, *evidence_of(arrived[-1])),
     )
@@ -275,9 +280,10 @@ LOADER_DEFINES_NOTHING = Rule(
     id="loader-defines-nothing",
     layer=Layer.SCRIPT,
     owner=Party.APP,
-    title="The script arrived and defined nothing",
-    cause="What was served under this name is another script, an old or damaged copy, or it failed while it ran.",
-    remedy=f"Compare it with {LOADER_URL}, and look at the errors on the console.",
+    title="The script ran and did not define the element",
+    cause="The file that was served under this name is another script, or an old or damaged copy, or it threw an "
+    "error.",
+    remedy=f"Compare it with {LOADER_URL}, and read the errors on the console.",
     finds=loader_defines_nothing,
     confidence=Confidence.LIKELY,
     covers=("script-wrong-url",),
@@ -285,11 +291,11 @@ LOADER_DEFINES_NOTHING = Rule(
 
 
 def loader_too_late(facts: Facts) -> Iterator[Found]:
-    """The app gave up on the loader before it arrived."""
+    """The app stopped waiting for the loader before it arrived."""
     gave_up = (*facts.console_about(pattern=GAVE_UP), *facts.notices_about(GAVE_UP))
     if facts.is_defined and gave_up and not facts.is_configured and facts.defined[0].seq > gave_up[0].seq:
         yield Found(
-            summary="the app said that ChatKit is unavailable, and the loader came after that",
+            summary="the app reported that ChatKit is unavailable, and the loader arrived after that",
             evidence=(gave_up[0].seq, facts.defined[0].seq),
         )
 
@@ -298,9 +304,11 @@ LOADER_TOO_LATE = Rule(
     id="loader-too-late",
     layer=Layer.SCRIPT,
     owner=Party.APP,
-    title="The app gave up before the loader arrived",
-    cause="A lazy loading strategy, or a short time limit of the app's own; the second visit works because the file is cached.",
-    remedy="Load the script in the document's head, and wait for customElements.whenDefined('openai-chatkit') without a time limit.",
+    title="The app stopped waiting before the loader arrived",
+    cause="The script is loaded lazily, or the app has a short timeout of its own. The second visit works because "
+    "the file is cached.",
+    remedy="Load the script in the document's head, and wait for customElements.whenDefined('openai-chatkit') "
+    "without a timeout.",
     finds=loader_too_late,
     confidence=Confidence.LIKELY,
     covers=("script-late-strategy",),

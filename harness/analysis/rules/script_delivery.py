@@ -1,6 +1,6 @@
-"""The loader on its way: what keeps it from arriving, or sends something else.
+"""The delivery of the loader: what blocks it, and what is delivered instead.
 
-In: facts. Out: findings of the script's layer. All of them need an element that was never defined.
+In: facts. Out: findings of the script's layer. They apply only when the element was never defined.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from harness.model.chatkit import LOADER_URL
 
 
 def loader_challenged(facts: Facts) -> Iterator[Found]:
-    """Bot protection answered in place of the loader."""
+    """Bot protection answered instead of the CDN."""
     loader = facts.failed_loader
     if loader is not None and is_challenge(loader):
         yield Found(
@@ -51,28 +51,28 @@ LOADER_CHALLENGED = Rule(
     id="loader-challenged",
     layer=Layer.SCRIPT,
     owner=Party.CDN,
-    title="The CDN challenges this browser instead of delivering the loader",
-    cause="Bot protection in front of the CDN distrusts the browser or its address: headless browsers, data centres and VPNs "
-    "see it most. It is the environment's fault, not the app's.",
-    remedy="Use another network or a full browser; report it to OpenAI with the ray id of the answer.",
+    title="The CDN answers with a bot challenge instead of the loader",
+    cause="Bot protection in front of the CDN does not trust the browser or its IP address. Headless browsers, "
+    "data centres and VPNs are affected most. The environment is the cause, not the app.",
+    remedy="Use another network or a full browser; report it to OpenAI with the ray id of the response.",
     finds=loader_challenged,
     covers=("script-cloudflare-challenge-403",),
 )
 
 
 def loader_at_wrong_address(facts: Facts) -> Iterator[Found]:
-    """The page asks for a ChatKit script where there is none."""
+    """The page requests a ChatKit script from an address that does not have it."""
     loader = facts.failed_loader
     if loader is None or _is_on_cdn(loader.url):
         return
     nothing_there = (Obstacle.UNREACHABLE, Obstacle.HERMETIC, Obstacle.NO_SCRIPT)
     is_refused, obstacle = loader.status in (404, 410), obstacle_of(facts, loader)
     if is_refused or obstacle in nothing_there:
-        kept = "; this run lets no request out, so nobody was asked" if obstacle is Obstacle.HERMETIC else ""
+        kept = "; this run is hermetic, so the request was not sent" if obstacle is Obstacle.HERMETIC else ""
         yield Found(
-            summary=f"{told(loader)}{kept}; the loader's only address is {LOADER_URL}",
+            summary=f"{told(loader)}{kept}; the loader's only official address is {LOADER_URL}",
             evidence=evidence_of(loader),
-            confidence=None if is_refused else Confidence.LIKELY,  # it may be a mirror that is down, or out of reach
+            confidence=None if is_refused else Confidence.LIKELY,  # it may be a mirror that is down or unreachable
         )
 
 
@@ -80,8 +80,8 @@ LOADER_AT_WRONG_ADDRESS = Rule(
     id="loader-at-wrong-address",
     layer=Layer.SCRIPT,
     owner=Party.APP,
-    title="The page asks for ChatKit at an address where it is not",
-    cause="The address was invented, copied from old material, or points to a copy that is not served.",
+    title="The page requests ChatKit from a wrong address",
+    cause="The address is invented, copied from old documentation, or refers to a copy that is not served.",
     remedy=LOAD_IT,
     finds=loader_at_wrong_address,
     covers=("script-wrong-url",),
@@ -104,14 +104,15 @@ LOADER_REFUSED = Rule(
     layer=Layer.SCRIPT,
     owner=Party.CDN,
     title="The request for the loader is answered with an error",
-    cause="The server that was asked for the loader said no. For the CDN's own address that is an outage or something on the path.",
+    cause="The server answered the request for the loader with an error. If the address is the CDN's own, there "
+    "is an outage, or a proxy on the path answers.",
     remedy="Open the address in a browser on the same network; try another network; check OpenAI's status page.",
     finds=loader_refused,
 )
 
 
 def loader_unreachable(facts: Facts) -> Iterator[Found]:
-    """The network between the browser and the CDN does not let the loader through."""
+    """The network between the browser and the CDN does not deliver the loader."""
     loader = facts.failed_loader
     if loader is not None and _is_on_cdn(loader.url) and obstacle_of(facts, loader) is Obstacle.UNREACHABLE:
         yield Found(summary=told(loader), evidence=evidence_of(loader), confidence=network_confidence(loader))
@@ -121,8 +122,8 @@ LOADER_UNREACHABLE = Rule(
     id="loader-unreachable",
     layer=Layer.SCRIPT,
     owner=Party.CDN,
-    title="The loader does not come through from the CDN",
-    cause="DNS, a firewall, a proxy or a connection that breaks between this browser and the CDN.",
+    title="The loader cannot be fetched from the CDN",
+    cause="DNS, a firewall, a proxy or a broken connection between this browser and the CDN.",
     remedy="Allow cdn.platform.openai.com, *.api.openai.com and sentinel.openai.com on this network.",
     finds=loader_unreachable,
     covers=("script-network-blocked",),
@@ -130,7 +131,7 @@ LOADER_UNREACHABLE = Rule(
 
 
 def loader_blocked_by_client(facts: Facts) -> Iterator[Found]:
-    """Something in the browser keeps the loader out."""
+    """The browser itself blocks the loader."""
     loader = facts.failed_loader
     if loader is not None and obstacle_of(facts, loader) is Obstacle.CLIENT:
         yield Found(summary=told(loader), evidence=evidence_of(loader))
@@ -141,8 +142,8 @@ LOADER_BLOCKED_BY_CLIENT = Rule(
     layer=Layer.SCRIPT,
     owner=Party.NETWORK,
     title="The browser blocks the loader",
-    cause="net::ERR_BLOCKED_BY_CLIENT is what an extension, an ad blocker or a rule inside the browser leaves behind; the "
-    "server was never asked.",
+    cause="An extension, an ad blocker or a rule of the browser blocked the request (net::ERR_BLOCKED_BY_CLIENT). "
+    "The request was never sent.",
     remedy="Exempt cdn.platform.openai.com from the blocker on this site.",
     finds=loader_blocked_by_client,
     covers=("policy-adblock",),
@@ -150,7 +151,7 @@ LOADER_BLOCKED_BY_CLIENT = Rule(
 
 
 def loader_blocked_by_csp(facts: Facts) -> Iterator[Found]:
-    """The page's Content-Security-Policy forbids the loader."""
+    """The page's Content-Security-Policy does not allow the loader."""
     if facts.is_defined:
         return
     sources = [
@@ -169,7 +170,7 @@ def loader_blocked_by_csp(facts: Facts) -> Iterator[Found]:
             evidence=(*lines_of(hits), *(evidence_of(loader) if loader else ())),
         )
     elif loader is not None and obstacle_of(facts, loader) is Obstacle.CSP:
-        yield Found(summary=f"the page's Content-Security-Policy stopped {loader.url}", evidence=evidence_of(loader))
+        yield Found(summary=f"the page's Content-Security-Policy blocked {loader.url}", evidence=evidence_of(loader))
 
 
 LOADER_BLOCKED_BY_CSP = Rule(
@@ -177,7 +178,8 @@ LOADER_BLOCKED_BY_CSP = Rule(
     layer=Layer.SCRIPT,
     owner=Party.APP,
     title="The page's Content-Security-Policy blocks the loader",
-    cause="script-src (or default-src in its place) does not name the CDN, so the browser refuses the page's own request.",
+    cause="script-src (or default-src, when script-src is missing) does not list the CDN, so the browser blocks "
+    "the request.",
     remedy="Add https://cdn.platform.openai.com to script-src; frame-src needs it too.",
     finds=loader_blocked_by_csp,
     covers=("policy-csp-script-src",),
@@ -186,7 +188,7 @@ LOADER_BLOCKED_BY_CSP = Rule(
 
 
 def loader_blocked_by_coep(facts: Facts) -> Iterator[Found]:
-    """The page isolates itself, and the loader does not consent to it."""
+    """The page sends Cross-Origin-Embedder-Policy, and the loader does not opt in."""
     loader = facts.failed_loader
     if loader is not None and obstacle_of(facts, loader) is Obstacle.RESPONSE:
         policy = facts.page.header("cross-origin-embedder-policy")
@@ -202,8 +204,9 @@ LOADER_BLOCKED_BY_COEP = Rule(
     layer=Layer.SCRIPT,
     owner=Party.APP,
     title="The page's isolation headers block the loader",
-    cause="With Cross-Origin-Embedder-Policy every foreign resource must consent by CORS or a Cross-Origin-Resource-Policy header.",
-    remedy="Drop the header on this page, or try credentialless.",
+    cause="With Cross-Origin-Embedder-Policy, every resource of another origin must opt in with CORS or a "
+    "Cross-Origin-Resource-Policy header.",
+    remedy="Remove the header on this page, or try the value credentialless.",
     finds=loader_blocked_by_coep,
     covers=("policy-coep-host",),
     doc=f"{MDN}HTTP/Reference/Headers/Cross-Origin-Embedder-Policy",
@@ -211,11 +214,11 @@ LOADER_BLOCKED_BY_COEP = Rule(
 
 
 def loader_blocked_by_cors(facts: Facts) -> Iterator[Found]:
-    """The tag asks for the loader with CORS, and the answer does not take part."""
+    """The tag requests the loader with CORS, and the response has no CORS headers for the page."""
     loader = facts.failed_loader
     if loader is not None and obstacle_of(facts, loader) is Obstacle.CORS:
         yield Found(
-            summary=f"{told(loader)}: the answer does not allow the page's origin",
+            summary=f"{told(loader)}: the response does not allow the page's origin",
             evidence=(*evidence_of(loader), *lines_of(mentions(facts, loader)[:2])),
         )
 
@@ -224,9 +227,9 @@ LOADER_BLOCKED_BY_CORS = Rule(
     id="loader-blocked-by-cors",
     layer=Layer.SCRIPT,
     owner=Party.APP,
-    title="The script tag asks for the loader with CORS, which its server does not grant",
-    cause='crossorigin, integrity and type="module" on the tag make the request one with CORS; without the answer\'s consent the '
-    "browser drops the script.",
+    title="The script tag requests the loader with CORS, and the server does not allow it",
+    cause='The attributes crossorigin, integrity and type="module" make it a CORS request. If the response has no '
+    "CORS headers, the browser discards the script.",
     remedy=LOAD_IT,
     finds=loader_blocked_by_cors,
     doc=f"{MDN}HTML/Reference/Attributes/crossorigin",
@@ -234,7 +237,7 @@ LOADER_BLOCKED_BY_CORS = Rule(
 
 
 def loader_over_plain_http(facts: Facts) -> Iterator[Found]:
-    """A secure page asks for the loader by http."""
+    """An https page requests the loader over http."""
     if facts.is_defined:
         return
     sources = {x.url for x in facts.loaders} | {s.event.src for s in facts.scripts}
@@ -254,7 +257,7 @@ LOADER_OVER_PLAIN_HTTP = Rule(
     id="loader-over-plain-http",
     layer=Layer.SCRIPT,
     owner=Party.APP,
-    title="A secure page asks for the loader over plain http",
+    title="An https page requests the loader over plain http",
     cause="Browsers do not run http scripts on https pages.",
     remedy=LOAD_IT,
     finds=loader_over_plain_http,
@@ -263,7 +266,7 @@ LOADER_OVER_PLAIN_HTTP = Rule(
 
 
 def loader_integrity_mismatch(facts: Facts) -> Iterator[Found]:
-    """The script tag pins a hash that the loader no longer has."""
+    """The script tag has an integrity hash that does not match the loader."""
     hits = facts.console_about("integrity", pattern=INTEGRITY)
     if hits and not facts.is_defined:
         yield Found(summary=on_one_line(hits[0].event.text), evidence=lines_of(hits))
@@ -274,7 +277,8 @@ LOADER_INTEGRITY_MISMATCH = Rule(
     layer=Layer.SCRIPT,
     owner=Party.APP,
     title="The loader does not match the hash on its script tag",
-    cause="The loader's address is unversioned and its content changes without notice, so a pinned integrity hash breaks one day.",
+    cause="The loader's address has no version and its content changes without notice, so a fixed integrity hash "
+    "stops matching.",
     remedy="Remove the integrity attribute from the tag.",
     finds=loader_integrity_mismatch,
     doc=f"{MDN}Security/Subresource_Integrity",
@@ -282,17 +286,17 @@ LOADER_INTEGRITY_MISMATCH = Rule(
 
 
 def loader_answered_by_page(facts: Facts) -> Iterator[Found]:
-    """What arrived under the loader's name is no script."""
+    """The file that was delivered under the loader's name is not a script."""
     arrived = [x for x in facts.loaders if 200 <= x.status < 300 and not x.failure]
     loader = facts.failed_loader
     if facts.is_settled and not facts.is_defined and arrived and is_page(arrived[-1]):
         yield Found(
-            summary=f"{arrived[-1].url} answered {arrived[-1].status} with text/html, a page in place of the script",
+            summary=f"{arrived[-1].url} answered {arrived[-1].status} with text/html, a web page instead of the script",
             evidence=evidence_of(arrived[-1]),
         )
     elif loader is not None and obstacle_of(facts, loader) is Obstacle.NO_SCRIPT and _is_on_cdn(loader.url):
         yield Found(
-            summary=f"{told(loader)}: a page, or another answer that is no script", evidence=evidence_of(loader)
+            summary=f"{told(loader)}: a web page or another response that is not a script", evidence=evidence_of(loader)
         )
 
 
@@ -300,24 +304,25 @@ LOADER_ANSWERED_BY_PAGE = Rule(
     id="loader-answered-by-page",
     layer=Layer.SCRIPT,
     owner=Party.CDN,
-    title="The loader's address answers with something that is no script",
-    cause="A web page came in place of the file: a challenge of bot protection (headless browsers, data centres and VPNs see it "
-    "most), an error page, a sign-in page of the network, a single-page fallback. Browsers keep such an answer from the page, "
-    "its status included.",
-    remedy="Open the address in a browser on the same network and look; try another network, or a full browser.",
+    title="The response to the loader's request is not a script",
+    cause="A web page was delivered instead of the file: a bot challenge (headless browsers, data centres and "
+    "VPNs are affected most), an error page, a sign-in page of the network, or a single-page fallback. "
+    "Browsers hide such a response and its status from the page.",
+    remedy="Open the address in a browser on the same network to see the page; try another network, or a full browser.",
     finds=loader_answered_by_page,
     covers=("script-wrong-url", "script-cloudflare-challenge-403", "script-network-blocked"),
 )
 
 
 def loader_never_arrives(facts: Facts) -> Iterator[Found]:
-    """The loader was asked for, and the answer does not come."""
+    """The loader was requested, and no response arrives."""
     is_waiting = facts.outcome is Outcome.TIMEOUT and not facts.is_defined
     if is_waiting and facts.loaders and facts.loaders[-1].is_open:
         loader = facts.loaders[-1]
         waited_ms = facts.decided_at_ms - loader.started_at_ms
         yield Found(
-            summary=f"{loader.request.method} {loader.url} has not been answered to its end for {waited_ms / 1000:.1f} s",
+            summary=f"{loader.request.method} {loader.url} has not received a complete response for "
+            f"{waited_ms / 1000:.1f} s",
             evidence=evidence_of(loader),
         )
 
@@ -326,8 +331,9 @@ LOADER_NEVER_ARRIVES = Rule(
     id="loader-never-arrives",
     layer=Layer.SCRIPT,
     owner=Party.CDN,
-    title="The loader's answer does not come",
-    cause="The connection is held open without an answer: a proxy, a firewall that drops packets, or a very slow network.",
+    title="The request for the loader is not answered",
+    cause="The connection stays open without a response: a proxy, a firewall that drops packets, or a very slow "
+    "network.",
     remedy="Try another network; allow cdn.platform.openai.com in the firewall.",
     finds=loader_never_arrives,
     covers=("script-network-blocked",),

@@ -1,6 +1,6 @@
-"""The client secret on its way into the frame: what getClientSecret returned, if anything.
+"""The client secret that the page gives to the frame: what getClientSecret returned.
 
-In: facts. Out: findings of the session's layer. Why the endpoint gave none is the business of `session` and `upstream`.
+In: facts. Out: findings of the session's layer. `session` and `upstream` find why the endpoint gave none.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ NOT_CONFIGURED = r"getClientSecret is not configured"
 
 
 def mock_secret(facts: Facts) -> Iterator[Found]:
-    """A mock secret hides that the backend has none."""
+    """The backend returns a mock secret because it has no real one."""
     mocks = [call for call in facts.sessions if call.is_mock]
     if not mocks or facts.real_secret_seq:
         return
     is_other = mocks[-1].secret_format == "other"
     errors = facts.errors_about(SIGNATURE)
     yield Found(
-        summary=f"{told(mocks[-1].exchange)}, and the answer calls itself a mock"
-        + ("; the secret in it is not in the format that ChatKit accepts" if is_other else ""),
+        summary=f"{told(mocks[-1].exchange)}, and the response says that it is a mock"
+        + ("; its secret does not have the format that ChatKit accepts" if is_other else ""),
         evidence=(*mocks[-1].evidence, *(e.seq for e in errors[:2])),
         is_prediction=not any(h.digest in mocks[-1].digests for h in facts.handovers),
         confidence=None if is_other else Confidence.LIKELY,
@@ -46,32 +46,34 @@ MOCK_SECRET = Rule(
     id="mock-secret",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="The backend hands out a mock secret",
-    cause="A mock mode hides that no session could be made: the app is content, and ChatKit refuses the secret or works on nothing.",
-    remedy="Switch the mock mode off and solve what it hides: look for the answer of OpenAI's sessions API in the server's log.",
+    title="The backend returns a mock secret",
+    cause="A mock mode hides that no session could be created. The app accepts the mock secret, and ChatKit "
+    "rejects it or works without a real session.",
+    remedy="Switch off the mock mode, and find OpenAI's error in the server's log.",
     finds=mock_secret,
     covers=("session-secret-bad-format",),
 )
 
 
 def secret_malformed(facts: Facts) -> Iterator[Found]:
-    """The secret is not in the format that ChatKit parses."""
+    """The secret does not have the format that ChatKit accepts."""
     if facts.is_custom:
         return
     bad = [h for h in facts.handovers if h.kind == "string" and h.format == "other"]
     errors = facts.errors_about(SIGNATURE)
     if bad and facts.real_secret_seq < bad[-1].answered_seq:
         yield Found(
-            summary="the frame was handed a text that is no client secret of the form <prefix>_<version><base64 of JSON>"
-            + (f": {on_one_line(errors[0].message, 120)}" if errors else ""),
+            summary="the frame received a string that is not a client secret of the form "
+            "<prefix>_<version><base64 of JSON>" + (f": {on_one_line(errors[0].message, 120)}" if errors else ""),
             evidence=(bad[-1].answered_seq, *_carrier(facts, bad[-1].digest), *(e.seq for e in errors[:2])),
-            confidence=None if errors else Confidence.LIKELY,  # a newer frame may know a newer form
+            confidence=None if errors else Confidence.LIKELY,  # a newer frame may accept a newer format
         )
         return
     unused = [call for call in facts.sessions if call.secret_format == "other"]
     if unused and not facts.handovers and facts.sessions[-1] is unused[-1]:
         yield Found(
-            summary=f"{told(unused[-1].exchange)} with a secret that is not in the format that ChatKit accepts; nobody has used it yet",
+            summary=f"{told(unused[-1].exchange)} with a secret that does not have the format that ChatKit "
+            "accepts; the page has not used it yet",
             evidence=unused[-1].evidence,
             is_prediction=True,
         )
@@ -81,10 +83,10 @@ SECRET_MALFORMED = Rule(
     id="secret-malformed",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="What was handed over is not a client secret",
-    cause="A mock, a truncated or quoted value, an API key, a session id or an own token: ChatKit parses the secret and drops "
-    "what does not fit.",
-    remedy="Hand over the string client_secret of OpenAI's answer, unchanged.",
+    title="getClientSecret does not return a valid client secret",
+    cause="The value is a mock, a truncated or quoted secret, an API key, a session id or the app's own token. "
+    "ChatKit parses the secret and rejects values in another format.",
+    remedy="Return the string client_secret of OpenAI's response, unchanged.",
     finds=secret_malformed,
     symptom_of=("mock-secret", "session-without-secret", "session-answered-by-page"),
     covers=("session-secret-bad-format",),
@@ -93,12 +95,12 @@ SECRET_MALFORMED = Rule(
 
 
 def secret_not_a_string(facts: Facts) -> Iterator[Found]:
-    """getClientSecret returned something else than a text."""
+    """getClientSecret returned a value that is not a string."""
     bad = [h for h in facts.handovers if h.kind not in ("", "string")]
     if bad and facts.real_secret_seq < bad[-1].answered_seq:
         errors = facts.errors_about(SIGNATURE)
         yield Found(
-            summary=f"getClientSecret answered {bad[-1].kind} where a string is expected",
+            summary=f"getClientSecret returned {bad[-1].kind} where a string is expected",
             evidence=(bad[-1].asked_seq, bad[-1].answered_seq, *(e.seq for e in errors[:2])),
         )
 
@@ -107,8 +109,8 @@ SECRET_NOT_A_STRING = Rule(
     id="secret-not-a-string",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="getClientSecret returns something else than a string",
-    cause="The whole answer, a field that does not exist, or nothing is returned.",
+    title="getClientSecret does not return a string",
+    cause="It returns the whole response object, a field that does not exist, or nothing.",
     remedy="Return the string itself: (await response.json()).client_secret.",
     finds=secret_not_a_string,
     symptom_of=(
@@ -140,7 +142,7 @@ SECRET_NOT_A_STRING = Rule(
 
 
 def secret_callback_threw(facts: Facts) -> Iterator[Found]:
-    """getClientSecret rejected, which ChatKit keeps to itself."""
+    """getClientSecret rejected; ChatKit does not report it."""
     bad = [h for h in facts.handovers if h.error]
     if bad and facts.real_secret_seq < bad[-1].answered_seq:
         yield Found(
@@ -154,9 +156,9 @@ SECRET_CALLBACK_THREW = Rule(
     layer=Layer.SESSION,
     owner=Party.APP,
     title="getClientSecret rejects",
-    cause="The page's function threw or rejected. ChatKit says nothing about it and asks never again: what follows looks like a "
-    "failure of the domain or of the backend.",
-    remedy="Log inside getClientSecret, and correct what it meets.",
+    cause="The page's function threw or rejected. ChatKit does not report it and does not call the function "
+    "again. The errors that follow look like a failure of the domain check or of the backend.",
+    remedy="Log errors inside getClientSecret, and fix the error that it logs.",
     finds=secret_callback_threw,
     symptom_of=(Layer.UPSTREAM, Layer.SESSION, "workflow-id-missing"),
     covers=("session-secret-rejected-silently",),
@@ -164,7 +166,7 @@ SECRET_CALLBACK_THREW = Rule(
 
 
 def secret_never_answered(facts: Facts) -> Iterator[Found]:
-    """getClientSecret was called and does not come back."""
+    """getClientSecret was called, and its promise does not settle."""
     waiting = [h for h in facts.handovers if h.answered_seq == 0]
     if facts.outcome is not None and waiting and "onGetClientSecret" in facts.mount.asked.values():
         yield Found(
@@ -179,8 +181,9 @@ SECRET_NEVER_ANSWERED = Rule(
     layer=Layer.SESSION,
     owner=Party.APP,
     title="getClientSecret never settles",
-    cause="The promise waits for something that does not come: a request without a time limit, a sign-in dialog, a state.",
-    remedy="Give it a time limit, and reject when it is over.",
+    cause="The promise waits for an event that never happens: a request without a timeout, a sign-in dialog, a "
+    "state change.",
+    remedy="Set a timeout, and reject when it is reached.",
     finds=secret_never_answered,
     symptom_of=(Layer.UPSTREAM, Layer.SESSION),
     covers=("session-secret-never-resolves",),
@@ -188,12 +191,12 @@ SECRET_NEVER_ANSWERED = Rule(
 
 
 def stale_secret_returned(facts: Facts) -> Iterator[Found]:
-    """Asked for a new secret, the page hands out the old one."""
+    """ChatKit asked for a new secret, and the page returned the old one."""
     known: set[str] = set()
     for handover in facts.handovers:
         if handover.has_current and handover.digest and handover.digest in known:
             yield Found(
-                summary="the frame asked for a new secret and was handed the one that it had",
+                summary="the frame asked for a new secret and received the one that it had",
                 evidence=(handover.asked_seq, handover.answered_seq),
             )
             return
@@ -205,8 +208,9 @@ STALE_SECRET_RETURNED = Rule(
     layer=Layer.SESSION,
     owner=Party.APP,
     title="getClientSecret returns the old secret",
-    cause="Called with the current secret, the function must make a new one; this one returns its argument or a cached value.",
-    remedy="Make a new session whenever the function is called with a secret.",
+    cause="When ChatKit calls the function with the current secret, it must return a new one. This function "
+    "returns its argument or a cached value.",
+    remedy="Create a new session whenever the function is called with a secret.",
     finds=stale_secret_returned,
     covers=("session-secret-stale-returned",),
     doc=f"{CHATKIT_JS}guides/authentication",
@@ -214,7 +218,7 @@ STALE_SECRET_RETURNED = Rule(
 
 
 def refresh_not_configured(facts: Facts) -> Iterator[Found]:
-    """The options that are in force have no getClientSecret."""
+    """The current options have no getClientSecret."""
     errors, uncaught = facts.errors_about(NOT_CONFIGURED), facts.page_errors_about(NOT_CONFIGURED)
     if errors or uncaught:
         said = errors[0].message if errors else uncaught[0].event.message
@@ -225,9 +229,9 @@ REFRESH_NOT_CONFIGURED = Rule(
     id="refresh-not-configured",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="The options in force have no getClientSecret",
-    cause="A later setOptions replaced `api` without it; options are never merged.",
-    remedy="Keep getClientSecret in every options object.",
+    title="The current options have no getClientSecret",
+    cause="A later setOptions replaced `api` by one without getClientSecret. ChatKit does not merge options.",
+    remedy="Pass getClientSecret in every options object.",
     finds=refresh_not_configured,
     covers=("session-refresh-without-getclientsecret",),
 )

@@ -1,6 +1,6 @@
-"""The app's session endpoint, and the secret on its way into the frame.
+"""The app's session endpoint: how it refuses a request for a client secret.
 
-In: facts. Out: findings of this layer. What OpenAI's own API says through the endpoint is `upstream`'s business.
+In: facts. Out: findings of this layer. Errors of OpenAI's API that the endpoint passes on are found in `upstream`.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ OLD_SDK = re.compile(
 def _refused(
     facts: Facts, matches: Callable[[SessionCall], bool], is_proof: Callable[[SessionCall], bool] = lambda _: True
 ) -> Iterator[Found]:
-    """The page's last request for a secret, when it was refused in this way and in no way that OpenAI's API has.
+    """The page's last request for a secret, when the app itself refused it in this way.
 
-    `is_proof`: whether the answer says so by itself. An app can pass on the status of what OpenAI answered, without its words.
+    `is_proof`: whether the response proves it. An app can pass on the status of OpenAI's response without its message.
     """
     call = facts.failed_session
     if (
@@ -68,7 +68,7 @@ def _refused(
 
 
 def session_for_nobody(facts: Facts) -> Iterator[Found]:
-    """The request names no user."""
+    """The request has no user."""
     yield from _refused(facts, _names_nobody)
 
 
@@ -76,9 +76,9 @@ SESSION_FOR_NOBODY = Rule(
     id="session-for-nobody",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="The session is asked for before the user is known",
-    cause="getClientSecret runs as soon as the frame boots, with a user id that is still empty.",
-    remedy="Render the widget once the user is known, or read the id inside the function.",
+    title="The page requests a session before the user is known",
+    cause="getClientSecret runs as soon as the frame starts, and the user id is still empty.",
+    remedy="Render the widget when the user is known, or read the id inside getClientSecret.",
     finds=session_for_nobody,
     confidence=Confidence.LIKELY,
     covers=("session-app-race-empty-user",),
@@ -86,7 +86,7 @@ SESSION_FOR_NOBODY = Rule(
 
 
 def session_unauthorized(facts: Facts) -> Iterator[Found]:
-    """The app's own sign-in refuses the caller."""
+    """The app's own authentication rejects the request."""
     yield from _refused(
         facts, lambda call: call.exchange.status == 401 and not _names_nobody(call), _asks_for_credentials
     )
@@ -96,16 +96,17 @@ SESSION_UNAUTHORIZED = Rule(
     id="session-unauthorized",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="The app's session endpoint does not accept the caller",
-    cause="The app's own authentication answers 401: nobody is signed in, the session has expired, or cookie or token was not sent.",
-    remedy="Sign in before the widget is rendered; send credentials: 'include', or the bearer token, with the request.",
+    title="The app's session endpoint rejects the user",
+    cause="The app's own authentication answers 401: no user is signed in, the session has expired, or the cookie "
+    "or token was not sent.",
+    remedy="Sign in before the widget is rendered. Send credentials: 'include', or the bearer token, with the request.",
     finds=session_unauthorized,
     covers=("session-app-401",),
 )
 
 
 def session_refused_by_csrf(facts: Facts) -> Iterator[Found]:
-    """The framework wants a token against forged requests."""
+    """The framework requires a CSRF token."""
     yield from _refused(facts, lambda call: call.exchange.status in (400, 403, 419) and _is_csrf(call))
 
 
@@ -113,16 +114,16 @@ SESSION_REFUSED_BY_CSRF = Rule(
     id="session-refused-by-csrf",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="The session endpoint wants a token against forged requests",
-    cause="The framework's CSRF protection refuses a POST without its token; a cached page carries an old one.",
-    remedy="Send the token with the request, or exempt the endpoint; keep the page out of full-page caches.",
+    title="The session endpoint requires a CSRF token",
+    cause="The framework's CSRF protection rejects a POST without a valid token. A cached page has an old token.",
+    remedy="Send the token with the request, or exempt the endpoint. Do not put the page into a full-page cache.",
     finds=session_refused_by_csrf,
     covers=("session-app-csrf",),
 )
 
 
 def session_forbidden(facts: Facts) -> Iterator[Found]:
-    """The app knows the caller and says no."""
+    """The app answers 403."""
     yield from _refused(
         facts, lambda call: call.exchange.status == 403 and not _is_csrf(call) and not _names_nobody(call)
     )
@@ -132,9 +133,11 @@ SESSION_FORBIDDEN = Rule(
     id="session-forbidden",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="The app forbids this caller a session",
-    cause="The app knows who asks and refuses: a missing role, a nonce or CSRF check without words, a firewall before the app.",
-    remedy="Look at the answer's body and at what stands before the app; try with a user who may.",
+    title="The app does not allow this user a session",
+    cause="The app knows the user and answers 403: a missing role, a nonce or CSRF check without a message, or a "
+    "firewall in front of the app.",
+    remedy="Read the body of the response, check the firewall or proxy in front of the app, and try with a user "
+    "who has the role.",
     finds=session_forbidden,
     confidence=Confidence.LIKELY,
     covers=("session-app-csrf",),
@@ -142,7 +145,7 @@ SESSION_FORBIDDEN = Rule(
 
 
 def session_route_missing(facts: Facts) -> Iterator[Found]:
-    """There is no such endpoint, or it does not take this method."""
+    """The endpoint does not exist, or it does not accept this method."""
     yield from _refused(
         facts,
         lambda call: (
@@ -158,16 +161,17 @@ SESSION_ROUTE_MISSING = Rule(
     id="session-route-missing",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="The session endpoint is not where the page looks for it",
-    cause="A wrong path, a missing trailing slash, GET in place of POST, or a route that is not deployed.",
-    remedy="Call the deployed route, with the method that it takes.",
+    title="The session endpoint is not at the address that the page requests",
+    cause="The path is wrong, a trailing slash is missing, the method is GET instead of POST, or the route is not "
+    "deployed.",
+    remedy="Call the deployed route with the method that it accepts.",
     finds=session_route_missing,
     covers=("session-app-wrong-route",),
 )
 
 
 def session_answered_by_page(facts: Facts) -> Iterator[Found]:
-    """A web page answers in place of the endpoint."""
+    """A web page is delivered instead of the endpoint's JSON."""
     yield from _refused(facts, lambda call: _is_good_status(call) and is_page(call.exchange))
 
 
@@ -176,15 +180,16 @@ SESSION_ANSWERED_BY_PAGE = Rule(
     layer=Layer.SESSION,
     owner=Party.APP,
     title="The session endpoint answers with a web page",
-    cause="A single-page fallback, a sign-in page or an error page in place of the JSON that the app expects.",
-    remedy="Check path and method; make the API route come before the fallback.",
+    cause="A single-page fallback, a sign-in page or an error page is delivered instead of the JSON that the app "
+    "expects.",
+    remedy="Check the path and the method; register the API route before the fallback.",
     finds=session_answered_by_page,
     covers=("session-app-wrong-route",),
 )
 
 
 def session_without_secret(facts: Facts) -> Iterator[Found]:
-    """The endpoint says that all is well, and sends no secret."""
+    """The endpoint answers with a success status and without a secret."""
     for found in _refused(facts, lambda call: _is_good_status(call) and not is_page(call.exchange)):
         yield Found(
             summary=f"{found.summary}, without a client secret in it",
@@ -198,9 +203,9 @@ SESSION_WITHOUT_SECRET = Rule(
     layer=Layer.SESSION,
     owner=Party.APP,
     title="The session endpoint answers without a secret",
-    cause="The answer is a success in which the secret is missing, null, or under a name that the page does not read; often an "
-    "upstream error that was passed on with status 200.",
-    remedy="Return the upstream's client_secret as a plain string, and pass its status codes on.",
+    cause="The response has a success status, but the secret is missing, null, or under a name that the page does "
+    "not read. Often an error of OpenAI was passed on with status 200.",
+    remedy="Return OpenAI's client_secret as a plain string, and pass on OpenAI's status codes.",
     finds=session_without_secret,
     covers=("session-app-no-client-secret",),
     doc=CHATKIT_GUIDE,
@@ -221,15 +226,15 @@ API_KEY_MISSING_IN_APP = Rule(
     layer=Layer.SESSION,
     owner=Party.CONFIGURATION,
     title="The app's server has no API key",
-    cause="OPENAI_API_KEY is not set where the server runs.",
-    remedy="Set it there and restart or deploy again.",
+    cause="OPENAI_API_KEY is not set in the server's environment.",
+    remedy="Set it there, then restart or redeploy the server.",
     finds=api_key_missing_in_app,
     covers=("session-app-500-missing-key",),
 )
 
 
 def workflow_missing_in_app(facts: Facts) -> Iterator[Found]:
-    """The app's server does not know which workflow to use."""
+    """The app's server has no workflow id."""
     yield from _refused(
         facts, lambda call: call.exchange.status >= 400 and NO_WORKFLOW.search(call.error_text) is not None
     )
@@ -240,8 +245,8 @@ WORKFLOW_MISSING_IN_APP = Rule(
     layer=Layer.SESSION,
     owner=Party.CONFIGURATION,
     title="The app's server has no workflow id",
-    cause="The workflow's id is neither in the request nor in the server's environment.",
-    remedy="Set the variable where the server runs, or send the id.",
+    cause="The workflow id is neither in the request nor in the server's environment.",
+    remedy="Set the variable in the server's environment, or send the id with the request.",
     finds=workflow_missing_in_app,
     confidence=Confidence.LIKELY,
     covers=("session-app-500-missing-key", "app-workflow-env-missing"),
@@ -258,7 +263,7 @@ SERVER_SDK_TOO_OLD = Rule(
     layer=Layer.SESSION,
     owner=Party.APP,
     title="The server's OpenAI library does not know ChatKit",
-    cause="An old version, or a call outside of the beta namespace.",
+    cause="The version is old, or the call is not in the beta namespace.",
     remedy="Upgrade the library and call client.beta.chatkit.sessions.create, or the REST endpoint.",
     finds=server_sdk_too_old,
     confidence=Confidence.LIKELY,
@@ -267,7 +272,7 @@ SERVER_SDK_TOO_OLD = Rule(
 
 
 def session_gateway_failed(facts: Facts) -> Iterator[Found]:
-    """The app, or what stands before it, got no answer from behind."""
+    """The endpoint answers 502, 503 or 504."""
     yield from _refused(facts, lambda call: call.exchange.status in (502, 503, 504) and not _has_name(call))
 
 
@@ -275,9 +280,10 @@ SESSION_GATEWAY_FAILED = Rule(
     id="session-gateway-failed",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="Nothing behind the session endpoint answers",
-    cause="502, 503 and 504 come from what stands before a server that is down, overloaded or unable to reach OpenAI.",
-    remedy="Look at the server's log; check that it runs and can reach api.openai.com.",
+    title="The proxy gets no answer from the session endpoint's server",
+    cause="502, 503 and 504 come from a proxy or load balancer. The server behind it is down, overloaded or "
+    "cannot reach OpenAI.",
+    remedy="Read the server's log; check that the server runs and can reach api.openai.com.",
     finds=session_gateway_failed,
     confidence=Confidence.LIKELY,
     covers=("session-app-no-response", "openai-sessions-5xx"),
@@ -285,7 +291,7 @@ SESSION_GATEWAY_FAILED = Rule(
 
 
 def session_server_error(facts: Facts) -> Iterator[Found]:
-    """The endpoint fails."""
+    """The endpoint answers with a server error."""
     yield from _refused(
         facts,
         lambda call: (
@@ -298,17 +304,17 @@ SESSION_SERVER_ERROR = Rule(
     id="session-server-error",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="The session endpoint fails",
-    cause="An exception in the app's own code, configuration that is missing on the server, or an error of OpenAI's that the app "
-    "passes on without its words.",
-    remedy="Look at the server's log at this moment; make the endpoint pass on what OpenAI answers.",
+    title="The session endpoint has an internal error",
+    cause="An exception in the app's own code, missing configuration on the server, or an error of OpenAI that "
+    "the app passes on without its message.",
+    remedy="Read the server's log at the time of the request; make the endpoint pass on OpenAI's response.",
     finds=session_server_error,
     covers=("session-app-500-missing-key", "session-server-sdk-missing"),
 )
 
 
 def session_rate_limited(facts: Facts) -> Iterator[Found]:
-    """The endpoint has had enough of this caller."""
+    """The endpoint answers 429."""
     yield from _refused(facts, lambda call: call.exchange.status == 429)
 
 
@@ -316,15 +322,15 @@ SESSION_RATE_LIMITED = Rule(
     id="session-rate-limited",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="The session endpoint refuses for too many requests",
-    cause="A limit of the app, of what stands before it, or of the API key.",
-    remedy="Make fewer sessions: one for a user, kept until it expires. Raise the limit for tests.",
+    title="The session endpoint rejects the request because of a rate limit",
+    cause="The limit is the app's own, or that of a proxy, or that of the API key.",
+    remedy="Create fewer sessions: one for each user, kept until it expires. Raise the limit for tests.",
     finds=session_rate_limited,
 )
 
 
 def session_request_invalid(facts: Facts) -> Iterator[Found]:
-    """The endpoint does not understand the request."""
+    """The endpoint answers with a client error."""
     known = (401, 403, 404, 405, 410, 429)
     yield from _refused(
         facts,
@@ -340,15 +346,15 @@ SESSION_REQUEST_INVALID = Rule(
     id="session-request-invalid",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="The session endpoint does not accept the request",
-    cause="The request lacks something that the endpoint wants, or has another shape.",
-    remedy="Compare the request's body with what the endpoint expects; its answer says more.",
+    title="The session endpoint rejects the request as invalid",
+    cause="The request lacks a value that the endpoint requires, or has the wrong shape.",
+    remedy="Compare the request's body with what the endpoint expects, and read the response.",
     finds=session_request_invalid,
 )
 
 
 def session_redirected(facts: Facts) -> Iterator[Found]:
-    """The request for a secret was sent elsewhere."""
+    """The request for a secret was redirected."""
     if facts.outcome is None or facts.real_secret_seq or any(call.has_secret for call in facts.sessions):
         return
     moved = [call for call in facts.sessions if 300 <= call.exchange.status < 400 and call.exchange.status != 304]
@@ -364,9 +370,10 @@ SESSION_REDIRECTED = Rule(
     id="session-redirected",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="The request for a secret is sent elsewhere",
-    cause="A redirect, most often to a sign-in page or to another spelling of the address; a POST becomes a GET on its way.",
-    remedy="Answer an API call with 401 instead of a redirect; call the final address.",
+    title="The request for a secret is redirected",
+    cause="The endpoint redirects, often to a sign-in page or to another spelling of the address. The redirect "
+    "turns a POST into a GET.",
+    remedy="Answer unauthenticated API calls with 401 instead of a redirect. Call the final address.",
     finds=session_redirected,
     confidence=Confidence.LIKELY,
     covers=("session-app-401", "session-app-wrong-route"),
@@ -374,7 +381,7 @@ SESSION_REDIRECTED = Rule(
 
 
 def _arrival(facts: Facts, moved: SessionCall, to: str) -> tuple[int, ...]:
-    """The line of the request that a redirection led to."""
+    """The line of the request that followed the redirect."""
     path = split_url(to).path or to
     after = [x.seq for x in facts.exchanges if to and x.seq > moved.exchange.seq and x.url.endswith(path)]
     return tuple(after[:1])

@@ -1,4 +1,4 @@
-"""What keeps the app's session endpoint from answering at all.
+"""Requests for a client secret that get no response from the app's session endpoint.
 
 In: facts. Out: findings of the session's layer.
 """
@@ -27,7 +27,7 @@ from harness.analysis.rules.rule import (
 
 
 def _failed(facts: Facts, obstacle: Obstacle) -> Iterator[Found]:
-    """The page's last request for a secret failed, and this stood in its way."""
+    """The page's last request for a secret failed for this reason."""
     call = facts.failed_session
     if call is not None and obstacle_of(facts, call.exchange) is obstacle:
         if obstacle is Obstacle.UNREACHABLE and call.exchange.status:
@@ -46,8 +46,8 @@ SESSION_UNREACHABLE = Rule(
     layer=Layer.SESSION,
     owner=Party.APP,
     title="The session endpoint cannot be reached",
-    cause="The backend is not running, or scheme or port are wrong.",
-    remedy="Start the backend; compare the address with the one that it listens on.",
+    cause="The backend is not running, or the scheme or port is wrong.",
+    remedy="Start the backend, and compare the address with the one that the backend listens on.",
     finds=partial(_failed, obstacle=Obstacle.UNREACHABLE),
     covers=("session-app-no-response",),
 )
@@ -57,8 +57,10 @@ SESSION_BLOCKED_BY_CORS = Rule(
     layer=Layer.SESSION,
     owner=Party.APP,
     title="The session endpoint does not allow the page's origin",
-    cause="The endpoint is on another origin and answers without CORS headers for this one. getClientSecret runs in the page.",
-    remedy="Allow the page's origin, and credentials if they are used; or serve the endpoint from the same origin.",
+    cause="The endpoint is on another origin and its response has no CORS headers for the page's origin. "
+    "getClientSecret runs in the page.",
+    remedy="Allow the page's origin, and credentials if the request uses them. Or serve the endpoint from the "
+    "page's origin.",
     finds=partial(_failed, obstacle=Obstacle.CORS),
     covers=("session-app-cors",),
     doc=f"{MDN}HTTP/Guides/CORS",
@@ -68,8 +70,8 @@ SESSION_OVER_PLAIN_HTTP = Rule(
     id="session-over-plain-http",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="A secure page asks for its secret over plain http",
-    cause="Browsers do not send requests of https pages to http addresses.",
+    title="An https page requests its secret over plain http",
+    cause="Browsers block requests from https pages to http addresses.",
     remedy="Serve the endpoint over https, or from the page's own origin.",
     finds=partial(_failed, obstacle=Obstacle.MIXED),
     doc=f"{MDN}Security/Mixed_content",
@@ -80,8 +82,8 @@ SESSION_BLOCKED_BY_CLIENT = Rule(
     layer=Layer.SESSION,
     owner=Party.NETWORK,
     title="The browser blocks the session endpoint",
-    cause="An extension, an ad blocker or a rule inside the browser.",
-    remedy="Exempt the site from the blocker; rename the endpoint if lists name it.",
+    cause="An extension, an ad blocker or a rule of the browser blocks the request.",
+    remedy="Exempt the site from the blocker, or rename the endpoint if a block list matches it.",
     finds=partial(_failed, obstacle=Obstacle.CLIENT),
     covers=("policy-adblock",),
 )
@@ -90,9 +92,9 @@ SESSION_BLOCKED_FOR_LOCAL_NETWORK = Rule(
     id="session-blocked-for-local-network",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="The browser keeps the page from an endpoint on the local network",
-    cause="A public page may reach this machine or its network only with the permission local-network-access.",
-    remedy="Serve page and endpoint from the same place, or grant the permission.",
+    title="The browser blocks requests to an endpoint on the local network",
+    cause="A public page needs the permission local-network-access to reach this machine or its network.",
+    remedy="Serve the page and the endpoint from the same host, or grant the permission.",
     finds=partial(_failed, obstacle=Obstacle.LOCAL_NETWORK),
 )
 
@@ -100,8 +102,9 @@ SESSION_KEPT_ON_MACHINE = Rule(
     id="session-kept-on-machine",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="The session endpoint is outside, and this run is hermetic",
-    cause="A hermetic run answers OpenAI's hosts itself and lets nothing else leave this machine.",
+    title="The session endpoint is not on this machine, and this run is hermetic",
+    cause="A hermetic run answers requests to OpenAI's hosts itself and blocks all other requests that would "
+    "leave this machine.",
     remedy='Use network = "live" for this project, or point the page to a backend on this machine.',
     finds=partial(_failed, obstacle=Obstacle.HERMETIC),
 )
@@ -114,7 +117,7 @@ def _confidence(call: SessionCall, obstacle: Obstacle) -> Confidence | None:
 
 
 def session_answer_broken(facts: Facts) -> Iterator[Found]:
-    """The endpoint began to answer, and the connection broke."""
+    """The response began, and the connection was closed."""
     call = facts.failed_session
     if call is not None and call.exchange.failure and 200 <= call.exchange.status < 300:
         yield Found(
@@ -128,16 +131,17 @@ SESSION_ANSWER_BROKEN = Rule(
     id="session-answer-broken",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="The session endpoint's answer breaks off",
-    cause="The backend, or a proxy before it, closed the connection in the middle: a crash, a time limit, a wrong content-length.",
-    remedy="Look at the server's log and at the proxy's time limits.",
+    title="The session endpoint's response is incomplete",
+    cause="The backend, or a proxy in front of it, closed the connection before the end: a crash, a timeout, or a "
+    "wrong content-length.",
+    remedy="Check the server's log and the proxy's timeouts.",
     finds=session_answer_broken,
     covers=("session-app-no-response",),
 )
 
 
 def session_given_up(facts: Facts) -> Iterator[Found]:
-    """The page itself ended its request for a secret before it was answered."""
+    """The page aborted its own request for a secret before the response."""
     if facts.outcome is None or facts.is_custom or facts.real_secret_seq or not facts.sessions:
         return
     last = facts.sessions[-1].exchange
@@ -145,7 +149,8 @@ def session_given_up(facts: Facts) -> Iterator[Found]:
         return
     rejected = [h.answered_seq for h in facts.handovers if h.error]
     yield Found(
-        summary=f"{last.request.method} {last.url} was given up by the page after {last.took_ms / 1000:.1f} s, before it was answered",
+        summary=f"{last.request.method} {last.url} was aborted by the page after {last.took_ms / 1000:.1f} s, "
+        "before it was answered",
         evidence=(*facts.sessions[-1].evidence, *rejected[-1:]),
         confidence=None if facts.sessions[-1].is_named or rejected else Confidence.POSSIBLE,
     )
@@ -155,22 +160,23 @@ SESSION_GIVEN_UP = Rule(
     id="session-given-up",
     layer=Layer.SESSION,
     owner=Party.APP,
-    title="The page gives up its own request for a secret",
-    cause="An AbortController ended it: a time limit of the app's own that the backend did not keep, or the clean-up of an effect that "
-    "runs twice (React's StrictMode) or of a component that was replaced, and nobody asked again.",
-    remedy="Ask again after the clean-up, or fetch outside of the effect; give the backend the time that it needs.",
+    title="The page aborts its own request for a secret",
+    cause="An AbortController aborted the request: the backend was slower than the app's own timeout, or the "
+    "clean-up of an effect that runs twice (React's StrictMode) or of a replaced component aborted it. The "
+    "page did not send the request again.",
+    remedy="Send the request again after the clean-up, or fetch outside of the effect. Use a longer timeout.",
     finds=session_given_up,
     confidence=Confidence.LIKELY,
 )
 
 
 def session_blocked_by_csp(facts: Facts) -> Iterator[Found]:
-    """The page may not talk to its own endpoint."""
+    """The page's policy does not allow the session endpoint."""
     found = tuple(_failed(facts, Obstacle.CSP))
     yield from found
     if found or facts.is_custom or facts.real_secret_seq or any(call.has_secret for call in facts.sessions):
         return
-    # What policy forbids never gets to the network; all that is left of it is the violation.
+    # A request that the policy blocks never reaches the network; the violation is its only trace.
     hits = [s for s in facts.violations if s.event.directive.startswith(("connect-src", "default-src"))]
     hits = [
         s for s in hits if not is_telemetry(s.event.blocked_url) and s.event.blocked_url not in facts.mount.backend_urls
@@ -192,8 +198,8 @@ SESSION_BLOCKED_BY_CSP = Rule(
     layer=Layer.SESSION,
     owner=Party.APP,
     title="The page's Content-Security-Policy blocks the session endpoint",
-    cause="connect-src does not name the endpoint's origin.",
-    remedy="Add it. api.openai.com is not needed there: the frame makes those calls.",
+    cause="connect-src does not list the endpoint's origin.",
+    remedy="Add the origin to connect-src. Do not add api.openai.com: the frame makes those calls.",
     finds=session_blocked_by_csp,
     covers=("policy-csp-connect-src",),
     doc=f"{MDN}HTTP/Reference/Headers/Content-Security-Policy/connect-src",
@@ -205,7 +211,7 @@ def _sounds_like_it(url: str) -> bool:
 
 
 def session_unanswered(facts: Facts) -> Iterator[Found]:
-    """The endpoint has the request, and says nothing."""
+    """The endpoint received the request and did not answer."""
     open_calls = [call for call in facts.sessions if call.exchange.is_open]
     if facts.is_custom or facts.real_secret_seq or not open_calls:
         return
@@ -226,8 +232,8 @@ SESSION_UNANSWERED = Rule(
     layer=Layer.SESSION,
     owner=Party.APP,
     title="The session endpoint does not answer",
-    cause="The backend hangs, mostly in its own call to OpenAI, and nobody set a time limit.",
-    remedy="Give the backend's call and the page's fetch a time limit, and reject when it is over.",
+    cause="The backend hangs, usually in its own call to OpenAI, and no timeout is set.",
+    remedy="Set a timeout for the backend's call and for the page's fetch, and reject when it is reached.",
     finds=session_unanswered,
     covers=("session-secret-never-resolves", "session-app-no-response"),
 )

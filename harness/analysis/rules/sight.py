@@ -1,6 +1,6 @@
-"""Whether a person can see the widget: size, place, cover.
+"""Whether a user can see the widget: its size, its position, and what covers it.
 
-In: facts. Out: findings of this layer. A box that does not exist yet can only be predicted.
+In: facts. Out: findings of this layer. When there is no box yet, these findings are predictions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ STANDING = (Element.UPGRADED, Element.CONFIGURED, Element.LOADED, Element.REMOVE
 
 
 def _box(facts: Facts) -> BoxChanged | None:
-    """The element's last box, while it stands in the document and is brought to life."""
+    """The element's last box, while it is in the document and upgraded."""
     return facts.box.event if facts.box and facts.mount.element in STANDING and facts.is_settled else None
 
 
@@ -26,13 +26,13 @@ def _seq(facts: Facts) -> tuple[int, ...]:
 
 
 def styles_blocked_by_csp(facts: Facts) -> Iterator[Found]:
-    """The page's policy keeps the element's own styles out."""
+    """The page's policy blocks the element's own styles."""
     hits = [s for s in facts.violations if s.event.directive.startswith("style-src") and _is_loaders(s.event.source)]
     box = _box(facts)
     if hits and box is not None:
         yield Found(
-            summary=f"{hits[0].event.directive} of the page's policy forbids the loader's inline style sheet; "
-            f"the element is {box.width_px:g}x{box.height_px:g} px",
+            summary=f"{hits[0].event.directive} of the page's policy does not allow the loader's inline style "
+            f"sheet; the element is {box.width_px:g}x{box.height_px:g} px",
             evidence=(*lines_of(hits[:4]), *_seq(facts)),
         )
 
@@ -42,9 +42,9 @@ STYLES_BLOCKED_BY_CSP = Rule(
     layer=Layer.SIGHT,
     owner=Party.APP,
     title="The page's Content-Security-Policy blocks the element's styles",
-    cause="The loader puts its style sheet inline into the shadow root; without it the element "
-    "takes no room and the frame keeps the browser's small default size.",
-    remedy="Allow the hashes that the console names in style-src, or 'unsafe-inline' for styles.",
+    cause="The loader adds an inline style sheet to the shadow root. Without it the element has no size, and the "
+    "frame has the browser's small default size.",
+    remedy="Add the hashes that the console shows to style-src, or allow 'unsafe-inline' for styles.",
     finds=styles_blocked_by_csp,
     outlives_mount=True,
     covers=("policy-csp-style-src",),
@@ -62,7 +62,7 @@ def element_without_height(facts: Facts) -> Iterator[Found]:
         yield Found(
             summary=f"the element is {box.width_px:g}x{box.height_px:g} px{container}",
             evidence=_seq(facts),
-            # A container that has a height would have given it on.
+            # A container with a height would have passed it on.
             confidence=None if box.container_height_px <= 0 or box.height_css in ("", "auto") else Confidence.LIKELY,
         )
         return
@@ -83,9 +83,10 @@ ELEMENT_WITHOUT_HEIGHT = Rule(
     layer=Layer.SIGHT,
     owner=Party.APP,
     title="The element has no height",
-    cause="The element takes 100 % of its container's height and adds none of its own: in a container of automatic height, or a "
-    "flex child of a parent that is no flex column, that is nothing. A test that looks inside the frame does not notice.",
-    remedy="Give the element or its container a height, or let it grow in a flex column.",
+    cause="The element takes 100 % of its container's height. In a container with automatic height, or in a flex "
+    "item whose parent is not a flex column, that is 0. A test that looks inside the frame does not notice "
+    "it.",
+    remedy="Set a height on the element or its container, or let the element grow in a flex column.",
     finds=element_without_height,
     covers=("visibility-zero-height", "visibility-flex-parent"),
     doc=CHATKIT_JS,
@@ -104,14 +105,14 @@ ELEMENT_WITHOUT_WIDTH = Rule(
     layer=Layer.SIGHT,
     owner=Party.APP,
     title="The element has no width",
-    cause="Its container has none, or the layout leaves it none.",
-    remedy="Give the element or its container a width.",
+    cause="Its container has no width, or the layout leaves none for it.",
+    remedy="Set a width on the element or its container.",
     finds=element_without_width,
 )
 
 
 def container_hidden(facts: Facts) -> Iterator[Found]:
-    """The element, or something around it, is not rendered."""
+    """The element, or a container of it, is not rendered."""
     box = _box(facts)
     if box is not None and box.hidden_by.startswith(("display:none", "visibility")):
         yield Found(summary=f"the element is hidden by {box.hidden_by}", evidence=_seq(facts))
@@ -122,15 +123,16 @@ CONTAINER_HIDDEN = Rule(
     layer=Layer.SIGHT,
     owner=Party.APP,
     title="The widget is in a hidden container",
-    cause="A launcher that is closed, a tab that is not chosen, a class that is never taken away. The widget boots in it all the same.",
-    remedy="Open what contains it; in a test, click the launcher first.",
+    cause="A closed launcher, a tab that is not selected, or a class that is never removed. The widget starts "
+    "even when it is hidden.",
+    remedy="Open the container. In a test, click the launcher first.",
     finds=container_hidden,
     covers=("visibility-hidden-container",),
 )
 
 
 def element_transparent(facts: Facts) -> Iterator[Found]:
-    """The element, or something around it, is fully transparent."""
+    """The element, or a container of it, is fully transparent."""
     box = _box(facts)
     if box is not None and box.hidden_by.startswith("opacity"):
         yield Found(summary=f"the element is hidden by {box.hidden_by}", evidence=_seq(facts))
@@ -141,8 +143,9 @@ ELEMENT_TRANSPARENT = Rule(
     layer=Layer.SIGHT,
     owner=Party.APP,
     title="The app keeps the widget invisible",
-    cause="The app hides the element until a flag of its own changes, and the flag waits for what failed, or for nothing at all.",
-    remedy="Show the widget on chatkit.ready and on chatkit.error; mend what the flag waits for.",
+    cause="The app hides the element until its own flag changes. The flag depends on something that failed, or it "
+    "never changes.",
+    remedy="Show the widget on chatkit.ready and on chatkit.error, and fix the condition of the flag.",
     finds=element_transparent,
     symptom_of=(
         Layer.SCRIPT,
@@ -159,7 +162,7 @@ ELEMENT_TRANSPARENT = Rule(
 
 
 def element_clipped(facts: Facts) -> Iterator[Found]:
-    """A container cuts the element away."""
+    """A container clips the element."""
     box = _box(facts)
     if box is not None and box.hidden_by.startswith("clipped"):
         yield Found(summary=f"the element is {box.hidden_by}", evidence=_seq(facts))
@@ -169,16 +172,16 @@ ELEMENT_CLIPPED = Rule(
     id="element-clipped",
     layer=Layer.SIGHT,
     owner=Party.APP,
-    title="A container cuts the widget away",
-    cause="The container is smaller than the place of the element, and hides what overflows.",
-    remedy="Give the container a size, or the element another place.",
+    title="A container clips the widget",
+    cause="The container is smaller than the element's position, and hides overflow.",
+    remedy="Change the size of the container, or the position of the element.",
     finds=element_clipped,
     covers=("visibility-flex-parent",),
 )
 
 
 def element_not_painted(facts: Facts) -> Iterator[Found]:
-    """The element has its place, and something around it keeps it from being painted."""
+    """The element has a box, and a container prevents it from being painted."""
     box = _box(facts)
     if box is not None and box.hidden_by.startswith(UNPAINTED):
         yield Found(summary=f"the element is hidden by {box.hidden_by}", evidence=_seq(facts))
@@ -188,10 +191,10 @@ ELEMENT_NOT_PAINTED = Rule(
     id="element-not-painted",
     layer=Layer.SIGHT,
     owner=Party.APP,
-    title="The widget has its place and is not painted",
-    cause="A closed <details>, content-visibility, clip-path or a scale of 0 around the element keeps it from the screen; so does "
-    "display:contents on it, which takes its box away.",
-    remedy="Open what contains it; in a test, open it first.",
+    title="The widget has a box but is not painted",
+    cause="A closed <details>, content-visibility, clip-path or a scale of 0 on a container prevents painting. So "
+    "does display:contents on the element, which removes its box.",
+    remedy="Open the container. In a test, open it first.",
     finds=element_not_painted,
     covers=("visibility-hidden-container",),
     doc=f"{MDN}API/Element/checkVisibility",
@@ -199,10 +202,10 @@ ELEMENT_NOT_PAINTED = Rule(
 
 
 def element_off_screen(facts: Facts) -> Iterator[Found]:
-    """The element is where nobody can scroll to."""
+    """The element is where a user cannot scroll to."""
     box = _box(facts)
     if box is not None and box.is_rendered and not box.is_reachable and box.width_px > 0 and box.height_px > 0:
-        yield Found(summary="the element's box is outside of what can be scrolled to", evidence=_seq(facts))
+        yield Found(summary="the element's box is outside of the scrollable area", evidence=_seq(facts))
 
 
 ELEMENT_OFF_SCREEN = Rule(
@@ -210,27 +213,27 @@ ELEMENT_OFF_SCREEN = Rule(
     layer=Layer.SIGHT,
     owner=Party.APP,
     title="The widget is off the screen",
-    cause="It was moved away to hide it, or placed outside of the page.",
-    remedy="Move it back when it is to be seen.",
+    cause="It was moved off the screen to hide it, or positioned outside of the page.",
+    remedy="Move it back when it should be visible.",
     finds=element_off_screen,
     doc=f"{MDN}CSS/position",
 )
 
 
 def element_covered(facts: Facts) -> Iterator[Found]:
-    """Something lies over the element."""
+    """Another element covers it."""
     box = _box(facts)
     if box is not None and box.is_rendered and box.is_reachable and box.covered_by:
-        yield Found(summary=f"{box.covered_by} lies over the middle of the element", evidence=_seq(facts))
+        yield Found(summary=f"{box.covered_by} covers the middle of the element", evidence=_seq(facts))
 
 
 ELEMENT_COVERED = Rule(
     id="element-covered",
     layer=Layer.SIGHT,
     owner=Party.APP,
-    title="Something covers the widget",
-    cause="An overlay, a modal or a launcher lies on top; clicks go there.",
-    remedy="Take the overlay away on chatkit.ready, or correct the stacking order.",
+    title="Another element covers the widget",
+    cause="An overlay, a modal or a launcher is on top of the widget and receives the clicks.",
+    remedy="Remove the overlay on chatkit.ready, or correct the stacking order.",
     finds=element_covered,
     confidence=Confidence.LIKELY,
     stops_mount=False,

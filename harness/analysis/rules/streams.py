@@ -1,6 +1,6 @@
-"""Replies and histories: what goes wrong once the widget talks.
+"""Failures of replies and histories in a conversation.
 
-In: facts. Out: findings of the backend's layer; most of them concern widgets that stand.
+In: facts. Out: findings of the backend's layer; most of them concern mounted widgets.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NO_HISTORY = r"HistoryViewError|Failed to load conversation"
 
 
 def stream_dropped(facts: Facts) -> Iterator[Found]:
-    """The transport dropped a stream."""
+    """The connection of a stream was lost."""
     dropped = [x for x in facts.calls if "QUIC" in x.failure]
     said = facts.console_about("ERR_QUIC_PROTOCOL_ERROR")
     if dropped or said:
@@ -39,9 +39,9 @@ STREAM_DROPPED = Rule(
     id="stream-dropped",
     layer=Layer.BACKEND,
     owner=Party.NETWORK,
-    title="The transport drops the stream",
-    cause="A long stream over QUIC broke.",
-    remedy="Try again in a new thread; switch QUIC off to confirm it.",
+    title="The connection of the stream was lost",
+    cause="A long stream over QUIC was interrupted.",
+    remedy="Try again in a new thread. To confirm the cause, disable QUIC.",
     finds=stream_dropped,
     outlives_mount=True,
     covers=("conversation-quic-drop",),
@@ -49,7 +49,7 @@ STREAM_DROPPED = Rule(
 
 
 def stream_of_wrong_type(facts: Facts) -> Iterator[Found]:
-    """A stream was asked for, and something else came."""
+    """A stream was requested, and the response is not a stream."""
     wrong = [
         x for x in facts.calls
         if x.wants_stream and 200 <= x.status < 300 and x.media_type != "text/event-stream"
@@ -65,9 +65,9 @@ STREAM_OF_WRONG_TYPE = Rule(
     id="stream-of-wrong-type",
     layer=Layer.BACKEND,
     owner=Party.APP,
-    title="The backend answers a stream request with something else",
-    cause="The endpoint, or a proxy before it, sends JSON or HTML, or leaves the content type out.",
-    remedy="Answer with content-type text/event-stream, and switch buffering and rewriting off in proxies.",
+    title="The backend's response to a stream request is not a stream",
+    cause="The endpoint, or a proxy in front of it, sends JSON or HTML, or no content type.",
+    remedy="Answer with content-type text/event-stream, and disable buffering and rewriting in proxies.",
     finds=stream_of_wrong_type,
     stops_mount=False,
     covers=("conversation-5xx-or-not-sse",),
@@ -76,7 +76,7 @@ STREAM_OF_WRONG_TYPE = Rule(
 
 
 def stream_event_unreadable(facts: Facts) -> Iterator[Found]:
-    """A stream holds what is no event."""
+    """A stream contains data that is not an event."""
     errors = facts.errors_about(BAD_EVENT)
     if errors:
         yield Found(summary=on_one_line(errors[0].message), evidence=tuple(e.seq for e in errors[:4]))
@@ -86,9 +86,9 @@ STREAM_EVENT_UNREADABLE = Rule(
     id="stream-event-unreadable",
     layer=Layer.BACKEND,
     owner=Party.APP,
-    title="The stream holds what is no event",
-    cause="Chunks that were formatted already are wrapped in `data:` again, or the backend writes something of its own.",
-    remedy="Forward the ChatKit server's chunks as they are.",
+    title="The stream contains data that is not an event",
+    cause="The backend wraps chunks that are already formatted in `data:` again, or writes other text into the stream.",
+    remedy="Forward the ChatKit server's chunks unchanged.",
     finds=stream_event_unreadable,
     stops_mount=False,
     covers=("custom-backend-double-wrapped-sse",),
@@ -97,14 +97,15 @@ STREAM_EVENT_UNREADABLE = Rule(
 
 
 def stream_of_foreign_protocol(facts: Facts) -> Iterator[Found]:
-    """A stream came, and nothing in it meant anything to ChatKit."""
+    """A stream was received, and ChatKit knows none of its events."""
     streams = [x for x in facts.calls if x.wants_stream and 200 <= x.status < 300 and not is_conversation(x)]
     names = {s.event.name: s.seq for s in facts.events}
     is_over = "chatkit.response.start" in names and "chatkit.response.end" in names
     is_mute = is_over and "chatkit.thread.change" not in names and not facts.errors
     if streams and is_mute and streams[-1].media_type == "text/event-stream":
         yield Found(
-            summary=f"{streams[-1].url} streamed, and no thread came of it: ChatKit ignores events that it does not know",
+            summary=f"{streams[-1].url} streamed events, but no thread was created: ChatKit ignores events that it "
+            "does not know",
             evidence=(*evidence_of(streams[-1]), names["chatkit.response.start"], names["chatkit.response.end"]),
         )
 
@@ -114,7 +115,7 @@ STREAM_OF_FOREIGN_PROTOCOL = Rule(
     layer=Layer.BACKEND,
     owner=Party.APP,
     title="The backend streams events that ChatKit does not know",
-    cause="Other event names than those of ChatKit's threads are ignored without a word.",
+    cause="ChatKit ignores other event names than those of its threads and reports no error.",
     remedy="Use the ChatKit server library, or send its events.",
     finds=stream_of_foreign_protocol,
     confidence=Confidence.POSSIBLE,
@@ -125,7 +126,7 @@ STREAM_OF_FOREIGN_PROTOCOL = Rule(
 
 
 def reply_failed(facts: Facts) -> Iterator[Found]:
-    """The backend began to answer, and failed."""
+    """The backend failed after its reply had begun."""
     errors = facts.errors_about(FAILED_REPLY)
     if errors:
         yield Found(
@@ -137,10 +138,11 @@ REPLY_FAILED = Rule(
     id="reply-failed",
     layer=Layer.BACKEND,
     owner=Party.API,
-    title="The backend fails while it answers",
-    cause="The workflow or the backend failed after the stream had begun: a model the organisation may not use, an unsupported "
-    "setting, a version that does not exist, a tool that failed, replies that were not kept.",
-    remedy="Open the run in the platform's log by the thread's id; try with a plain model and without a version.",
+    title="The backend fails during its reply",
+    cause="The workflow or the backend failed after the stream had begun: a model that the organisation may not "
+    "use, an unsupported setting, a version that does not exist, a failed tool, or replies that were not "
+    "stored.",
+    remedy="Find the run in the platform's log by the thread's id. Try a standard model, and no version.",
     finds=reply_failed,
     confidence=Confidence.LIKELY,
     stops_mount=False,
@@ -165,8 +167,8 @@ HISTORY_UNREADABLE = Rule(
     layer=Layer.BACKEND,
     owner=Party.APP,
     title="A thread of the history cannot be loaded",
-    cause="The store does not have its items, or cannot read them; or the session has expired.",
-    remedy="Keep items when they are done; look at the server's log.",
+    cause="The store does not have the thread's items or cannot read them, or the session has expired.",
+    remedy="Store the items when they are complete; check the server's log.",
     finds=history_unreadable,
     stops_mount=False,
     covers=("conversation-history-fails",),

@@ -1,6 +1,6 @@
-"""What OpenAI's sessions API has against a request, in its own words, as the app's endpoint passes them on.
+"""Errors of OpenAI's sessions API, recognised by the messages that the app's endpoint passes on.
 
-In: facts. Out: findings of this layer. The words are the API's; an app that swallows them leaves nothing to find here.
+In: facts. Out: findings of this layer. An app that does not pass on the messages leaves nothing to find here.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ ANY = re.compile("|".join(WORDS.values()), re.IGNORECASE)
 
 
 def is_upstream_text(text: str) -> bool:
-    """Whether an error is in the words of OpenAI's API."""
+    """Whether an error is a message of OpenAI's API."""
     return ANY.search(text) is not None
 
 
 def _named(text: str) -> str:
-    """The first rule whose words these are; "" when nobody's."""
+    """The first rule that knows this message; "" if none."""
     return next((name for name, words in WORDS.items() if re.search(words, text, re.IGNORECASE)), "")
 
 
 def _said(name: str, facts: Facts) -> Iterator[Found]:
-    """The page's last request for a secret was refused in these words, or the frame's page says so."""
+    """The page's last request for a secret was refused with this message, or the page of the frame shows it."""
     call = facts.failed_session
     if call is not None and call.exchange.status and _named(call.error_text) == name:
         yield Found(summary=told(call.exchange), evidence=call.evidence)
@@ -63,7 +63,7 @@ def _said(name: str, facts: Facts) -> Iterator[Found]:
 
 
 def api_key_in_browser(facts: Facts) -> Iterator[Found]:
-    """The page itself asks OpenAI for a session."""
+    """The page itself calls OpenAI's sessions API."""
     own = [
         x for x in facts.exchanges
         if x.path == "/v1/chatkit/sessions" and x.request.bearer not in ("", "empty")
@@ -81,8 +81,8 @@ API_KEY_IN_BROWSER = Rule(
     layer=Layer.UPSTREAM,
     owner=Party.APP,
     title="The page itself uses an API key",
-    cause="Whoever opens the page can read the key. OpenAI's sessions API is for servers.",
-    remedy="Revoke the key, and make sessions on a server.",
+    cause="Everyone who opens the page can read the key. OpenAI's sessions API must be called from a server.",
+    remedy="Revoke the key, and create sessions on a server.",
     finds=api_key_in_browser,
     stops_mount=False,
     doc=CHATKIT_GUIDE,
@@ -117,18 +117,19 @@ def _rule(
 WORKFLOW_NOT_FOUND = _rule(
     "workflow-not-found",
     "OpenAI does not find the workflow for this API key",
-    "The key belongs to another project or organisation than the workflow: a project's key sees its own workflows only. Else the "
-    "workflow was deleted, never published, or its id is mistyped; or another key than the intended one is in force on the server.",
-    "Make the key in the workflow's project; compare the header openai-project of the answer; look for a variable of the shell "
-    "that takes precedence over the file.",
+    "The key belongs to another project or organisation than the workflow: a project's key can use only the "
+    "workflows of its own project. Or the workflow was deleted or never published, or its id is mistyped, or the "
+    "server uses another key than intended.",
+    "Create the key in the workflow's project. Compare the header openai-project of the response. Check whether a "
+    "shell variable overrides the value in the .env file.",
     ("openai-sessions-workflow-404", "session-app-key-shadowed"),
     owner=Party.CONFIGURATION,
 )
 
 USER_MISSING = _rule(
     "user-missing",
-    "The session request names no user",
-    "OpenAI wants a top-level `user`; the app leaves it out, or nests it.",
+    "The session request has no user",
+    "OpenAI requires a top-level `user`. The app omits it, or nests it.",
     "Send user: '<a stable id>' at the top level of the request.",
     ("openai-sessions-missing-user",),
     owner=Party.APP,
@@ -136,8 +137,8 @@ USER_MISSING = _rule(
 
 WORKFLOW_PARAMETER_MISSING = _rule(
     "workflow-parameter-missing",
-    "The session request names no workflow",
-    "`workflow` is left out, or sent under another name such as workflow_id.",
+    "The session request has no workflow",
+    "`workflow` is missing, or sent under another name such as workflow_id.",
     "Send workflow: { id: 'wf_…' }.",
     ("openai-sessions-missing-workflow",),
     owner=Party.APP,
@@ -145,8 +146,8 @@ WORKFLOW_PARAMETER_MISSING = _rule(
 
 WORKFLOW_NOT_AN_OBJECT = _rule(
     "workflow-not-an-object",
-    "The workflow is sent as a text",
-    "OpenAI wants an object with the id in it.",
+    "The workflow is sent as a string",
+    "OpenAI requires an object that contains the id.",
     "Send workflow: { id: 'wf_…' }.",
     ("openai-sessions-workflow-type",),
     owner=Party.APP,
@@ -154,8 +155,8 @@ WORKFLOW_NOT_AN_OBJECT = _rule(
 
 PARAMETER_UNKNOWN = _rule(
     "parameter-unknown",
-    "The request holds a field that this endpoint does not know",
-    "A misspelt field, or the request went to another endpoint than the one for sessions.",
+    "The request has a field that this endpoint does not know",
+    "A field is misspelled, or the request went to another endpoint than the one for sessions.",
     "POST to https://api.openai.com/v1/chatkit/sessions with documented fields only.",
     ("openai-wrong-endpoint-unknown-parameter",),
     owner=Party.APP,
@@ -164,7 +165,7 @@ PARAMETER_UNKNOWN = _rule(
 BETA_HEADER_MISSING = _rule(
     "beta-header-missing",
     "The session request lacks the beta header",
-    "ChatKit's API is in beta and asks for a header that says so.",
+    "ChatKit's API is in beta and requires a header that opts in.",
     "Send OpenAI-Beta: chatkit_beta=v1.",
     ("openai-sessions-missing-beta",),
     owner=Party.APP,
@@ -172,17 +173,17 @@ BETA_HEADER_MISSING = _rule(
 
 API_KEY_NOT_SENT = _rule(
     "api-key-not-sent",
-    "The server asks OpenAI without an API key",
-    "The authorization header is missing or empty: the variable is not set where the server runs.",
-    "Set OPENAI_API_KEY there and restart.",
+    "The server calls OpenAI without an API key",
+    "The authorization header is missing or empty: the variable is not set in the server's environment.",
+    "Set OPENAI_API_KEY there, and restart the server.",
     ("openai-sessions-no-auth",),
     owner=Party.CONFIGURATION,
 )
 
 API_KEY_INCORRECT = _rule(
     "api-key-incorrect",
-    "OpenAI does not know the API key",
-    "The key is revoked, mistyped, or of another kind: a domain key (domain_pk_…) is no API key.",
+    "OpenAI rejects the API key as incorrect",
+    "The key is revoked, mistyped, or another kind of key: a domain key (domain_pk_…) is not an API key.",
     "Use a project's API key on the server.",
     ("openai-sessions-wrong-kind-of-key",),
     owner=Party.CONFIGURATION,
@@ -190,8 +191,8 @@ API_KEY_INCORRECT = _rule(
 
 API_KEY_RESTRICTED = _rule(
     "api-key-restricted",
-    "The API key may not make ChatKit sessions",
-    "A restricted key without the permission, or a role without write access.",
+    "The API key may not create ChatKit sessions",
+    "The key is restricted and lacks the permission, or its role has no write access.",
     "Grant the key write access to ChatKit, or use an unrestricted key of the project.",
     ("openai-sessions-restricted-key",),
     owner=Party.CONFIGURATION,
@@ -201,7 +202,7 @@ REGION_NOT_SUPPORTED = _rule(
     "region-not-supported",
     "OpenAI does not serve the server's region",
     "The server's address is in a country that OpenAI does not support.",
-    "Run the server elsewhere.",
+    "Run the server in a supported country.",
     ("openai-sessions-region-blocked",),
     doc="https://platform.openai.com/docs/supported-countries",
     owner=Party.CONFIGURATION,
@@ -209,8 +210,8 @@ REGION_NOT_SUPPORTED = _rule(
 
 SESSIONS_API_FAILING = _rule(
     "sessions-api-failing",
-    "OpenAI's sessions API fails",
-    "A failure on OpenAI's side; a request of an unusual shape can cause it too.",
+    "OpenAI's sessions API has an internal error",
+    "OpenAI's server failed. An unusual request can cause it too.",
     "Try again later; check the request, and https://status.openai.com.",
     ("openai-sessions-5xx",),
     doc="https://status.openai.com",
@@ -220,16 +221,16 @@ SESSIONS_API_FAILING = _rule(
 REFRESH_ENDPOINT_INVENTED = _rule(
     "refresh-endpoint-invented",
     "The server calls a refresh endpoint that does not exist",
-    "Sessions cannot be refreshed; a new one takes the place of the old one.",
-    "Create a new session whenever a new secret is wanted.",
+    "Sessions cannot be refreshed; a new session replaces the old one.",
+    "Create a new session whenever a new secret is needed.",
     ("openai-sessions-refresh-endpoint",),
     owner=Party.APP,
 )
 
 WRONG_API_PATH = _rule(
     "wrong-api-path",
-    "The server calls an address that OpenAI does not have",
-    "The path is mistyped, or the base address has a part too many.",
+    "The server calls an address that does not exist at OpenAI",
+    "The path is mistyped, or the base URL contains a part of the path twice.",
     "POST to https://api.openai.com/v1/chatkit/sessions.",
     ("openai-wrong-endpoint-unknown-parameter",),
     owner=Party.APP,
@@ -238,8 +239,9 @@ WRONG_API_PATH = _rule(
 SESSION_UNKNOWN = _rule(
     "session-unknown",
     "OpenAI does not know the session",
-    "Another project, region or organisation than the one that made it, or the session's id in place of its secret.",
-    "Use client_secret, and one project throughout; report it with the request id.",
+    "The session was created in another project, region or organisation, or the app returned the session's id "
+    "instead of its secret.",
+    "Use client_secret, and use one project for everything. If it persists, report the request id to OpenAI.",
     ("openai-session-not-found",),
     confidence=Confidence.LIKELY,
     owner=Party.APP,
@@ -248,8 +250,8 @@ SESSION_UNKNOWN = _rule(
 QUOTA_EXCEEDED = _rule(
     "quota-exceeded",
     "The API key's quota or rate limit is used up",
-    "OpenAI refuses requests of this project for now.",
-    "Look at the project's limits and billing.",
+    "OpenAI refuses requests of this project until the limit is reset or raised.",
+    "Check the project's limits and billing.",
     (),
     doc="https://platform.openai.com/docs/guides/rate-limits",
     owner=Party.CONFIGURATION,
@@ -258,8 +260,8 @@ QUOTA_EXCEEDED = _rule(
 HOSTED_WORKFLOWS_ENDED = _rule(
     "hosted-workflows-ended",
     "OpenAI no longer runs this workflow",
-    "Hosted workflows of Agent Builder end in 2026; ChatKit goes on with an own backend.",
-    "Move to a ChatKit server of your own: api: { url, domainKey }.",
+    "Hosted workflows of Agent Builder end in 2026. ChatKit still works with a custom backend.",
+    "Use your own ChatKit server: api: { url, domainKey }.",
     ("openai-agent-builder-shutdown",),
     confidence=Confidence.POSSIBLE,
     owner=Party.API,

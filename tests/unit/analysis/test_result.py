@@ -198,7 +198,8 @@ EXPLANATIONS: dict[str, tuple[Steps, Reason, str]] = {
     "a frame of 400": (
         TRANSCRIPTS["frame-refused"],
         Reason.FRAME_FAILED,
-        f"The frame's document did not arrive: GET {FRAME} answered 400; chatkit.ready fired all the same.",
+        f"The frame's document did not arrive: GET {FRAME} answered 400; chatkit.ready fired although the frame "
+        "failed.",
     ),
     "a frame that was never asked for": (
         [*page_with_loader(), *element_shown(), shadow_changed(data_loaded=True)],
@@ -218,23 +219,23 @@ EXPLANATIONS: dict[str, tuple[Steps, Reason, str]] = {
     "an unverified domain": (
         [*unverified(), frame_error("FatalAppError", "Failed to load Sentinel SDK script")],
         Reason.DOMAIN_UNVERIFIED,
-        "The widget was removed again: the domain check failed: IntegrationError: "
-        "Domain verification failed for https://app.test. Please register your domain.",
+        "The widget was removed: the domain check failed: IntegrationError: Domain verification failed for "
+        "https://app.test. Please register your domain.",
     ),
     "a domain check that failed": (
         [*hosted(), frame_error("DomainVerificationRequestError", "Failed to fetch"), unmount()],
         Reason.DOMAIN_UNVERIFIED,
-        "The widget was removed again: the domain check failed: DomainVerificationRequestError: Failed to fetch.",
+        "The widget was removed: the domain check failed: DomainVerificationRequestError: Failed to fetch.",
     ),
     "removed without a word": (
         [*hosted(), shadow_changed(STYLE, data_loaded=True)],
         Reason.WIDGET_REMOVED,
-        "The widget was removed again by the SDK.",
+        "The widget was removed by the SDK.",
     ),
     "removed with an error": (
         [*hosted(), widget_event("chatkit.error", detail_name="AppError", message="gone"), shadow_changed(STYLE)],
         Reason.WIDGET_REMOVED,
-        "The widget was removed again by the SDK: AppError: gone.",
+        "The widget was removed by the SDK: AppError: gone.",
     ),
     "a backend of 404": (
         hosted(backend=conversation(404)),

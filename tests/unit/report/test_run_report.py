@@ -85,7 +85,7 @@ def test_what_was_found_in_visits_that_mounted_is_told_after_the_causes(tmp_path
     assert seen.notes[0].count_text == "2 tests"
     assert seen.lead == seen.causes[0].title.rstrip(".") + "."
     green = page(write_run(tmp_path / "green", {"a": hosted(), "b": covered}))
-    assert green.lead == "Worth knowing: Something covers the widget."
+    assert green.lead == "Worth knowing: Another element covers the widget."
     assert page(write_run(tmp_path / "clean", {"a": hosted()})).notes == ()
 
 
@@ -325,7 +325,7 @@ def test_ctrf_counts_what_the_page_counts(tmp_path: Path) -> None:
     assert summary["stop"] - summary["start"] == 65_000
     failed = next(test for test in document["results"]["tests"] if "mock-secret" in test["name"])
     assert failed["status"] == "failed"
-    assert failed["message"].startswith("The backend hands out a mock secret (mock-secret): ")
+    assert failed["message"].startswith("The backend returns a mock secret (mock-secret): ")
     assert failed["suite"] == ["tests/test_it.py"]
     assert all(type(test["duration"]) is int for test in document["results"]["tests"])
 
