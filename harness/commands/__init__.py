@@ -1,1 +1,1 @@
-"""One file for each command, and what they share."""
+"""One file for each command, and the code that they share."""

@@ -1,6 +1,6 @@
-"""The gate's baseline: a run is compared with it, measured again where chance can look like a regression, and kept as the next one.
+"""The gate's baseline: compare a run with it, measure slow tests again, and save a run as the new baseline.
 
-In: the configuration, what the command line says, folders of runs. Out: words for the console, `regressions.json`, a baseline file.
+In: the configuration, command-line options, folders of runs. Out: text for the console, `regressions.json`, a baseline file.
 """
 
 from __future__ import annotations
@@ -34,30 +34,32 @@ from harness.report.comparison import FILE_NAME, Bundles, Compared, render_compa
 from harness.report.run_folder import shown
 from harness.report.run_on_disk import is_within, read_entries, read_outcomes
 
-MOST_REPETITIONS = 2  # of tests whose regressions chance can look like
+MOST_REPETITIONS = 2  # of tests whose regressions may be random
 AGAIN = "again"
-ENDED_WELL = (ExitCode.PASSED, ExitCode.PASSED_AFTER_RETRY)  # of a run that may become the baseline
-Repeat = Callable[[list[str], Path], Path | None]  # runs these tests with results below a folder; where they are
+ENDED_WELL = (ExitCode.PASSED, ExitCode.PASSED_AFTER_RETRY)  # exit codes of a run that may become the baseline
+Repeat = Callable[
+    [list[str], Path], Path | None
+]  # runs these tests with results below a folder, and returns the run's folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaselineOptions:
-    """What the command line says about the baseline; None: the option was not given, "": it was given without a file."""
+    """The command-line options for the baseline. None: the option was not given; "": it was given without a file."""
 
     compared: str | None = None
     updated: str | None = None
     is_forced: bool = False
     is_left_out: bool = False
-    is_partial: bool = False  # only some tests are asked for
+    is_partial: bool = False  # only some tests are selected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be done with which baseline."""
+    """Which baseline to use, and what to do with it."""
 
     path: Path
     before: Baseline  # empty when there is no file yet
-    is_updated: bool  # or else compared: a regression fails the run
+    is_updated: bool  # otherwise it is compared, and a regression fails the run
     is_forced: bool
     is_partial: bool
     project: str
@@ -67,7 +69,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What came of it: words, how many regressions there are, and whether an update was refused."""
+    """The result: text, the number of regressions, and whether an update was refused."""
 
     words: str = ""
     regressions: int = 0
@@ -75,13 +77,15 @@ class Judged:
 
 
 def plan_of(config: Config, options: BaselineOptions) -> Plan | None:
-    """Return the plan; None when no baseline is asked for. Raises ConfigError for a file that cannot be used."""
+    """Return the plan; None when no baseline is used. Raises ConfigError for a file that cannot be used."""
     if options.is_left_out and (options.compared is not None or options.updated is not None):
-        raise _contradiction("--no-baseline is given together with a baseline", "leave one of them out")
+        raise _contradiction(
+            "--no-baseline cannot be combined with --baseline or --update-baseline", "remove one of the options"
+        )
     if options.compared is not None and options.updated is not None:
-        raise _contradiction("a run is compared with a baseline or becomes one", "leave one of the two out")
+        raise _contradiction("--baseline and --update-baseline cannot be combined", "remove one of the options")
     if options.is_forced and options.updated is None:
-        raise _contradiction("--force belongs to --update-baseline", "add --update-baseline, or leave it out")
+        raise _contradiction("--force requires --update-baseline", "add --update-baseline, or remove --force")
     is_configured = config.settings["baseline.file"].source != DEFAULT and not options.is_left_out
     is_updated = options.updated is not None
     if not is_updated and options.compared is None and not is_configured:
@@ -109,16 +113,16 @@ def _contradiction(what: str, fix: str) -> ConfigError:
 
 
 def _require_writable(path: Path) -> None:
-    """Raise ConfigError now, and not when all tests have run."""
+    """Raise ConfigError before the tests run, not after them."""
     folder = path.absolute().parent
     if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
         raise problem(
             f"the baseline {path} cannot be written",
             where=str(path),
             key="",
-            expected="a file in a folder that is there and can be written",
+            expected="a file in an existing, writable folder",
             found="a folder" if path.is_dir() else "no such folder" if not folder.exists() else "no permission",
-            fix="correct the path, or make the folder",
+            fix="correct the path, or create the folder",
         )
 
 
@@ -127,15 +131,15 @@ def _require_writable(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRead:
-    """A run as it lies on disk."""
+    """A run on disk."""
 
     profile: RunProfile
     bundles: Bundles
-    nodeids: Mapping[str, str]  # what pytest calls each test here
+    nodeids: Mapping[str, str]  # pytest's node id of each test on this machine
 
 
 def read_run(folder: Path, config: Config, redactor: Redactor) -> RunRead:
-    """Return the profile of a run, the last attempt of each test; bundles that cannot be read are left out."""
+    """Return the profile of a run from the last attempt of each test; unreadable bundles are skipped."""
     tests: list[str] = []
     visits: list[VisitProfile] = []
     bundles: dict[tuple[str, int], str] = {}
@@ -191,7 +195,7 @@ def _endpoint(config: Config, result: VisitResult) -> str:
 
 
 def _portable(nodeid: str, root: Path) -> str:
-    """Return a node id that means the same on another machine: pytest names files outside of its root in full."""
+    """Return a node id that is the same on all machines: pytest uses absolute paths for files outside of its root."""
     file, separator, rest = nodeid.partition("::")
     return os.path.relpath(file, root).replace(os.sep, "/") + separator + rest if Path(file).is_absolute() else nodeid
 
@@ -209,7 +213,7 @@ def judge_run(
     repeat: Repeat,
     say: Callable[[str], None],
 ) -> Judged:
-    """Compare a finished run with its baseline, write `regressions.json`, and the new baseline when that is asked for."""
+    """Compare a finished run with its baseline and write `regressions.json`, or save the run as the baseline."""
     run = read_run(folder, config, redactor)
     before = plan.before.run(plan.project, plan.browser) or RunProfile(tests=(), visits=(), control_ms=None)
     comparison = compare(before, run.profile, plan.tolerance)
@@ -248,13 +252,13 @@ def _measured_again(
     repeat: Repeat,
     say: Callable[[str], None],
 ) -> Comparison:
-    """Return the comparison with only those timing regressions that are there each time."""
+    """Return the comparison with only those timing regressions that occur in every measurement."""
     for number in range(1, MOST_REPETITIONS + 1):
         tests = list(dict.fromkeys(r.test for r in comparison.regressions if r.is_timing))
         if not tests:
             break
         what = "1 test" if len(tests) == 1 else f"{len(tests)} tests"
-        say(f"baseline: {what} may only have been slow by chance: measured again ({number} of {MOST_REPETITIONS})")
+        say(f"baseline: {what} may be slow only by chance: measuring again ({number} of {MOST_REPETITIONS})")
         found = repeat([nodeids[test] for test in tests], folder / f"{AGAIN}-{number}")
         if found is None:
             break
@@ -264,15 +268,15 @@ def _measured_again(
 
 
 def _refusal(plan: Plan, profile: RunProfile, code: int) -> str:
-    """Why this run does not become the baseline; "" when it does."""
-    left = f"baseline: {shown(plan.path.absolute())} is left as it was"
+    """Why this run is not saved as the baseline; "" when it is."""
+    left = f"baseline: {shown(plan.path.absolute())} is unchanged"
     if not profile.visits:
         return f"{left}: no test of this run opened a page"
     if code in ENDED_WELL or (code == ExitCode.FAILED and plan.is_forced):
         return ""
     if code == ExitCode.FAILED:
-        return f"{left}, because the run failed (--update-baseline --force takes it all the same)"
-    return f"{left}, because the run did not end well (exit code {code})"
+        return f"{left}, because the run failed (to save it anyway: --update-baseline --force)"
+    return f"{left}, because the run did not complete (exit code {code})"
 
 
 def _update(plan: Plan, profile: RunProfile) -> str:
@@ -281,4 +285,7 @@ def _update(plan: Plan, profile: RunProfile) -> str:
     write_baseline(plan.path, plan.before.with_run(plan.project, plan.browser, run))
     tests = "1 test" if len(run.tests) == 1 else f"{len(run.tests)} tests"
     visits = "1 visit" if len(run.visits) == 1 else f"{len(run.visits)} visits"
-    return f"baseline: {shown(plan.path.absolute())} holds {tests} with {visits} of project {plan.project} on {plan.browser}"
+    return (
+        f"baseline: {shown(plan.path.absolute())} holds {tests} with {visits} of project {plan.project} on "
+        f"{plan.browser}"
+    )

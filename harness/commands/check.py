@@ -1,4 +1,4 @@
-"""One visit to one URL, with nothing configured: does a ChatKit widget mount there, and if not, why?
+"""The command `check`: visit one URL without configuration, and say whether a ChatKit widget mounts there.
 
 In: a URL and what to click. Out: the verdict on the console or as JSON, a bundle, an exit code.
 """
@@ -45,7 +45,7 @@ LONGEST_REPLY = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions:
-    """What the command line says about this check."""
+    """The command-line options of `check`."""
 
     way: WayIn = field(default_factory=WayIn)
     message: str = ""  # sent when the widget is mounted
@@ -58,7 +58,7 @@ class CheckOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """One visit, and what became of the message."""
+    """One visit, and the reply to its message."""
 
     result: VisitResult
     bundle: str
@@ -67,12 +67,12 @@ class Checked:
 
     @property
     def is_good(self) -> bool:
-        """Whether the widget mounted, and answered where it was asked to."""
+        """Whether the widget mounted, and replied if a message was sent."""
         return self.result.is_mounted and not self.trouble
 
 
 def run_check(console: Console, config: Config, url: str, options: CheckOptions) -> int:
-    """Return 0 when the widget mounts and answers, 7 when it does so only when tried again, 1 when not.
+    """Return 0 when the widget mounts and replies, 7 when it does only after a retry, 1 when it does not.
 
     Raises PageError when the page cannot be visited, SecretFound when the bundle held a secret.
     """
@@ -159,28 +159,28 @@ def _print_conversation(console: Console, checked: Checked) -> None:
     elif checked.reply:
         reply = checked.reply
         text = one_line(reply.text or "; ".join(reply.cards) or ", ".join(reply.items))[:LONGEST_REPLY]
-        first = f"first words after {reply.first_token_ms:.0f} ms" if reply.text else "without words of the assistant"
+        first = f"first words after {reply.first_token_ms:.0f} ms" if reply.text else "without text of the assistant"
         console.print(f"  reply:     {text} ({first})", **PLAIN)
 
 
 def _sdk_servers(sdk: SdkSource) -> AbstractContextManager[Stack]:
-    """The embedded servers, of which a page on the network sees the CDN."""
+    """The embedded servers; a live page uses only their CDN."""
     return serve_stack(scenario=scenario_named(EMBEDDED_SCENARIO), sdk_dir=sdk.folder)
 
 
 @contextmanager
 def _telling_an_interruption(console: Console, run: Path, options: CheckOptions) -> Iterator[None]:
-    """Say where what was seen so far is; whoever called says that it was interrupted."""
+    """Print the folder of the unfinished visit; the caller prints that it was interrupted."""
     try:
         yield
     except KeyboardInterrupt:
         plain = Console(stderr=True) if options.as_json else console
-        plain.print(f"what was seen so far is in {shown(run)}", **PLAIN)
+        plain.print(f"the unfinished visit is in {shown(run)}", **PLAIN)
         raise
 
 
 def _tell_losses(console: Console, run: Path, visits: list[Visit]) -> None:
-    """Say what could not be written, and why, when something could not."""
+    """Print which files could not be written, and why."""
     losses = [loss for visit in visits for loss in visit.losses]
     below = (Loss(file=Path(loss.file).relative_to(run).as_posix(), reason=loss.reason) for loss in losses)
     if losses:

@@ -16,7 +16,7 @@ from harness.errors import ConfigError
 
 
 def render_config(config: Config) -> str:
-    """Return the effective configuration as TOML, with the source of each value as a comment and secrets masked."""
+    """Return the effective configuration as TOML. Comments name the source of each value; secrets are masked."""
     lines: list[str] = []
     for head in ("", "use", "use.viewport", "chatkit", "baseline"):
         lines += ["", f"[{head}]"] if head else []
@@ -38,7 +38,7 @@ def _project_lines(name: str, config: Config) -> list[str]:
         first = str(error).splitlines()[0]
         file = config.path.name if config.path else DEFAULT
         return [
-            f"# cannot run: {first}",
+            f"# cannot be used: {first}",
             *(_line(key, Setting(value=value, source=file), config) for key, value in table.items()),
         ]
     values: dict[str, Any] = {

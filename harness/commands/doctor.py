@@ -1,6 +1,6 @@
-"""The command `doctor`: what works on this machine, and what to do about what does not.
+"""The command `doctor`: checks this machine, and says how to fix each problem.
 
-In: the configuration, or the error that it has. Out: a line for each check on a console, and an exit code.
+In: the configuration, or its error. Out: a line for each check on a console, and an exit code.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from harness.drive.browsers import BIDI_FIREFOX
 from harness.errors import ConfigError, EnvironmentFailure
 
 ENGINES = ("chromium", "firefox", "webkit")
-BIDI_HINT = "a distribution's Firefox is for live pages and repro, with playwright 1.60 to 1.64 (1.65 fails)"
+BIDI_HINT = "an installed Firefox works only for live pages and repro, with playwright 1.60 to 1.64 (not 1.65)"
 FREE_BYTES = 500_000_000
 LINE_BREAK = "\n"
 
@@ -38,13 +38,13 @@ class Check:
     is_good: bool
     found: str
     fix: str = ""
-    is_required: bool = True  # a run needs it; an engine that is not configured is not
+    is_required: bool = True  # a run needs it; an engine that is not configured is not required
 
 
 def run_doctor(console: Console, config: Config | ConfigError, environ: Mapping[str, str] = os.environ) -> int:
-    """Return 0 when a run can work here, else 13. Prints one line for each check, and what to do for each that fails.
+    """Return 0 when this machine is ready for a run, otherwise 13. Prints one line for each check, and a fix for each failed one.
 
-    An unreadable configuration is a finding too, so the error itself may be passed.
+    An unreadable configuration is a failed check, so the error itself may be passed.
     """
     checks = []
     for check in _checks(config, environ):
@@ -54,7 +54,7 @@ def run_doctor(console: Console, config: Config | ConfigError, environ: Mapping[
         if not check.is_good:
             say(console, f"{'':28} to fix: {check.fix}")
     is_well = all(check.is_good for check in checks if check.is_required)
-    say(console, "ready" if is_well else "not ready: see the lines that FAIL")
+    say(console, "ready" if is_well else "not ready: see the lines with FAIL")
     return 0 if is_well else EnvironmentFailure.exit_code
 
 
@@ -110,7 +110,7 @@ def _loopback() -> Check:
 
 
 def _tls_handshake() -> str:
-    """Return the protocol that a client and a server on loopback agree on, port 0. Raises OSError when they cannot."""
+    """Return the protocol that a client and a server on loopback negotiate. Raises OSError when they cannot."""
     authority = trustme.CA()
     served, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("localhost").configure_cert(served)
@@ -134,7 +134,7 @@ def _answer_once(server: socket.socket, context: ssl.SSLContext) -> None:
         with connection, context.wrap_socket(connection, server_side=True):
             pass
     except OSError:
-        pass  # the client's side sees it too, and reports it
+        pass  # the client fails too, and reports it
 
 
 def _existing(folder: Path) -> Path:
@@ -157,5 +157,5 @@ def _disk(folder: Path) -> Check:
         name="free disk space",
         is_good=free_bytes >= FREE_BYTES,
         found=f"{free_bytes / 1e9:.1f} GB",
-        fix=f"free some: a run wants {FREE_BYTES / 1e6:.0f} MB",
+        fix=f"free disk space: a run needs {FREE_BYTES / 1e6:.0f} MB",
     )

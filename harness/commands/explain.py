@@ -1,6 +1,6 @@
-"""What a finding's name means: one rule at length, or all of them.
+"""The command `explain`: one rule in detail, or a list of all rules.
 
-In: a name. Out: text on a console, an exit code. `python -m harness.commands.explain FILE` writes the page of all rules.
+In: a name. Out: text on a console, an exit code. `python -m harness.commands.explain FILE` writes the page with all rules.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from harness.errors import ConfigError
 from harness.report.bundle import write_text
 from harness.report.rules import render_hop_rule, render_list, render_rule, render_rules
 
-UNRULED = {**GENERAL, **STATES}  # names that no rule of a visit or a hop has
+UNRULED = {**GENERAL, **STATES}  # names of findings that have no rule
 
 
 def run_explain(console: Console, name: str) -> int:
-    """Print one rule, or all when no name is given, and return 0. Raises ConfigError that lists the nearest names."""
+    """Print one rule, or all rules without a name, and return 0. Raises ConfigError with similar names."""
     console.print(_told(name), markup=False, highlight=False, soft_wrap=True)
     return 0
 

@@ -1,4 +1,4 @@
-"""The regression gate: the built-in checks for every entry, then the project's own tests, through pytest.
+"""The command `gate`: run the built-in checks for every entry and the project's own tests with pytest.
 
 In: the configuration. Out: progress, failures and a table on a console, a run folder, an exit code.
 """
@@ -35,12 +35,12 @@ SENTENCES: dict[int, str] = {
     ExitCode.PASSED: "passed",
     ExitCode.FAILED: "failed: {bad} of {all} tests",
     ExitCode.INTERRUPTED: "interrupted",
-    ExitCode.INTERNAL_ERROR: "pytest met an internal error",
-    ExitCode.WRONG_USAGE: "pytest was used wrongly",
-    ExitCode.NO_TEST_RAN: "failed: no test ran, and a gate that ran nothing is not green",
+    ExitCode.INTERNAL_ERROR: "internal error in pytest",
+    ExitCode.WRONG_USAGE: "wrong usage of pytest",
+    ExitCode.NO_TEST_RAN: "failed: no test ran",
     ExitCode.PASSED_AFTER_RETRY: "passed, but only after a retry: {flaky} of {all} tests",
-    ExitCode.SECRET_FOUND: "failed: a secret was found in what the run wrote",
-    ExitCode.BAD_RECORDING: "failed: a recording is stale, or cannot be read",
+    ExitCode.SECRET_FOUND: "failed: a secret was found in the files of the run",
+    ExitCode.BAD_RECORDING: "failed: a recording is too old, or cannot be read",
     ExitCode.BROKEN_ENVIRONMENT: "broken environment: the page was not judged",
 }
 
@@ -50,20 +50,20 @@ Row = tuple[TestOutcome, tuple[VisitResult, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateOptions:
-    """What the command line says about this run."""
+    """The command-line options of `gate`."""
 
     config_file: Path | None = None
     is_debug: bool = False
     only: str = ""  # pytest's -k
-    is_searched: bool = True  # for secrets, after the run
-    shard: str = ""  # "2/5": only the second of five parts of the tests
+    is_searched: bool = True  # the files of the run, for secrets
+    shard: str = ""  # "2/5": the second of five parts of the tests
     ci: str = "auto"
     baseline: BaselineOptions = field(default_factory=BaselineOptions)
     pytest_args: tuple[str, ...] = ()
 
 
 def run_gate(console: Console, config: Config, options: GateOptions) -> int:
-    """Return the exit code of the gate. Raises EnvironmentFailure when there is no browser to start with."""
+    """Return the exit code of the gate. Raises EnvironmentFailure when no browser can be started."""
     project, sdk = config.project(), config.sdk()
     plan = plan_of(config, options.baseline)
     choice = find_browser(config.use.browser, config.use.executable_path, os.environ, headless=config.use.headless)
@@ -91,12 +91,12 @@ def run_gate(console: Console, config: Config, options: GateOptions) -> int:
 def _judged(
     console: Console, config: Config, options: GateOptions, plan: Plan, reporter: GateReporter, code: int
 ) -> Judged:
-    """Hold the run against the baseline, or make it the next one; one that was broken off, or ran no test, is neither."""
+    """Compare the run with the baseline, or save it as the baseline; neither when it was interrupted or ran no test."""
     controller = reporter.controller
     if controller is None or code not in (ExitCode.PASSED, ExitCode.FAILED, ExitCode.PASSED_AFTER_RETRY):
-        why = "no test ran" if code == ExitCode.NO_TEST_RAN else f"the run did not end well (exit code {code})"
-        left = f"; {shown(plan.path.absolute())} is left as it was" if plan.is_updated else ""
-        return Judged(words=f"baseline: nothing is compared, {why}{left}")
+        why = "no test ran" if code == ExitCode.NO_TEST_RAN else f"the run did not complete (exit code {code})"
+        left = f"; {shown(plan.path.absolute())} is unchanged" if plan.is_updated else ""
+        return Judged(words=f"baseline: not compared, because {why}{left}")
 
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -108,9 +108,9 @@ def _judged(
 
 
 def _repeat(arguments: list[str], paths: list[str], tests: list[str], folder: Path) -> Path | None:
-    """Run only these tests again, in a process of its own, and return the folder of that run; None when there is none.
+    """Run only these tests again in another process, and return the folder of that run; None when it wrote none.
 
-    Raises SecretFound as the run itself would, BundleError when nothing can be written.
+    Raises SecretFound when the new files contain a secret, BundleError when nothing can be written.
     """
     asked = folder / "tests.txt"
     write_text(asked, "".join(f"{test}\n" for test in tests))
@@ -123,7 +123,7 @@ def _repeat(arguments: list[str], paths: list[str], tests: list[str], folder: Pa
             check=False,
         )
     if done.returncode == SecretFound.exit_code:
-        raise SecretFound(f"when tests were run again, a secret was found in what they wrote: {shown(folder)}")
+        raise SecretFound(f"when tests ran again, a secret was found in their files: {shown(folder)}")
     return next(iter(runs_in(folder)), None)
 
 
@@ -162,7 +162,7 @@ def _is_given(config: Config, name: str) -> bool:
 
 
 class GateReporter:
-    """A pytest plugin that tells the run to a person; pytest's own words go to a log in the run's folder."""
+    """A pytest plugin that reports progress on the console; pytest's own output goes to a log in the run's folder."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -178,7 +178,7 @@ class GateReporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Send what pytest prints to a file, and listen to outcomes."""
+        """Redirect pytest's output to a file, and register for outcomes."""
         controller = session.config.pluginmanager.get_plugin("chatkit-harness-controller")
         if not isinstance(controller, Controller):
             return
@@ -189,17 +189,17 @@ class GateReporter:
         terminal: Any = session.config.pluginmanager.get_plugin("terminalreporter")
         self._log = _Log(controller.folder / PYTEST_LOG)
         session.config.add_cleanup(self._log.close)
-        # pytest has no public way to print somewhere else; its plugins expect the reporter itself to be there.
+        # pytest has no public way to redirect its output; its plugins expect the reporter itself to exist.
         terminal._tw = type(terminal._tw)(self._log)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_unconfigure(self) -> None:
-        """Count the log among what is missing, before the controller says so."""
+        """Add the log to the missing files, before the controller reports them."""
         if self.controller is not None and self._log is not None and self._log.problem:
             self.controller.lose(Loss(file=PYTEST_LOG, reason=self._log.problem))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Say what could not be collected."""
+        """Print collection errors."""
         if report.failed:
             self._console.print(f"  error   {report.nodeid}", style="bold red", markup=False, highlight=False)
             self._console.print(str(report.longrepr), markup=False, highlight=False)
@@ -221,7 +221,7 @@ class GateReporter:
             return None
 
     def _unfinished(self) -> list[Row]:
-        """What was under way when the run was interrupted, as its bundles tell it."""
+        """The visits that were unfinished when the run was interrupted, read from their bundles."""
         try:
             tests = read_run(self._folder).tests if self._folder else ()
         except HarnessError:
@@ -229,7 +229,7 @@ class GateReporter:
         return [(test.outcome, test.results) for test in tests if test.outcome.outcome == UNFINISHED]
 
     def print_table(self, code: int) -> None:
-        """Print the table, and where everything is; after a run that failed, with what never finished."""
+        """Print the table and the folder; after a failed run, also the unfinished visits."""
         rows = [*self._rows, *(self._unfinished() if code else ())]
         if self._folder is not None and rows:
             self._console.print()
@@ -244,7 +244,7 @@ class GateReporter:
                 self._console.print(told, style="bold red", markup=False, highlight=False, soft_wrap=True)
 
     def close(self, code: int, judged: Judged) -> None:
-        """Print what the baseline says, and how it ended."""
+        """Print the comparison with the baseline, and the result."""
         finished = self.finished
         if judged.words:
             style = "bold red" if judged.regressions or judged.is_refused else None
@@ -257,13 +257,13 @@ class GateReporter:
         if code == ExitCode.FAILED and all(outcome.is_good for outcome in finished):
             sentence = _failed_by_baseline(judged)
         if self.controller is not None and self.controller.told_losses:
-            sentence += "; its results are not where, or not all that, they should be: see above"
+            sentence += "; some results are missing or in another folder: see above"
         style = "bold green" if code == 0 else "bold red"
         self._console.print(f"gate: {sentence}", style=style, highlight=False, soft_wrap=True)
 
 
 def _failed_by_baseline(judged: Judged) -> str:
-    """How a run ended whose tests all passed."""
+    """The result of a run that failed although all tests passed."""
     if judged.is_refused:
         return "failed: the baseline was not updated"
     count = judged.regressions
@@ -271,7 +271,7 @@ def _failed_by_baseline(judged: Judged) -> str:
 
 
 class _Log(io.TextIOBase):
-    """What pytest prints, in a file; a disk without room costs the rest of it, and nothing else."""
+    """A file with pytest's output. When the disk is full, only the rest of the output is lost."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -279,11 +279,11 @@ class _Log(io.TextIOBase):
 
     @property
     def problem(self) -> str:
-        """Why the rest is missing; "" when nothing is."""
+        """Why the rest is missing; "" when nothing is missing."""
         return self._file.problem
 
     def writable(self) -> bool:
-        """Say that it can be written to."""
+        """Return that it is writable."""
         return True
 
     def write(self, text: str) -> int:

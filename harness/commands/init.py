@@ -1,6 +1,6 @@
-"""The command `init`: writes into a repository what it needs to use chatkit-harness.
+"""The command `init`: creates the files that a repository needs to use chatkit-harness.
 
-In: a folder. Out: configuration, an example test, workflows; nothing that is there is overwritten unless that is asked for.
+In: a folder. Out: configuration, an example test, workflows. Existing files are overwritten only with --force.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
 
 
 def run_init(console: Console, folder: Path, *, is_forced: bool) -> int:
-    """Write the files, say what was done, and return 0. Raises BundleError when the folder cannot be written."""
+    """Write the files, print each one, and return 0. Raises BundleError when the folder cannot be written."""
     if not folder.is_dir():
         raise BundleError(f"there is no folder {folder}")
     for source, name in FILES:
         target = folder / name
         if target.exists() and not is_forced:
-            console.print(f"  kept     {name}, which is there already (--force overwrites it)", **PLAIN)
+            console.print(f"  kept     {name}(exists already; --force overwrites it)", **PLAIN)
             continue
         word = "replaced" if target.exists() else "written"
         write_text(target, (fixtures_dir() / "starter" / source).read_text(encoding="utf-8"))
@@ -49,7 +49,7 @@ def run_init(console: Console, folder: Path, *, is_forced: bool) -> int:
 
 
 def _not_ignored(folder: Path) -> list[str]:
-    """What must not be committed, and is not named in .gitignore."""
+    """Paths that must not be committed and are missing in .gitignore."""
     try:
         lines = {line.strip().strip("/") for line in (folder / ".gitignore").read_text(encoding="utf-8").splitlines()}
     except (OSError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""The command `install`: get a browser that works, Playwright's own where it can be downloaded, else the distribution's.
+"""The command `install`: install a browser, Playwright's own build if it can be downloaded, otherwise the distribution's package.
 
 In: an engine's name. Out: a line for each step on a console, and an exit code. A browser works when it starts and opens a page.
 """
@@ -21,25 +21,25 @@ from harness.errors import EnvironmentFailure
 
 LAUNCH_TIMEOUT_MS = 20_000
 DOWNLOAD_DEADLINE_S = 300
-# Playwright tries each of its servers several times with this limit; where the network swallows packets it adds up.
+# Playwright retries each of its servers with this timeout; when the network drops packets, the total is long.
 DOWNLOAD_CONNECTION_TIMEOUT_MS = 5_000
 APT_DEADLINE_S = 600
 APT_OPTIONS = ("-o", "Acquire::http::Timeout=15", "-o", "Acquire::Retries=1", "-o", "DPkg::Lock::Timeout=60", "-qq")
-# What Debian calls an engine. Ubuntu has these names as snap stubs or not at all.
+# Debian's packages for the engines. On Ubuntu these are snap stubs or do not exist.
 DEBIAN_PACKAGES: Mapping[str, str] = {"chromium": "chromium-headless-shell", "firefox": "firefox-esr"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """What came of starting a browser."""
+    """The result of starting a browser."""
 
     choice: BrowserChoice | None = None
-    version: str = ""  # as the browser says it; empty: it does not work
+    version: str = ""  # as the browser reports it; empty: it does not work
     trouble: str = ""  # one line, when it does not work
 
 
 def launch(name: str, executable_path: str, environ: Mapping[str, str]) -> Launch:
-    """Return whether the browser for an engine starts and opens a page; it is closed again."""
+    """Return whether the browser for an engine starts and opens a page."""
     try:
         choice = find_browser(name, executable_path, environ)
     except EnvironmentFailure as failure:
@@ -56,7 +56,7 @@ def launch(name: str, executable_path: str, environ: Mapping[str, str]) -> Launc
 
 
 def run_install(console: Console, browser: str = "chromium", environ: Mapping[str, str] = os.environ) -> int:
-    """Return 0 once a browser for the engine works, and 13 when none could be had. Says each step in one line."""
+    """Return 0 when a browser for the engine works, and 13 when none could be installed. Prints a line for each step."""
     tried = launch(browser, "", environ)
     if tried.version:
         say(console, f"{browser}: {description_of(tried)} works; nothing to do")
@@ -74,7 +74,7 @@ def run_install(console: Console, browser: str = "chromium", environ: Mapping[st
                 say(console, f"{browser}: {description_of(tried)} works")
                 return 0
             say(console, f"{browser}: still not working: {tried.trouble}")
-    say(console, f"{browser}: no browser that works could be set up here. To fix, type: {_by_hand(browser)}")
+    say(console, f"{browser}: no working browser could be installed. To fix it, run: {_by_hand(browser)}")
     return EnvironmentFailure.exit_code
 
 
@@ -92,7 +92,7 @@ def _download(console: Console, browser: str, environ: Mapping[str, str]) -> boo
 
 
 def _install_libraries(console: Console, browser: str, environ: Mapping[str, str]) -> bool:
-    """Install the system libraries for a build that is there but does not start."""
+    """Install the system libraries for a build that exists but does not start."""
     choice = launch(browser, "", environ).choice
     if choice is None or choice.source != "Playwright's own" or _apt_prefix() is None:
         return False
@@ -116,7 +116,7 @@ def _install_package(console: Console, browser: str, environ: Mapping[str, str])
 
 
 def _apt_prefix() -> tuple[str, ...] | None:
-    """Return what to put before apt-get: nothing as root, sudo where it asks no password; None where neither helps."""
+    """Return the prefix for apt-get: nothing as root, sudo if it needs no password; None if neither works."""
     if not shutil.which("apt-get"):
         return None
     if os.geteuid() == 0:
@@ -127,7 +127,7 @@ def _apt_prefix() -> tuple[str, ...] | None:
 
 
 def _has_package(package: str) -> bool:
-    """Whether apt could install the package, and not only knows its name."""
+    """Whether apt can install the package (it may know only its name)."""
     policy = subprocess.run(["apt-cache", "policy", package], capture_output=True, text=True, check=False).stdout
     return "Candidate:" in policy and "Candidate: (none)" not in policy
 
@@ -140,7 +140,7 @@ def _by_hand(browser: str) -> str:
 
 
 def _run(console: Console, command: Sequence[str], environ: Mapping[str, str], deadline_s: int, what: str) -> bool:
-    """Run a command without a terminal to ask at; on failure say its first line that names an error."""
+    """Run a command that cannot ask questions; on failure print its first line with an error."""
     try:
         done = subprocess.run(
             command,
@@ -152,7 +152,7 @@ def _run(console: Console, command: Sequence[str], environ: Mapping[str, str], d
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        ended = f"no end after {deadline_s} s" if isinstance(error, subprocess.TimeoutExpired) else str(error)
+        ended = f"not finished after {deadline_s} s" if isinstance(error, subprocess.TimeoutExpired) else str(error)
         say(console, f"{what} failed: {ended}")
         return False
     if done.returncode != 0:
@@ -163,12 +163,12 @@ def _run(console: Console, command: Sequence[str], environ: Mapping[str, str], d
 
 
 def say(console: Console, text: str) -> None:
-    """Print one line as it is."""
+    """Print one line unchanged."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def description_of(tried: Launch) -> str:
-    """Return which browser was tried, and its version where it works."""
+    """Return the browser's name, and its version if it works."""
     choice = tried.choice
     if choice is None:
         return ""

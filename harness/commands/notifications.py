@@ -1,6 +1,6 @@
-"""Remembers a smoke run in the history, and tells whoever has to know when there is something new.
+"""Adds a smoke run to the history, and sends notifications when its state has changed.
 
-In: a verdict. Out: its `Record`; a line in the history, messages to a webhook and to GitHub. What cannot be written or told is a warning.
+In: a verdict. Out: its `Record`; a line in the history, messages to a webhook and to GitHub. A failed write or message is a warning.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ OPENS_ISSUE = ("failing", "escalated")
 
 
 class Teller:
-    """The history of a project's runs, and those who are told of them."""
+    """The history of a project's runs, and the channels that are notified."""
 
     def __init__(self, console: Console, settings: Smoke, path: Path, redactor: Redactor) -> None:
         self._console = console
@@ -36,7 +36,7 @@ class Teller:
         self._redactor = redactor
 
     def remember(self, verdict: Verdict) -> Record:
-        """Append the run to the history, tell whoever has to know, and return what the run means."""
+        """Append the run to the history, send notifications, and return the run's record."""
         settings, path = self._settings, self._path
         escalation = Escalation(after_runs=settings.escalate_after_runs, after_minutes=settings.escalate_after_minutes)
         clean = _redacted(verdict, self._redactor)
@@ -49,7 +49,7 @@ class Teller:
         try:
             _, history = append_to_history(path, decide)
         except BundleError as error:
-            self._say(f"  warning:   {error}; this run stands alone")
+            self._say(f"  warning:   {error}; this run is judged without a history")
             history = History()
             made = [next_record((), clean, escalation)]
         record = made[-1]
@@ -62,23 +62,24 @@ class Teller:
     def _warn_of(self, history: History) -> None:
         if history.unreadable:
             self._say(
-                f"  warning:   {history.unreadable} line(s) of {shown(self._path)} are cut or damaged, and were left out"
+                f"  warning:   {history.unreadable} line(s) of {shown(self._path)} are incomplete or damaged, and "
+                "were skipped"
             )
         if history.newer:
             self._say(
-                f"  warning:   {history.newer} line(s) of {shown(self._path)} are of a newer format, and were left out"
+                f"  warning:   {history.newer} line(s) of {shown(self._path)} have a newer format, and were skipped"
             )
 
     def _tell(self, record: Record, alert: str, only: tuple[str, ...] | None) -> None:
-        """Tell of an alert; a channel that does not take it is a warning, and is told again by the next run."""
+        """Send an alert. A channel that fails is a warning, and the next run sends the alert again."""
         failed = []
         for channel, post in self._channels(record, alert).items():
             if only is None or channel in only:
                 wrong = post()
                 self._say(
-                    f"  told:      {channel} of {alert}"
+                    f"  notified:  {channel} of {alert}"
                     if not wrong
-                    else f"  warning:   {channel} was not told of {alert}: {wrong}"
+                    else f"  warning:   {channel} was not notified of {alert}: {wrong}"
                 )
                 failed += [channel] if wrong else []
         delivery = Delivery(run=record.verdict.run, project=record.verdict.project, alert=alert, failed=tuple(failed))

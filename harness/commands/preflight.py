@@ -1,6 +1,6 @@
-"""The command `preflight`: each hop between a page and a working chat, asked by itself and without a browser.
+"""The command `preflight`: checks each hop between a page and a working chat separately, without a browser.
 
-In: the configuration. Out: a line for each hop, what is wrong, `preflight.json` in the run's folder, an exit code.
+In: the configuration. Out: a line for each hop, the findings, `preflight.json` in the run's folder, an exit code.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ EXIT_CODES = {
 
 
 def run_preflight(console: Console, config: Config, environ: Mapping[str, str], *, as_json: bool = False) -> int:
-    """Return 0 when every hop is as it has to be, 12 when not, 13 when this machine cannot tell. Raises SecretFound."""
+    """Return 0 when every hop is good, 12 when one is not, 13 when this machine cannot judge. Raises SecretFound."""
     run = folder_for(Console(stderr=True) if as_json else console, config)
     redactor = Redactor(config.secrets)
     with ExitStack() as resources:
@@ -60,7 +60,7 @@ def run_preflight(console: Console, config: Config, environ: Mapping[str, str], 
 
 
 def fly(console: Console, plan: Plan, redactor: Redactor, environ: Mapping[str, str], folder: Path) -> PreflightResult:
-    """Walk a plan's hops, say each and what is wrong, and write the result into a folder."""
+    """Check a plan's hops, print each one and the findings, and write the result into a folder."""
     settings = plan.settings
     expected = ", ".join(filter(None, (settings.organization, settings.project)))
     _say(console, redactor, *render_head(plan.project, plan.page_url, plan.key.shown, expected))
@@ -80,7 +80,7 @@ def fly(console: Console, plan: Plan, redactor: Redactor, environ: Mapping[str, 
 
 
 def folder_for(console: Console, config: Config) -> Path:
-    """Return a new folder for the run; where the output folder cannot be written it is another one, and that is said."""
+    """Return a new folder for the run. If the output folder cannot be written, use another one and print a warning."""
     found = run_folder_for(config.output_dir, keep_runs=config.keep_runs)
     if found.problem:
         console.print(found.problem, style="bold red", **PLAIN)
@@ -88,7 +88,7 @@ def folder_for(console: Console, config: Config) -> Path:
 
 
 def saved(write: Callable[[], None]) -> str:
-    """Write a file; return a line that says why it is missing, "" when it is there. A full disk is no reason to say nothing."""
+    """Write a file; return why it is missing, or "". A full disk does not stop the preflight."""
     try:
         write()
     except BundleError as error:
@@ -103,9 +103,9 @@ def _say(console: Console, redactor: Redactor, *lines: str) -> None:
 
 @contextmanager
 def reachable(project: Project, *, folder: Path, redactor: Redactor) -> Iterator[Project]:
-    """Yield the project with addresses that can be asked: a web server of its own, or the embedded default, is started.
+    """Yield the project with reachable addresses: its web server, or the embedded page, is started.
 
-    Raises ConfigError for a page that is nobody's, ServerError for a web server that does not start.
+    Raises ConfigError for a scenario without an address on loopback, ServerError for a web server that does not start.
     """
     with ExitStack() as resources:
         if project.web_server is not None:
@@ -117,7 +117,7 @@ def reachable(project: Project, *, folder: Path, redactor: Redactor) -> Iterator
 
 @contextmanager
 def _embedded(project: Project) -> Iterator[Project]:
-    """Serve the embedded default on loopback for a while."""
+    """Serve the embedded page on loopback until the block ends."""
     scenario = scenario_named(project.scenario)
     if scenario.origin != "local":
         raise ConfigError(

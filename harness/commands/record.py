@@ -1,6 +1,6 @@
-"""Makes a bundle on purpose: one visit with everything that a replay needs, as a folder and, when asked, as one zip.
+"""The command `record`: one visit with everything that a replay needs, as a folder and optionally as a zip.
 
-In: a URL and what to do there. Out: the verdict in a line, whether a replay has it too, the bundle, an exit code.
+In: a URL and actions. Out: the verdict in a line, whether a replay has the same verdict, the bundle, an exit code.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ VERIFY = "verify"  # the folder of the replay
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordOptions:
-    """What the command line says about this recording."""
+    """The command-line options of `record`."""
 
     way: WayIn = field(default_factory=WayIn)
     messages: tuple[str, ...] = ()
     fault: str = ""
     out: Path | None = None
     is_searched: bool = True
-    is_verified: bool = True  # replayed once before it is said to be done
+    is_verified: bool = True  # replayed once as a check
 
 
 def run_record(console: Console, config: Config, url: str, options: RecordOptions) -> int:
-    """Return 0 when the bundle is written and, replayed once, has the same verdict and cause, whatever they are; 11 when it has not.
+    """Return 0 when the bundle is written and its replay has the same verdict and cause; 11 when the replay has another one.
 
     Raises PageError, SecretFound, BundleError.
     """
@@ -73,7 +73,7 @@ def run_record(console: Console, config: Config, url: str, options: RecordOption
         with opened(browser, config, target, run / "record", redactor, bodies="on") as visit:
             visit.open()
             visit.wait_until_decided()
-            with suppress(EmbedError):  # what became of a message is in the bundle
+            with suppress(EmbedError):  # the result of a message is in the bundle
                 for text in options.messages:
                     visit.send(text)
             result = visit.finish()
@@ -88,7 +88,7 @@ def run_record(console: Console, config: Config, url: str, options: RecordOption
 
 
 def _verified(browser: Browser, config: Config, run: Path) -> Comparison:
-    """Return how a replay of the recording compares with it; the replay's bundle is kept where it is different."""
+    """Return the comparison of a replay with the recording; the replay's bundle is kept if it differs."""
     with opened_recording(run / "record") as (recording, _):
         again = replayed(browser, recording, run / VERIFY, config=config, keep=keep_of(config.use, bodies="on"))
     comparison = compared(
@@ -112,7 +112,7 @@ def _tell_verified(console: Console, comparison: Comparison, run: Path) -> None:
 def run_pack(console: Console, folder: Path, out: Path | None) -> int:
     """Write a bundle's folder as one zip, and return 0. Raises BundleError."""
     if not (folder / MANIFEST).is_file():
-        raise BundleError(f"{folder} is no bundle that can be replayed: it has no {MANIFEST}")
+        raise BundleError(f"{folder} is not a bundle that can be replayed: it has no {MANIFEST}")
     _tell_bundle(console, folder, out or folder.with_name(folder.name + ".zip"))
     return 0
 

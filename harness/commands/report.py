@@ -1,6 +1,6 @@
-"""The command `report`: makes `report.html` anew from what runs left on disk, of one run or of several shards joined.
+"""The command `report`: regenerates `report.html` from the files of a run, or merges the runs of several shards.
 
-In: folders. Out: files, their places on the console, an exit code. Raises BundleError for a folder without a run, SecretFound.
+In: folders. Out: files, their paths on the console, an exit code. Raises BundleError for a folder without a run, SecretFound.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportOptions:
-    """What the command line says about the report."""
+    """The command-line options of `report`."""
 
     folders: tuple[Path, ...] = ()
     is_merged: bool = False
@@ -52,7 +52,7 @@ def run_report(console: Console, config: Config, options: ReportOptions) -> int:
     if options.is_merged:
         target = new_run_folder(config.output_dir, keep_runs=config.keep_runs)
         record = merge_runs(runs, target, command=redactor.text(typed_command(sys.argv)))
-        console.print(f"joined {len(runs)} runs", **PLAIN)
+        console.print(f"merged {len(runs)} runs", **PLAIN)
         for problem in record.problems:
             console.print(f"  {problem.splitlines()[0]}", style="bold yellow", **PLAIN)
         runs = (target,)
@@ -72,9 +72,9 @@ def _nights(console: Console, history: Path | None) -> tuple[Night, ...]:
         raise BundleError(f"cannot read the history {history}: there is no such file")
     lines = read_history(history)
     if lines.unreadable:
-        console.print(f"{history}: {lines.unreadable} lines cannot be read, and are left out", **PLAIN)
+        console.print(f"{history}: {lines.unreadable} lines cannot be read, and were skipped", **PLAIN)
     if lines.newer:
-        console.print(f"{history}: {lines.newer} lines are of a newer format, and are left out", **PLAIN)
+        console.print(f"{history}: {lines.newer} lines have a newer format, and were skipped", **PLAIN)
     return nights_of(lines)
 
 
@@ -87,7 +87,7 @@ def _written(console: Console, folder: Path, redactor: Redactor, nights: tuple[N
     )
     if proof.hits:
         raise SecretFound(render_proof(proof, folder=shown(folder)))
-    if runs_in(folder.parent)[:1] == (folder,):  # an older run's report does not take the place of the newest
+    if runs_in(folder.parent)[:1] == (folder,):  # an older run's report does not replace the newest
         publish(folder)
     console.print(f"report: {shown(path)}", **PLAIN)
     return path

@@ -1,6 +1,6 @@
-"""Reproduces a recorded visit from its bundle alone: does it fail here too, and for the same reason?
+"""The command `repro`: replays a recorded visit from its bundle, and compares verdict and cause.
 
-In: a bundle, a zip or a HAR, and what to change. Out: words on the console or JSON, a bundle of the replay, an exit code.
+In: a bundle, a zip or a HAR, and changes. Out: text on the console or JSON, a bundle of the replay, an exit code.
 """
 
 from __future__ import annotations
@@ -46,25 +46,25 @@ DIFFERS = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReproOptions:
-    """What the command line says about this replay."""
+    """The command-line options of `repro`."""
 
     timing: str = RECORDED
-    clicks: tuple[str, ...] = ()  # after those that were recorded
+    clicks: tuple[str, ...] = ()  # after the recorded ones
     what_if: tuple[str, ...] = ()
     is_cause: bool = False
     sdk: str = "recorded"
     is_headed: bool = False
     is_paused: bool = False
-    minimise: Path | None = None  # where the smaller bundle goes
+    minimise: Path | None = None  # path of the smaller bundle
     to_scenario: str = ""
     as_json: bool = False
     is_searched: bool = True
 
 
 def run_repro(console: Console, config: Config, path: Path, options: ReproOptions) -> int:
-    """Return 0 when the recorded verdict came about again, or the change let the widget mount, or a cause was found; 1 when not.
+    """Return 0 when the verdict was reproduced, or the widget mounts with the change, or a cause was found; otherwise 1.
 
-    Raises RecordingError for what cannot be read, ConfigError for a change that is none.
+    Raises RecordingError for an unreadable recording, ConfigError for an invalid change.
     """
     change, sdk = change_of(options.what_if), _sdk_of(options.sdk)
     plain = Console(stderr=True) if options.as_json else console
@@ -117,7 +117,7 @@ def run_repro(console: Console, config: Config, path: Path, options: ReproOption
 
 
 def _sdk_of(text: str) -> Path | LiveSdk | None:
-    """Return where the SDK comes from; None for the recording. Raises ConfigError, RecordingError."""
+    """Return the source of the SDK; None for the recorded one. Raises ConfigError, RecordingError."""
     if text in ("", "recorded"):
         return None
     source = sdk_source_of(text, root=Path.cwd(), where="--sdk")
@@ -219,7 +219,7 @@ def _print_json(recording: Recording, again: Replayed, more: dict[str, Any]) -> 
 def _teller(console: Console) -> Callable[[frozenset[str], bool], None]:
     def tell(names: frozenset[str], is_mounted: bool) -> None:
         ending = "mounts" if is_mounted else "does not mount"
-        console.print(f"  healed {' + '.join(sorted(names))}: {ending}", style="dim", **PLAIN)
+        console.print(f"  healthy {' + '.join(sorted(names))}: {ending}", style="dim", **PLAIN)
 
     return tell
 
@@ -236,23 +236,30 @@ def _tell_cause(console: Console, cause: Cause, options: ReproOptions) -> int:
         )
         return 0 if found.names else DIFFERS
     if baseline.is_mounted:
-        console.print("the recorded visit mounts when it is replayed: there is nothing to heal", style="bold", **PLAIN)
+        console.print(
+            "the widget mounts in the replay without a change: there is no cause to find", style="bold", **PLAIN
+        )
         return DIFFERS
     if not found.names:
         console.print(
-            "no cause found: healing all that can be healed does not let the widget mount", style="bold red", **PLAIN
+            "no cause found: with a healthy answer for everything that can be replaced, the widget still does not "
+            "mount",
+            style="bold red",
+            **PLAIN,
         )
-        console.print("  not healed: the page's protocol and origin, its scripts, and the browser itself", **PLAIN)
+        console.print("  not replaced: the page's protocol and origin, its scripts, and the browser itself", **PLAIN)
     else:
         console.print(f"smallest cause: {' and '.join(found.names)}", style="bold green", **PLAIN)
         for name in found.names:
             about = FACTS.get(name, f"the exchange {name}")
             console.print(f"  {name + ':':10} {about}" + (f": {why[name]}" if why.get(name) else ""), **PLAIN)
         console.print(
-            f"  proof:     healed, the widget mounts; unhealed, it does not ({found.experiments} experiments)", **PLAIN
+            "  proof:     the widget mounts when this is healthy, and does not mount as recorded "
+            f"({found.experiments} experiments)",
+            **PLAIN,
         )
     console.print(
-        f"  rules say: {rule or 'nothing'}" + (f": {baseline.cause.title}" if baseline.cause else ""), **PLAIN
+        f"  rule:      {rule or 'nothing'}" + (f": {baseline.cause.title}" if baseline.cause else ""), **PLAIN
     )
     if cause.warning:
         console.print(f"  WARNING:   {cause.warning}", style="bold yellow", **PLAIN)
@@ -272,17 +279,17 @@ def _counter(console: Console) -> Callable[[int, bool], None]:
 def _keep_smaller(
     console: Console, config: Config, recording: Recording, folder: Path | None, smaller: Smaller, options: ReproOptions
 ) -> int:
-    """Write the smaller bundle, as a zip when its name ends so, and a test of it when asked."""
+    """Write the smaller bundle, as a zip if its name ends in .zip, and a test of it if requested."""
     out = options.minimise
     if folder is None or out is None:
-        raise RecordingError("a bare HAR cannot be made smaller: put it into a folder first, as network.har")
+        raise RecordingError("a HAR without a bundle cannot be minimised: put it into a folder as network.har first")
     with TemporaryDirectory(prefix="chatkit-smaller-") as place:
         into = Path(place) / "bundle" if out.suffix == ".zip" else out
         write_smaller(folder, into, smaller.recording, smaller.kept)
         if out.suffix == ".zip":
             pack(into, out)
         before, after = len(recording.exchanges), len(smaller.kept)
-        console.print(f"minimised: {after} of {before} exchanges show the same cause", style="bold green", **PLAIN)
+        console.print(f"minimised: {after} of {before} exchanges have the same cause", style="bold green", **PLAIN)
         console.print(f"  verdict:   {verdict_told(recording.judged.outcome, recording.judged.cause)}", **PLAIN)
         console.print(f"  bundle:    {shown(out.absolute())} ({smaller.experiments} experiments)", **PLAIN)
         if options.to_scenario:
@@ -291,9 +298,11 @@ def _keep_smaller(
 
 
 def _write_scenario(console: Console, config: Config, recording: Recording, folder: Path | None, name: str) -> int:
-    """Put the recording and a test of it where the project's own tests are. Raises ConfigError when the test is there already."""
+    """Copy the recording and a test of it into the project's tests. Raises ConfigError when the test exists already."""
     if folder is None:
-        raise RecordingError("a bare HAR has no verdict to test: replay it first, and take the bundle of that")
+        raise RecordingError(
+            "a HAR without a bundle has no verdict to test: replay it first, and use the bundle of the replay"
+        )
     plain = scenario_name(name)
     archive, test = config.test_dir / "recordings" / f"{plain}.zip", config.test_dir / f"test_{plain}.py"
     if test.exists():
@@ -307,14 +316,16 @@ def _write_scenario(console: Console, config: Config, recording: Recording, fold
     return 0
 
 
-# --- a person -----------------------------------------------------------------------------------------------------
+# --- pause -----------------------------------------------------------------------------------------------------
 
 
 def _pause(console: Console) -> Callable[[Visit], None]:
-    """Return what keeps the page open, and answered, until somebody presses Enter or closes it."""
+    """Return a function that keeps the page open, and answered, until the user presses Enter or closes it."""
 
     def wait(visit: Visit) -> None:
-        console.print("the page stays open and is answered from the recording; Enter ends", style="bold", **PLAIN)
+        console.print(
+            "the page stays open and is answered from the recording; press Enter to end", style="bold", **PLAIN
+        )
         is_over = threading.Event()
 
         def read() -> None:

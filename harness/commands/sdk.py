@@ -1,6 +1,6 @@
-"""The commands `sdk pull`, `show`, `diff` and `verify`: what ChatKit's CDN serves, kept as a folder.
+"""The commands `sdk pull`, `show`, `diff` and `verify`: snapshots of ChatKit's SDK in folders.
 
-In: a CDN's base URL, folders. Out: a snapshot that a run can be had on, words about it, an exit code.
+In: a CDN's base URL, folders. Out: a snapshot that a run can use, text about it, an exit code.
 """
 
 from __future__ import annotations
@@ -52,16 +52,16 @@ DAMAGED = RecordingError.exit_code
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullOptions:
-    """What the command line says about this download."""
+    """The command-line options of `sdk pull`."""
 
     base_url: str = CDN_ORIGIN
-    out: Path | None = None  # None: a folder of its own below the user's cache
-    is_mounted: bool = True  # watch one mount, for the files that only running the SDK asks for
-    is_verbose: bool = False  # name each file that is missing or elsewhere
+    out: Path | None = None  # None: a new folder below the user's cache
+    is_mounted: bool = True  # mount once, for the files that only a running SDK requests
+    is_verbose: bool = False  # list each file that is missing or on another host
 
 
 def run_pull(console: Console, config: Config, options: PullOptions, environ: Mapping[str, str] = os.environ) -> int:
-    """Store what a CDN serves now, and return 0.
+    """Store the current files of a CDN, and return 0.
 
     Raises EnvironmentFailure, RecordingError, BundleError; then nothing is stored.
     """
@@ -78,7 +78,7 @@ def run_pull(console: Console, config: Config, options: PullOptions, environ: Ma
         is_new = seal(staging, folder, snapshot)
     finally:
         discard(staging)
-    told = "stored" if is_new else "unchanged, stored already"
+    told = "stored" if is_new else "unchanged, already stored"
     console.print(f"{told}: {folder}", style="bold green", **PLAIN)
     _tell_snapshot(console, snapshot)
     _tell_traits(console, snapshot.traits, is_verbose=options.is_verbose)
@@ -88,12 +88,12 @@ def run_pull(console: Console, config: Config, options: PullOptions, environ: Ma
 
 
 def _place_for(store: Path, snapshot: Snapshot) -> Path:
-    """Return where a snapshot is, or is to be, below the user's cache: named by its day and its content."""
+    """Return the folder of a snapshot below the user's cache: named by its day and its content."""
     return same_in(store, snapshot) or store / f"{snapshot.taken_at[:10]}-{snapshot.digest[:12]}"
 
 
 def _watched(config: Config, pulled: Pulled, staging: Path) -> VisitResult:
-    """Mount a widget from what was downloaded, download what it asks for besides, until it asks for nothing more."""
+    """Mount a widget from the downloaded files, and download other files that it requests, until it requests no more."""
     plain = replace(config, use=replace(config.use, trace="off", screenshot="off"))
     with (
         TemporaryDirectory(prefix="chatkit-sdk-") as place,
@@ -123,18 +123,18 @@ def run_show(
     *,
     is_verbose: bool = False,
 ) -> int:
-    """Say what is in a snapshot, the newest one by default, and which SDK is in force; return 0. Raises RecordingError."""
+    """Print the content of a snapshot (default: the newest) and the SDK in use; return 0. Raises RecordingError."""
     setting = config.settings[SDK_NAME]
-    console.print(f"in force:  {setting.value} ({setting.source})", **PLAIN)
+    console.print(f"in use:    {setting.value} ({setting.source})", **PLAIN)
     store = cache_folder(environ, Path.home())
     path = folder or newest_in(store)
     if path is None:
-        console.print(f"no snapshot in {store}; make one: chatkit-harness sdk pull", **PLAIN)
+        console.print(f"no snapshot in {store}; create one: chatkit-harness sdk pull", **PLAIN)
         return 0
     found = read_folder(path)
     console.print(f"snapshot:  {path}", style="bold", **PLAIN)
     if found.listed is None:
-        console.print(f"  warning:   no {SNAPSHOT_FILE}: unknown where it is from, and when", style="yellow", **PLAIN)
+        console.print(f"  warning:   no {SNAPSHOT_FILE}: its source and date are unknown", style="yellow", **PLAIN)
         _tell_size(console, found.found)
         _tell_traits(console, read_traits(found), is_verbose=is_verbose)
     else:
@@ -151,7 +151,7 @@ def run_show(
 
 
 def _first_of(files: tuple[SnapshotFile, ...]) -> tuple[SnapshotFile, ...]:
-    """Return all of a few files; of many the largest, and those of the loader's folder."""
+    """Return all files if they are few; otherwise the largest ones and those in the loader's folder."""
     if len(files) <= MOST_NAMED:
         return files
     largest = sorted(files, key=lambda file: file.bytes, reverse=True)[: MOST_NAMED // 2]
@@ -162,13 +162,13 @@ def _first_of(files: tuple[SnapshotFile, ...]) -> tuple[SnapshotFile, ...]:
 def run_verify(
     console: Console, folder: Path | None, environ: Mapping[str, str] = os.environ, *, is_verbose: bool = False
 ) -> int:
-    """Return 0 when a snapshot is what its listing says, 11 when not. Raises RecordingError when there is no listing."""
+    """Return 0 when a snapshot matches its listing, 11 when it does not. Raises RecordingError when there is no listing."""
     path = folder or _newest(environ)
     found = read_folder(path)
     if found.listed is None:
-        raise RecordingError(f"{path} has no {SNAPSHOT_FILE}: there is nothing to verify it against")
+        raise RecordingError(f"{path} has no {SNAPSHOT_FILE}: there are no hashes to verify")
     if found.damage.is_nothing:
-        console.print(f"whole: {path}, {len(found.found)} files", style="bold green", **PLAIN)
+        console.print(f"verified: {path}, {len(found.found)} files", style="bold green", **PLAIN)
         return 0
     console.print(f"damaged: {path}", style="bold red", **PLAIN)
     _tell_difference(console, found.damage, is_verbose=is_verbose)
@@ -184,13 +184,13 @@ def run_diff(
     *,
     is_verbose: bool = False,
 ) -> int:
-    """Say which files are new, gone and changed; return 0 when none is, else 1. Raises RecordingError, EnvironmentFailure."""
+    """Print new, removed and changed files; return 0 when there are none, otherwise 1. Raises RecordingError, EnvironmentFailure."""
     first, second = before or str(_newest(environ)), after or LIVE
     folders = {name: _folder_of(name) for name in (first, second) if name != LIVE}
     sides: dict[str, tuple[SnapshotFile, ...]] = {name: folder.found for name, folder in folders.items()}
     traits = {name: read_traits(folder) for name, folder in folders.items()}
     if LIVE in (first, second):
-        # What a mount asked for is not named by any file: it is asked for by the other side's list.
+        # No file names the files that only a mount requests: they are taken from the other side's list.
         known = [file.path for files in sides.values() for file in files]
         live = pull(base_url, seeds=known).snapshot
         sides[LIVE], traits[LIVE] = live.files, live.traits
@@ -207,7 +207,7 @@ def run_diff(
 
 
 def _tell_other_traits(console: Console, before: SdkTraits, after: SdkTraits) -> None:
-    """Name every option, event and log line that only one of two SDKs has."""
+    """Print every option, event and log line that only one of two SDKs has."""
     if not (before.is_known and after.is_known):
         return
     for what, old, new in (
@@ -218,7 +218,7 @@ def _tell_other_traits(console: Console, before: SdkTraits, after: SdkTraits) ->
         for name in sorted({*new} - {*old}):
             console.print(f"  new {what}: {name}", style="yellow", **PLAIN)
         for name in sorted({*old} - {*new}):
-            console.print(f"  gone {what}: {name}", style="yellow", **PLAIN)
+            console.print(f"  removed {what}: {name}", style="yellow", **PLAIN)
 
 
 def _folder_of(name: str) -> SdkFolder:
@@ -232,7 +232,7 @@ def _newest(environ: Mapping[str, str]) -> Path:
     found = newest_in(store)
     if found is None:
         raise ConfigError(
-            f"there is no snapshot in {store}\n  to fix: name a folder, or make one: chatkit-harness sdk pull"
+            f"there is no snapshot in {store}\n  to fix: name a folder, or create one: chatkit-harness sdk pull"
         )
     return found
 
@@ -251,7 +251,7 @@ def _tell_size(console: Console, files: tuple[SnapshotFile, ...]) -> None:
 
 
 def _tell_traits(console: Console, traits: SdkTraits, *, is_verbose: bool) -> None:
-    """Say which generation of options, events and log lines it has, and how it differs from the last one that is known."""
+    """Print its generation of options, events and log lines, and the differences from the last known one."""
     console.print(f"  is:        {traits.told}", **PLAIN)
     counted = f"{len(traits.options)} options, {len(traits.events)} events, {len(traits.log_lines)} log lines"
     console.print(f"  knows:     {counted}", **PLAIN)
@@ -267,25 +267,25 @@ def _size(files: tuple[SnapshotFile, ...]) -> str:
 
 def _tell_pull(console: Console, pulled: Pulled, mounted: VisitResult | None, *, is_verbose: bool) -> None:
     if mounted is None:
-        told, style = "not tried: files that only a running SDK asks for may be missing", "yellow"
+        told, style = "not tried: files that only a running SDK requests may be missing", "yellow"
     elif mounted.is_mounted:
-        told, style = "the widget mounts from it", "green"
+        told, style = "the widget mounts with this SDK", "green"
     else:
         cause = mounted.cause.title if mounted.cause else mounted.explanation
-        told, style = f"the widget does not mount from it: {cause}", "yellow"
+        told, style = f"the widget does not mount with this SDK: {cause}", "yellow"
     console.print(f"  mount:     {told}", style=style, **PLAIN)
     if pulled.missing:
-        told = f"{len(pulled.missing):,} files that are only loaded later, or only named"
+        told = f"{len(pulled.missing):,} files that are loaded later, or only mentioned"
         lines = [f"{path}: {what}" for path, what in sorted(pulled.missing.items())]
         _tell_list(console, "missing:  ", told, lines, is_verbose=is_verbose)
     if pulled.outside:
-        told = f"{len(pulled.outside):,} files elsewhere (not stored)"
+        told = f"{len(pulled.outside):,} files on other hosts (not stored)"
         lines = [f"{url} (not stored)" for url in pulled.outside]
         _tell_list(console, "elsewhere:", told, lines, is_verbose=is_verbose)
 
 
 def _tell_list(console: Console, title: str, told: str, lines: list[str], *, is_verbose: bool) -> None:
-    """Say how many there are, and each where that is asked for; a single one is its own summary."""
+    """Print the number of files, and with --verbose each one; a single file is printed directly."""
     if len(lines) == 1:
         told, lines = lines[0], []
     elif not is_verbose:
@@ -297,19 +297,19 @@ def _tell_list(console: Console, title: str, told: str, lines: list[str], *, is_
 
 def _tell_damage(console: Console, found: SdkFolder, *, is_verbose: bool) -> None:
     if not found.damage.is_nothing:
-        console.print(f"  damaged:   it is not what its {SNAPSHOT_FILE} says", style="bold red", **PLAIN)
+        console.print(f"  damaged:   it does not match its {SNAPSHOT_FILE}", style="bold red", **PLAIN)
         _tell_difference(console, found.damage, is_verbose=is_verbose)
 
 
 def _tell_difference(console: Console, changes: Difference, *, is_verbose: bool) -> None:
-    """Name what changed, the first of each kind; all of it when it is asked for."""
+    """Print the first changes of each kind; with --verbose all of them."""
     new = [f"new      {file.path}  {file.bytes:,} bytes" for file in changes.new]
-    gone = [f"gone     {file.path}  {file.bytes:,} bytes" for file in changes.gone]
+    gone = [f"removed  {file.path}  {file.bytes:,} bytes" for file in changes.gone]
     changed = [
         f"changed  {before.path}  {before.bytes:,} → {after.bytes:,} bytes ({after.bytes - before.bytes:+,})"
         for before, after in changes.changed
     ]
-    for name, lines in (("new", new), ("gone", gone), ("changed", changed)):
+    for name, lines in (("new", new), ("removed", gone), ("changed", changed)):
         for line in lines if is_verbose else lines[:MOST_NAMED]:
             console.print(f"  {line}", style="yellow", **PLAIN)
         if len(lines) > MOST_NAMED and not is_verbose:

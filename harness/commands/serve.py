@@ -1,6 +1,6 @@
-"""The embedded default for a person: page, session API, stand-in ChatKit and OpenAI API, until Ctrl-C.
+"""The command `serve`: serve the embedded page, session API, stand-in ChatKit and OpenAI API until Ctrl-C.
 
-In: a scenario and a port. Out: the URL on the console, and one line for each answer of the app's and the API's servers.
+In: a scenario and a port. Out: the URL on the console, and one line for each response of the app's and the API's servers.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def run_serve(console: Console, scenario: str, port: int, sdk: SdkSource = STAND
             console.print(f"expected: {_expected(chosen.verdict, chosen.milestone)}", markup=False, highlight=False)
             if sdk.name != STAND_IN.name:
                 _tell_sdk(console, sdk)
-            console.print("Ctrl-C stops. Other scenarios: chatkit-harness serve --list", highlight=False)
+            console.print("Press Ctrl-C to stop. Other scenarios: chatkit-harness serve --list", highlight=False)
             if chosen.mock_mode:
                 console.print("MOCK MODE: a missing workflow gets a secret that no widget can use", style="bold yellow")
             stop.wait()
@@ -69,7 +69,7 @@ def _tell_sdk(console: Console, sdk: SdkSource) -> None:
     if sdk.warning:
         console.print(f"sdk:      {sdk.warning}", style="yellow", markup=False, highlight=False)
     console.print(f"sdk:      {sdk.name}", markup=False, highlight=False)
-    told = "in a normal tab OpenAI's SDK talks to OpenAI's API, which does not know the client secret of this page"
+    told = "in a normal tab OpenAI's SDK calls OpenAI's API, which does not know the client secret of this page"
     console.print(f"          {told}", style="yellow", markup=False, highlight=False)
 
 
@@ -78,7 +78,7 @@ def _expected(verdict: str, milestone: str) -> str:
 
 
 def list_scenarios(console: Console) -> int:
-    """Print every scenario with what it breaks, and return 0."""
+    """Print every scenario and what it breaks, and return 0."""
     table = _table("scenario", "expected", "what it is")
     for scenario in read_scenarios().values():
         expected = "mounts" if scenario.verdict == "mounted" else f"{scenario.verdict} after {scenario.milestone}"
@@ -88,8 +88,8 @@ def list_scenarios(console: Console) -> int:
 
 
 def list_faults(console: Console) -> int:
-    """Print every named fault with what it does, then the words of the language, and return 0."""
-    named = _table("fault", "what it does", "the same in the fault language")
+    """Print every named fault, then the verbs and targets of the fault language, and return 0."""
+    named = _table("fault", "what it does", "in the fault language")
     for fault in named_faults().values():
         named.add_row(fault.name, fault.about, "  ".join(map(render_fault, fault.faults)))
     verbs = _table("verb", "what it does", "such as")
@@ -103,7 +103,7 @@ def list_faults(console: Console) -> int:
         console.print(table, highlight=False, markup=False)
         console.print()
     console.print(
-        "<verb>:<target>[#n][=<value>]; #2 means the second such request only.", highlight=False, markup=False
+        "<verb>:<target>[#n][=<value>]; #2 applies it only to the second such request.", highlight=False, markup=False
     )
     return 0
 

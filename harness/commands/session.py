@@ -1,6 +1,6 @@
-"""What commands share that make visits of their own: the report at the end, however it came, and the search for secrets afterwards.
+"""The end of every command that makes visits: write the report, then search the files for secrets.
 
-In: a run's folder, and the redactor that was in force. Out: files, words on a console; SecretFound when what was written held a secret.
+In: a run's folder and its redactor. Out: files, text on a console; SecretFound when a file contained a secret.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from harness.report.run_report import REPORT_NAME
 from harness.report.search import NOT_SEARCHED, Secret, prove, render_proof
 from harness.report.trend import Night
 
-PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}  # text as it is, for any terminal
+PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}  # unchanged text, for any terminal
 
 
 def search_for_secrets(console: Console, run: Path, redactor: Redactor, *, is_searched: bool = True) -> None:
-    """Search what a command wrote for every secret. Raises SecretFound."""
+    """Search the files of a command for every secret. Raises SecretFound."""
     for kind, why in redactor.refused:
         console.print(f"not redacted: a secret of the kind {kind}, because {why}", **PLAIN)
     if not is_searched:
@@ -41,20 +41,20 @@ def search_for_secrets(console: Console, run: Path, redactor: Redactor, *, is_se
 
 @dataclass(slots=True, kw_only=True)
 class Ending:
-    """What is done when a command's visits are over, however they ended: the report, then the search for secrets."""
+    """Ends a command after its visits, also after a failure: the report, then the search for secrets."""
 
     console: Console
     redactor: Redactor
     files: RunFiles
     is_searched: bool
-    exit_code: int = -1  # until the command knows
-    problems: list[str] = field(default_factory=list)  # what went wrong, for the report
-    nights: tuple[Night, ...] = ()  # the runs before this one, for its trend
+    exit_code: int = -1  # until the command sets it
+    problems: list[str] = field(default_factory=list)  # the error, for the report
+    nights: tuple[Night, ...] = ()  # earlier runs, for the trend
 
     def close(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        """Write the report, and search what the command wrote for every secret. Raises SecretFound."""
+        """Write the report, and search the command's files for every secret. Raises SecretFound."""
         run = self.files.folder
         self.files.mask(value for _, value in self.redactor.learned)
         told = [] if error is None else [f"{type(error).__name__}: {error}"]
@@ -75,6 +75,6 @@ def _code_of(error: BaseException) -> int:
 
 
 def tell_report(console: Console, run: Path) -> None:
-    """Say where the report is, when it could be written."""
+    """Print the path of the report, if it could be written."""
     if (run / REPORT_NAME).is_file():
         console.print(f"  report:    {shown(run / REPORT_NAME)}", **PLAIN)

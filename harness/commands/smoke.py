@@ -1,6 +1,6 @@
-"""The command `smoke`: preflight, then real visits, then what is new in it and who has to know.
+"""The command `smoke`: run the preflight, then real visits, then send notifications about changes.
 
-In: the configuration. Out: words on the console, a line in the history, notifications on transitions, metrics, an exit code.
+In: the configuration. Out: text on the console, a line in the history, notifications about changes, metrics, an exit code.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ from harness.visit.browser import launched_browser, opened
 from harness.visit.preflight_walk import Plan, plan_of
 from harness.visit.visit import target_of
 
-LONGEST_ANSWER = 3  # times the limit for the first word
+LONGEST_ANSWER = 3  # multiplied by the limit for the first words of a reply
 STYLES = {"ok": "bold green", "degraded": "bold yellow", "failing": "bold red", "environment": "bold yellow"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a run takes from outside, so that a test can give something else."""
+    """The inputs of a run from its environment, so that a test can replace them."""
 
     environ: Mapping[str, str]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -68,7 +68,7 @@ class Surroundings:
 
 
 def run_smoke(console: Console, config: Config, around: Surroundings, *, is_all: bool = False) -> int:
-    """Return the worst exit code of the projects: 0 ok, 7 degraded, 12, 1 or 14 failing, 13 no statement. Raises SecretFound."""
+    """Return the worst exit code of the projects: 0 ok, 7 degraded, 12, 1 or 14 failing, 13 no result. Raises SecretFound."""
     run = folder_for(console, config)
     redactor = Redactor(config.secrets)
     codes: list[int] = []
@@ -102,7 +102,7 @@ def run_smoke(console: Console, config: Config, around: Surroundings, *, is_all:
 
 
 def _nights(config: Config, names: tuple[str, ...]) -> tuple[Night, ...]:
-    """The history of these projects, for the report's trend; what cannot be read is left out."""
+    """The history of these projects, for the report's trend; unreadable lines are skipped."""
     nights: dict[Night, None] = {}
     for path in dict.fromkeys(config.root / config.project(name).smoke.history for name in names):
         with suppress(BundleError):
@@ -111,7 +111,7 @@ def _nights(config: Config, names: tuple[str, ...]) -> tuple[Night, ...]:
 
 
 def _projects(config: Config, *, is_all: bool) -> tuple[str, ...]:
-    """The projects to test: the selected one, or all that are live. Raises ConfigError where there is nothing live."""
+    """The projects to test: the selected one, or all live ones. Raises ConfigError when no project is live."""
     if is_all:
         live = tuple(name for name in config.project_names if config.project(name).network == "live")
         if not live:
@@ -120,8 +120,9 @@ def _projects(config: Config, *, is_all: bool) -> tuple[str, ...]:
     project = config.project()
     if project.network != "live" and not project.is_embedded:
         raise ConfigError(
-            f"project {project.name!r} is hermetic, and a smoke test is about the real thing\n"
-            f'  in:       {config.where}\n  to fix:   set network = "live" in [projects.{project.name}], or use chatkit-harness gate'
+            f"project {project.name!r} is hermetic, and a smoke test needs a live project\n"
+            f"  in:       {config.where}\n"
+            f'  to fix:   set network = "live" in [projects.{project.name}], or use chatkit-harness gate'
         )
     return (project.name,)
 
@@ -139,7 +140,7 @@ class _Smoke:
         self._redactor = redactor
         self._run = run
         self._around = around
-        self.told = ""  # what came of it, in the words of the console
+        self.told = ""  # the result, as printed on the console
 
     def run(self) -> int:
         folder = self._run / self._project.name
@@ -171,7 +172,7 @@ class _Smoke:
     def _trace(
         self, record: Record, preflight: PreflightResult, attempts: tuple[Attempt, ...], started: datetime
     ) -> None:
-        """Send the run to a collector, where OpenTelemetry's variables name one."""
+        """Send the run to a collector, if OpenTelemetry's variables name one."""
         environ = self._around.environ
         url, headers = endpoint_of(environ), headers_of(environ)
         if not url:
@@ -190,7 +191,7 @@ class _Smoke:
         timeout_s = self._settings.notify_timeout_ms / 1000
         wrong = post_json(url, self._redactor.value(trace), headers=headers, timeout_s=timeout_s)
         if wrong:
-            self._say(f"  warning:   the trace was not taken: {wrong}")
+            self._say(f"  warning:   the trace was not accepted: {wrong}")
 
     def _save(self, write: Callable[[], None]) -> None:
         problem = saved(write)
@@ -198,7 +199,7 @@ class _Smoke:
             self._say(problem)
 
     def _preflight(self, plan: Plan, folder: Path) -> tuple[PreflightResult, tuple[str, ...]]:
-        """The first preflight that passes, or in which there is no use in another; and the causes of those before."""
+        """The first preflight that passes or that cannot succeed on a retry, and the causes of the earlier ones."""
         earlier: list[str] = []
         while True:
             result = fly(self._console, plan, self._redactor, self._around.environ, folder)
@@ -217,10 +218,10 @@ class _Smoke:
     # --- visits
 
     def _visits(self, preflight: PreflightResult, folder: Path) -> tuple[tuple[Attempt, ...], str]:
-        """Every attempt at every entry, and what this machine lacked for them."""
+        """All attempts at all entries, and what this machine lacked for them."""
         page = next(iter(preflight.preflight.of(Kind.PAGE)), None)
         if preflight.outcome == "environment" or page is None or not page.is_answered:
-            self._say("  visits:    none, there is no page to visit")
+            self._say("  visits:    none, because there is no page to visit")
             return (), ""
         attempts: list[Attempt] = []
         try:
@@ -233,7 +234,7 @@ class _Smoke:
         return tuple(attempts), ""
 
     def _attempts(self, browser: Browser, entry: str, folder: Path) -> Iterator[Attempt]:
-        """Try an entry until it passes, with pauses that double; the last attempt counts."""
+        """Try an entry until it passes, with doubling pauses; the last attempt counts."""
         for number in range(1, self._settings.attempts + 1):
             attempt = self._visit(browser, entry, number, folder)
             is_last = attempt.is_passed or number == self._settings.attempts
@@ -260,7 +261,7 @@ class _Smoke:
                     first_token_ms = reply.first_token_ms
             except PageError as error:
                 problem, told = "page", str(error)
-            except Error as error:  # Playwright's: the page closed itself, a download in its place
+            except Error as error:  # from Playwright: the page closed itself, or was a download
                 if not browser.is_connected():
                     raise
                 problem, told = "page", error.message
@@ -282,7 +283,7 @@ class _Smoke:
 
 
 def _saved(record: Record, attempts: tuple[Attempt, ...]) -> dict[str, Any]:
-    """What `smoke.json` holds: the record, and each attempt with its bundle; the visits' results are in those."""
+    """The content of `smoke.json`: the record, and each attempt with its bundle, which has the visit's result."""
     tried = [
         {"entry": a.entry, "number": a.number, "is_passed": a.is_passed, "mount_ms": a.mount_ms,
          "first_token_ms": a.first_token_ms, "problem": a.problem, "told": a.told, "bundle": a.bundle}
@@ -292,7 +293,7 @@ def _saved(record: Record, attempts: tuple[Attempt, ...]) -> dict[str, Any]:
 
 
 def _told(attempt: Attempt, *, is_last: bool) -> str:
-    """What came of one visit, with its cause and bundle."""
+    """The result of one visit, with its cause and bundle."""
     result = attempt.result
     lines = [
         f"{attempt.entry}, attempt {attempt.number}: {attempt.told or (render_verdict(result) if result else 'nothing')}"

@@ -1,1 +1,1 @@
-"""Configuration: what may stand in the file, where each value comes from, and which SDK a run uses."""
+"""Configuration: the keys of the file, the source of each value, and the SDK that a run uses."""

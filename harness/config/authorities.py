@@ -1,6 +1,6 @@
-"""Which certificate authorities are trusted, by everything of ours that asks a server: the public ones, and one's own.
+"""The certificate authorities that all our requests trust: the public ones, and your own.
 
-In: the environment. Out: a TLS context. The browser has its own store, which this does not touch.
+In: the environment. Out: a TLS context. The browser has its own store, which this does not change.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from pathlib import Path
 from harness.errors import ConfigError
 from harness.files import reason_of
 
-OWN_CA = "CHATKIT_HARNESS_CA"  # what `--ca` says; more authorities, beside the public ones
-FILE, FOLDER = "SSL_CERT_FILE", "SSL_CERT_DIR"  # as OpenSSL and httpx have them: in place of the public ones
+OWN_CA = "CHATKIT_HARNESS_CA"  # set by `--ca`; added to the public ones
+FILE, FOLDER = "SSL_CERT_FILE", "SSL_CERT_DIR"  # as in OpenSSL and httpx: they replace the public ones
 VARIABLES = (OWN_CA, FILE, FOLDER)
 
 
 def trusted(environ: Mapping[str, str] = os.environ) -> ssl.SSLContext:
-    """Return what verifies servers' certificates. Raises ConfigError when a file that is named holds no certificate."""
+    """Return the TLS context that verifies servers' certificates. Raises ConfigError when a named file has no certificate."""
     return _context(environ.get(OWN_CA, ""), environ.get(FILE, ""), environ.get(FOLDER, ""))
 
 
 @lru_cache(maxsize=8)
 def _context(own: str, file: str, folder: str) -> ssl.SSLContext:
-    """Reading the authorities takes longer than most questions."""
+    """Reading the authorities takes longer than most requests."""
     if file or folder:
         context = ssl.create_default_context(
             cafile=_checked(file, FILE) if file else None, capath=_folder(folder) if folder else None
         )
     else:
-        import httpx  # a command that asks nobody does not pay for loading it
+        import httpx  # commands without requests need not load it
 
         context = httpx.create_ssl_context(trust_env=False)
     if own:
@@ -41,11 +41,11 @@ def _context(own: str, file: str, folder: str) -> ssl.SSLContext:
 
 
 def _checked(file: str, name: str) -> str:
-    """Return the path of a file of certificates. Raises ConfigError when it is none."""
+    """Return the path of a file of certificates. Raises ConfigError when it has none."""
     path = Path(file).expanduser()
     try:
         if b"-----BEGIN CERTIFICATE-----" not in path.read_bytes():
-            raise _no_authority(name, file, "it holds no certificate (-----BEGIN CERTIFICATE-----)")
+            raise _no_authority(name, file, "it contains no certificate (-----BEGIN CERTIFICATE-----)")
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=str(path))
     except ssl.SSLError as error:
         raise _no_authority(name, file, f"its certificate cannot be read ({error.reason or error})") from error
@@ -56,12 +56,12 @@ def _checked(file: str, name: str) -> str:
 
 def _folder(name: str) -> str:
     if not Path(name).is_dir():
-        raise _no_authority(FOLDER, name, "there is no such folder")
+        raise _no_authority(FOLDER, name, "the folder does not exist")
     return name
 
 
 def _no_authority(name: str, given: str, what: str) -> ConfigError:
     return ConfigError(
-        f"{name} names no certificate authority: {given}: {what}\n"
+        f"{name} is not a certificate authority: {given}: {what}\n"
         "  to fix: name a PEM file with the certificate of the authority that signed the server's certificate"
     )

@@ -1,7 +1,7 @@
-"""Configuration: command line over environment over `.env` over `playwright.config.toml` over defaults.
+"""Reads the configuration. Order of precedence: command line, environment, `.env`, `playwright.config.toml`, defaults.
 
-In: the file, the environment as a mapping, options. Out: a frozen `Config` that knows where each value came from. What
-`${…}` refers to is looked up for the project that is asked for, so that no project needs the variables of another.
+In: the file, the environment as a mapping, options. Out: a frozen `Config` that knows the source of each value. `${…}` is resolved only
+for the selected project, so that no project needs the variables of another.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ PROJECT_CHATKIT_KEYS = ("prefetch", "mount_timeout_ms", "console_allow")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
-    """What the command line sets; None leaves a value to the environment, the file, the default."""
+    """Values from the command line; None: use the environment, the file or the default."""
 
     browser: str | None = None
     executable_path: str | None = None
@@ -93,27 +93,27 @@ class Project:
     name: str
     page: str  # a path below the base URL
     base_url: str = ""  # empty: the URL of `web_server`, or the embedded default
-    scenario: str = ""  # of the embedded default; empty for everything else
+    scenario: str = ""  # of the embedded page; empty for other projects
     network: str  # "hermetic" | "live" | "replay"
-    recording: Path | None = None  # what is replayed; `{entry}` in it stands for the entry's name
-    record: str = "none"  # "none" | "once" | "new_episodes" | "all": when the recording is made, or made anew
+    recording: Path | None = None  # the recording to replay; `{entry}` is replaced by the entry's name
+    record: str = "none"  # "none" | "once" | "new_episodes" | "all": when the recording is made or replaced
     max_age_days: int | None = None  # an older recording is refused
-    session_endpoint: str = ""  # a glob; empty: found by itself
+    session_endpoint: str = ""  # a glob; empty: detected
     entries: tuple[Entry, ...]
-    chatkit: Chatkit  # with this project's own settings
+    chatkit: Chatkit  # with this project's settings
     web_server: WebServer | None = None
     preflight: Preflight | None = None
     smoke: Smoke = field(default_factory=Smoke)
 
     @property
     def is_embedded(self) -> bool:
-        """Whether our own page is tested."""
+        """Whether the embedded page is tested."""
         return not self.base_url and self.web_server is None and self.network != "replay"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """A value, and where it came from."""
+    """A value and its source."""
 
     value: Any
     source: str  # "command line", "environment NAME", ".env NAME", the file's name, "default"
@@ -121,21 +121,21 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The whole configuration. Projects are resolved one by one, see `project`."""
+    """The whole configuration. Each project is resolved separately, see `project`."""
 
     path: Path | None  # the file; None: there is none
-    root: Path  # relative folders are relative to this one
+    root: Path  # base of relative paths
     test_dir: Path
     output_dir: Path
-    test_ignore: tuple[str, ...]  # globs of paths that a gate does not collect
-    workers: int  # how many tests a gate runs at a time
+    test_ignore: tuple[str, ...]  # globs of paths that the gate does not collect
+    workers: int  # how many tests the gate runs in parallel
     retries: int
     keep_runs: int  # older runs beyond this number are deleted
-    run_megabytes: int  # what a run's visits may write until they keep little
+    run_megabytes: int  # limit for the files of a run; later visits keep less
     use: Use
     chatkit: Chatkit
     baseline: Baseline
-    project_name: str  # the project that is run
+    project_name: str  # the project to run
     project_names: tuple[str, ...]
     secrets: tuple[tuple[str, str], ...] = field(repr=False)  # (kind, value), for the redactor
     settings: Mapping[str, Setting] = field(repr=False)  # by dotted key, without the projects
@@ -144,23 +144,23 @@ class Config:
 
     @property
     def where(self) -> str:
-        """The file as messages name it."""
+        """The file's name in messages."""
         return str(self.path) if self.path else "the defaults (no playwright.config.toml)"
 
     @property
     def is_sdk_chosen(self) -> bool:
-        """Whether this run was told where the SDK comes from, so that a page on the network gets that one too."""
+        """Whether the SDK was chosen for this run, so that a live page gets it too."""
         return self.settings[SDK_NAME].source == COMMAND_LINE and self.chatkit.sdk != "live"
 
     def sdk(self) -> SdkSource:
-        """Return where the SDK comes from. Raises ConfigError, RecordingError when it is in no usable state."""
+        """Return the source of the SDK. Raises ConfigError, or RecordingError when it cannot be used."""
         source = self.settings[SDK_NAME].source
         is_from_file = self.path is not None and source == self.path.name
         root = self.root if is_from_file else Path.cwd()
         return sdk_source_of(self.chatkit.sdk, root=root, where=str(self.path) if is_from_file else source)
 
     def project(self, name: str = "") -> Project:
-        """Return a project, the selected one by default. Raises ConfigError when it or a variable of it is missing."""
+        """Return a project, by default the selected one. Raises ConfigError when the project or one of its variables is missing."""
         name = name or self.project_name
         if name not in self.tables:
             raise _unknown_project(name, self.project_names, self.where, "correct the name, or add [projects.…]")
@@ -168,16 +168,16 @@ class Config:
             given = _without_unset(self.tables[name], self.variables, "projects.*")
             resolved = _resolved(given, self.variables, ("projects", name), self.where)
             table = checked({"projects": {name: resolved}}, self.where)["projects"][name]
-        except ConfigError as error:  # what a variable holds may be a secret that went to the wrong key
+        except ConfigError as error:  # a variable may contain a secret that was set for the wrong key
             raise ConfigError(masked(str(error), self.secrets)) from None
         return _project_of(name, table, self)
 
     def embedded_project(self) -> Project:
-        """Return the embedded default, whatever the projects are."""
+        """Return the project of the embedded page, independent of the configured ones."""
         return _project_of(DEFAULT_PROJECT, {}, self)
 
     def project_at(self, url: str, *, entry: Entry | None = None) -> Project:
-        """Return a project for one URL and no set-up at all: live, one entry. Raises ConfigError for no URL."""
+        """Return a project for one URL without configuration: live, one entry. Raises ConfigError when it is not a URL."""
         if not is_web_url(url):
             raise problem(
                 f"{shown(url)} is not a URL",
@@ -198,7 +198,7 @@ class Config:
 def read_config(
     path: Path | None, *, environ: Mapping[str, str], overrides: Overrides | None = None, root: Path | None = None
 ) -> Config:
-    """Return the configuration; without a path the file is looked for in `root`, the current folder by default.
+    """Return the configuration. Without a path, the file is searched in `root` (default: the current folder).
 
     Raises ConfigError: an unreadable file, an unknown key, a wrong value, an unknown project, a secret in the file.
     """
@@ -232,7 +232,7 @@ def read_config(
 
 
 def _read_variables(dotenv: Path, environ: Mapping[str, str]) -> dict[str, Setting]:
-    """Return every variable with its source, the environment over `.env`; an empty one counts as not set."""
+    """Return every variable with its source. The environment overrides `.env`; an empty variable counts as not set."""
     try:
         from_file = dotenv_values(dotenv, interpolate=False) if dotenv.is_file() else {}
     except (OSError, UnicodeDecodeError) as error:
@@ -240,7 +240,7 @@ def _read_variables(dotenv: Path, environ: Mapping[str, str]) -> dict[str, Setti
             f"{dotenv} cannot be read",
             where=str(dotenv),
             key="",
-            expected="lines of NAME=value in UTF-8",
+            expected="UTF-8 lines of the form NAME=value",
             found=type(error).__name__,
             fix="correct the file or its permissions, or remove it",
         ) from error
@@ -265,11 +265,11 @@ def _setting(
     variables: Mapping[str, Setting],
     options: Mapping[str, Any],
 ) -> Setting:
-    """Return a value from the first place that has one: command line, environment, .env, file, default."""
+    """Return a value from the first source that has one: command line, environment, .env, file, default."""
     key, in_file = GLOBAL_KEYS[name], _at(written, name)
     if name in options:
         if not key.kind.accepts(options[name]):
-            raise wrong_value(key, name, options[name], COMMAND_LINE, "correct the option, or leave it out")
+            raise wrong_value(key, name, options[name], COMMAND_LINE, "correct the option, or remove it")
         return Setting(value=options[name], source=COMMAND_LINE)
     if key.variable in variables:
         return _from_variable(name, variables[key.variable])
@@ -295,7 +295,7 @@ def _from_variable(name: str, variable: Setting) -> Setting:
 def _selected(
     written: Mapping[str, Any], path: Path | None, variables: Mapping[str, Setting], overrides: Overrides
 ) -> Setting:
-    """Return the project to run: as asked for, else `local`, else the first of the file."""
+    """Return the project to run: the selected one, otherwise `local`, otherwise the first in the file."""
     names = tuple(written.get("projects") or (DEFAULT_PROJECT,))
     selected = Setting(value=DEFAULT_PROJECT if DEFAULT_PROJECT in names else names[0], source=DEFAULT)
     selected = variables.get(PROJECT_VARIABLE, selected)
@@ -313,14 +313,14 @@ def _unknown_project(name: str, names: tuple[str, ...], where: str, fix: str) ->
 
 
 def _by_key(overrides: Overrides) -> dict[str, Any]:
-    """Return the options that were given, by the dotted name of their key."""
+    """Return the given options by the dotted name of their key."""
     dotted = {name.rsplit(".", 1)[-1]: name for name in GLOBAL_KEYS}
     given = {item.name: getattr(overrides, item.name) for item in fields(overrides) if item.name != "project"}
     return {dotted[name]: value for name, value in given.items() if value is not None}
 
 
 def _resolved(value: Any, variables: Mapping[str, Setting], path: tuple[str, ...], where: str) -> Any:
-    """Return the value with every `${VARIABLE}` replaced. Raises ConfigError for one that is not set."""
+    """Return the value with every `${VARIABLE}` replaced. Raises ConfigError for a variable that is not set."""
     if isinstance(value, Mapping):
         return {name: _resolved(inner, variables, (*path, name), where) for name, inner in value.items()}
     if isinstance(value, tuple):
@@ -341,7 +341,7 @@ def _resolved(value: Any, variables: Mapping[str, Setting], path: tuple[str, ...
 
 
 def _without_unset(table: Mapping[str, Any], variables: Mapping[str, Setting], pattern: str) -> dict[str, Any]:
-    """Return a project's table without the keys that may do without their variable, and have to."""
+    """Return a project's table without the optional keys whose variable is not set."""
     left: dict[str, Any] = {}
     for name, value in table.items():
         key = KEYS.get(f"{pattern}.{name}")
@@ -391,7 +391,7 @@ def _entry_of(name: str, options: Mapping[str, Any], root: Path) -> Entry:
 
 
 def chatkit_setting(key: str, table: Mapping[str, Any], config: Config) -> Setting:
-    """Return a setting of [chatkit] for one project: its own, unless command line or environment set it."""
+    """Return a setting of [chatkit] for one project: the project's own, unless the command line or the environment sets it."""
     setting = config.settings[f"chatkit.{key}"]
     is_from_file = setting.source == DEFAULT or (config.path is not None and setting.source == config.path.name)
     if key in PROJECT_CHATKIT_KEYS and key in table and is_from_file:
@@ -407,6 +407,6 @@ def _at(table: Mapping[str, Any], dotted: str) -> Any:
 
 
 def _values(settings: Mapping[str, Setting], table: str) -> dict[str, Any]:
-    """Return the values directly in one table, by their last name."""
+    """Return the values of one table by their last name, without nested tables."""
     inside = {name.rpartition("."): setting.value for name, setting in settings.items()}
     return {last: value for (head, _, last), value in inside.items() if head == table}

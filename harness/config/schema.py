@@ -1,6 +1,6 @@
-"""The shape of the configuration: the keys of `playwright.config.toml`, and the values that their tables become.
+"""The schema of the configuration: the keys of `playwright.config.toml`, and the types of its tables.
 
-In: the file. Out: its tables, checked, or a ConfigError in the one form they all have. It reads no environment.
+In: the file. Out: its validated tables, or a ConfigError in the common form. It does not read the environment.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ FILE_NAME = "playwright.config.toml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What a value may be, and how a variable's text becomes one."""
+    """The type of a value, and how to parse it from a variable's text."""
 
-    expects: str  # as an error message says it
+    expects: str  # as in error messages
     accepts: Callable[[Any], bool]
     parse: Callable[[str], Any] = str  # raises ValueError
-    is_text: bool = True  # a text may hold a ${REFERENCE}
+    is_text: bool = True  # a string may contain a ${REFERENCE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """One key: its kind, its value when nobody sets it, and the variable that does."""
+    """One key: its kind, its default, and its environment variable."""
 
     kind: Kind
     default: Any = ""
     variable: str = ""
-    may_be_unset: bool = False  # a reference to a variable that is not set leaves the key out, in place of an error
+    may_be_unset: bool = False  # a reference to an unset variable removes the key and is not an error
 
 
 def choice(*names: str) -> Kind:
-    """Return the kind of a text that is one of these."""
+    """Return the kind of a string that must be one of these."""
     return Kind(expects=listed(names), accepts=lambda value: value in names)
 
 
@@ -72,7 +72,7 @@ def number(least: float) -> Kind:
 
 
 def listed(names: tuple[str, ...]) -> str:
-    """Return the names as a sentence has them: "a", "b" or "c"."""
+    """Return the names for a sentence: "a", "b" or "c"."""
     quoted = [f'"{name}"' for name in names]
     return " or ".join([", ".join(quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else quoted[0]
 
@@ -98,7 +98,7 @@ def is_web_url(value: Any) -> bool:
 
 
 def is_json(value: Any) -> bool:
-    """Whether the value is a text that holds JSON."""
+    """Whether the value is a string that contains JSON."""
     try:
         json.loads(value)
     except (TypeError, ValueError):
@@ -107,13 +107,13 @@ def is_json(value: Any) -> bool:
 
 
 TEXT = Kind(expects="a text", accepts=lambda value: isinstance(value, str))
-FILLED = Kind(expects="a text that is not empty", accepts=lambda value: isinstance(value, str) and bool(value.strip()))
+FILLED = Kind(expects="a non-empty string", accepts=lambda value: isinstance(value, str) and bool(value.strip()))
 PATH = Kind(expects="a path that starts with /", accepts=lambda value: isinstance(value, str) and value.startswith("/"))
 WEB_URL = Kind(expects="a URL that starts with http:// or https://", accepts=is_web_url)
 FLAG = Kind(expects="true or false", accepts=lambda value: isinstance(value, bool), parse=flag, is_text=False)
 HEADLESS = Kind(expects="true or false", accepts=FLAG.accepts, parse=lambda text: not flag(text), is_text=False)
 TEXTS = Kind(
-    expects="a list of texts",
+    expects="a list of strings",
     accepts=lambda value: isinstance(value, list | tuple) and all(isinstance(item, str) for item in value),
     is_text=False,
 )
@@ -129,7 +129,7 @@ ADDRESS = Kind(
     expects="a URL, or a path of the page's own origin that starts with /",
     accepts=lambda value: is_web_url(value) or PATH.accepts(value),
 )
-JSON_TEXT = Kind(expects="JSON in a text", accepts=lambda value: is_json(value))
+JSON_TEXT = Kind(expects="a string that contains JSON", accepts=lambda value: is_json(value))
 REPO = Kind(
     expects="a repository, owner/name",
     accepts=lambda value: isinstance(value, str) and re.fullmatch(r"[\w.-]+/[\w.-]+", value) is not None,
@@ -144,7 +144,7 @@ TRACE = choice("off", "on", "retain-on-failure")
 SCREENSHOT = choice("off", "on", "only-on-failure")
 PREFETCH = choice("required", "allowed")
 
-# A "*" stands for a name that the user gives. A default of None means: depends on other keys, see `config.Project`.
+# "*" stands for a name that the user chooses. Default None: depends on other keys, see `config.Project`.
 KEYS: Mapping[str, Key] = {
     "test_dir": Key(kind=FILLED, default="tests/e2e"),
     "output_dir": Key(kind=FILLED, default="test-results", variable="CHATKIT_HARNESS_OUTPUT_DIR"),
@@ -234,13 +234,13 @@ class Viewport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """The browser and what it keeps, `[use]`."""
+    """The browser and its artifacts, `[use]`."""
 
     browser: str  # "chromium" | "firefox" | "webkit"
-    executable_path: str  # empty: found by itself
+    executable_path: str  # empty: detected
     viewport: Viewport
     trace: str  # "off" | "on" | "retain-on-failure"
-    trace_screenshots: bool  # whether a trace films the page, which doubles the cost of a visit
+    trace_screenshots: bool  # whether a trace contains screenshots, which doubles the cost of a visit
     screenshot: str  # "off" | "on" | "only-on-failure"
     headless: bool
 
@@ -252,38 +252,36 @@ class Chatkit:
     prefetch: str  # "required" | "allowed"
     mount_timeout_ms: int
     stable_for_ms: int  # while domain verification is unanswered
-    settled_stable_for_ms: int  # once it has answered yes, or was skipped
-    quiet_ms: int  # without a relevant request in flight, before a failure is final
+    settled_stable_for_ms: int  # after it succeeded or was skipped
+    quiet_ms: int  # time without a pending relevant request before a failure is final
     idle_ms: int
     console_allow: tuple[str, ...]  # console messages that contain one of these are clean
-    sdk: str = "stand-in"  # "stand-in" | "live" | "snapshot:<folder>": what a hermetic page gets from the CDN's URLs
+    sdk: str = "stand-in"  # "stand-in" | "live" | "snapshot:<folder>": the SDK of a hermetic page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """What a gate is compared with, and how much slower a milestone may get, `[baseline]`."""
+    """The baseline of the gate, and how much slower a milestone may become, `[baseline]`."""
 
     file: str
-    slower_ratio: float  # of the time that is expected on this machine at the moment
-    slower_by_ms: int  # and by so much: both bounds have to be passed
+    slower_ratio: float  # of the expected time on this machine
+    slower_by_ms: int  # a regression must exceed both bounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One way into the chat: a button to click, or the page as it is."""
+    """One way to open the chat: a button to click, or only the page."""
 
     name: str
-    click: str = ""  # the short form of one step: the button's text; empty: the widget is there without a click
+    click: str = ""  # short form of one step: the button's text; empty: no click is needed
     page: str = ""  # a path below the base URL; empty: the project's page
-    storage_state: Path | None = (
-        None  # cookies and local storage of a browser that has signed in, as Playwright saves them
-    )
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # of requests to the page's own origin
-    steps: tuple[Action, ...] = field(default=(), repr=False)  # what is done on the page, in order
+    storage_state: Path | None = None  # cookies and local storage of a signed-in browser, as saved by Playwright
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # for requests to the page's own origin
+    steps: tuple[Action, ...] = field(default=(), repr=False)  # the actions on the page, in order
 
     @property
     def actions(self) -> tuple[Action, ...]:
-        """What is done on the page: the click, then the steps."""
+        """The actions on the page: the click, then the steps."""
         from harness.model.recording import Action
 
         return (*((Action(action="click", target=self.click),) if self.click else ()), *self.steps)
@@ -295,21 +293,21 @@ class WebServer:
 
     command: str
     url: str
-    log_ready: str = ""  # the text in its output that means ready; empty: when the URL answers
+    log_ready: str = ""  # text in its output that means ready; empty: ready when the URL answers
     timeout_ms: int = 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preflight:
-    """What is asked of each hop before a live run, `preflight` of a project."""
+    """The settings of the preflight, `preflight` of a project."""
 
     api_key: str = field(default="", repr=False)
     organization: str = ""  # expected of the key
     project: str = ""  # expected of the key
     workflows: tuple[str, ...] = ()
-    domains: tuple[str, ...] = ()  # to be on the allowlist; empty: the page's own
+    domains: tuple[str, ...] = ()  # expected on the allowlist; empty: the page's own
     domain_key: str = ""  # of the custom mode
-    session_url: str = ""  # of the app; empty: from `session_endpoint` where that names one address
+    session_url: str = ""  # of the app; empty: from `session_endpoint` if that is one address
     session_body: str = ""  # JSON; empty: the first workflow and the user
     session_token: str = field(default="", repr=False)  # sent as a bearer
     backend_url: str = ""  # of the custom mode
@@ -322,10 +320,10 @@ class Preflight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Smoke:
-    """How often a live page is tried, what is slow, and who is told, `smoke` of a project."""
+    """Attempts, time limits and notifications of the smoke test, `smoke` of a project."""
 
     attempts: int = 3
-    backoff_ms: int = 5_000  # before the second attempt; twice as long before each further one
+    backoff_ms: int = 5_000  # before the second attempt; doubled before each further one
     message: str = ""  # sent to the widget; empty: none
     first_token_ms: int = 10_000
     slow_mount_ms: int = 8_000
@@ -341,7 +339,7 @@ class Smoke:
 
 
 def problem(what: str, *, where: str, key: str, expected: str, found: str, fix: str) -> ConfigError:
-    """Return the error in the one form that every configuration error has."""
+    """Return an error in the common form of configuration errors."""
     lines = {"in": where, "key": key, "expected": expected, "found": found, "to fix": fix}
     return ConfigError("\n".join([what, *(f"  {f'{name}:':<9} {text}" for name, text in lines.items() if text)]))
 
@@ -350,7 +348,7 @@ def wrong_value(key: Key, name: str, value: Any, where: str, fix: str = "") -> C
     """Return the error for a value that its key does not accept."""
     example = f"write {name.rsplit('.', 1)[-1]} = {literal(key.default)}" if key.default else "correct the value"
     if key.kind is WEB_URL and isinstance(value, str) and re.fullmatch(r"[\w.-]+\.?\w+(:\d+)?(/\S*)?", value):
-        example = f"write the scheme too: https://{value}"
+        example = f"add the scheme: https://{value}"
     return problem(
         f"{name} is not {key.kind.expects}",
         where=where,
@@ -362,7 +360,7 @@ def wrong_value(key: Key, name: str, value: Any, where: str, fix: str = "") -> C
 
 
 def read_tables(path: Path) -> dict[str, Any]:
-    """Return the checked tables of a file. Raises ConfigError for one that is unreadable, wrong, or holds a secret."""
+    """Return the validated tables of a file. Raises ConfigError when it is unreadable or invalid, or contains a secret."""
 
     def refused(what: str, found: object, fix: str) -> ConfigError:
         return problem(
@@ -389,12 +387,13 @@ def _refuse_secrets(written: Mapping[str, Any], where: str) -> None:
         key = ".".join(path)
         variable = re.sub(r"\W", "_", path[-1]).upper()
         raise problem(
-            f"{key} holds a secret",
+            f"{key} contains a secret",
             where=where,
             key=key,
             expected=f'a reference to a variable, such as "${{{variable}}}"',
             found=f"a value that looks like a {kind} (not shown)",
-            fix="move the value to the environment or to .env, and replace it where it was already shared",
+            fix="move the value to the environment or to .env; if it was already shared, revoke it and create a "
+            "new one",
         )
 
 
@@ -412,17 +411,17 @@ def _refuse_contradictions(name: str, table: Mapping[str, Any], where: str) -> N
         )
     if "scenario" in table and ("base_url" in table or "web_server" in table):
         raise problem(
-            f"{key} has a scenario and a page of its own",
+            f"{key} has both a scenario and its own page",
             where=where,
             key=f"{key}.scenario",
-            expected="no scenario: it sets up the embedded page, which this project does not use",
+            expected="no scenario: a scenario is for the embedded page, which this project does not use",
             found=shown(table["scenario"]),
             fix="remove scenario, or remove base_url and web_server",
         )
 
 
 def checked(table: Mapping[str, Any], where: str, path: tuple[str, ...] = (), pattern: str = "") -> dict[str, Any]:
-    """Return the table when keys and types are right; lists become tuples. Raises ConfigError for the first fault."""
+    """Return the validated table; lists become tuples. Raises ConfigError for the first error."""
     known = _children(pattern)
     result: dict[str, Any] = {}
     for name, value in table.items():
@@ -456,7 +455,7 @@ def _checked_value(key: Key, name: str, value: Any, where: str) -> Any:
 
 
 def _checked_step(item: Any, name: str, where: str) -> Any:
-    """Return a step's table as it is: its variables are looked up later. Raises ConfigError."""
+    """Return a validated step's table; its variables are resolved later. Raises ConfigError."""
     try:
         step_of(item)
     except ValueError as error:
@@ -485,7 +484,7 @@ def _unknown(path: tuple[str, ...], known: tuple[str, ...], where: str) -> Confi
 
 
 def shown(value: Any) -> str:
-    """Return a value as an error message shows it: as in TOML, short, and without secrets."""
+    """Return a value for an error message: as TOML, shortened, without secrets."""
     text = masked(literal(value))
     return text if len(text) <= 80 else f"{text[:79]}…"
 

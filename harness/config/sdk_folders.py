@@ -1,6 +1,6 @@
-"""Folders with ChatKit's SDK in the layout of its CDN: read, checked against their `snapshot.json`, stored whole or not at all.
+"""Folders with ChatKit's SDK in the layout of its CDN: read, verified against their `snapshot.json`, and stored atomically.
 
-In: a folder, or files in memory. Out: snapshots, and a folder. Where they are by default is below the user's cache folder.
+In: a folder, or files in memory. Out: snapshots, and a folder (default: below the user's cache folder).
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ LISTING_BYTES = 5_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SdkFolder:
-    """A folder as it is, beside what its listing says."""
+    """The files in a folder, and the content of its listing."""
 
     path: Path
     listed: Snapshot | None  # None: there is no snapshot.json
-    found: tuple[SnapshotFile, ...]  # what is there now
+    found: tuple[SnapshotFile, ...]  # the current files
 
     @property
     def damage(self) -> Difference:
-        """How the files differ from the listing; nothing when there is none."""
+        """The differences from the listing; none without a listing."""
         return difference(self.listed.files, self.found) if self.listed else Difference()
 
 
 def cache_folder(environ: Mapping[str, str], home: Path) -> Path:
-    """Return where snapshots are stored by default."""
+    """Return the default folder of snapshots."""
     given = Path(environ.get("XDG_CACHE_HOME") or "")
     return (given if given.is_absolute() else home / ".cache") / "chatkit-harness" / "sdk"
 
 
 def newest_in(folder: Path) -> Path | None:
-    """Return the snapshot in a folder that was taken last; None when there is none."""
+    """Return the newest snapshot in a folder; None when there is none."""
     taken: list[tuple[str, Path]] = []
     for listing in folder.glob(f"*/{SNAPSHOT_FILE}"):
         with suppress(RecordingError):
@@ -65,7 +65,7 @@ def newest_in(folder: Path) -> Path | None:
 
 
 def read_folder(path: Path) -> SdkFolder:
-    """Return what is in a folder. Raises RecordingError when it cannot be read, or is too large to be an SDK."""
+    """Return the content of a folder. Raises RecordingError when it cannot be read, or is too large to be an SDK."""
     listing = path / SNAPSHOT_FILE
     listed = _listed(listing) if listing.is_file() else None
     found: list[SnapshotFile] = []
@@ -89,7 +89,7 @@ def read_folder(path: Path) -> SdkFolder:
 
 
 def read_traits(folder: SdkFolder) -> SdkTraits:
-    """Return what the SDK in a folder can do, as its scripts say now. Raises RecordingError."""
+    """Return the traits of the SDK in a folder, from its scripts. Raises RecordingError."""
     try:
         scripts = [file.path for file in folder.found if file.path.endswith((".js", ".mjs"))]
         return traits_of_files({path: (folder.path / path).read_bytes() for path in scripts})
@@ -108,14 +108,15 @@ def _listed(listing: Path) -> Snapshot:
         saved = parsed(text, str(listing))
     except RecordingError as error:
         raise RecordingError(
-            f"{listing} is not JSON, it may have been cut off\n"
-            "  to fix: pull another snapshot (chatkit-harness sdk pull), or delete the listing to use the files as they are"
+            f"{listing} is not JSON; it may be incomplete\n"
+            "  to fix: pull another snapshot (chatkit-harness sdk pull), or delete the listing to use the files "
+            "as they are"
         ) from error
     return snapshot_of(saved, str(listing))
 
 
 def same_in(folder: Path, snapshot: Snapshot) -> Path | None:
-    """Return a snapshot in a folder that has these very files, and is whole; None when there is none."""
+    """Return an undamaged snapshot with exactly these files; None when there is none."""
     for listing in sorted(folder.glob(f"*/{SNAPSHOT_FILE}")):
         with suppress(RecordingError):
             if _listed(listing).digest == snapshot.digest and read_folder(listing.parent).damage.is_nothing:
@@ -135,14 +136,14 @@ def stage(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 
 def staging_of(folder: Path) -> Path:
-    """Return where a snapshot is put together before it has its name."""
+    """Return the temporary folder in which a snapshot is assembled."""
     return partial_of(folder)
 
 
 def seal(staging: Path, folder: Path, snapshot: Snapshot) -> bool:
-    """Give a staged snapshot its listing and its name; return False when the same one is there already.
+    """Write the listing of a staged snapshot and rename it; return False when the same snapshot exists already.
 
-    Raises RecordingError when something else is there, BundleError when it cannot be written.
+    Raises RecordingError when another folder has the name, BundleError when it cannot be written.
     """
     stage(staging, {SNAPSHOT_FILE: json_text(saved_snapshot(snapshot), indent=1).encode("utf-8")})
     if _is_taken(folder):
@@ -151,7 +152,8 @@ def seal(staging: Path, folder: Path, snapshot: Snapshot) -> bool:
         if difference(there.found, snapshot.files).is_nothing:
             return False
         raise RecordingError(
-            f"{folder} holds something else, and a snapshot is never overwritten\n  to fix: choose another --out, or delete it"
+            f"{folder} exists with other content, and existing folders are never overwritten\n  to fix: choose "
+            "another --out, or delete it"
         )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -167,10 +169,10 @@ def _is_taken(folder: Path) -> bool:
 
 
 def discard(staging: Path) -> None:
-    """Delete what was put together."""
+    """Delete the temporary folder."""
     shutil.rmtree(staging, ignore_errors=True)
 
 
 def has_loader(files: Iterable[SnapshotFile]) -> bool:
-    """Whether these are in the layout of the CDN."""
+    """Whether these paths have the layout of the CDN."""
     return any(file.path == LOADER for file in files)

@@ -1,6 +1,6 @@
-"""Where the SDK comes from, in the words of `[chatkit] sdk` and of every `--sdk`: the stand-in, the CDN, or a folder.
+"""The source of the SDK, as in `[chatkit] sdk` and `--sdk`: the stand-in, the CDN, or a folder.
 
-In: "stand-in", "live" or "snapshot:<folder>". Out: an `SdkSource`, or a ConfigError in the one form they all have.
+In: "stand-in", "live" or "snapshot:<folder>". Out: an `SdkSource`, or a ConfigError in the common form.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ SNAPSHOT = "snapshot:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SdkSource:
-    """Where a page gets ChatKit's loader, frame and assets from."""
+    """The source of ChatKit's loader, frame and assets for a page."""
 
     name: str  # as it is written
     folder: Path | None = None  # of a snapshot; None: the stand-in's, or the CDN
-    warning: str = ""  # what to know before its verdicts are trusted
+    warning: str = ""  # a warning about verdicts with this SDK
 
     @property
     def is_live(self) -> bool:
-        """Whether the CDN itself answers."""
+        """Whether the CDN itself is the source."""
         return self.name == "live"
 
     @property
     def url(self) -> str:
-        """The CDN that answers; "" when a folder does."""
+        """The CDN that is the source; "" for a folder."""
         return CDN_ORIGIN if self.is_live else ""
 
 
@@ -38,14 +38,14 @@ STAND_IN = SdkSource(name="stand-in")
 
 
 def sdk_source_of(text: str, *, root: Path, where: str) -> SdkSource:
-    """Return what the words say; a folder is relative to `root`, and `where` is where they are written.
+    """Return the source for a text. A folder is relative to `root`; `where` names the place of the text in errors.
 
-    Raises ConfigError for other words, and for a folder that is not there or not laid out as the CDN is; RecordingError for one that
-    is not what its `snapshot.json` says.
+    Raises ConfigError for another text, and for a folder that is missing or has another layout than the CDN; RecordingError for a folder
+    that does not match its `snapshot.json`.
     """
     if not SDK.accepts(text):
         raise problem(
-            f"{shown(text)} is no source of the SDK",
+            f"{shown(text)} is not a source of the SDK",
             where=where,
             key=SDK_NAME,
             expected=SDK.expects,
@@ -58,7 +58,7 @@ def sdk_source_of(text: str, *, root: Path, where: str) -> SdkSource:
 
 
 def _snapshot_in(text: str, *, root: Path, where: str) -> SdkSource:
-    # Imported here, so that `--help` and a run with the stand-in do not wait for what reads listings.
+    # Imported here, so that `--help` and runs with the stand-in do not load it.
     from harness.config.sdk_folders import LOADER, has_loader, read_folder
     from harness.model.snapshot import SNAPSHOT_FILE
 
@@ -67,16 +67,18 @@ def _snapshot_in(text: str, *, root: Path, where: str) -> SdkSource:
         raise _no_snapshot(f"there is no folder {folder}", text, where, LOADER)
     found = read_folder(folder)
     if not has_loader(found.found):
-        raise _no_snapshot(f"{folder} is not laid out as ChatKit's CDN is: it has no {LOADER}", text, where, LOADER)
+        raise _no_snapshot(
+            f"{folder} does not have the layout of ChatKit's CDN: it has no {LOADER}", text, where, LOADER
+        )
     if not found.damage.is_nothing:
         damage = found.damage
         bad = [after.path for _, after in damage.changed] + [file.path for file in (*damage.gone, *damage.new)]
         raise RecordingError(
-            f"the snapshot {folder} is not what its {SNAPSHOT_FILE} says: {', '.join(bad[:5])}"
+            f"the snapshot {folder} does not match its {SNAPSHOT_FILE}: {', '.join(bad[:5])}"
             + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
-            + f"\n  to fix: pull another one, or delete {SNAPSHOT_FILE} to use the files as they are"
+            + f"\n  to fix: pull another snapshot, or delete {SNAPSHOT_FILE} to use the files as they are"
         )
-    warning = "" if found.listed else f"{folder} has no {SNAPSHOT_FILE}: nothing says what SDK this is, or from when"
+    warning = "" if found.listed else f"{folder} has no {SNAPSHOT_FILE}: the version and date of this SDK are unknown"
     return SdkSource(name=text, folder=folder, warning=warning)
 
 
@@ -87,5 +89,5 @@ def _no_snapshot(what: str, text: str, where: str, loader: str) -> Exception:
         key=SDK_NAME,
         expected=f"a folder with {loader}",
         found=shown(text),
-        fix="correct the folder, or make one: chatkit-harness sdk pull",
+        fix="correct the folder, or create one: chatkit-harness sdk pull",
     )

@@ -1,4 +1,4 @@
-"""What is secret in a configuration: found in variables, refused in the file, masked in what is shown.
+"""Secrets in a configuration: found in variables, refused in the file, masked in output.
 
 In: names and texts. Out: kinds of secrets, and texts without them. It reads no file and raises nothing.
 """
@@ -15,11 +15,11 @@ from harness.model.redaction import SHAPES, SHORTEST_SECRET
 
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
-# Shapes that are a secret wherever they stand; a text after "Bearer " may also be an ordinary word.
+# Shapes that are always a secret; a word after "Bearer " may also be ordinary text.
 SECRET_SHAPES = tuple((kind, shape) for kind, shape in SHAPES if kind != "bearer")
 SECRET_KEY = re.compile(r"(^|[_-])(api_?key|password|passwd|token|secret|webhook)s?$", re.IGNORECASE)
 
-# The first one that a variable's name contains is the kind of what it holds.
+# The first of these that a variable's name contains is the kind of its value.
 VARIABLE_KINDS = {
     "PASSW": "password",
     "JWT": "jwt",
@@ -32,7 +32,7 @@ PLAIN_WORD = re.compile(r"[A-Za-z][a-z]*|\d+")
 
 
 def texts_of(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield every text of a parsed file with the names that lead to it; an item of a list has the name of the list."""
+    """Yield every string of a parsed file with the names of its keys; an item of a list has the name of the list."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, Mapping):
@@ -44,7 +44,7 @@ def texts_of(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
 
 
 def secrets_in_file(written: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield where the file itself holds a secret, by its shape or by its key, and of which kind; never the value."""
+    """Yield the key and kind of every secret in the file itself, recognised by its shape or key; never the value."""
     for path, text in texts_of(written):
         is_literal = bool(text) and not REFERENCE.fullmatch(text)
         kind = secret_kind(text) or ("secret" if is_literal and is_secret_key(path) else "")
@@ -53,10 +53,10 @@ def secrets_in_file(written: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...
 
 
 def secrets_of(written: Mapping[str, Any], variables: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return (kind, value) of every variable that is secret: by name, by shape, or as a secret key refers to it."""
+    """Return (kind, value) of every secret variable: by its name, by its shape, or because a secret key refers to it."""
     texts = [(path, REFERENCE.findall(text)) for path, text in texts_of(written)]
     referred = {name for path, names in texts if is_secret_key(path) for name in names}
-    # What a person types to sign in, and what a header says of them.
+    # The text that a user types to sign in, and headers that identify the user.
     entered = {name for path, names in texts if "steps" in path or "headers" in path for name in names}
     found: dict[str, str] = {}
     for name, value in variables.items():
@@ -69,23 +69,23 @@ def secrets_of(written: Mapping[str, Any], variables: Mapping[str, str]) -> tupl
 
 
 def is_secret_key(path: tuple[str, ...]) -> bool:
-    """Whether the key is named like one that holds a secret: api_key, password, token, secret."""
+    """Whether the key has a name of a secret: api_key, password, token, secret."""
     return bool(path) and bool(SECRET_KEY.search(path[-1]))
 
 
 def secret_kind(text: str) -> str:
-    """Return the kind of a secret that is recognised by its shape, or nothing."""
+    """Return the kind of a secret that is recognised by its shape, or ""."""
     return next((kind for kind, shape in SECRET_SHAPES if shape.search(text)), "")
 
 
 def variable_kind(name: str, value: str) -> str:
-    """Return the kind of secret that a variable holds, judged by its shape and then by its name, or nothing."""
+    """Return the kind of a variable's secret, by its shape and then by its name, or ""."""
     by_name = next((kind for part, kind in VARIABLE_KINDS.items() if part in name.upper()), "")
     return secret_kind(value) or ("" if _is_harmless(name, value) else by_name)
 
 
 def _is_harmless(name: str, value: str) -> bool:
-    """Whether a value is no secret in spite of its name: TOKEN_URL=https://…, JWT_AUDIENCE=authenticated."""
+    """Whether a value is not a secret although its name suggests it: TOKEN_URL=https://…, JWT_AUDIENCE=authenticated."""
     is_setting = bool(PLAIN_WORD.fullmatch(value)) and not NAMES_A_SECRET.search(name.upper())
     is_address = value.startswith(("http://", "https://")) and not any(sign in value for sign in "@?")
     return is_setting or is_address or len(value) < SHORTEST_SECRET
@@ -114,5 +114,5 @@ def _mask_match(kind: str, match: re.Match[str]) -> str:
 
 
 def _mask(kind: str, value: str) -> str:
-    # Four characters of a short secret are too much of it.
+    # Four characters of a short secret would show too much of it.
     return f"{kind} …{value[-4:]} (masked)" if len(value) >= 16 else f"{kind} … (masked)"

@@ -1,4 +1,4 @@
-"""Steps of an entry: what is done on the page before its chat is expected, as the configuration and the command line write it.
+"""Steps of an entry: the actions before the chat appears, as written in the configuration and on the command line.
 
 In: tables such as `{ fill = "Email", with = "${EMAIL}" }`, texts such as `fill=Email=ada@example.org`. Out: an `Action` for each, or a
 ValueError with one sentence.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.model.recording import Action  # its bounds load the codec, which `--help` does not need
 
-# The word of a step, and the second one that it needs or may have.
+# The verb of a step, and its second key.
 SECOND: Mapping[str, str] = {
     "click": "",
     "fill": "with",
@@ -30,12 +30,12 @@ EXAMPLES = (
 
 
 def step_of(table: Any) -> Action:
-    """Return the step that a table of the configuration stands for. Raises ValueError."""
+    """Return the step of a table in the configuration. Raises ValueError."""
     if not isinstance(table, Mapping) or not all(isinstance(text, str) for text in table.values()):
-        raise ValueError(f"a step is a table of texts, such as {EXAMPLES.partition('}')[0]}}}")
+        raise ValueError(f"a step is a table of strings, such as {EXAMPLES.partition('}')[0]}}}")
     verbs = [name for name in table if name in SECOND]
     if len(verbs) != 1:
-        raise ValueError(_told_verb([*table]) if not verbs else f"a step does one thing, not {' and '.join(verbs)}")
+        raise ValueError(_told_verb([*table]) if not verbs else f"a step has one verb, not {' and '.join(verbs)}")
     verb, second = verbs[0], SECOND[verbs[0]]
     unknown = [name for name in table if name not in (verb, second)]
     if unknown:
@@ -67,4 +67,4 @@ def _action(verb: str, first: str, second: str) -> Action:
 def _told_verb(names: list[str]) -> str:
     close = difflib.get_close_matches(names[0], SECOND, n=1) if names else []
     meant = f"; did you mean {close[0]}?" if close else ""
-    return f"{names[0] if names else 'an empty table'!r} is no step: one of {', '.join(SECOND)}{meant}"
+    return f"{names[0] if names else 'an empty table'!r} is not a step: use one of {', '.join(SECOND)}{meant}"

@@ -1,7 +1,7 @@
-"""Reads what `storage_state` names: cookies and local storage of a browser that has signed in, as Playwright saves them.
+"""Reads what `storage_state` names: cookies and local storage of a signed-in browser, as saved by Playwright.
 
-In: a file. Out: the value for `new_context`, or a ConfigError with one sentence: not there, no JSON, another shape, all of it expired.
-Source: https://playwright.dev/python/docs/auth
+In: a file. Out: the value for `new_context`, or a ConfigError: the file is missing, not JSON, has the wrong shape, or all of it is
+expired. Source: https://playwright.dev/python/docs/auth
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def read_storage_state(path: Path, *, now_s: float) -> dict[str, Any]:
     cookies = state.get("cookies") if isinstance(state, dict) else None
     origins = state.get("origins", []) if isinstance(state, dict) else None
     if not _is_list_of(cookies, ("name", "value")) or not _is_list_of(origins, ("origin",)):
-        raise _refused(path, "is no storage state", "JSON without lists of cookies and origins", SAVE)
+        raise _refused(path, "is not a storage state", "JSON without lists of cookies and origins", SAVE)
     assert isinstance(cookies, list)
     ends = [cookie.get("expires", -1) for cookie in cookies]
     if ends and not origins and all(isinstance(end, int | float) and 0 <= end < now_s for end in ends):
         last = datetime.fromtimestamp(max(ends), UTC).isoformat(timespec="minutes")
-        raise _refused(path, "has expired", f"{len(ends)} cookies, the last of which ended at {last}", SAVE)
+        raise _refused(path, "has expired", f"{len(ends)} cookies, and the last one expired at {last}", SAVE)
     return {"cookies": cookies, "origins": origins}
 
 

@@ -1,6 +1,7 @@
-"""The way into a chat at a URL, as the command line gives it: clicks, steps, a saved sign-in, headers.
+"""How to open the chat at a URL, from the command line: clicks, steps, a storage state, headers.
 
-In: arguments. Out: an `Entry`, and the configuration with what its variables hold as secrets; or a ConfigError that names the argument.
+In: arguments. Out: an `Entry`, and the configuration with the values of its variables as secrets; or a ConfigError that names the
+argument.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from harness.model.recording import Action
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WayIn:
-    """Arguments as they were given."""
+    """The given arguments."""
 
     clicks: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
@@ -26,7 +27,7 @@ class WayIn:
 
 
 def way_in(config: Config, way: WayIn) -> tuple[Config, Entry]:
-    """Return the entry, with its variables looked up, and the configuration that knows their values as secrets. Raises ConfigError."""
+    """Return the entry with resolved variables, and the configuration that has their values as secrets. Raises ConfigError."""
     found: dict[str, str] = {}
 
     def resolved(text: str) -> str:
@@ -75,7 +76,7 @@ def _header(text: str, given: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon or not name.strip() or any(character in text for character in "\r\n\0"):
         raise problem(
-            "--header is no header",
+            "--header is not a header",
             where=COMMAND_LINE,
             key="",
             expected="NAME: VALUE",

@@ -1,8 +1,8 @@
-"""Faults: what is done to an exchange on purpose, and the language that says so.
+"""Faults: changes that are injected into an exchange, and the language for them.
 
 In: `<verb>:<target>[#n][=<value>]`, such as `status:session=401`, `delay:session#1=8s`, `abort:script=blockedbyclient`;
-`<target>=healthy` takes back what was done to a target. Out: frozen `Fault` values, which know what they apply to. A
-target is the name of an exchange, with an operation where it has some (`conversation.threads.list`), or a URL glob; the
+`<target>=healthy` removes all faults of a target. Out: frozen `Fault` values, which know the requests they apply to. A
+target is the name of an exchange, optionally with an operation (`conversation.threads.list`), or a URL glob; the
 first `=` after it begins the value, so write one of the URL's own as `?`. `#n` means the n-th such request only.
 """
 
@@ -38,30 +38,28 @@ LONGEST_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A request as a fault sees it. The URL is the one that the page asked for, without a hash."""
+    """The parts of a request that a fault can match. The URL is the one that the page requested, without a hash."""
 
     method: str
     url: str
-    destination: str = ""  # as in Sec-Fetch-Dest: "document", "iframe", "script", "empty", …; "" when nobody says so
+    destination: str = ""  # as in Sec-Fetch-Dest: "document", "iframe", "script", "empty", …; "" when unknown
     operation: str = ""  # the `type` of a backend call's JSON body: "threads.list", …
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """A name for a kind of exchange, and how to know one."""
+    """A name for a kind of exchange, and how to recognise it."""
 
     name: str
     about: str
-    hint: (
-        str  # part of a regular expression, in any case, that the URLs of such exchanges match; JavaScript reads it too
-    )
+    hint: str  # a case-insensitive part of a regular expression for the URLs of such exchanges; JavaScript uses it too
     is_it: Callable[[Asked], bool]
     has_operations: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing that is done to the exchanges of one target. `value` is as `render_fault` writes it, "" without one."""
+    """One change to the exchanges of one target. `value` is as `render_fault` writes it, "" without one."""
 
     verb: str
     target: str  # an exchange's name, or a glob
@@ -81,18 +79,18 @@ class Fault:
 
     @property
     def header(self) -> tuple[str, str | None]:
-        """A header's name, and its text; None when it is taken away."""
+        """A header's name and its text; None when the header is removed."""
         name, _, text = self.value.partition(":")
         return (name, text.strip()) if not name.startswith("-") else (name[1:], None)
 
     @property
     def drip(self) -> tuple[int, int]:
-        """How many bytes come at a time, and how many milliseconds apart."""
+        """The number of bytes in each piece, and the milliseconds between pieces."""
         size, _, gap = self.value.partition("/")
         return int(size), _milliseconds(gap)
 
     def concerns(self, asked: Asked) -> bool:
-        """Whether a request is one of this fault's, its occurrence aside."""
+        """Whether this fault matches a request, without its occurrence."""
         exchange = EXCHANGES.get(self.target)
         if exchange is None:
             return fnmatchcase(asked.url, self.target) or fnmatchcase(asked.url.partition("?")[0], self.target)
@@ -118,7 +116,7 @@ def _path(asked: Asked) -> str:
 
 def _is_session(asked: Asked) -> bool:
     path = _path(asked)
-    is_request = asked.destination in ("", "empty")  # a page or a script may be called chatkit-session too
+    is_request = asked.destination in ("", "empty")  # the name of a page or a script may also contain chatkit-session
     return is_request and not path.startswith(API) and names_a_session(path, asked.method)
 
 
@@ -158,13 +156,13 @@ ALL_EXCHANGES = (
     ),
     Exchange(
         name="session",
-        about="the app's endpoint that answers with a client secret",
+        about="the app's endpoint that returns a client secret",
         hint=r"session|secret|chat[-_]?kit",
         is_it=_is_session,
     ),
     Exchange(
         name="verify",
-        about="the frame's question whether the page's domain is allowed",
+        about="the frame's domain check",
         hint=re.escape(VERIFY),
         is_it=lambda asked: _path(asked).startswith(VERIFY),
     ),
@@ -184,14 +182,14 @@ ALL_EXCHANGES = (
     ),
     Exchange(
         name="sentinel",
-        about="OpenAI's script against abuse",
+        about="OpenAI's anti-abuse script",
         hint=re.escape(SENTINEL),
         is_it=lambda asked: _path(asked).startswith(SENTINEL),
     ),
-    Exchange(name="telemetry", about="hosts that only measure", hint=r".", is_it=_is_telemetry),
+    Exchange(name="telemetry", about="hosts for telemetry", hint=r".", is_it=_is_telemetry),
     Exchange(
         name="openai-sessions",
-        about="the app's server asking OpenAI for a session; no browser sees it",
+        about="the app's server requesting a session from OpenAI; not visible in the browser",
         hint=re.escape(SESSIONS),
         is_it=lambda asked: _path(asked) == SESSIONS,
     ),
@@ -201,7 +199,7 @@ EXCHANGES = {exchange.name: exchange for exchange in ALL_EXCHANGES}
 
 # --- verbs --------------------------------------------------------------------------------------------------------
 
-# Playwright's words for net errors.
+# Playwright's names for network errors.
 NET_ERRORS = ("aborted", "accessdenied", "addressunreachable", "blockedbyclient", "blockedbyresponse",
               "connectionaborted", "connectionclosed", "connectionfailed", "connectionrefused", "connectionreset",
               "failed", "internetdisconnected", "namenotresolved", "timedout")  # fmt: skip
@@ -212,7 +210,7 @@ HEALED = ("healthy", "ok")
 
 
 class _WrongError(ValueError):
-    """A value is not what its verb takes: what was expected, and the nearest that is."""
+    """A value that its verb does not accept; with the expected form and the nearest valid value."""
 
     def __init__(self, expected: str, nearest: str = "") -> None:
         super().__init__(expected)
@@ -224,7 +222,7 @@ def _milliseconds(text: str) -> int:
     found = DURATION.fullmatch(text)
     time_ms = round(float(found[1]) * UNITS_MS[found[2]]) if found else LONGEST_MS + 1
     if time_ms > LONGEST_MS:
-        raise _WrongError("a time of at most an hour, such as 300ms or 8s")
+        raise _WrongError("a time up to one hour, such as 300ms or 8s")
     return time_ms
 
 
@@ -254,7 +252,7 @@ def _bytes(text: str) -> str:
 
 def _header(text: str) -> str:
     if not HEADER.fullmatch(text) or "\n" in text or "\r" in text:
-        raise _WrongError('"name: text" to set a header, or "-name" to take it away')
+        raise _WrongError('"name: text" to set a header, or "-name" to remove it')
     name, colon, content = text.partition(":")
     return f"{name.lower()}: {content.strip()}" if colon else name.lower()
 
@@ -284,7 +282,7 @@ def _none(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verb:
-    """Something that can be done to an exchange. `canonical` returns the value as it is kept, or raises."""
+    """One verb of the fault language. `canonical` returns the value in its canonical form, or raises."""
 
     name: str
     about: str
@@ -293,22 +291,32 @@ class Verb:
 
 
 ALL_VERBS = (
-    Verb(name="status", about="answer with this status", example="status:session=401", canonical=_status),
-    Verb(name="body", about="answer with this text", example='body:session={"ok": true}', canonical=_any),
-    Verb(name="type", about="say that the answer is of this type", example="type:frame=text/plain", canonical=_filled),
+    Verb(name="status", about="respond with this status", example="status:session=401", canonical=_status),
+    Verb(name="body", about="respond with this text", example='body:session={"ok": true}', canonical=_any),
+    Verb(name="type", about="respond with this content type", example="type:frame=text/plain", canonical=_filled),
     Verb(
         name="header",
-        about="set a header of the answer, or take it away",
+        about="set a header of the response, or remove it",
         example="header:page=content-security-policy: script-src 'self'",
         canonical=_header,
     ),
-    Verb(name="redirect", about="send the browser elsewhere", example="redirect:session=/login", canonical=_filled),
-    Verb(name="delay", about="let the answer wait", example="delay:session=8s", canonical=_duration),
+    Verb(name="redirect", about="redirect the browser", example="redirect:session=/login", canonical=_filled),
+    Verb(name="delay", about="delay the response", example="delay:session=8s", canonical=_duration),
     Verb(name="hang", about="never answer", example="hang:verify", canonical=_none),
-    Verb(name="abort", about="break the request off", example="abort:script=blockedbyclient", canonical=_net_error),
-    Verb(name="truncate", about="cut the answer after so many bytes", example="truncate:entry=512", canonical=_bytes),
-    Verb(name="drip", about="send so many bytes at a time", example="drip:script=1024/100ms", canonical=_drip),
-    Verb(name="healthy", about="take back what was done to it", example="session=healthy", canonical=_none),
+    Verb(name="abort", about="abort the request", example="abort:script=blockedbyclient", canonical=_net_error),
+    Verb(
+        name="truncate",
+        about="truncate the response after this many bytes",
+        example="truncate:entry=512",
+        canonical=_bytes,
+    ),
+    Verb(
+        name="drip",
+        about="send the response in pieces of this many bytes",
+        example="drip:script=1024/100ms",
+        canonical=_drip,
+    ),
+    Verb(name="healthy", about="remove all faults of this target", example="session=healthy", canonical=_none),
 )
 VERBS = {verb.name: verb for verb in ALL_VERBS}
 HEALTHY = "healthy"
@@ -319,17 +327,17 @@ ABORT = "abort"
 
 
 def parse_fault(text: str) -> Fault:
-    """Return the fault that an expression says. Raises ConfigError that names the wrong part and the nearest words."""
+    """Return the fault of an expression. Raises ConfigError that names the wrong part and the nearest valid words."""
     verb, target, value = _parts(text)
     if verb not in VERBS:
-        raise _error(text, f"there is no verb {verb!r}", nearest_of(verb, VERBS), f"verbs are {', '.join(VERBS)}")
+        raise _error(text, f"unknown verb {verb!r}", nearest_of(verb, VERBS), f"verbs are {', '.join(VERBS)}")
     name, occurrence = _occurrence(text, target)
     exchange, operation = _target(text, name)
     try:
         canonical = VERBS[verb].canonical(value)
     except _WrongError as wrong:
         found = f"the value {value!r}" if value else "no value"
-        raise _error(text, f"{verb} has {found}", wrong.nearest, f"it takes {wrong.expected}") from None
+        raise _error(text, f"{verb} has {found}", wrong.nearest, f"it needs {wrong.expected}") from None
     return Fault(verb=verb, target=exchange, operation=operation, occurrence=occurrence, value=canonical)
 
 
@@ -344,7 +352,7 @@ def render_fault(fault: Fault) -> str:
 
 
 def combined(faults: Iterable[Fault]) -> tuple[Fault, ...]:
-    """Return the faults that are left when each `healthy` has taken back those before it."""
+    """Return the faults that remain after each `healthy` has removed the earlier ones of its target."""
     left: list[Fault] = []
     for fault in faults:
         if fault.verb == HEALTHY:
@@ -355,7 +363,7 @@ def combined(faults: Iterable[Fault]) -> tuple[Fault, ...]:
 
 
 def nearest_of(word: str, known: Iterable[str]) -> str:
-    """Return the known words that are most like this one, with commas; "" when none is."""
+    """Return the most similar known words, with commas; "" when there are none."""
     return ", ".join(difflib.get_close_matches(word, list(known), n=3, cutoff=0.5))
 
 
@@ -365,13 +373,15 @@ def _heals(healthy: Fault, other: Fault) -> bool:
 
 
 def _parts(text: str) -> tuple[str, str, str]:
-    """Return verb, target with its occurrence, and value. Raises ConfigError for what is no expression at all."""
+    """Return verb, target with its occurrence, and value. Raises ConfigError when the text is not an expression."""
     target, equals, value = text.partition("=")
     if equals and value in HEALED and target.partition(":")[0] not in VERBS:
         return HEALTHY, target, ""
     verb, colon, rest = text.partition(":")
     if not colon or not re.fullmatch(r"[A-Za-z_-]+", verb) or rest.startswith("//"):
-        raise _error(text, "it is no fault", "", "a fault is <verb>:<target>[#n][=<value>], such as status:session=401")
+        raise _error(
+            text, "it is not a fault", "", "a fault is <verb>:<target>[#n][=<value>], such as status:session=401"
+        )
     target, _, value = rest.partition("=")
     return verb, target, value
 
@@ -381,7 +391,7 @@ def _occurrence(text: str, target: str) -> tuple[str, int]:
     if not mark:
         return target, EVERY
     if not re.fullmatch(r"[1-9]\d{0,5}", number):
-        raise _error(text, f"{number!r} is no occurrence", "", "#1 is the first request, #2 the second")
+        raise _error(text, f"{number!r} is not an occurrence", "", "#1 is the first request, #2 the second")
     return name, int(number)
 
 
@@ -393,7 +403,7 @@ def _target(text: str, target: str) -> tuple[str, str]:
     if name not in EXCHANGES:
         raise _error(
             text,
-            f"there is no exchange {name!r}" if name else "it names no target",
+            f"unknown exchange {name!r}" if name else "it has no target",
             nearest_of(name, EXCHANGES),
             f"exchanges are {', '.join(EXCHANGES)}; anything else is a URL glob, with a * or a / in it",
         )
@@ -401,7 +411,7 @@ def _target(text: str, target: str) -> tuple[str, str]:
         with_some = [exchange.name for exchange in ALL_EXCHANGES if exchange.has_operations]
         raise _error(text, f"{name} has no operation {operation!r}", "", f"only {' and '.join(with_some)} have")
     if operation and not OPERATION.fullmatch(operation):
-        raise _error(text, f"{operation!r} is no operation", "", "such as threads.list, threads.create, items.list")
+        raise _error(text, f"{operation!r} is not an operation", "", "such as threads.list, threads.create, items.list")
     return name, operation
 
 

@@ -69,7 +69,7 @@ def test_bundle_of_a_failed_visit_tells_the_failure(chatkit: Chatkit) -> None:
     embed.finish()
     told = (embed.folder / "error-context.md").read_text(encoding="utf-8")
     assert told.startswith("# NOT MOUNTED: topic-generation")
-    assert "chatkit.ready fired all the same" in told
+    assert "chatkit.ready fired although the frame failed" in told
     with zipfile.ZipFile(embed.folder / "trace.zip") as trace:
         assert trace.testzip() is None
 

@@ -12,7 +12,7 @@ DEAF_S = 2.0  # more than twice the quiet period after a failure
 
 
 def deafen(embed: Embed, *, at_status: int) -> list[int]:
-    """Keep the harness from hearing anything for a while from the first answer with this status on; return the lines."""
+    """Keep the harness from hearing anything for a while from the first respond with this status on; return the lines."""
     told, lines = embed.timeline.wake, []
 
     def wake() -> None:

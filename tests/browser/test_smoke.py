@@ -92,7 +92,7 @@ def test_three_nights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         code, said = smoke(tmp_path, stack, receiver, KEY, pauses)
         assert code == 12, said
         assert "smoke: staging is FAILING" in said
-        assert "visits:    none, there is no page to visit" in said
+        assert "visits:    none, because there is no page to visit" in said
         assert "whose fault: our app" in said
         assert pauses == [1.0, 1.0]  # the preflight was made again
         (told,) = annotations(capsys)

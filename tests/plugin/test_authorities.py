@@ -98,7 +98,7 @@ def test_an_own_authority_is_one_more(private: Private) -> None:
 NONE = {
     "nowhere": (None, "No such file"),
     "a folder": (b"", "Is a directory"),
-    "text": (b"hello", "it holds no certificate"),
+    "text": (b"hello", "it contains no certificate"),
     "cut off": (b"-----BEGIN CERTIFICATE-----\nMIIB", "its certificate cannot be read"),
 }
 
@@ -126,7 +126,7 @@ def test_every_command_that_asks_servers_refuses_a_file_that_is_none(tmp_path: P
     (tmp_path / "ca.pem").write_text("hello")
     done = run_command(*command.split(), "--ca", "ca.pem", cwd=tmp_path)
     assert done.returncode == 4, done.stdout + done.stderr
-    assert "--ca (CHATKIT_HARNESS_CA) names no certificate authority" in done.stderr
+    assert "--ca (CHATKIT_HARNESS_CA) is not a certificate authority" in done.stderr
     assert "Traceback" not in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ca.pem"]
 

@@ -99,7 +99,7 @@ def test_an_interrupted_check_says_where_its_bundle_is(tmp_path: Path) -> None:
     assert run.returncode == 2, told
     assert "Traceback" not in told
     assert told.splitlines()[-1] == "interrupted"
-    folder = tmp_path / told.split("what was seen so far is in ")[1].split()[0]
+    folder = tmp_path / told.split("the unfinished visit is in ")[1].split()[0]
     assert (folder / "check" / "result.json").is_file()
     # It answered nothing: it is asked once, and there is no picture of what nobody can search for secrets.
     assert "this document did not answer" in (folder / "check" / "dom.html").read_text(encoding="utf-8")

@@ -157,8 +157,8 @@ def test_a_webhook_that_fails_is_a_warning_and_told_again(
     telling = teller(tmp_path, receiver, said, notify_timeout_ms=500)
     receiver.webhook_status = status
     telling.remember(cdn_down(1))
-    assert f"webhook was not told of failing: {words}" in said.getvalue()
-    assert "told:      github of failing" in said.getvalue()
+    assert f"webhook was not notified of failing: {words}" in said.getvalue()
+    assert "notified:  github of failing" in said.getvalue()
     assert receiver.webhook not in said.getvalue()
     receiver.webhook_status = 200
     second = teller(tmp_path, receiver, said).remember(cdn_down(2))
@@ -174,7 +174,7 @@ def test_github_that_refuses_is_a_warning(tmp_path: Path, receiver: Receiver) ->
     said = StringIO()
     receiver.github_status = 403
     teller(tmp_path, receiver, said).remember(cdn_down(1))
-    assert f"github was not told of failing: GET /repos/{REPO}/issues answered 403" in said.getvalue()
+    assert f"github was not notified of failing: GET /repos/{REPO}/issues answered 403" in said.getvalue()
     assert len(receiver.messages) == 1
 
 
@@ -206,7 +206,7 @@ def test_a_history_that_cannot_be_written_is_a_warning(tmp_path: Path, receiver:
     said = StringIO()
     (tmp_path / "history.jsonl").mkdir()
     assert teller(tmp_path, receiver, said).remember(cdn_down(1)).alert == "failing"
-    assert "this run stands alone" in said.getvalue()
+    assert "this run is judged without a history" in said.getvalue()
     assert len(receiver.messages) == 1
 
 

@@ -100,7 +100,7 @@ def test_the_whole_sdk_is_stored_in_the_layout_of_the_cdn(cdn: str, said: Said, 
     assert {"history.open"}.isdisjoint(listing["sdk"]["events"])
 
     assert said.pull(cdn) == 0
-    assert f"unchanged, stored already: {folder}" in said.text
+    assert f"unchanged, already stored: {folder}" in said.text
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
     assert run_verify(said.console, None, said.environ) == 0
     assert run_diff(said.console, "", "", cdn, said.environ) == 0
@@ -114,19 +114,19 @@ def test_the_whole_sdk_is_stored_in_the_layout_of_the_cdn(cdn: str, said: Said, 
     assert run_diff(said.console, "stand-in", str(folder), cdn, said.environ) == 1
     told = said.text
     assert "changed  assets/ck1/sse-standin01.js  1,909 → 1,911 bytes (+2)" in told
-    assert "gone     assets/ck1/menu-standin01.js" in told
+    assert "removed  assets/ck1/menu-standin01.js" in told
     assert "new      more.js  1 bytes" in told
     assert run_diff(said.console, str(folder), "live", cdn, said.environ) == 1
     assert "changed  assets/ck1/sse-standin01.js  1,911 → 1,909 bytes (-2)" in said.text
     assert run_verify(said.console, folder, said.environ) == 11
     assert "damaged" in said.text
     assert run_show(said.console, said.config, None, said.environ) == 0
-    assert "it is not what its snapshot.json says" in said.text
+    assert "it does not match its snapshot.json" in said.text
 
     app = folder / "assets/ck1/app-standin01.js"
     app.write_text(app.read_text().replace("'frameTitle?':", "'frameTitel?':"))
     assert run_diff(said.console, "stand-in", str(folder), cdn, said.environ) == 1
-    assert "new option: frameTitel\n  gone option: frameTitle\n" in said.text
+    assert "new option: frameTitel\n  removed option: frameTitle\n" in said.text
     (folder / "snapshot.json").unlink()
     assert run_show(said.console, said.config, folder, said.environ, is_verbose=True) == 0
     assert "    more: frameTitel\n    fewer: frameTitle\n" in said.text.replace("    more: commands.onSelect\n", "")
@@ -141,7 +141,7 @@ def test_a_file_that_only_a_mount_asks_for_is_no_difference(cdn: str, said: Said
         assert run_diff(said.console, str(tmp_path / "other"), "live", site, said.environ) == 0
     with serve_site(SITE) as site:
         assert run_diff(said.console, str(tmp_path / "other"), "live", site, said.environ) == 1
-        assert "gone     assets/ck1/hidden.js" in said.text
+        assert "removed  assets/ck1/hidden.js" in said.text
 
 
 def test_what_is_only_named_may_be_missing(said: Said, tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_what_is_loaded_later_may_be_missing(said: Said, tmp_path: Path) -> None
         missing = {f"assets/ck1/{name}.js" for name in [*icons, "shared"]} | {"f.woff2", "i.ico"}
         assert set(json.loads((tmp_path / "sdk/snapshot.json").read_text())["missing"]) == missing
         told = said.text
-        assert "missing:   43 files that are only loaded later, or only named; snapshot.json lists them" in told
+        assert "missing:   43 files that are loaded later, or only mentioned; snapshot.json lists them" in told
         assert len(told.splitlines()) < 10
         options = PullOptions(base_url=site, out=tmp_path / "2", is_mounted=False, is_verbose=True)
         run_pull(said.console, said.config, options, said.environ)
@@ -192,10 +192,10 @@ def test_as_many_files_as_the_cdn_has_are_stored(said: Said, tmp_path: Path) -> 
         (tmp_path / f"sdk/assets/ck1/icon-{number}.js").unlink()
     assert run_verify(said.console, tmp_path / "sdk", said.environ) == 11
     told = said.text
-    assert told.count("  gone  ") == 20
-    assert "280 more files are gone (-v names them)" in told
+    assert told.count("  removed  ") == 20
+    assert "280 more files are removed (-v names them)" in told
     assert run_verify(said.console, tmp_path / "sdk", said.environ, is_verbose=True) == 11
-    assert said.text.count("  gone  ") == 300
+    assert said.text.count("  removed  ") == 300
 
 
 @pytest.mark.parametrize("kept", [0, 200, -2])
@@ -225,7 +225,7 @@ def test_a_file_that_was_cut_off_is_damage(cdn: str, said: Said, tmp_path: Path)
     loader.write_bytes(loader.read_bytes()[:1_000])
     (tmp_path / "sdk/assets/ck1/sse-standin01.js").unlink()
     assert run_verify(said.console, tmp_path / "sdk", said.environ) == 11
-    with pytest.raises(RecordingError, match="chatkit\\.js, assets/ck1/sse-standin01\\.js\n  to fix: pull another one"):
+    with pytest.raises(RecordingError, match="chatkit\\.js, assets/ck1/sse-standin01\\.js\n  to fix: pull another snapshot"):
         sdk_source_of(f"snapshot:{tmp_path / 'sdk'}", root=tmp_path, where="here")
 
 
@@ -312,10 +312,10 @@ def test_another_snapshot_is_not_overwritten(cdn: str, said: Said, tmp_path: Pat
 def test_without_a_snapshot_there_is_nothing_to_compare(said: Said, tmp_path: Path) -> None:
     """`show` says so, the others end with what to do."""
     assert run_show(said.console, said.config, None, said.environ) == 0
-    assert "in force:  stand-in (default)\nno snapshot in" in said.text
+    assert "in use:    stand-in (default)\nno snapshot in" in said.text
     with pytest.raises(ConfigError, match="sdk pull"):
         run_verify(said.console, None, said.environ)
-    with pytest.raises(RecordingError, match="nothing to verify it against"):
+    with pytest.raises(RecordingError, match="no hashes to verify"):
         run_verify(said.console, STAND_IN, said.environ)
     with pytest.raises(RecordingError, match="there is no folder"):
         run_diff(said.console, str(tmp_path / "none"), "stand-in", "http://127.0.0.1:9", said.environ)

@@ -382,7 +382,7 @@ def test_what_is_planted_after_redaction_is_found_deleted_and_exit_code_10(tmp_p
     assert "trace.zip!resources/planted: token, known before the run" in told
     assert "shape.txt: client_secret, recognised by its shape" in told
     if how == "gate":
-        assert "gate: failed: a secret was found in what the run wrote" in told
+        assert "gate: failed: a secret was found in the files of the run" in told
 
 
 @pytest.mark.parametrize("how", [pytest.param("pytest", marks=pytest.mark.soak), "gate"])

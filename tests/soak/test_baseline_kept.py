@@ -48,6 +48,6 @@ def test_what_gets_worse_is_named_and_nothing_else(tmp_path: Path) -> None:
     assert found == {(TEST, 1, "new console error"), (TEST, 2, "more session requests")}
     empty = run_command("gate", "-k", "no_such_test", "--update-baseline", "--force", cwd=tmp_path, timeout_s=LONGEST_S)
     assert empty.returncode == 5, empty.stdout + empty.stderr
-    assert "baseline: nothing is compared, no test ran; kept/baseline.json is left as it was" in empty.stdout
-    assert "a gate that ran nothing is not green" in empty.stdout
+    assert "baseline: not compared, because no test ran;  kept/baseline.json is unchanged" in empty.stdout
+    assert "failed: no test ran" in empty.stdout
     assert (tmp_path / "kept/baseline.json").read_text(encoding="utf-8") == written

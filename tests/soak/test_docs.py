@@ -85,7 +85,7 @@ EXIT_CODES = {
 # The command whose real output has the lines of a block, by the block's first words.
 SHOWN = {
     "chatkit-harness repro s401.zip": ("recording: s401.zip",),
-    "chatkit-harness repro s401.zip --cause": ("  healed script:",),
+    "chatkit-harness repro s401.zip --cause": ("  healthy script:",),
     "python benchmarks/five_faults.py": (
         "AssertionError: Locator",
         "NOT MOUNTED: topic-generation on http://127.0.0.1:35835",

@@ -39,7 +39,7 @@ def test_a_widget_mounts_from_a_snapshot(
     """The mount finds the file that nothing names; with the CDN out of reach, a visit from the folder mounts, by its own files."""
     done = run_command("sdk", "pull", "--from", cdn.cdn_url, "--out", str(tmp_path / "sdk"), cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "the widget mounts from it" in done.stdout
+    assert "the widget mounts with this SDK" in done.stdout
     assert HIDDEN in [file.path for file in read_folder(tmp_path / "sdk").found]
     assert not list(tmp_path.glob(".*")), "nothing unfinished is left"
 

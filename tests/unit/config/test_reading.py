@@ -230,8 +230,8 @@ IN_FILE = (
         "[use]\nbrowser = 'chrome'\n",
         ('"chromium", "firefox" or "webkit"', 'found:    "chrome"', 'browser = "chromium"'),
     ),
-    ("not-a-list", "[chatkit]\nconsole_allow = 'x'\n", ("chatkit.console_allow is not a list of texts",)),
-    ("list-of-numbers", "[chatkit]\nconsole_allow = [1]\n", ("a list of texts", "found:    [1]")),
+    ("not-a-list", "[chatkit]\nconsole_allow = 'x'\n", ("chatkit.console_allow is not a list of strings",)),
+    ("list-of-numbers", "[chatkit]\nconsole_allow = [1]\n", ("a list of strings", "found:    [1]")),
     ("not-a-table", "use = 1\n", ("use is not a table", "found:    1", "[use]")),
     ("no-url", "[projects.a]\nbase_url = 'app.test'\n", ("starts with http://", 'found:    "app.test"')),
     ("no-path", "[projects.a]\npage = 'chat'\n", ("projects.a.page is not a path that starts with /",)),
@@ -239,7 +239,7 @@ IN_FILE = (
     (
         "scenario-of-a-foreign-page",
         "[projects.a]\nscenario = 'healthy'\nbase_url = 'https://a.test'\n",
-        ("projects.a has a scenario and a page of its own",),
+        ("projects.a has both a scenario and its own page",),
     ),
     ("invalid-toml", "[use]\nbrowser = \n", ("is not valid TOML", "line 2")),
 )
@@ -293,7 +293,7 @@ def test_a_wrong_value_from_a_variable_is_found_when_it_is_resolved(tmp_path: Pa
     environ = {"STAGING_URL": "staging", "OPENAI_API_KEY": API_KEY, "STAGING_HOST": "x"}
     message = refusal(tmp_path, STAGING, project="staging", environ=environ)
     assert 'found:    "staging"' in message
-    assert "write the scheme too: https://staging" in message
+    assert "add the scheme: https://staging" in message
 
 
 PAGE_OF_STAGING = Path(__file__).parents[3] / "docs" / "staging.md"
@@ -337,7 +337,7 @@ def test_the_defaults_of_preflight_and_smoke_are_those_of_their_keys() -> None:
 def test_a_webhook_in_the_file_is_refused(tmp_path: Path) -> None:
     """Its address is a secret."""
     message = refusal(tmp_path, '[projects.a.smoke]\nwebhook = "https://hooks.example.com/T0/B0/0123456789abcdef"\n')
-    assert "projects.a.smoke.webhook holds a secret" in message
+    assert "projects.a.smoke.webhook contains a secret" in message
 
 
 @pytest.mark.parametrize(
@@ -393,7 +393,7 @@ WRITTEN_SECRETS = (
 def test_a_secret_in_the_file_is_refused_without_showing_it(tmp_path: Path, toml: str, secret: str) -> None:
     """The message names the key and never the value."""
     message = refusal(tmp_path, toml)
-    assert "holds a secret" in message
+    assert "contains a secret" in message
     assert secret not in message
     assert secret[-4:] not in message
 
@@ -496,7 +496,7 @@ def test_the_effective_configuration_says_where_each_value_is_from(tmp_path: Pat
 def test_a_project_that_cannot_run_is_shown_with_its_reason(tmp_path: Path) -> None:
     """A missing variable is a line in the text, not the end of it."""
     text = render_config(configured(tmp_path, STAGING))
-    assert "# cannot run: the variable STAGING_URL is not set" in text
+    assert "# cannot be used: the variable STAGING_URL is not set" in text
     assert 'base_url = "${STAGING_URL}"  # playwright.config.toml' in text
 
 

@@ -81,7 +81,7 @@ def test_a_folder_that_is_no_sdk_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match="there is no folder"):
         sdk_source_of("snapshot:none", root=tmp_path, where="--sdk")
-    with pytest.raises(ConfigError, match="not laid out as ChatKit's CDN is"):
+    with pytest.raises(ConfigError, match="does not have the layout of ChatKit's CDN"):
         sdk_source_of("snapshot:empty", root=tmp_path, where="--sdk")
 
 

@@ -57,13 +57,13 @@ def test_a_table_is_a_step(table: dict[str, str], action: Action) -> None:
     [
         ({}, "an empty table"),
         ({"clik": "Open"}, "did you mean click?"),
-        ({"click": "a", "fill": "b"}, "one thing, not click and fill"),
+        ({"click": "a", "fill": "b"}, "one verb, not click and fill"),
         ({"fill": "Email"}, "fill needs with"),
         ({"select": "Topic", "with": "Tea"}, "select has no with; it has option"),
         ({"click": "a", "with": "b"}, "click has no with"),
         ({"click": ""}, "click has an empty text"),
-        ({"click": 3}, "a table of texts"),
-        ("click", "a table of texts"),
+        ({"click": 3}, "a table of strings"),
+        ("click", "a table of strings"),
     ],
 )
 def test_what_is_no_step_is_told_in_a_sentence(table: Any, told: str) -> None:
@@ -116,7 +116,7 @@ def test_a_wrong_step_is_named_with_its_place(tmp_path: Path) -> None:
     text = ENTRY.replace('{ click = "Sign in" }', '{ klick = "Sign in" }')
     with pytest.raises(ConfigError) as error:
         configured(tmp_path, text, WHO="a", PREVIEW="p")
-    assert "projects.app.entries.chat.steps[1]: 'klick' is no step" in str(error.value)
+    assert "projects.app.entries.chat.steps[1]: 'klick' is not a step" in str(error.value)
     assert "did you mean click?" in str(error.value)
 
 
@@ -144,9 +144,9 @@ def test_the_command_line_looks_variables_up_too(tmp_path: Path) -> None:
     [
         (WayIn(steps=("klick=Open",)), "did you mean click?"),
         (WayIn(steps=("fill=Word=${NOT_THERE}",)), "the variable NOT_THERE is not set"),
-        (WayIn(headers=("no colon",)), "--header is no header"),
-        (WayIn(headers=("a: b\r\nc: d",)), "--header is no header"),
-        (WayIn(headers=(": value",)), "--header is no header"),
+        (WayIn(headers=("no colon",)), "--header is not a header"),
+        (WayIn(headers=("a: b\r\nc: d",)), "--header is not a header"),
+        (WayIn(headers=(": value",)), "--header is not a header"),
     ],
 )
 def test_a_wrong_argument_is_told_with_what_is_expected(tmp_path: Path, way: WayIn, told: str) -> None:
@@ -188,10 +188,10 @@ def test_one_cookie_that_is_good_is_enough(tmp_path: Path) -> None:
     ("state", "told"),
     [
         ("no json", "is no JSON"),
-        ([], "is no storage state"),
-        ({"cookies": {}}, "is no storage state"),
-        ({"cookies": [{"name": 1, "value": "v"}]}, "is no storage state"),
-        ({"cookies": [], "origins": ["x"]}, "is no storage state"),
+        ([], "is not a storage state"),
+        ({"cookies": {}}, "is not a storage state"),
+        ({"cookies": [{"name": 1, "value": "v"}]}, "is not a storage state"),
+        ({"cookies": [], "origins": ["x"]}, "is not a storage state"),
         ({"cookies": [cookie(NOW_S - 60), cookie(NOW_S - 5)]}, "has expired"),
     ],
 )

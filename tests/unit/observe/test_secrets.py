@@ -143,7 +143,7 @@ DOCUMENTS = {
     "an attribute": f'<div id="chat" data-secret="{MOCK}"></div>',
     "JSON in a script, escaped": '<script>self.__next_f.push([1,"{\\"secret\\":\\"' + MOCK + '\\"}"])</script>',
     "JSON in an attribute": f'<div data-props="{{&quot;secret&quot;:&quot;{MOCK}&quot;}}"></div>',
-    "JSON in a text, with no other quotes": f"<textarea>{{&quot;secret&quot;:&quot;{MOCK}&quot;}}</textarea>",
+    "a string that contains JSON, with no other quotes": f"<textarea>{{&quot;secret&quot;:&quot;{MOCK}&quot;}}</textarea>",
     "a script with an entity in it": f'<script>quoted("&quot;&quot;").then(handOver("{MOCK}"))</script>',
     "after hundreds of asset URLs": "".join(f'<link href="/_next/static/chunk-{n}.js">' for n in range(500))
     + f'<script>boot("{MOCK}")</script>',

@@ -74,7 +74,7 @@ def _written(tmp_path: Path, text: str) -> Path:
             "[a]\nfaults = ['session-402']",
             ("scenario 'a', key 'faults'", "no fault 'session-402'", "nearest:  session-4"),
         ),
-        ("[a]\nfaults = ['stauts:session=1']", ("scenario 'a', key 'faults'", "no verb 'stauts'")),
+        ("[a]\nfaults = ['stauts:session=1']", ("scenario 'a', key 'faults'", "unknown verb 'stauts'")),
         ("[a]\nverdict = 'lost'", ("key 'verdict'", "mounted, failed, timeout")),
         ("a = 1", ("a stands outside of a table",)),
         ("[a", ("is not TOML",)),
