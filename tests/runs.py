@@ -54,7 +54,7 @@ def write_bundle(
     write_text(folder / "timeline.jsonl", f"{text}\n")
     if is_whole:
         write_result(folder / "result.json", result)
-        write_text(folder / "console.log", "(the console stayed empty)\n")
+        write_text(folder / "console.log", "(no console messages)\n")
         write_bytes(folder / "screenshot-page.png", picture)
     return result
 

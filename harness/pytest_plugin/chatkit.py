@@ -96,7 +96,7 @@ class Chatkit:
         `click` names a button to press instead of what the entry does. `steps` are done after that, each a table as in the
         configuration, such as `{"fill": "Email", "with": "ada@example.org"}`, or a text as on the command line, such as
         "click=Open chat". `scenario` belongs to the embedded default.
-        `fault` is the name of a fault, or an expression such as "delay:session=8s", to bring in at the network of any page.
+        `fault` is the name of a fault, or an expression such as "delay:session=8s", to inject into the requests of any page.
         `recording`: a bundle that answers every request in place of the network, with the clicks that were made when it was recorded.
         `context_args` go to Playwright's `new_context`. Raises ConfigError for an unknown name, PageError when the page
         cannot be visited or has no such button.

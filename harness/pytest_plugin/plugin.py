@@ -48,7 +48,7 @@ BUILT_IN = "built-in"
 OF_THE_RUN = (RecordingError.exit_code, EnvironmentFailure.exit_code)  # codes of one test that are the whole run's
 SCAN_NAME = "secret-scan.txt"  # what the search after the run has to say, or that there was none
 WEB_SERVER_LOG = "web-server.log"
-OUTPUT = "chatkit_output"  # what a worker of pytest-xdist is told: the run's folder,
+OUTPUT = "chatkit_output"  # what a worker of pytest-xdist receives: the run's folder,
 SERVERS = "chatkit_servers"  # and the addresses of the controller's servers, when the page's backend talks to them
 
 
@@ -230,7 +230,7 @@ def pytest_runtest_makereport(
 
 
 def _told(opened: Chatkit) -> list[tuple[str, str]]:
-    """What JUnit is told of each visit of a test: its verdict, the cause, what else is wrong."""
+    """The JUnit properties of each visit of a test: its verdict, the cause, other findings."""
     results = [visit.final for visit in opened.visits if visit.final is not None]
     told = [("chatkit_verdict", verdict_of(result)) for result in results]
     told += [("chatkit_cause", result.cause.rule) for result in results if result.cause]
@@ -382,7 +382,7 @@ class Controller:
             self.files.mask([value])
 
     def lose(self, loss: Loss) -> None:
-        """Note a file that could not be written; the first one is told at once, all of them at the end."""
+        """Note a file that could not be written; the first one is reported at once, all of them at the end."""
         self.losses.append(loss)
         if len(self.losses) == 1 and not self.problem:
             self.on_loss(render_first_loss(loss, folder=shown(self.folder)))

@@ -1,1 +1,1 @@
-"""Values in, text out; one module writes files."""
+"""Reports: pure functions from values to text, and the modules that write files."""

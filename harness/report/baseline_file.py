@@ -1,7 +1,7 @@
-"""The baseline on disk: JSON that differs between two versions only where the runs do, for all projects and browsers in one file.
+"""The baseline on disk: one JSON file for all projects and browsers, with a stable order so that diffs show only real changes.
 
-In: run profiles, a path. Out: the same again. Times are in controls (how long the control visit of the same run took), so that they mean
-something on another machine; `control_ms` says what one control was. Raises ConfigError that names the file and what to do.
+In: run profiles, a path. Out: run profiles. Times are multiples of the run's control visit, so that they can be compared between
+machines; `control_ms` is the duration of one control. Raises ConfigError that names the file and what to do.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAKE = "chatkit-harness gate --update-baseline"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """What a baseline file holds: a run's profile by project and browser."""
+    """The content of a baseline file: a run's profile for each project and browser."""
 
     runs: Mapping[tuple[str, str], RunProfile] = field(default_factory=dict)
 
@@ -35,7 +35,7 @@ class Baseline:
         return self.runs.get((project, browser))
 
     def with_run(self, project: str, browser: str, run: RunProfile) -> Baseline:
-        """Return the baseline with another profile there."""
+        """Return the baseline with a replaced profile."""
         return replace(self, runs={**self.runs, (project, browser): run})
 
 
@@ -43,7 +43,7 @@ class Baseline:
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:
-    """Write the file whole or not at all. Raises ConfigError when that is not possible."""
+    """Write the file atomically. Raises ConfigError when that is not possible."""
     try:
         write_text(path, render_baseline(baseline))
     except BundleError as error:
@@ -58,7 +58,7 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
 
 
 def render_baseline(baseline: Baseline) -> str:
-    """Return the file's text: everything sorted, one value a line."""
+    """Return the file's text: everything sorted, one value per line."""
     projects: dict[str, Any] = {}
     for (project, browser), run in sorted(baseline.runs.items()):
         projects.setdefault(project, {})[browser] = _saved_run(run)
@@ -92,11 +92,11 @@ def _saved_visit(visit: VisitProfile, control_ms: float | None) -> dict[str, Any
 
 
 def read_baseline(path: Path) -> Baseline:
-    """Return what a file holds. Raises ConfigError: it is missing, unreadable, no baseline, newer, or damaged."""
+    """Return the content of a file. Raises ConfigError when it is missing, unreadable, not a baseline, newer, or damaged."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        make = f"make one from a good run: {MAKE} {shown(path.absolute())}"
+        make = f"create one from a good run: {MAKE} {shown(path.absolute())}"
         raise _refusal(path, "there is no baseline", "no such file", make) from None
     except OSError as error:
         fix = "correct the path or its permissions"
@@ -112,14 +112,14 @@ def read_baseline(path: Path) -> Baseline:
         raise _refusal(path, f"{WHERE} is damaged", damage.found, fix, damage.at, damage.expected) from damage
     except RecordingError as error:
         fix = f"name the right file, or {_anew(path)}"
-        raise _refusal(path, "this is no baseline", "another kind of JSON", fix) from error
+        raise _refusal(path, "this is not a baseline", "another kind of JSON", fix) from error
     return Baseline(
         runs={(project, browser): _run(run) for project, runs in saved.items() for browser, run in runs.items()}
     )
 
 
 def _anew(path: Path) -> str:
-    return f"delete it and make it anew: {MAKE} {shown(path.absolute())}"
+    return f"delete it and create a new one: {MAKE} {shown(path.absolute())}"
 
 
 def _refusal(path: Path, what: str, found: str, fix: str, key: str = "", expected: str = "") -> ConfigError:
@@ -136,7 +136,7 @@ def _refusal(path: Path, what: str, found: str, fix: str, key: str = "", expecte
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _SavedVisit:
-    """A visit in the file; `milestones` in controls."""
+    """A visit in the file; `milestones` are multiples of the control."""
 
     visit: Count
     entry: str

@@ -1,4 +1,4 @@
-"""The one module that writes reports to disk: each file whole or not at all.
+"""The module that writes a visit's files, each one atomically.
 
 In: values and texts. Out: files in a visit's folder. Raises BundleError with the path and the reason.
 """
@@ -26,7 +26,7 @@ RESULT = Format(name="chatkit-harness/result", version=1)
 TIMELINE_NAME = "timeline.jsonl"
 RESULT_NAME = "result.json"
 FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
-# What is given up, the first first, when the disk is too full for the verdict.
+# Files that are deleted, in this order, when the disk is too full for the verdict.
 DISPENSABLE = (
     "trace.zip",
     "screenshot-element.png",
@@ -40,22 +40,22 @@ DISPENSABLE = (
 
 
 class Bundle:
-    """A visit's folder. Each file is written by itself: one that cannot be written is named, and costs no other."""
+    """A visit's folder. Each file is written separately: a file that cannot be written is reported and does not affect the others."""
 
     def __init__(self, folder: Path, shared: Path | None = None) -> None:
-        """`shared`: a folder in which the visits of a run have the bodies that they share; without one each has its own."""
+        """`shared`: a folder for bodies that several visits of a run have in common; without it, each visit has its own copies."""
         self.folder = folder
         self._shared = shared
         self._missing: dict[str, str] = {}
 
     @property
     def missing(self) -> tuple[Loss, ...]:
-        """What could not be written so far."""
+        """The files that could not be written so far."""
         return tuple(Loss(file=name, reason=reason) for name, reason in self._missing.items())
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The names of what is there."""
+        """The names of the written files."""
         try:
             return tuple(path.name for path in self.folder.iterdir() if path.is_file() and not is_partial(path))
         except OSError:
@@ -66,7 +66,7 @@ class Bundle:
         self._missing.setdefault(name, reason)
 
     def write(self, name: str, content: bytes) -> str:
-        """Write a file atomically, and return "" or why that is not possible."""
+        """Write a file atomically, and return "" or the reason why it failed."""
         try:
             write_whole(self.folder / name, (content,))
         except OSError as error:
@@ -76,7 +76,7 @@ class Bundle:
         return ""
 
     def write_bodies(self, bodies: Mapping[str, bytes]) -> None:
-        """Write bodies of answers, each under its name; one that another visit of the run has written is on the disk only once."""
+        """Write response bodies, each under its name; a body that another visit of the run has written is stored only once."""
         for name, content in bodies.items():
             try:
                 if self._shared is None:
@@ -94,18 +94,18 @@ class Bundle:
         link_or_copy(kept, path)
 
     def replace(self, name: str, content: bytes) -> None:
-        """Write a file that is there once more, where there is room for it; otherwise it stays as it is."""
+        """Replace an existing file if there is room; otherwise it stays unchanged."""
         with suppress(OSError):
             write_whole(self.folder / name, (content,))
 
     def write_above_all(self, name: str, content: Callable[[], bytes]) -> None:
-        """Write what matters most; on a full disk other files of the visit make room. `content` is asked each time."""
+        """Write the most important file; on a full disk other files of the visit are deleted for it. `content` is called for each try."""
         reason = self.write(name, content())
         for victim in DISPENSABLE:
             if reason not in FULL:
                 return
             if self._give_up(victim, reason):
-                self._missing.pop(name, None)  # what it says of itself is true if it can be written now
+                self._missing.pop(name, None)  # its own entry is correct if it can be written now
                 reason = self.write(name, content())
 
     def _give_up(self, name: str, reason: str) -> bool:
@@ -114,7 +114,7 @@ class Bundle:
                 halve_lines(self.folder / name)
             elif name == BODIES:
                 shutil.rmtree(self.folder / name)
-                if self._shared is not None:  # what only it still holds takes room too
+                if self._shared is not None:  # a deleted file whose content is only here takes room too
                     shutil.rmtree(self._shared, ignore_errors=True)
             else:
                 (self.folder / name).unlink()
@@ -125,12 +125,12 @@ class Bundle:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file atomically: a reader, or a crash, sees the old content or the new."""
+    """Write a file atomically: after a crash it has the old content or the new."""
     write_bytes(path, text_bytes(text))
 
 
 def text_bytes(text: str) -> bytes:
-    """Return a text as files hold it: UTF-8, with a mark where a page said half a character."""
+    """Return a text as UTF-8, with a replacement character for half of a surrogate pair."""
     return text.encode("utf-8", "replace")
 
 
@@ -148,7 +148,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def json_bytes(value: Any) -> bytes:
-    """Return a value as JSON, as files hold it."""
+    """Return a value as JSON for a file."""
     return text_bytes(in_json(json_text(value, indent=1)) + "\n")
 
 
@@ -158,7 +158,7 @@ def write_result(path: Path, result: VisitResult) -> None:
 
 
 def saved_result(result: VisitResult) -> dict[str, Any]:
-    """Return what `result.json` holds."""
+    """Return the content of `result.json`."""
     return {**RESULT.header, **result_dict(result)}
 
 
@@ -168,7 +168,7 @@ def result_dict(result: VisitResult) -> dict[str, Any]:
 
 
 def read_result(folder: Path) -> VisitResult:
-    """Return the result that a bundle holds. Raises BundleError when there is none, RecordingError for a damaged or newer one."""
+    """Return the result in a bundle. Raises BundleError when there is none, RecordingError for a damaged or newer one."""
     path = folder / RESULT_NAME
     data = RESULT.opened(read_json(path), str(path))
     return decoded(VisitResult, pairs(data, "tracks"), where=str(path))

@@ -1,7 +1,8 @@
-"""The CI systems that a run works with: how each is recognised, and what it gets: annotations, job summary, masks, code quality report.
+"""The supported CI systems: how each is recognised, and its outputs: annotations, job summary, masks, code quality report.
 
 In: the environment, the run on disk. Out: a `CiSystem` and what it prints or writes; texts are escaped for where they go and within its
-limits. To add a system: its functions, its `CiSystem`, its name in `CI_SYSTEMS`. https://docs.github.com/actions/reference/workflow-commands
+limits. To add a system: its functions, its `CiSystem`, its name in `CI_SYSTEMS`.
+https://docs.github.com/actions/reference/workflow-commands
 """
 
 from __future__ import annotations
@@ -25,28 +26,28 @@ LARGEST_SUMMARY_BYTES = 1_000_000  # GitHub takes 1 MiB, and drops the whole whe
 MOST_SUMMARY_TESTS = 200
 SHORTEST_MASK = 4
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~@-])")
-CUT = "\n\n… cut here; the whole is in report.html\n"
+CUT = "\n\n… truncated; see report.html for the rest\n"
 CODE_QUALITY_NAME = "gl-code-quality-report.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CiSystem:
-    """A CI system: its variables, and what it shows of a run."""
+    """A CI system: its variables, and its outputs."""
 
-    name: str  # as `--ci` has it
+    name: str  # as in `--ci`
     flag: str  # the variable that is "true" on it
     commit: str  # the variable that holds the commit
     job_url: Callable[[Environ], str]  # the page of the job that this is; "" when the variables for it are missing
-    masks: Callable[[Iterable[str]], Iterator[str]]  # what to print so that its log hides these values
+    masks: Callable[[Iterable[str]], Iterator[str]]  # returns the output that masks these values in its log
     show: Callable[[Page, Path, Environ, Redactor], None]  # raises BundleError, OSError
-    files: tuple[str, ...] = ()  # what it reads from the run's folder
+    files: tuple[str, ...] = ()  # the file that it reads from the run's folder
 
 
 # --- GitHub -------------------------------------------------------------------------------------------------------
 
 
 def mask_commands(values: Iterable[str]) -> Iterator[str]:
-    """Yield the commands that make GitHub hide values in its log from then on; a value of several lines line by line."""
+    """Yield the commands that mask values in GitHub's log; a value of several lines is masked line by line."""
     for value in values:
         for line in re.split(r"[\r\n]+", value):
             if len(line.strip()) >= SHORTEST_MASK:
@@ -55,7 +56,7 @@ def mask_commands(values: Iterable[str]) -> Iterator[str]:
 
 def render_annotations(page: Page) -> tuple[str, ...]:
     """Return an error for each cause, a warning for each flaky test and for a smoke test that is degraded, within GitHub's limits."""
-    # A smoke test that passed at its second attempt has causes, too.
+    # A smoke test that passed at its second attempt has causes too.
     kind = "warning" if page.word == "flaky" else "error"
     told = [_annotation(kind, "Run", problem) for problem in page.problems]
     told += [_of_cause(kind, cause) for cause in page.causes]
@@ -97,7 +98,7 @@ def _property(text: str) -> str:
 
 
 def render_summary(page: Page, *, room_bytes: int = LARGEST_SUMMARY_BYTES) -> str:
-    """Return the job summary: the verdict, the causes with their remedies, the tests that are not good. Markdown."""
+    """Return the job summary in Markdown: the verdict, the causes with their remedies, and the tests that did not pass."""
     marks = {"passed": "✅", "flaky": "⚠️"}
     lines = [f"## {marks.get(page.word, '❌')} {markdown(page.headline)}", ""]
     lines += [markdown(page.lead), ""] if page.lead else []
@@ -110,7 +111,7 @@ def render_summary(page: Page, *, room_bytes: int = LARGEST_SUMMARY_BYTES) -> st
     bad = [row for row in page.tests if not row.is_good]
     if bad:
         lines += ["| test | outcome | verdict |", "|---|---|---|", *map(_row, bad[:MOST_SUMMARY_TESTS])]
-        lines += [f"\n{len(bad) - MOST_SUMMARY_TESTS} more are not good."] if len(bad) > MOST_SUMMARY_TESTS else []
+        lines += [f"\n{len(bad) - MOST_SUMMARY_TESTS} more did not pass."] if len(bad) > MOST_SUMMARY_TESTS else []
     return _cut("\n".join(lines).rstrip() + "\n", room_bytes)
 
 
@@ -124,7 +125,7 @@ def _row(row: TestRow) -> str:
 
 
 def markdown(text: str) -> str:
-    """Return a text that Markdown shows as it is, in one line."""
+    """Return a text that Markdown shows literally, in one line."""
     return MARKDOWN.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
@@ -190,7 +191,7 @@ GITLAB = CiSystem(
     flag="GITLAB_CI",
     commit="CI_COMMIT_SHA",
     job_url=lambda environ: environ.get("CI_JOB_URL", ""),
-    masks=lambda _: iter(()),  # GitLab masks the variables of its settings, and takes no commands
+    masks=lambda _: iter(()),  # GitLab masks the variables of its settings, and has no commands for it
     show=_show_on_gitlab,
     files=(CODE_QUALITY_NAME,),
 )
@@ -203,23 +204,23 @@ CI_CHOICES = ("auto", *(system.name for system in CI_SYSTEMS), "off")
 
 
 def ci_system(choice: str, environ: Environ) -> CiSystem | None:
-    """Return the CI system to work with: the chosen one, or the one that this is. Raises KeyError for no choice of `CI_CHOICES`."""
+    """Return the chosen or detected CI system. Raises KeyError for a name that is not in `CI_CHOICES`."""
     if choice == "auto":
         return next((system for system in CI_SYSTEMS if environ.get(system.flag) == "true"), None)
     return {system.name: system for system in CI_SYSTEMS}[choice] if choice != "off" else None
 
 
 def ci_url(environ: Environ) -> str:
-    """Return the page of the CI job that this is; "" outside of the known systems."""
+    """Return the page of the current CI job; "" outside of the known systems."""
     return next(filter(None, (system.job_url(environ) for system in CI_SYSTEMS)), "")
 
 
 def ci_commit(environ: Environ) -> str:
-    """Return the commit that the CI job is about; "" outside of the known systems."""
+    """Return the commit of the current CI job; "" outside of the known systems."""
     return next(filter(None, (environ.get(system.commit) for system in CI_SYSTEMS)), "")
 
 
 def tell_ci(run: RunOnDisk, ci: CiSystem | None, environ: Environ, redactor: Redactor) -> None:
-    """Give a CI system what it shows of a run. Raises BundleError, OSError."""
+    """Write the outputs of a CI system for a run. Raises BundleError, OSError."""
     if ci is not None:
         ci.show(page_of(run, version=__version__), run.folder, environ, redactor)

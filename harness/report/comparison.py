@@ -1,6 +1,6 @@
-"""What got worse since the baseline: as text for a terminal, and as a file for other programs.
+"""Regressions against the baseline: as text for a terminal, and as a file for other programs.
 
-In: a `Comparison`, and where the bundles lie. Out: text, plain values.
+In: a `Comparison`, and the paths of the bundles. Out: text, plain values.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ VERSION = 1
 FILE_NAME = "regressions.json"
 ACCEPT = "chatkit-harness gate --update-baseline"
 MOST_NAMES = 10
-Bundles = Mapping[tuple[str, int], str]  # the folder of a visit, as a person would type it, by test and number
+Bundles = Mapping[tuple[str, int], str]  # the folder of a visit by test and number, relative to the current folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """What was compared with what."""
+    """The two sides of a comparison."""
 
-    file: str  # the baseline, as a person would type it
+    file: str  # the baseline's path, relative to the current folder
     project: str
     browser: str
     visits: int  # how many there are in both
@@ -35,15 +35,15 @@ class Compared:
 def render_comparison(
     compared: Compared, comparison: Comparison, bundles: Bundles, *, is_accepted: bool = False
 ) -> str:
-    """Return the comparison in lines: the regressions first, each with what to do, then what was not compared."""
+    """Return the comparison in lines: the regressions with their remedies first, then what was not compared."""
     lines = [_heading(compared, comparison)]
     for regression in comparison.regressions:
         lines += _regression(regression, bundles, "accepted" if is_accepted else "REGRESSION")
     if comparison.regressions and not is_accepted:
-        lines.append(f"  to accept what is meant to be so: {ACCEPT} {compared.file}")
+        lines.append(f"  to accept intended changes: {ACCEPT} {compared.file}")
     for regression in comparison.passing:
         lines.append(
-            f"  not seen again, so no regression: {_what(regression)} in {_where(regression)}: {regression.now}"
+            f"  not reproduced, so not a regression: {_what(regression)} in {_where(regression)}: {regression.now}"
         )
     lines += _named("new", comparison.new, "" if is_accepted else f"to add: {ACCEPT} {compared.file}")
     lines += _named("in the baseline, but not in this run", comparison.missing)
@@ -57,7 +57,9 @@ def _heading(compared: Compared, comparison: Comparison) -> str:
     visits = "1 visit" if compared.visits == 1 else f"{compared.visits} visits"
     machine = ""
     if compared.control_ms and compared.baseline_control_ms:
-        machine = f"; a control takes {compared.control_ms:.0f} ms here, {compared.baseline_control_ms:.0f} ms there"
+        machine = (
+            f"; control visit: {compared.control_ms:.0f} ms, in the baseline {compared.baseline_control_ms:.0f} ms"
+        )
     return f"baseline: {said} in {visits} against {compared.file}{machine}"
 
 
@@ -91,7 +93,7 @@ def _named(what: str, names: Iterable[str], fix: str = "") -> list[str]:
 
 
 def saved_comparison(compared: Compared, comparison: Comparison, bundles: Bundles) -> dict[str, Any]:
-    """Return what `regressions.json` holds."""
+    """Return the content of `regressions.json`."""
 
     def rows(regressions: Iterable[Regression]) -> list[dict[str, Any]]:
         return [asdict(r) | {"bundle": bundles.get((r.test, r.visit), "")} for r in regressions]

@@ -1,4 +1,4 @@
-"""A visit in words: the sentences of a failed expectation, `error-context.md`, `console.log`.
+"""A visit as text: the message of a failed expectation, `error-context.md`, `console.log`.
 
 In: a `VisitResult` and entries. Out: text. The cause comes first, raw data last.
 """
@@ -27,7 +27,7 @@ def render_verdict(result: VisitResult) -> str:
 
 
 def render_failure(result: VisitResult, *, bundle: str, expected: str = "") -> str:
-    """Return what a failed expectation says: the cause first, then what else is wrong; 12 lines at most."""
+    """Return the message of a failed expectation: the cause first, then other findings; 12 lines at most."""
     lines = [*expected.splitlines()[: MOST_LINES // 2], render_verdict(result), *render_cause(result)]
     lines.append(f"  reached:   {result.last_milestone or 'nothing'}; missing: {result.next_milestone or 'nothing'}")
     lines.append(f"  secret:    {render_prefetch(result)}")
@@ -42,12 +42,14 @@ def render_failure(result: VisitResult, *, bundle: str, expected: str = "") -> s
         else []
     )
     lines.append(f"  bundle:    {bundle}")
-    lines = [line.replace("\n", " ") for line in lines]  # a page's line break begins no line of ours
+    lines = [
+        line.replace("\n", " ") for line in lines
+    ]  # a line break in a page's text must not start a line of the message
     return "\n".join(line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 3] + "..." for line in lines)
 
 
 def render_cause(result: VisitResult) -> list[str]:
-    """Return the cause in four lines: its name, what was seen, why that happens, what to do; what is known without one."""
+    """Return the cause in four lines: title, observation, explanation, remedy. Without a cause: the explanation of the verdict."""
     cause = result.cause
     if cause is None:
         return [] if result.is_mounted else [f"  why:       {result.explanation}"]
@@ -76,12 +78,12 @@ def render_prefetch(result: VisitResult) -> str:
     """Return the pre-fetch outcome with its two times on the page's clock."""
     text = result.prefetch
     if result.secret_ended_page_ms >= 0 and result.connected_page_ms >= 0:
-        text += f" (secret there at {result.secret_ended_page_ms:.0f} ms, element connected at {result.connected_page_ms:.0f} ms)"
+        text += f" (secret received at {result.secret_ended_page_ms:.0f} ms, element connected at {result.connected_page_ms:.0f} ms)"
     return text
 
 
 def omissions_of(entries: Iterable[Entry]) -> tuple[str, ...]:
-    """Return what the visit left out, each with the bound that was reached."""
+    """Return what the visit omitted, each with the limit that was reached."""
     found = (f"{e.event.what} (limit: {e.event.limit})" for e in entries if isinstance(e.event, Omitted))
     return tuple(one_line(text) for text in found)
 
@@ -89,13 +91,13 @@ def omissions_of(entries: Iterable[Entry]) -> tuple[str, ...]:
 def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[str], omitted: Iterable[str] = ()) -> str:
     """Return the failure on one page, for people and for coding agents."""
     rows = "\n".join(f"| {m.name} | {m.at_ms:.0f} | {m.seq} |" for m in result.milestones)
-    facts = "\n".join(f"- {markdown(fact)}" for fact in result.facts) or "- none: nothing failed visibly"
+    facts = "\n".join(f"- {markdown(fact)}" for fact in result.facts) or "- none"
     console = (
         "\n".join(f"- {p.kind}: {markdown(first_line(p.text))}  [line {p.seq}]" for p in result.console[:10])
         or "- clean"
     )
     evidence = ", ".join(map(str, result.evidence)) or "none"
-    left_out = "".join(f"\n- Left out: {markdown(what)}" for what in omitted)
+    left_out = "".join(f"\n- Omitted: {markdown(what)}" for what in omitted)
     return f"""# {markdown(render_verdict(result))}
 
 {markdown(result.explanation)}
@@ -106,7 +108,7 @@ def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[st
 - Last milestone reached: `{result.last_milestone or "none"}`; first one missing: `{result.next_milestone or "none"}`
 - Tracks: {", ".join(f"{name} `{state}`" for name, state in result.tracks)}
 - Mode: {result.mode}; domain check: {result.verification}; backend: {result.backend}; \
-`chatkit.ready` fired: {"yes (it only means that the iframe loaded something)" if result.has_ready_event else "no"}
+`chatkit.ready` fired: {"yes (it only means that the iframe loaded a document)" if result.has_ready_event else "no"}
 - Client secret: {render_prefetch(result)}{f", from {markdown(result.secret_url)}" if result.secret_url else ""}
 - Lines of `timeline.jsonl` that decided it: {evidence}
 
@@ -129,13 +131,13 @@ def render_error_context(result: VisitResult, *, bundle: str, files: Iterable[st
 - Page: {markdown(result.url)}
 - Project `{result.project}`, entry `{result.entry or "page"}`{f", scenario `{result.scenario}`" if result.scenario else ""}, \
 network {result.network}, {result.browser or "unknown browser"}, {result.started_at}
-{"".join(f"- Cannot be replayed as it was: {markdown(what)}{chr(10)}" for what in result.unreplayable)}\
+{"".join(f"- Cannot be replayed exactly: {markdown(what)}{chr(10)}" for what in result.unreplayable)}\
 - Bundle: `{bundle}` with {", ".join(f"`{name}`" for name in files)}{left_out}
-{"".join(f"- Could not be written, or only in part: `{loss.file}` ({loss.reason}){chr(10)}" for loss in result.missing)}"""
+{"".join(f"- Missing or incomplete: `{loss.file}` ({loss.reason}){chr(10)}" for loss in result.missing)}"""
 
 
 def _times(result: VisitResult) -> str:
-    """When the verdict was passed; nothing when there is none."""
+    """The time of the verdict; "" when there is none."""
     if result.decided_at_ms < 0:
         return ""
     after_start_ms = result.decided_at_ms - result.opened_at_ms
@@ -143,7 +145,7 @@ def _times(result: VisitResult) -> str:
 
 
 def _findings(result: VisitResult) -> str:
-    """The cause, what else is wrong, and what follows from either, each with its evidence and its remedy."""
+    """The cause, other findings and consequences, each with its evidence and its remedy."""
     headings = {"cause": "Cause", "also": "Also wrong", "consequence": "Consequences"}
     parts = []
     for role, heading in headings.items():
@@ -158,7 +160,7 @@ def _finding(finding: Finding) -> str:
         f"### {_own(finding.title)}",
         "",
         f"`{finding.rule}`, {finding.confidence}"
-        + (", a prediction: nothing broke yet, this is what would stop the mount next" if finding.is_prediction else "")
+        + (", a prediction: this did not fail yet, but would stop the mount next" if finding.is_prediction else "")
         + (f", follows from `{finding.caused_by}`" if finding.caused_by else ""),
         "",
         f"- Seen: {markdown(finding.summary)}",
@@ -171,7 +173,7 @@ def _finding(finding: Finding) -> str:
 
 
 def render_console(entries: Iterable[Entry]) -> str:
-    """Return the console of a visit as text: milliseconds, level, text, place; further lines of a text begin with a bar."""
+    """Return the console of a visit as text: milliseconds, level, text, source; further lines of a text start with a bar."""
     lines = []
     for entry in entries:
         match entry.event:
@@ -181,17 +183,17 @@ def render_console(entries: Iterable[Entry]) -> str:
             case PageErrorRaised(name=name, message=message, stack=stack):
                 lines.append(f"{entry.at_ms:9.1f} uncaught {_block(stack or f'{name}: {message}')}")
             case Omitted(what="console", limit=limit):
-                lines.append(f"{entry.at_ms:9.1f} (what follows is left out: limit {limit})")
+                lines.append(f"{entry.at_ms:9.1f} (the rest is omitted: limit {limit})")
             case _:
                 pass
-    return "\n".join(lines) + "\n" if lines else "(the console stayed empty)\n"
+    return "\n".join(lines) + "\n" if lines else "(no console messages)\n"
 
 
 def _block(text: str) -> str:
-    """A text whose further lines cannot be taken for messages."""
+    """A text whose further lines cannot be mistaken for messages."""
     return visible(text).replace("\n", f"\n{'':18} | ")
 
 
 def _own(text: str) -> str:
-    """Our own words, whose code stays code, and whose tags are shown and not obeyed."""
+    """Our own text as Markdown: code stays code, and tags are shown as text."""
     return text.replace("<", "\\<")

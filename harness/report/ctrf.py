@@ -90,7 +90,7 @@ def _test(test: TestOnDisk) -> dict[str, Any]:
 
 
 def _message(outcome: TestOutcome, results: tuple[VisitResult, ...]) -> dict[str, str]:
-    """The cause first, then the test's own words; nothing of a test that is good."""
+    """The cause first, then the test's own message; "" for a good test."""
     if outcome.is_good and outcome.outcome != "skipped":
         return {}
     causes = [f"{r.cause.title} ({r.cause.rule}): {r.cause.summary}" for r in results if r.cause and not r.is_mounted]

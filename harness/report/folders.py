@@ -1,6 +1,6 @@
-"""The name of a test's folder: readable, short, safe on every file system, and no other test's.
+"""The name of a test's folder: readable, short, unique, and valid on every file system.
 
-In: pytest's node ids. Out: names. The usual one is pytest-playwright's own; tests whose names come to the same there are told apart.
+In: pytest's node ids. Out: names. The usual name is pytest-playwright's; tests that would get the same name get different ones.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ ATTEMPT = re.compile(r"-(?:retry|again)\d+$")
 
 
 def shared_names(nodeids: Iterable[str]) -> frozenset[str]:
-    """Return the node ids whose usual folder is another test's too: they differ only in case, in punctuation, in an emoji."""
+    """Return the node ids whose usual folder is also another test's: they differ only in case, punctuation or emoji."""
     usual = {nodeid: slugify(nodeid) for nodeid in dict.fromkeys(nodeids)}
     counts = Counter(usual.values())
     return frozenset(nodeid for nodeid, name in usual.items() if counts[name] > 1)
 
 
 def folder_of(nodeid: str, *, retry: int = 0, is_shared: bool = False) -> str:
-    """Return the name of a test's folder; a retry has one of its own, as in Playwright Test."""
+    """Return the name of a test's folder; each retry has its own folder, as in Playwright Test."""
     name = slugify(nodeid)
     if is_shared or not name or len(name) > LONGEST_CHARS or ATTEMPT.search(name):
         digest = hashlib.sha256(nodeid.encode("utf-8", "surrogatepass")).hexdigest()[:10]

@@ -1,4 +1,4 @@
-"""The history of smoke runs: a file of JSON Lines that many jobs may append to, and that a cut line does not spoil.
+"""The history of smoke runs: a JSON Lines file that several jobs may append to, and in which an incomplete line is skipped.
 
 In: records. Out: lines, each written whole under a lock, and read back. The file is small and only ever grows; one run is some 600 bytes.
 Format: {"format": "chatkit-harness/history", "version": 1, "kind": "run" | "delivery", …the fields of `Record` or `Delivery`}.
@@ -32,15 +32,15 @@ Line = Record | Delivery
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What a file held."""
+    """The content of a file."""
 
     lines: tuple[Line, ...] = ()
-    unreadable: int = 0  # lines that are cut or damaged, and were left out
-    newer: int = 0  # lines of a newer format, left out
+    unreadable: int = 0  # number of skipped lines that are incomplete or damaged
+    newer: int = 0  # number of skipped lines with a newer format
 
 
 def read_history(path: Path) -> History:
-    """Return what the file holds; nothing when there is none. Raises BundleError when it cannot be read."""
+    """Return the content of the file; empty when there is no file. Raises BundleError when it cannot be read."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -114,7 +114,7 @@ def _locked(path: Path) -> Iterator[None]:
         deadline = time.monotonic() + LOCK_TIMEOUT_S
         while not _is_locked_now(file.fileno()):
             if time.monotonic() > deadline:
-                raise BundleError(f"{path} has been held by another job for more than {LOCK_TIMEOUT_S:g} s")
+                raise BundleError(f"{path} was locked by another job for more than {LOCK_TIMEOUT_S:g} s")
             time.sleep(LOCK_RETRY_S)
         yield
 

@@ -1,4 +1,4 @@
-"""What the report keeps of each visit until somebody opens it: one block of JSON for each, and each picture once.
+"""The report's data of each visit: one block of JSON for each visit, drawn when it is opened, and each screenshot once.
 
 In: the visits of a page. Out: `Island` values, one at a time, so that a large run is never whole in memory.
 """
@@ -171,7 +171,7 @@ def _plain(value: Any) -> Any:
 
 
 def about(result: VisitResult) -> tuple[tuple[str, str], ...]:
-    """Return what is known of a visit in names and values, what matters first."""
+    """Return the facts of a visit as names and values, the most important first."""
     rows = (
         ("Client secret", render_prefetch(result)),
         ("Fetched from", result.secret_url),
@@ -180,7 +180,7 @@ def about(result: VisitResult) -> tuple[tuple[str, str], ...]:
         ("Backend", result.backend),
         (
             "chatkit.ready fired",
-            "yes (it only means that the iframe loaded something)" if result.has_ready_event else "no",
+            "yes (it only means that the iframe loaded a document)" if result.has_ready_event else "no",
         ),
         ("Script", dict(result.tracks).get("script", "")),
         ("Element", dict(result.tracks).get("element", "")),
@@ -203,7 +203,7 @@ def _replay(visit: VisitRow) -> tuple[str, ...]:
 
 
 def commands(record: RunRecord, test: TestRow, result: VisitResult | None) -> tuple[str, ...]:
-    """Return the commands that do the same again, to be copied."""
+    """Return the commands that reproduce the visit, for copying."""
     if record.kind in WITHOUT_TESTS:
         return (record.command,) if record.command else ()
     project = f" -p {shlex.quote(result.project)}" if result is not None and result.project else ""
@@ -217,5 +217,5 @@ def commands(record: RunRecord, test: TestRow, result: VisitResult | None) -> tu
 def _gaps(result: VisitResult) -> tuple[str, ...]:
     return (
         *(f"{loss.file} is missing: {loss.reason}" for loss in result.missing),
-        *(f"it cannot be replayed as it was: {what}" for what in result.unreplayable),
+        *(f"it cannot be replayed exactly: {what}" for what in result.unreplayable),
     )

@@ -1,6 +1,6 @@
-"""What is said when results cannot be written: what is missing, where, why, and what to do.
+"""Messages about results that could not be written: what is missing, where, why, and what to do.
 
-In: losses. Out: text. The run goes on, and is judged, without what is missing.
+In: losses. Out: text. The run continues and is judged without the missing files.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ def remedy_of(reason: str) -> str:
 
 
 def render_losses(losses: Iterable[Loss], *, folder: str) -> str:
-    """Return what is said at the end of a run about what could not be written; "" when all could be."""
+    """Return the message at the end of a run about missing files; "" when there are none."""
     by_reason: dict[str, dict[str, None]] = {}
     for loss in losses:
         by_reason.setdefault(loss.reason, {})[loss.file] = None
     lines = []
     for reason, files in by_reason.items():
-        lines += [f"RESULTS ARE MISSING in {folder}: {reason}", "  missing, or only in part:", *_by_folder(files)]
-        lines += [f"  to fix: {remedy_of(reason)}", "  The tests were run and judged all the same."]
+        lines += [f"RESULTS ARE MISSING in {folder}: {reason}", "  missing or incomplete:", *_by_folder(files)]
+        lines += [f"  to fix: {remedy_of(reason)}", "  The tests ran, and their verdicts are valid."]
     return "\n".join(lines)
 
 
@@ -53,5 +53,8 @@ def _by_folder(files: Iterable[str]) -> Iterator[str]:
 
 
 def render_first_loss(loss: Loss, *, folder: str) -> str:
-    """Return what is said at once, when the first file of a run cannot be written."""
-    return f"cannot write {folder}/{loss.file}: {loss.reason}; the run goes on, and what is missing is told at its end"
+    """Return the message for the first file of a run that cannot be written."""
+    return (
+        f"cannot write {folder}/{loss.file}: {loss.reason}; the run continues, and all missing files are listed "
+        "at its end"
+    )

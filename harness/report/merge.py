@@ -1,7 +1,7 @@
-"""Joins the runs of several shards into one, which is a run like any other.
+"""Merges the runs of several shards into one ordinary run.
 
 In: folders: of runs, or with runs below them, as CI systems download them. Out: a new run's folder with every bundle, `tests.jsonl`,
-`run.json` and `junit.xml`. Of a test that ran in two of them, the later one counts.
+`run.json` and `junit.xml`. If a test ran in two of them, the later result counts.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def runs_named(folder: Path) -> tuple[Path, ...]:
         found = [run for path in below for run in ((path,) if is_run(path) else runs_in(path)[:1])]
         if found:
             return tuple(found)
-    raise BundleError(f"{folder} holds no run of chatkit-harness: no {RECORD_NAME}, no {TESTS_NAME}, no run-… folder")
+    raise BundleError(
+        f"{folder} contains no run of chatkit-harness: no {RECORD_NAME}, no {TESTS_NAME}, no run-… folder"
+    )
 
 
 def merge_runs(runs: Iterable[Path], target: Path, *, command: str) -> RunRecord:
@@ -120,17 +122,15 @@ def _record(records: tuple[RunRecord, ...], command: str) -> RunRecord:
 
 
 def _missing(records: tuple[RunRecord, ...]) -> tuple[str, ...]:
-    """Say which shards are not there, and which did not come to their end."""
+    """Report which shards are missing, and which did not finish."""
     parts = [record.shard.partition("/") for record in records if record.shard]
     total = max((int(of) for _, _, of in parts if of.isdecimal()), default=0)
     there = {int(number) for number, _, _ in parts if number.isdecimal()}
     missing = [f"{number}/{total}" for number in range(1, total + 1) if number not in there]
     told = (
-        [f"Missing: the results of shard {', '.join(missing)}. What ran there is not in this report."]
-        if missing
-        else []
+        [f"Missing: the results of shard {', '.join(missing)}. Their tests are not in this report."] if missing else []
     )
-    told += [f"Cut short: shard {record.shard or record.command}." for record in records if not record.is_finished]
+    told += [f"Not finished: shard {record.shard or record.command}." for record in records if not record.is_finished]
     return tuple(told)
 
 

@@ -1,6 +1,6 @@
-"""What people are told of a smoke run: the lines on the terminal, the message to a webhook, the issue on GitHub, the metrics.
+"""Notifications of a smoke run: the lines on the terminal, the message to a webhook, the GitHub issue, the metrics.
 
-In: a `Record`. Out: texts. Of a changed SDK is told first, since it explains much.
+In: a `Record`. Out: texts. A changed SDK comes first, because it often explains a failure.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ HEADLINES = {
     "escalated": "{project} is STILL failing since {since}, {runs} runs in a row: {title}",
     "degraded": "{project} is degraded: {title}",
     "recovered": "{project} has recovered ({outcome})",
-    "blind": "{project}: no statement for {runs} runs in a row, this machine cannot tell: {title}",
-    "sighted": "{project}: there is a statement again, {outcome}",
+    "blind": "{project}: no result for {runs} runs in a row, because this machine cannot judge: {title}",
+    "sighted": "{project}: results are available again: {outcome}",
     "": "{project} is {outcome}",
 }
 BAD = ("degraded", "failing", "escalated")
@@ -26,12 +26,12 @@ OUTCOMES = ("ok", "degraded", "failing", "environment")
 
 
 def marker_of(project: str) -> str:
-    """Return what an issue's text holds so that later runs find it."""
+    """Return the marker in an issue's text by which later runs find it."""
     return f"<!-- chatkit-harness smoke: {project} -->"
 
 
 def headline(record: Record, alert: str) -> str:
-    """Return what is new, in one line; that the SDK has changed comes first."""
+    """Return the change in one line; a changed SDK comes first."""
     verdict = record.verdict
     first = "SDK changed since last green; " if record.sdk_changed and alert in BAD else ""
     return first + HEADLINES[alert].format(
@@ -40,12 +40,12 @@ def headline(record: Record, alert: str) -> str:
 
 
 def details(record: Record) -> list[str]:
-    """Return what there is to say of a run, in lines: the changed SDK first, then cause, blame, remedy and what it was before."""
+    """Return the message about a run, in lines: the changed SDK first, then cause, owner, remedy and the earlier state."""
     verdict = record.verdict
     lines = sdk_lines(record)
     if verdict.cause:
         lines += [f"cause: {verdict.title} ({verdict.cause})", f"seen: {verdict.summary}"]
-        lines += [f"whose fault: {verdict.blame}", f"to fix: {verdict.remedy}"]
+        lines += [f"who acts: {verdict.blame}", f"to fix: {verdict.remedy}"]
         again = f", {record.times_seen} times in this history" if record.times_seen > 1 else ""
         lines += [f"first seen: {record.first_seen}{again}"]
     if record.before and verdict.outcome != "environment":
@@ -57,7 +57,7 @@ def details(record: Record) -> list[str]:
 
 
 def sdk_lines(record: Record) -> list[str]:
-    """Return what has changed of the SDK since the last green run; nothing when nothing has."""
+    """Return the changes of the SDK since the last green run; "" when there are none."""
     return [f"SDK changed since last green: {'; '.join(record.sdk_changed)}"] if record.sdk_changed else []
 
 
@@ -67,12 +67,12 @@ def render_smoke(record: Record) -> str:
     changed = sdk_lines(record)
     lines = [f"  {line}" for line in details(record)[len(changed) :]]
     streak = f", {record.runs} runs in a row since {record.since}" if record.runs > 1 else ""
-    word = {"ok": "ok", "environment": "NO STATEMENT"}.get(verdict.outcome, verdict.outcome.upper())
+    word = {"ok": "ok", "environment": "NO RESULT"}.get(verdict.outcome, verdict.outcome.upper())
     return "\n".join([*changed, f"smoke: {verdict.project} is {word}{streak}", *lines])
 
 
 def webhook_json(record: Record, alert: str) -> dict[str, Any]:
-    """Return the message in the form that Slack's incoming webhooks take, and those that imitate them.
+    """Return the message in the format of Slack's incoming webhooks and compatible ones.
 
     Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
     """
@@ -118,14 +118,14 @@ def render_metrics(record: Record) -> str:
         ("outcome", "1 for the outcome of the last run",
          [(f'{labels},outcome="{name}"', float(name == verdict.outcome)) for name in OUTCOMES]),
         ("runs_in_a_row", "runs with this outcome", [(labels, float(record.runs))]),
-        ("attempts", "visits that the last run made", [(labels, float(verdict.attempts))]),
+        ("attempts", "visits of the last run", [(labels, float(verdict.attempts))]),
         ("exit_code", "of the last run", [(labels, float(verdict.exit_code))]),
     ]  # fmt: skip
     times = [("mount", verdict.mount_ms), ("first_token", verdict.first_token_ms), ("preflight", verdict.preflight_ms)]
     metrics += [(f"{name}_seconds", "of the last run", [(labels, ms / 1000)]) for name, ms in times if ms >= 0]
     if verdict.cause:
         cause = f'{labels},rule="{_label(verdict.cause)}",blame="{_label(verdict.blame)}"'
-        metrics.append(("cause", "what the last run found", [(cause, 1.0)]))
+        metrics.append(("cause", "findings of the last run", [(cause, 1.0)]))
     if verdict.sdk:
         sdk = ",".join(f'{name}="{_label(value)}"' for name, value in verdict.sdk)
         metrics.append(("sdk_info", "the SDK that the CDN serves", [(f"{labels},{sdk}", 1.0)]))

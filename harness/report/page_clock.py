@@ -1,4 +1,4 @@
-"""When things really happened: the page's own clocks, laid over the harness's.
+"""The time of events by the page's own clocks, mapped to the timeline's clock.
 
 In: entries. Out: milliseconds on the timeline's axis. The harness hears of things a little later than they happen, and of two of them
 in the wrong order at times; the page's clock (`performance.now()`) knows better. For a picture only: verdicts compare page times.

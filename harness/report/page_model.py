@@ -1,6 +1,6 @@
-"""What stands on the report's page, as values: the verdict, causes, tests, environment; and what is drawn of each visit when it is opened.
+"""The content of the report's page as values: the verdict, causes, tests and environment.
 
-In: a `RunOnDisk`. Out: one frozen `Page`. It chooses words and order; the template has none of its own but headings.
+In: a `RunOnDisk`. Out: one frozen `Page`. It chooses texts and order; the template has only headings.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WORDS = ("failed", "error", UNFINISHED, "flaky", "passed", "skipped")  # worst f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One stretch of the bar that counts the tests."""
+    """One segment of the bar that counts the tests."""
 
     word: str
     x: float
@@ -51,7 +51,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """Failures with one fingerprint; or one finding of visits that mounted all the same."""
+    """Failures with one fingerprint, or one finding of mounted visits."""
 
     id: str
     fingerprint: str
@@ -167,7 +167,7 @@ def cleaned(value: Any, clean: Callable[[str], str]) -> Any:
 
 
 def _word(record: RunRecord, rows: tuple[TestRow, ...]) -> str:
-    """Return the one word for the run: that of its exit code, or of the worst test while it has none."""
+    """Return the word for the run: by its exit code, or by its worst test while it has none."""
     if record.kind == "smoke" and record.is_finished:
         return {0: "passed", 7: "flaky", 13: "error"}.get(record.exit_code, "failed")
     if not record.is_finished and record.kind != "merge":
@@ -183,10 +183,10 @@ def _word(record: RunRecord, rows: tuple[TestRow, ...]) -> str:
 
 HEADLINES: dict[int, str] = {
     ExitCode.INTERRUPTED: "The run was interrupted",
-    ExitCode.INTERNAL_ERROR: "pytest met an internal error",
-    ExitCode.WRONG_USAGE: "The run was set up wrongly",
+    ExitCode.INTERNAL_ERROR: "Internal error in pytest",
+    ExitCode.WRONG_USAGE: "The configuration or usage is wrong",
     ExitCode.NO_TEST_RAN: "No test ran",
-    ExitCode.SECRET_FOUND: "A secret was found in what the run wrote",
+    ExitCode.SECRET_FOUND: "A secret was found in the files of the run",
     ExitCode.BROKEN_ENVIRONMENT: "The environment is broken: the page was not judged",
     ExitCode.PAGE_NOT_VISITED: "The page could not be visited",
 }
@@ -194,15 +194,15 @@ HEADLINES: dict[int, str] = {
 
 SMOKE_HEADLINES: dict[int, str] = {
     ExitCode.PASSED: "It works",
-    ExitCode.PASSED_AFTER_RETRY: "It works, but not as well as it should",
+    ExitCode.PASSED_AFTER_RETRY: "The chat works, but is degraded",
     ExitCode.SECRET_FOUND: HEADLINES[ExitCode.SECRET_FOUND],
-    ExitCode.BROKEN_ENVIRONMENT: "Nobody can tell: this machine cannot make visits",
+    ExitCode.BROKEN_ENVIRONMENT: "No result: this machine cannot visit the page",
 }
 
 
 def _headline(record: RunRecord, rows: tuple[TestRow, ...], word: str) -> str:
     if record.kind == "smoke" and record.is_finished:
-        return SMOKE_HEADLINES.get(record.exit_code, "It does not work")
+        return SMOKE_HEADLINES.get(record.exit_code, "The chat does not work")
     if record.kind in ONE_VISIT and rows:
         return "The widget mounts" if rows[0].word == "passed" else "The widget does not mount"
     if record.exit_code in HEADLINES:
@@ -211,9 +211,9 @@ def _headline(record: RunRecord, rows: tuple[TestRow, ...], word: str) -> str:
     if not rows:
         return "No test ran"
     if not record.is_finished and record.kind != "merge":
-        return f"The run was cut short after {_tests(len(rows))}" + (f", {bad} of them not good" if bad else "")
+        return f"The run was interrupted after {_tests(len(rows))}" + (f", {bad} of them did not pass" if bad else "")
     if record.exit_code == 1 and not bad:
-        return "The run failed, though every test passed"
+        return "The run failed, although every test passed"
     if bad:
         return f"{bad} of {_tests(len(rows))} failed" if len(rows) > 1 else "The test failed"
     if word == "flaky":
@@ -285,7 +285,7 @@ def _causes(run: RunOnDisk, rows: tuple[TestRow, ...]) -> tuple[Cause, ...]:
 
 
 def _notes(rows: tuple[TestRow, ...], record: RunRecord) -> tuple[Cause, ...]:
-    """What was found in visits that mounted, each kind of finding once, the most frequent first."""
+    """Findings of mounted visits, each rule once, the most frequent first."""
     groups: dict[str, list[tuple[TestRow, VisitRow, Finding]]] = {}
     for row in rows:
         for visit in row.visits:
@@ -331,7 +331,7 @@ def _cause(identity: str, key: str, members: list[tuple[TestRow, VisitRow | None
         return Cause(
             id=identity, fingerprint=key, title=title, rule=result.reason, count_text=count, places=places, more=more
         )
-    title = _first_line(row.message) or f"The test ended with {row.word}, and says nothing"
+    title = _first_line(row.message) or f"The test ended with {row.word} and has no message"
     return Cause(id=identity, fingerprint=key, title=title, count_text=count, places=places, more=more)
 
 
@@ -431,7 +431,11 @@ def _took(outcome: TestOutcome) -> str:
 
 def _message(outcome: TestOutcome) -> str:
     text = outcome.message
-    return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}\n… cut; all of it is in tests.jsonl"
+    return (
+        text
+        if len(text) <= LONGEST_MESSAGE
+        else (f"{text[:LONGEST_MESSAGE]}\n… truncated; see tests.jsonl for the rest")
+    )
 
 
 def _visit_row(identity: str, label: str, visit: VisitOnDisk) -> VisitRow:
@@ -442,9 +446,11 @@ def _visit_row(identity: str, label: str, visit: VisitOnDisk) -> VisitRow:
         headline = f"{render_verdict(result)}."
         explanation = result.explanation if not result.is_mounted else _mounted(result)
         if not visit.is_finished:
-            explanation = f"{explanation} The visit was cut short: this is what its timeline says up to there."
+            explanation = (
+                f"{explanation} The visit was interrupted; this is the result of its timeline up to that point."
+            )
         elif not visit.is_whole:
-            explanation = f"{explanation} The bundle is not whole: {visit.trouble}."
+            explanation = f"{explanation} The bundle is incomplete: {visit.trouble}."
     return VisitRow(
         id=identity, label=label, headline=headline, explanation=explanation, bundle=visit.bundle, on_disk=visit
     )
@@ -477,7 +483,7 @@ def _environment(record: RunRecord, folder: str, rows: tuple[TestRow, ...]) -> t
         ("Browser", ", ".join(sorted(filter(None, browsers))) or record.browser),
         *(tuple(version.rsplit(" ", 1)) for version in record.versions if " " in version),  # type: ignore[arg-type]
         ("Started", moment(record.started_at)),
-        ("Ended", moment(record.ended_at) if record.is_finished else "not: it was cut short, or still goes on"),
+        ("Ended", moment(record.ended_at) if record.is_finished else "no: it was interrupted, or is still running"),
         ("Exit code", str(record.exit_code) if record.exit_code >= 0 else ""),
         ("Shard", record.shard),
         ("Shards joined", str(record.shards) if record.shards else ""),

@@ -1,4 +1,4 @@
-"""A preflight in words: one line for each hop as it ends, then what is wrong; and the same as plain values.
+"""A preflight as text: one line for each hop, then the findings; and the same as plain values.
 
 In: hops and a `PreflightResult`. Out: lines of text, and what `preflight.json` holds.
 """
@@ -17,13 +17,13 @@ VERSION = 1
 LONGEST = 300
 SENTENCES = {
     "passed": "passed",
-    "failed": "FAILED: {cause} ({rule}), whose fault: {blame}",
-    "environment": "NO STATEMENT: {cause} ({rule}); this machine cannot tell",
+    "failed": "FAILED: {cause} ({rule}), who acts: {blame}",
+    "environment": "NO RESULT: {cause} ({rule}); this machine cannot judge",
 }
 
 
 def render_head(preflight_of: str, url: str, key: str, expected: str) -> list[str]:
-    """Return the lines above the hops: what is asked, with which key, and what is expected of it."""
+    """Return the lines above the hops: the URL, the key, and the expected project."""
     return [
         f"preflight: project {preflight_of}, {url}",
         f"  key:       {key}{f'; expected: {expected}' if expected else ''}",
@@ -33,7 +33,7 @@ def render_head(preflight_of: str, url: str, key: str, expected: str) -> list[st
 def hop_line(hop: Hop) -> str:
     """Return a hop as one line: number, how it went, name, times by stage, whose it is, request id."""
     if hop.skipped:
-        return f"  {hop.number:>3}  {'-':>5}  {hop.name:<34} not asked: {hop.skipped}"
+        return f"  {hop.number:>3}  {'-':>5}  {hop.name:<34} skipped: {hop.skipped}"
     how = str(hop.status) if hop.is_answered else "FAIL"
     parts = [_times(hop), *_said(hop)]
     return f"  {hop.number:>3}  {how:>5}  {hop.name:<34} {'; '.join(filter(None, parts))}"
@@ -57,7 +57,7 @@ def _said(hop: Hop) -> list[str]:
     if hop.project or hop.organization:
         said.append(" / ".join(filter(None, (hop.organization, hop.project))))
     if hop.is_guarded:
-        said.append("it refuses strangers")
+        said.append("refuses requests without an authorization, as expected")
     if hop.final_url and hop.final_url != hop.url:
         said.append(f"led to {hop.final_url}")
     if hop.error_text:
@@ -66,7 +66,7 @@ def _said(hop: Hop) -> list[str]:
 
 
 def render_findings(result: PreflightResult) -> list[str]:
-    """Return what is wrong, the cause first and at length."""
+    """Return the findings, the cause first and in detail."""
     lines: list[str] = []
     for finding in sorted(result.findings, key=lambda f: f.role != "cause"):
         kind = "cause" if finding.role == "cause" else "warning" if finding.rule in result.warnings else "also"
@@ -79,7 +79,7 @@ def render_findings(result: PreflightResult) -> list[str]:
 
 
 def render_outcome(result: PreflightResult) -> str:
-    """Return how it ended, as one line."""
+    """Return the result in one line."""
     cause = result.cause
     sentence = SENTENCES[result.outcome].format(
         cause=cause.title if cause else "", rule=cause.rule if cause else "", blame=result.blame
@@ -98,7 +98,7 @@ def render_proxies(preflight: Preflight) -> list[str]:
 
 
 def preflight_dict(result: PreflightResult) -> dict[str, Any]:
-    """Return what `preflight.json` holds: format, version, the result, every hop."""
+    """Return the content of `preflight.json`: format, version, the result, every hop."""
     values = asdict(result)
     for hop, values_of_hop in zip(result.preflight.hops, values["preflight"]["hops"], strict=True):
         values_of_hop["request_id"] = hop.request_id

@@ -79,7 +79,7 @@ def _seal(path: Path, name: str) -> FileSeal:
 def pack(folder: Path, archive: Path) -> Path:
     """Write a bundle's folder as one zip, and return it. Raises BundleError when it is no bundle, or cannot be written."""
     if not (folder / HAR).is_file():
-        raise BundleError(f"{folder} is no bundle: it has no {HAR}")
+        raise BundleError(f"{folder} is not a bundle: it has no {HAR}")
     names = [
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() and not path.is_symlink()
     ]
@@ -194,7 +194,7 @@ def _har_in(folder: Path) -> Path:
         return folder / HAR
     others = sorted(folder.glob("*.har"))
     if not others:
-        raise RecordingError(f"{folder} is no bundle: it has no {HAR}, and no other HAR")
+        raise RecordingError(f"{folder} is not a bundle: it has no {HAR}, and no other HAR")
     return others[0]
 
 
@@ -202,7 +202,7 @@ def _broken_seals(folder: Path, manifest: Manifest | None) -> Iterator[str]:
     """Yield what is not as it was when the manifest was written; a file that a replay does not read is only missed."""
     for seal in manifest.files if manifest else ():
         if name_problem(seal.name):
-            yield f"the manifest names a file that no bundle has: {seal.name[:80]!a}"
+            yield f"the manifest lists a file that bundles do not have: {seal.name[:80]!a}"
         elif not (folder / seal.name).is_file():
             yield f"{seal.name} is missing"
         elif _seal(folder / seal.name, seal.name) != seal:

@@ -1,4 +1,4 @@
-"""Rules in words: the long form of one, and the page of all of them.
+"""Rules as text: one rule in detail, and the page with all rules.
 
 In: rules. Out: text. `docs/rules.md` is `render_rules` of all rules, written by `make rules`.
 """
@@ -13,19 +13,19 @@ from harness.analysis.rules.rule import Rule
 
 HEAD = """# Rules
 
-Every failing state that chatkit-harness knows by name. This page is generated from `harness/analysis/rules/` by `make rules`;
-`chatkit-harness explain RULE` prints one entry.
+All rules of chatkit-harness. `make rules` generates this page from `harness/analysis/rules/`; `chatkit-harness explain RULE`
+       prints one rule.
 
-*certain*: the evidence excludes the alternatives. *likely*: it fits best, and another cause is possible. *possible*: a hint.
-A finding can be less sure than its rule, when the evidence is thinner. Rules that *do not stop the mount* are reported for widgets that
-stand, too.
+*certain*: the evidence excludes other causes. *likely*: the best explanation, but another cause is possible. *possible*: a hint. A
+       finding can have a lower confidence than its rule when the evidence is weaker. Rules that *do not stop the mount* are also reported
+       for mounted widgets.
 """
 
 
 PREFLIGHT_HEAD = """## Preflight
 
-What only `chatkit-harness preflight` and `smoke` find: they ask each hop by itself, without a browser. Most of what they find
-has one of the names above. *Warning*: the preflight passes with it.
+These rules are found only by `chatkit-harness preflight` and `smoke`, which check each hop separately, without a
+                 browser. Most of their findings have the rules above. *Warning*: the preflight passes anyway.
 """
 
 
@@ -43,7 +43,7 @@ def render_rule(rule: Rule) -> str:
     ]
     lines += [f"  follows from: {', '.join(rule.symptom_of)}"] if rule.symptom_of else []
     lines += (
-        ["  the mount:   goes on; reported for widgets that stand, too"]
+        ["  the mount:   not stopped; also reported for mounted widgets"]
         if rule.outlives_mount or not rule.stops_mount
         else []
     )
@@ -69,13 +69,13 @@ def render_hop_rule(rule: HopRule) -> str:
 
 
 def first_sentence(rule: Rule | HopRule) -> str:
-    """Return what the rule looks for: the first line of its function's docstring."""
+    """Return when the rule applies: the first line of its function's docstring."""
     told = getattr(rule.finds, "func", rule.finds).__doc__ or ""
     return " ".join(told.strip().splitlines()[:1])
 
 
 def render_list(rules: Iterable[Rule], hop_rules: Iterable[HopRule]) -> str:
-    """Return all rules, one a line, by layer; those of the preflight at the end."""
+    """Return all rules, one per line, by layer; the preflight's rules last."""
     lines = []
     for layer, members in groupby(rules, key=lambda rule: rule.layer):
         lines += ["", f"{layer.value}:"]

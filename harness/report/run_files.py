@@ -110,7 +110,7 @@ class RunFiles:
             *self._tried(JUNIT_NAME, lambda: keep_last_attempts(self.folder / JUNIT_NAME)),
             *self._tried(CTRF_NAME, lambda: write_ctrf(run, self._redactor)),
             *self._tried(
-                f"what {self.ci.name} shows" if self.ci else "",
+                f"output for {self.ci.name}" if self.ci else "",
                 lambda: tell_ci(run, self.ci, self._environ, self._redactor),
             ),
         ]
@@ -130,8 +130,8 @@ class RunFiles:
             cause = error.__cause__
             return [Loss(file=name, reason=reason_of(cause) if isinstance(cause, OSError) else str(error))]
         except Exception as error:
-            # A fault of ours in a report must not cost a run its outcome; it is said, by its name.
-            return [Loss(file=name, reason=f"a fault of chatkit-harness, {error!r}")]
+            # A defect in a report must not change the outcome of the run; it is reported.
+            return [Loss(file=name, reason=f"a defect of chatkit-harness, {error!r}")]
         return []
 
 

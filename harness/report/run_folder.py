@@ -56,7 +56,7 @@ def run_folder_for(output_dir: Path, *, keep_runs: int) -> RunFolder:
     try:
         elsewhere = new_run_folder(Path(tempfile.mkdtemp(prefix="chatkit-results-")), keep_runs=keep_runs)
     except (BundleError, OSError):  # nothing can be written anywhere; the run is judged all the same
-        return RunFolder(path=output_dir / _new_name(None), problem=f"{problem}\n  instead: nowhere, nothing is kept")
+        return RunFolder(path=output_dir / _new_name(None), problem=f"{problem}\n  instead: no results are written")
     return RunFolder(path=elsewhere, problem=f"{problem}\n  instead: the results of this run are in {elsewhere}")
 
 

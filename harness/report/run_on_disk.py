@@ -1,7 +1,7 @@
-"""Reads what a run left on disk, also when it was killed in the middle.
+"""Reads the files of a run, also of a run that was killed.
 
 In: a run's folder. Out: `RunOnDisk`: the record, each test with its visits, visits that no finished test owns. Never raises for a damaged
-bundle: what cannot be read is said.
+bundle: unreadable parts are reported.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ RECORD = Format(name="chatkit-harness/run", version=1)
 CONTROL = "control"  # visits of our own page, by which a gate tells how fast the machine is
 WITHOUT_TESTS = ("check", "record", "repro", "smoke")  # commands that make visits and run no tests
 UNFINISHED = "unfinished"  # the outcome of a visit whose test never ended
-NEVER_ENDED = "unfinished: it was killed, or is still going on"
+NEVER_ENDED = "unfinished: it was killed, or is still running"
 MOST_NAMED = 5
-LEADS_OUT = "damaged: its path leads out of the run's folder, and is not followed"
-NO_RESULT = f"its {RESULT_NAME} is missing; this is what its timeline says"
+LEADS_OUT = "damaged: its path leads out of the run's folder and is not followed"
+NO_RESULT = f"its {RESULT_NAME} is missing; this is the result of its timeline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ def read_run(folder: Path) -> RunOnDisk:
         if not is_earlier_attempt:
             tests.append(_ownerless(record, visit))
     if record is None and not tests:
-        raise BundleError(f"{folder} holds no run: no {RECORD_NAME}, no {TESTS_NAME}, no {TIMELINE_NAME} below it")
+        raise BundleError(f"{folder} contains no run: no {RECORD_NAME}, no {TESTS_NAME}, no {TIMELINE_NAME} below it")
     tests.sort(key=_order)
     record = record or _guessed(tests)
     record = replace(record, problems=(*record.problems, *damage, *damaged_lines))
@@ -220,7 +220,7 @@ def read_visit(run: Path, folder: Path) -> VisitOnDisk:
     if not is_within(run, folder):
         return replace(visit, trouble=LEADS_OUT)
     files, others = _files_in(folder)
-    trouble = f"{', '.join(others[:MOST_NAMED])}: a link, or no plain file, and is not followed" if others else ""
+    trouble = f"{', '.join(others[:MOST_NAMED])}: a link or special file, which is not followed" if others else ""
     visit = replace(visit, files=files, trouble=trouble)
     if RESULT_NAME in files:
         try:

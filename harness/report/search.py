@@ -1,4 +1,4 @@
-"""Searches what a run wrote for secrets, archives inside of archives included: the proof that redaction missed nothing.
+"""Searches the files of a run for secrets, nested archives included: the proof that redaction missed nothing.
 
 In: a run's folder and every secret that was known or learned. Out: hits, whose files are deleted, and files that were redacted late.
 A value is never in what is returned.
@@ -30,7 +30,9 @@ CHUNK_BYTES = 8_000_000
 OVERLAP_BYTES = 64_000  # longer than any secret in any encoding
 DEEPEST = 4  # archives inside of archives
 LARGEST_UNPACKED_BYTES = 2_000_000_000
-NOT_SEARCHED = "WARNING: what this run wrote was NOT searched for secrets (no-secret-scan): do not publish it unseen"
+NOT_SEARCHED = (
+    "WARNING: the files of this run were NOT searched for secrets (no-secret-scan): check them before you publish them"
+)
 BY_SHAPE = "recognised by its shape"
 UNSEARCHABLE = "cannot be searched"
 
@@ -85,7 +87,7 @@ def prove(folder: Path, secrets: Iterable[Secret], paths: Iterable[Path] | None 
                     redact_file(path, redactor)
                 late.append(place)
                 reseal(path.parent.parent if path.parent.name == BODIES else path.parent)
-                found = [replace(hit, rule="not replaced when it was redacted late") for hit in search.found_in(path)]
+                found = [replace(hit, rule="not replaced by the late redaction") for hit in search.found_in(path)]
         except OSError as error:
             unread.append(f"{place}: {error.strerror}")
             continue
@@ -110,10 +112,11 @@ def render_proof(proof: Proof, *, folder: str) -> str:
     lines += [f"not searched: {what}" for what in proof.unread]
     if proof.hits:
         count = len({hit.place.split("!")[0] for hit in proof.hits})
-        lines += [f"SECRET FOUND in what this run wrote; {count} {'file is' if count == 1 else 'files are'} deleted:"]
+        lines += [f"SECRET FOUND in the files of this run; {count} {'file is' if count == 1 else 'files are'} deleted:"]
         lines += [f"  {folder}/{hit}" for hit in proof.hits]
         lines += [
-            "  to fix: do not publish earlier copies, and report this as a fault of chatkit-harness, or of what wrote the file"
+            "  to fix: do not publish earlier copies, and report it as a defect of chatkit-harness, or of the "
+            "tool that wrote the file"
         ]
     return "\n".join(lines)
 

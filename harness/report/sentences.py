@@ -1,6 +1,6 @@
-"""Timeline entries as sentences: what happened, in which lane of the picture, and how much it matters.
+"""Timeline entries as sentences, with the lane in the drawing and an importance.
 
-In: events. Out: one `Sentence` for each. It judges nothing: an error is what the browser, the SDK or a status calls one.
+In: events. Out: one `Sentence` for each. It does not judge: an error is what the browser, the SDK or a status reports as one.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def sentence_of(event: Event) -> Sentence:
         ):
             return _of_element(event)
         case events.ScriptReferenced(src=src):
-            return Sentence(lane=SCRIPT, text=f"a script points to {src}", weight=LISTED)
+            return Sentence(lane=SCRIPT, text=f"a script tag refers to {src}", weight=LISTED)
         case events.ElementDefined():
             return Sentence(lane=SCRIPT, text="<openai-chatkit> is defined", weight=MARK)
         case _:
@@ -78,7 +78,7 @@ def _of_exchange(
             return Sentence(lane=NETWORK, text="the last byte of an answer arrived", weight=LISTED)
         case events.BodyRead():
             told = [f"a client secret under {event.secret_key}"] if event.secret_key else []
-            told += ["it calls itself a mock"] if event.is_mock else []
+            told += ["the response says that it is a mock"] if event.is_mock else []
             told += [event.error_text] if event.error_text else []
             told += [f"not read: {event.unread_reason}"] if event.unread_reason else []
             return Sentence(lane=NETWORK, text="; ".join(["the body of an answer", *told]), weight=LISTED)
@@ -91,14 +91,14 @@ def _of_network(
         case events.RequestFailed(error_text=error):
             return Sentence(lane=NETWORK, text=f"a request failed: {error}", weight=LISTED)
         case events.RequestBlocked(method=method, url=url):
-            return Sentence(lane=NETWORK, text=f"kept from leaving this machine: {method} {url}", weight=MARK)
+            return Sentence(lane=NETWORK, text=f"blocked by the hermetic run: {method} {url}", weight=MARK)
         case events.ServerAnswered(server=server, method=method, path=path, status=status, note=note):
             said = f": {note}" if note else ""
             return Sentence(
                 lane=NETWORK, text=f"embedded {server} answered {status} to {method} {path}{said}", weight=LISTED
             )
         case events.ResourceTimed(url=url):
-            return Sentence(lane=NETWORK, text=f"the page timed {url}", weight=LISTED)
+            return Sentence(lane=NETWORK, text=f"the page's timing entry of {url}", weight=LISTED)
 
 
 def _of_recording(
@@ -112,7 +112,7 @@ def _of_recording(
             return Sentence(lane=NETWORK, text=f"the WebSocket to {url} was closed{failed}", weight=LISTED)
         case events.StreamTimed(offsets_ms=offsets):
             last = f" in {offsets[-1]:.0f} ms" if offsets else ""
-            return Sentence(lane=NETWORK, text=f"a stream came in {len(offsets)} pieces{last}", weight=LISTED)
+            return Sentence(lane=NETWORK, text=f"a stream arrived in {len(offsets)} pieces{last}", weight=LISTED)
         case events.ReplayMissed(method=method, url=url, nearest=nearest, difference=difference):
             near = f"; nearest: {nearest} ({difference})" if nearest else ""
             return Sentence(lane=NETWORK, text=f"not in the recording: {method} {url}{near}", weight=ERROR)
@@ -175,9 +175,9 @@ def _of_element(
         case events.ElementConnected():
             return Sentence(lane=ELEMENT, text="<openai-chatkit> is put into the page", weight=MARK)
         case events.ElementDisconnected():
-            return Sentence(lane=ELEMENT, text="<openai-chatkit> is taken out of the page", weight=ERROR)
+            return Sentence(lane=ELEMENT, text="<openai-chatkit> is removed from the page", weight=ERROR)
         case events.ShadowChanged(children=children, data_loaded=is_loaded):
-            loaded = ", its frame has loaded something" if is_loaded else ""
+            loaded = ", its frame has loaded a document" if is_loaded else ""
             return Sentence(lane=ELEMENT, text=f"shadow root: {', '.join(children) or 'empty'}{loaded}")
         case events.OptionsSeen(keys=keys, api_keys=api_keys):
             return Sentence(lane=ELEMENT, text=f"options: {', '.join(keys)}; api: {', '.join(api_keys)}", weight=MARK)
@@ -190,7 +190,7 @@ def _of_element(
             weight = ERROR if name == "chatkit.error" else MARK if name == "chatkit.ready" else TICK
             return Sentence(lane=ELEMENT, text=f"{name} {detail}".strip() + said, weight=weight)
         case events.LookalikeSeen(tag=tag):
-            return Sentence(lane=ELEMENT, text=f"<{tag}> is in the page, and nothing defines it", weight=ERROR)
+            return Sentence(lane=ELEMENT, text=f"<{tag}> is in the page, and no script defines it", weight=ERROR)
 
 
 def _of_page(
@@ -223,16 +223,18 @@ def _of_page(
                 lane=PAGE, text=f"the page {url} answered {status}", weight=ERROR if status >= 400 else MARK
             )
         case events.CaughtUp(is_answered=is_answered):
-            told = "all that the browser had to say is above" if is_answered else "the page does not answer the harness"
+            told = (
+                "all earlier events of the browser are above" if is_answered else "the page does not answer the harness"
+            )
             return Sentence(lane=PAGE, text=told, weight=LISTED)
         case events.HarnessFault(where=where, message=message):
-            return Sentence(lane=PAGE, text=f"a fault of the harness in {where}: {message}", weight=ERROR)
+            return Sentence(lane=PAGE, text=f"an error of the harness in {where}: {message}", weight=ERROR)
         case events.VisitEnded(reason=reason):
             return Sentence(lane=PAGE, text=f"the visit ends: {reason}", weight=LISTED)
         case events.Omitted(what=what, limit=limit):
-            return Sentence(lane=PAGE, text=f"left out from here on: {what} ({limit})", weight=LISTED)
+            return Sentence(lane=PAGE, text=f"omitted from here on: {what} ({limit})", weight=LISTED)
         case events.FaultInjected(fault=fault, method=method, url=url):
-            return Sentence(lane=PAGE, text=f"the harness broke {method} {url} on purpose: {fault}", weight=MARK)
+            return Sentence(lane=PAGE, text=f"the harness injected a fault into {method} {url}: {fault}", weight=MARK)
         case events.DocumentStarted(url=url, is_top=is_top):
             return Sentence(lane=PAGE if is_top else FRAME, text=f"a document begins: {url}", weight=TICK)
         case events.DocumentLoaded():

@@ -1,4 +1,4 @@
-"""Two visits side by side: one that failed, and the last one of the same test that was good.
+"""Two visits side by side: a failed one, and the last good one of the same test.
 
 In: results and exchanges. Out: a `Comparison` of rows; what differs is marked.
 """

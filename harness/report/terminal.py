@@ -1,6 +1,6 @@
-"""A run on a terminal: one line for each test as it finishes, and the table at the end.
+"""A run on a terminal: one line for each finished test, and the table at the end.
 
-In: outcomes and visit results. Out: rich renderables; colour only marks what the words say too.
+In: outcomes and visit results. Out: rich renderables; colour repeats what the text says.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def test_line(outcome: TestOutcome, visits: tuple[VisitResult, ...]) -> Text:
 
 
 def failure_text(outcome: TestOutcome) -> Text:
-    """Return what a test has to say for itself, indented below its line."""
+    """Return the message of a test, indented below its line."""
     return Text("".join(f"{'':10}{line}\n" for line in outcome.message.splitlines()))
 
 
@@ -110,10 +110,10 @@ def verdict_of(visit: VisitResult) -> str:
 
 
 def cause_of(visit: VisitResult) -> str:
-    """Return the name of what stopped a mount."""
+    """Return the rule or reason that stopped a mount."""
     return visit.cause.rule if visit.cause else visit.reason
 
 
 def also_line(visit: VisitResult) -> str:
-    """Return the names of what else is wrong; "" when nothing is."""
+    """Return the names of the other findings; "" when there are none."""
     return ", ".join(f"{f.rule} (prediction)" if f.is_prediction else f.rule for f in visit.also)

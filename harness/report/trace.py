@@ -1,4 +1,4 @@
-"""Rewrites Playwright's trace without secrets: actions, network, DOM snapshots, stored bodies, pictures, attachments.
+"""Rewrites Playwright's trace without secrets: actions, network, DOM snapshots, stored bodies, screenshots, attachments.
 
 In: the `trace.zip` that Playwright wrote to a place of its own. Out: one that its viewer opens just as well, with our findings as an
 action at its end. A stored body that changes gets the name of its new content (SHA-1), everywhere it is referred to.
@@ -33,7 +33,7 @@ LARGEST_TRACE_BYTES = 400_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a trace is told about the visit: one sentence, and texts to attach by name."""
+    """What is added to the trace: one sentence, and texts to attach by name."""
 
     title: str
     error: str = ""  # what went wrong, for the viewer's list of errors
@@ -108,7 +108,7 @@ class _Rewriter:
             for info in pictures:
                 self._copy(info)
         elif pictures:
-            self._left_out.append(f"{len(pictures)} pictures: the page showed a secret")
+            self._left_out.append(f"{len(pictures)} screenshots: the page showed a secret")
         for info in lines:
             with self._new.open(info.filename, "w") as out:
                 last = self._rewrite_lines(info, out)

@@ -1,4 +1,4 @@
-"""How a page fared over time: the history of runs as points, and where they stand in a picture.
+"""The trend of a page: the history of runs as points of a chart.
 
 In: the history of `smoke`. Out: `Trend`, drawn by the report.
 """
@@ -162,7 +162,7 @@ def _sentence(nights: tuple[Night, ...], changes: int) -> str:
 
 
 def nights_of(history: History) -> tuple[Night, ...]:
-    """Return the runs that a history tells of."""
+    """Return the runs in a history."""
     return tuple(_night(line.verdict) for line in history.lines if isinstance(line, Record))
 
 

@@ -1,4 +1,4 @@
-"""Reads a bundle that somebody else made, a folder or a zip, as what it may be: an attempt to write elsewhere, or to fill memory and disk.
+"""Reads a bundle from an untrusted source, a folder or a zip. It may try to write outside of its folder, or to fill memory and disk.
 
 In: a path. Out: a folder of plain files, and their texts. What is not as a bundle may be is one BundleError that says what, where and
 which limit. All names and sizes are looked at before the first byte is written; what turns out to be damaged later leaves nothing behind.
@@ -97,15 +97,15 @@ def unpacked(archive: Path, into: Path, limits: Limits = LIMITS) -> Path:
 
 
 def read_text(path: Path, limits: Limits = LIMITS) -> str:
-    """Return a text of a bundle, wrong bytes replaced. Raises BundleError when it is missing, no plain file, or too large."""
+    """Return a text of a bundle, wrong bytes replaced. Raises BundleError when it is missing, not a regular file, or too large."""
     return read_bytes(path, limits).decode("utf-8", "replace")
 
 
 def read_bytes(path: Path, limits: Limits = LIMITS) -> bytes:
-    """Return a file of a bundle. Raises BundleError when it is missing, no plain file, or too large."""
+    """Return a file of a bundle. Raises BundleError when it is missing, not a regular file, or too large."""
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
-            raise BundleError(f"{path} is no plain file")
+            raise BundleError(f"{path} is not a regular file")
         with path.open("rb") as file:
             content = file.read(limits.text_bytes + 1)
     except OSError as error:
@@ -132,7 +132,7 @@ def read_lines(path: Path, limits: Limits = LIMITS) -> list[str]:
 def _require_small_directory(archive: Path, limits: Limits) -> None:
     """Look at the end of the archive before `zipfile` takes its whole directory into memory."""
     if not archive.is_file():
-        raise BundleError(f"{archive} is {'no plain file' if archive.exists() else 'not there'}")
+        raise BundleError(f"{archive} is {'not a regular file' if archive.exists() else 'missing'}")
     size = archive.stat().st_size
     if size > limits.archive_bytes:
         raise BundleError(f"{archive} has {size} bytes; the limit is {limits.archive_bytes}")
@@ -141,10 +141,10 @@ def _require_small_directory(archive: Path, limits: Limits) -> None:
         tail = file.read()
     at = tail.rfind(END_SIGNATURE)
     if at < 0 or len(tail) - at < END_BYTES:
-        raise BundleError(f"{archive} is no zip, or its end is missing")
+        raise BundleError(f"{archive} is not a zip, or its end is missing")
     files, directory_bytes = (int.from_bytes(tail[at + a : at + b], "little") for a, b in ((10, 12), (12, 16)))
     if files == 0xFFFF or directory_bytes == 0xFFFFFFFF:
-        raise BundleError(f"{archive} is a zip64 archive, which no bundle needs to be")
+        raise BundleError(f"{archive} is a zip64 archive, which is not supported for bundles")
     if directory_bytes > limits.directory_bytes:
         raise BundleError(
             f"{archive}: its list of files has {directory_bytes} bytes; the limit is {limits.directory_bytes}"
@@ -163,7 +163,7 @@ def _checked(archive: Path, infos: list[zipfile.ZipInfo], limits: Limits) -> lis
         name = (
             unicodedata.normalize("NFC", info.filename).casefold().rstrip("/")
         )  # some file systems know no difference
-        problem = "stands there twice" if name in seen else _problem(info, limits)
+        problem = "occurs twice" if name in seen else _problem(info, limits)
         if problem:
             raise BundleError(f"{archive}: the file {info.orig_filename[:LONGEST_SHOWN]!a} {problem}")
         seen.add(name)
@@ -176,11 +176,11 @@ def _problem(info: zipfile.ZipInfo, limits: Limits) -> str:
         return problem
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFDIR if info.is_dir() else stat.S_IFREG):
-        return "is a link, or no plain file"
+        return "is a link or special file"
     if info.flag_bits & IS_ENCRYPTED:
         return "is encrypted"
     if info.compress_type not in PACKINGS:
-        return "is packed in a way that is not read here: deflate it"
+        return "has an unsupported compression: use deflate"
     if info.file_size > limits.file_bytes:
         return f"unpacks to {info.file_size} bytes; the limit is {limits.file_bytes}"
     if info.file_size > max(RATIO_FROM_BYTES, info.compress_size * limits.ratio):
@@ -192,11 +192,11 @@ def name_problem(name: str, limits: Limits = LIMITS) -> str:
     """Return why no file of a bundle has this name: it leads elsewhere, here or on another system; or nothing."""
     parts = name.removesuffix("/").split("/")
     if not name.isprintable() or any(sign in name for sign in '\\:*?"<>|'):
-        return "has a name with characters that a bundle's names have not"
+        return "has a name with invalid characters"
     if any(part in ("", ".", "..") or part != part.strip(" ") or part.endswith(".") for part in parts):
-        return "has a name that leads out of the folder, or is none"
+        return "has a name that leads out of the folder, or is empty"
     if len(parts) > limits.depth or any(len(part.encode("utf-8", "replace")) > limits.name_bytes for part in parts):
-        return "has too long a name"
+        return "has a name that is too long"
     return ""
 
 
@@ -220,7 +220,7 @@ def _require_plain_files(folder: Path, limits: Limits) -> None:
             path = Path(root) / name
             status = path.lstat()
             if not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):
-                raise BundleError(f"{path} is a link, or no plain file")
+                raise BundleError(f"{path} is a link or special file")
             number, total = number + 1, total + (status.st_size if stat.S_ISREG(status.st_mode) else 0)
             if number > limits.files or total > limits.total_bytes:
                 raise BundleError(f"{folder} holds more than {limits.files} files or {limits.total_bytes} bytes")

@@ -1,6 +1,6 @@
-"""What the report draws of one visit: lanes, bars, network, console, milestones, the order of secret and element.
+"""The drawing of one visit in the report: lanes, bars, network, console, milestones, the order of secret and element.
 
-In: a `VisitResult` and its entries. Out: one `VisitView`, bounded, of plain values for JSON. What is left out is counted.
+In: a `VisitResult` and its entries. Out: one `VisitView`, bounded, of plain values for JSON. Omitted items are counted.
 """
 
 from __future__ import annotations

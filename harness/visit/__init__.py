@@ -1,1 +1,1 @@
-"""One visit from end to end: live, hermetic or replayed."""
+"""A visit from start to end: live, hermetic or replayed."""

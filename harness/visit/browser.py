@@ -1,4 +1,4 @@
-"""Visits without a test runner: a browser of our own, and one context for each visit.
+"""Visits without a test runner: starts a browser, and a context for each visit.
 
 In: the configuration, a target. Out: a browser while the block lasts, a `Visit` while it lasts.
 """
@@ -24,7 +24,7 @@ from harness.visit.visit import Target, Visit, context_options, keep_of, open_vi
 
 @contextmanager
 def launched_browser(config: Config, engine: str = "", *, is_shown: bool = False) -> Iterator[Browser]:
-    """Yield the configured browser, or another engine. Raises EnvironmentFailure when it is not there, or does not start."""
+    """Yield the configured browser, or another engine. Raises EnvironmentFailure when it is missing or does not start."""
     use = config.use
     engine, is_headless = engine or use.browser, use.headless and not is_shown
     path = use.executable_path if engine == use.browser else ""
@@ -53,7 +53,7 @@ def opened(
     bodies: str = "only-on-failure",
     stack: Stack | None = None,
 ) -> Iterator[Visit]:
-    """Yield a visit in a context of its own; `stack` as `open_visit` has it. Raises EnvironmentFailure when the browser dies."""
+    """Yield a visit in a new context; `stack` as in `open_visit`. Raises EnvironmentFailure when the browser crashes."""
     options: dict[str, Any] = context_options(
         config,
         target.network,
@@ -76,6 +76,6 @@ def opened(
         except Error as error:
             if not browser.is_connected():
                 raise EnvironmentFailure(
-                    f"the browser died during the visit\n  bundle: {visit.folder_shown}"
+                    f"the browser crashed during the visit\n  bundle: {visit.folder_shown}"
                 ) from error
             raise

@@ -1,7 +1,6 @@
-"""Walks a project's hops, from the page to the chat backend, each asked by itself and in order.
+"""Checks a project's hops in order, from the page to the chat backend, each with its own request.
 
-In: a plan of what to ask, and an `Asker`. Out: a `Preflight`. A hop that fails stops none of the others; sessions that it makes are
-cancelled whatever happens.
+In: a plan, and an `Asker`. Out: a `Preflight`. A failed hop does not stop the others; created sessions are always cancelled.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ Told = Callable[[Hop], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is asked. Secrets are in here, and in no `Hop`."""
+    """The requests to send. It contains secrets; a `Hop` contains none."""
 
     project: str
     page_url: str
@@ -55,7 +54,7 @@ class Plan:
 
 
 def plan_of(config: Config, project: Project) -> Plan:
-    """Return the plan for a project; what it does not configure is left out and named."""
+    """Return the plan for a project; hops that are not configured are skipped and named."""
     settings = project.preflight or Settings()
     base_url = (project.base_url or (project.web_server.url if project.web_server else "")).rstrip("/")
     page_url = base_url + project.page
@@ -81,7 +80,7 @@ def _session_url(written: str, endpoint: str, page_url: str) -> str:
 
 
 def walk(plan: Plan, asker: Asker, *, environ: Mapping[str, str], on_hop: Told = lambda _hop: None) -> Preflight:
-    """Return what came of every hop. `on_hop` hears of each as it ends."""
+    """Return the result of every hop. `on_hop` is called for each finished hop."""
     for kind, value in (
         ("api_key", plan.key_text),
         ("token", plan.settings.session_token),
@@ -151,7 +150,7 @@ class _Walker:
         loader = self._ask(Kind.LOADER, "CDN loader", base + LOADER_PATH, known_as=CDN_ORIGIN + LOADER_PATH).hop
         folder = LOADER_PATH.rpartition("/")[0]
         if not loader.references:
-            why = "the loader names no frame" if loader.is_good else "only the loader says where it is"
+            why = "the loader names no frame" if loader.is_good else "its address is only in the loader"
             self._skip(Kind.FRAME, "CDN frame", f"{base}{folder}/", why, known_as=f"{CDN_ORIGIN}{folder}/index.html")
             return
         path = f"{folder}/{loader.references[0]}"
@@ -233,9 +232,7 @@ class _Walker:
             path = "/v1/chatkit/domain_keys/" + ("verify" if self._settings.domain_key else "verify_hosted")
             where = self._api(path)
             if is_development(origin):
-                self._skip(
-                    Kind.DOMAIN, name, why="ChatKit asks nobody about a development origin", origin=origin, **where
-                )
+                self._skip(Kind.DOMAIN, name, why="ChatKit does not check a development origin", origin=origin, **where)
             elif self._settings.domain_key:
                 body = {"referrer_origin": origin, "domain_key": self._settings.domain_key}
                 self._ask(Kind.DOMAIN, name, method="POST", body=body, origin=origin, **where)
@@ -243,7 +240,11 @@ class _Walker:
                 self._hosted_domain(name, origin, sessions[0], where)
             elif self._settings.domains or self._settings.workflows:
                 self._skip(
-                    Kind.DOMAIN, name, why="it is asked with a client secret, and there is none", origin=origin, **where
+                    Kind.DOMAIN,
+                    name,
+                    why="the request needs a client secret, and there is none",
+                    origin=origin,
+                    **where,
                 )
 
     def _hosted_domain(self, name: str, origin: str, session: Heard, where: dict[str, str]) -> None:
@@ -268,9 +269,7 @@ class _Walker:
         """Ask the app for a client secret: as a stranger, and with the authorization that is configured."""
         url, token = self._plan.session_url, self._settings.session_token
         if not url:
-            self._skip(
-                Kind.APP_SESSION, "app session", self._plan.page_url, "preflight.session_url does not say where it is"
-            )
+            self._skip(Kind.APP_SESSION, "app session", self._plan.page_url, "preflight.session_url is not set")
             return
         more: dict[str, Any] = {"method": "POST", "body": self._session_body(), "origin": self._plan.origin}
         origin = ("origin", self._plan.origin)

@@ -1,4 +1,4 @@
-"""Decides for a project with recordings what a visit is answered from, and keeps what is recorded: VCR's record modes.
+"""Record modes, as in VCR: decides whether a visit is answered from a recording or from the network, and stores recordings.
 
 In: a project and an entry. Out: an `Episode`: the recording to replay, whether the network may be asked, where the bundle is kept.
 """
@@ -34,7 +34,7 @@ class Episode:
 @contextmanager
 def episode_of(project: Project, entry: str) -> Iterator[Episode]:
     """Yield how a visit of an entry is answered. Raises RecordingError when there is no recording, or it is too old."""
-    assert project.recording is not None, "this project has no recording"
+    assert project.recording is not None, "the project has no recording"
     path = Path(str(project.recording).replace("{entry}", entry or "page"))
     mode = project.record
     if mode == ALL or (mode in (ONCE, NEW_EPISODES) and not path.exists()):
@@ -43,7 +43,7 @@ def episode_of(project: Project, entry: str) -> Iterator[Episode]:
     if not path.exists():
         raise RecordingError(
             f"there is no recording {path}\n"
-            f'  to fix: make one (chatkit-harness record URL --out {path}), or write record = "once"'
+            f'  to fix: create one (chatkit-harness record URL --out {path}), or write record = "once"'
         )
     with opened_recording(path) as (recording, _):
         require_fresh(recording, project.max_age_days)

@@ -1,6 +1,6 @@
-"""Has a recorded visit again, as it was or with something changed, and finds by experiment what its failure hangs on.
+"""Replays a recorded visit, unchanged or with a change, and finds the cause of its failure by experiment.
 
-In: a recording, a browser, what to change. Out: results, each with a bundle of its own. Nothing is printed here.
+In: a recording, a browser, a change. Out: results, each with its own bundle. Nothing is printed here.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ RECORD_AGAIN = "record it again: chatkit-harness record URL --out FILE keeps eve
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What is different in a replay: faults that are brought in, exchanges that are healthy, and facts of the page that are mended."""
+    """The changes of a replay: injected faults, healthy exchanges, and repaired parts of the page."""
 
     faults: tuple[Fault, ...] = ()
     heals: tuple[Fault, ...] = ()
@@ -53,7 +53,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
-    """What a replay came to."""
+    """The result of a replay."""
 
     result: VisitResult
     folder: Path
@@ -76,7 +76,7 @@ def replayed(
     keep: Keep | None = None,
     on_end: Callable[[Visit], None] | None = None,
 ) -> Replayed:
-    """Return what one replay of a recording comes to, and write its bundle.
+    """Replay a recording once, write the bundle, and return the result.
 
     `sdk`: the SDK's files come from there, whatever was recorded. `on_end`: called when there is a verdict, while the page is still open.
     """
@@ -157,7 +157,7 @@ def elsewhere_of(recording: Recording, change: Change, sdk: Path | LiveSdk | Non
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """What the experiments came to."""
+    """The result of the experiments."""
 
     baseline: VisitResult  # of the replay without a change
     suspects: tuple[Suspect, ...]
@@ -257,8 +257,8 @@ def minimised(
     whole = verdict(recording)
     if recording.judged.outcome and whole != (recording.judged.outcome, recording.judged.cause):
         raise RecordingError(
-            f"{recording.name} is not reproduced as it is (recorded {recording.judged.outcome} {recording.judged.cause}, "
-            f"replayed {' '.join(whole)}): there is nothing to make smaller"
+            f"{recording.name} is not reproduced without a change (recorded {recording.judged.outcome} "
+            f"{recording.judged.cause}, replayed {' '.join(whole)}): it cannot be minimised"
         )
 
     def works(kept: frozenset[int]) -> bool:

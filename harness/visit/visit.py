@@ -1,4 +1,4 @@
-"""Wires one run together: servers, routes, observation, judgement and artifacts around each visit.
+"""One visit: connects servers, routes, observation, verdict and artifacts.
 
 In: configuration, and a browser context of the caller's. Out: a `Visit` while it lasts, and its bundle afterwards.
 """
@@ -79,7 +79,7 @@ from harness.servers.scenarios import Scenario, scenario_named
 from harness.servers.server import Stack
 
 NAVIGATION_TIMEOUT_MS = 30_000
-SPARED = "bodies, DOM, screenshots, trace, and most of console and timeline"
+SPARED = "bodies, DOM, screenshots, trace, and most of the console and timeline"
 TRACE_NAME = "trace.zip"
 PLACEHOLDER_START = b"<redacted:"
 
@@ -160,7 +160,7 @@ def target_of(
         base_url = stack.app_url if chosen.origin == "local" else chosen.origin
     elif any(fault.target == "openai-sessions" for fault in faults):
         raise ConfigError(
-            f"the fault {fault!r} is between the app's server and OpenAI, where no browser can bring it in"
+            f"the fault {fault!r} is between the app's server and OpenAI; it cannot be injected from the browser"
         )
     chosen_entry = known[entry] if entry else Entry(name="")
     own = (Action(action="click", target=click),) if click else chosen_entry.actions
@@ -318,7 +318,9 @@ class Visit:
     def _require_mount(self) -> None:
         result = self.wait_until_decided()
         if not result.is_mounted:
-            raise MountFailed(render_failure(result, bundle=self.folder_shown, expected="expected a widget to talk to"))
+            raise MountFailed(
+                render_failure(result, bundle=self.folder_shown, expected="expected a mounted widget for the message")
+            )
 
     def wait_until_decided(self) -> VisitResult:
         """Return the result as soon as the mount, and that of every other chat of the page, is decided; take the screenshots then."""
@@ -362,7 +364,7 @@ class Visit:
             if is_driver_gone(self.embed.page):
                 timeline.append(PageCrashed(what="browser"))
         self._recorder.end_streams()
-        self._recorder.leave_bodies("the page was gone")
+        self._recorder.leave_bodies("the page was closed")
         timeline.append(VisitEnded(reason="finished"))
         self._final = self._written(self.result(), dom)
         self.embed.raise_fault()
@@ -442,7 +444,7 @@ class Visit:
     def _manifest(
         self, result: VisitResult, har: dict[str, Any], bodies: dict[str, bytes], lacks: tuple[str, ...]
     ) -> Manifest:
-        """Return what the visit needs to be had again, beyond its network."""
+        """Return what a replay of the visit needs besides its network."""
         target, limits, timeline = self.target, self.target.limits, self._recorder.timeline
         storage = timeline.redactor.value(self._storage)
         done = [action.text for action in self.embed.done]
@@ -559,7 +561,7 @@ class Visit:
 def _lacks_of(har: dict[str, Any], bodies: dict[str, bytes]) -> tuple[str, ...]:
     """Return what a replay of this HAR lacks, as sentences."""
     if not har["log"]["entries"]:
-        return ("every request: the page asked for nothing",)
+        return ("every request: the page sent none",)
     return recording_of(har, name=HAR, read_file=bodies.get).missing
 
 

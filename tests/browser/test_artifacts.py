@@ -215,6 +215,6 @@ def test_a_visit_that_never_asked_for_anything_has_its_bundle_too(
     assert visit.losses == ()
     assert read_result(folder).outcome == "undecided"
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    assert manifest["missing"] == ["every request: the page asked for nothing"]
+    assert manifest["missing"] == ["every request: the page sent none"]
     with pytest.raises(RecordingError, match="holds no request"), opened_recording(folder):
         pass

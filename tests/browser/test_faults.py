@@ -168,7 +168,7 @@ def test_fault_adds_to_a_scenario(chatkit: Chatkit) -> None:
     [
         ("session-4001", "nearest:  session-401"),
         ("stauts:session=401", "nearest:  status"),
-        ("openai-down", "where no browser can bring it in"),
+        ("openai-down", "it cannot be injected from the browser"),
     ],
 )
 def test_fault_that_cannot_be_is_refused(chatkit: Chatkit, stack: Stack, fault: str, words: str) -> None:

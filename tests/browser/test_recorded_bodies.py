@@ -209,7 +209,7 @@ def test_what_is_too_large_is_named_and_the_page_is_not_judged_without_it(browse
     lack = "/app.js is missing: larger than 32000000 bytes"
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert [what.endswith(lack) for what in manifest["missing"]] == [True]
-    assert "Cannot be replayed as it was: the body of GET" in (folder / "error-context.md").read_text(encoding="utf-8")
+    assert "Cannot be replayed exactly: the body of GET" in (folder / "error-context.md").read_text(encoding="utf-8")
     found = again(browser, folder, tmp_path / "again")
     with opened_recording(folder) as (recording, _):
         told = compared(recording.judged, found.result, lacks=found.lacks)

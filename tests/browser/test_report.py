@@ -186,8 +186,8 @@ def test_the_report_of_a_killed_run_says_so(page: Page, tmp_path: Path) -> None:
     write_bundle(folder / "under-way", hosted()[:9], is_whole=False)
     write_record(folder, record(ended_at="", exit_code=-1))
     for there in opened(page, write_report(folder, version="0.1.0")):
-        expect(there.locator("h1")).to_have_text("The run was cut short after 1 test, 1 of them not good")
-        expect(there.locator("#v1")).to_contain_text("The visit was cut short")
+        expect(there.locator("h1")).to_have_text("The run was interrupted after 1 test, 1 of them did not pass")
+        expect(there.locator("#v1")).to_contain_text("The visit was interrupted")
         expect(there.locator("#v1 figure.lanes")).to_be_visible()
 
 

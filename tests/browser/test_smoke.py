@@ -93,15 +93,15 @@ def test_three_nights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         assert code == 12, said
         assert "smoke: staging is FAILING" in said
         assert "visits:    none, because there is no page to visit" in said
-        assert "whose fault: our app" in said
+        assert "who acts: our app" in said
         assert pauses == [1.0, 1.0]  # the preflight was made again
         (told,) = annotations(capsys)
         assert told.startswith("::error title=Run::staging: smoke: staging is FAILING")
     summary = (tmp_path / "summary.md").read_text(encoding="utf-8")
     assert [line[3:] for line in summary.splitlines() if line.startswith("## ")] == [
         "✅ It works",
-        "⚠️ It works, but not as well as it should",
-        "❌ It does not work",
+        "⚠️ The chat works, but is degraded",
+        "❌ The chat does not work",
     ]
     lines = read_history(tmp_path / "smoke-history.jsonl").lines
     records = [line for line in lines if isinstance(line, Record)]
@@ -126,7 +126,7 @@ def test_a_machine_without_a_browser_makes_no_statement(tmp_path: Path) -> None:
     said = StringIO()
     code = run_smoke(Console(file=said, width=300), config, Surroundings(environ={}))
     assert code == 13, said.getvalue()
-    assert "smoke: local is NO STATEMENT" in said.getvalue()
+    assert "smoke: local is NO RESULT" in said.getvalue()
     assert "the browser /nowhere/chromium cannot be started" in said.getvalue()
     record = read_history(tmp_path / "smoke-history.jsonl").lines[0]
     assert isinstance(record, Record)

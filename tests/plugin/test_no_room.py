@@ -18,7 +18,7 @@ def test_a_gate_on_a_full_disk_judges_and_says_what_is_missing(tmp_path: Path) -
         done = run_command("gate", "--output-dir", str(small), cwd=tmp_path)
         told = done.stdout
         assert done.returncode == 0, told + done.stderr
-        assert told.count("the run goes on") == 1
+        assert told.count("the run continues") == 1
         assert told.count("RESULTS ARE MISSING") == 1
         assert "No space left on device" in told
         assert "to fix: free space on its disk" in told

@@ -439,7 +439,7 @@ def test_an_endpoint_that_guards_itself_is_not_at_fault(stack: Stack, fault: str
     stack.use(replace(scenario_named("healthy"), faults=faults_of([fault, "status:custom=401"])))
     result = flown(plan_for(stack, api=False, **CUSTOM))
     assert result.findings == (), told(result)
-    assert told(result).count("it refuses strangers") == 2
+    assert told(result).count("refuses requests without an authorization, as expected") == 2
 
 
 def test_sessions_are_cancelled_when_a_later_hop_raises(stack: Stack) -> None:

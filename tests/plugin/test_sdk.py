@@ -225,7 +225,9 @@ def test_a_file_that_was_cut_off_is_damage(cdn: str, said: Said, tmp_path: Path)
     loader.write_bytes(loader.read_bytes()[:1_000])
     (tmp_path / "sdk/assets/ck1/sse-standin01.js").unlink()
     assert run_verify(said.console, tmp_path / "sdk", said.environ) == 11
-    with pytest.raises(RecordingError, match="chatkit\\.js, assets/ck1/sse-standin01\\.js\n  to fix: pull another snapshot"):
+    with pytest.raises(
+        RecordingError, match="chatkit\\.js, assets/ck1/sse-standin01\\.js\n  to fix: pull another snapshot"
+    ):
         sdk_source_of(f"snapshot:{tmp_path / 'sdk'}", root=tmp_path, where="here")
 
 

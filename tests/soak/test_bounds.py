@@ -78,8 +78,8 @@ SAID = {
     "a DOM of 30 MB": ("dom.html", "<!-- cut after 400000 of 30", "<!-- this document did not answer"),
     "an answer of 200 MB": ("timeline.jsonl", "larger than 2000000 bytes"),
     "10,000 requests of one kind": ("network.har", "left out: requests like GET "),
-    "10,000 requests to places of their own": ("error-context.md", "- Left out: requests (limit: 3000)"),
-    "10,000 uncaught errors": ("console.log", "(what follows is left out: limit 1000000 characters)"),
+    "10,000 requests to places of their own": ("error-context.md", "- Omitted: requests (limit: 3000)"),
+    "10,000 uncaught errors": ("console.log", "(the rest is omitted: limit 1000000 characters)"),
     "addresses and headers without an end": ("timeline.jsonl", "… (cut) of 60"),
     "300 frames": ("dom.html", "more frames are left out"),
 }

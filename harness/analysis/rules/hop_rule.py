@@ -25,7 +25,7 @@ class HopRule:
 
     id: str
     layer: Layer
-    owner: Party  # whose fault it is
+    owner: Party  # who has to act
     title: str
     cause: str
     remedy: str

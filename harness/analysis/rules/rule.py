@@ -75,7 +75,7 @@ class Rule:
 
     id: str
     layer: Layer
-    owner: Party  # whose fault it is
+    owner: Party  # who has to act
     title: str
     cause: str
     remedy: str

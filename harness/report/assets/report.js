@@ -38,7 +38,7 @@
     return [heading('What was found'), el('div', { class: 'findings' }, sorted.map((finding) => el('article', { class: `finding role-${finding.role}` },
       el('h4', {}, finding.title),
       el('p', { class: 'tags' }, el('code', {}, finding.rule), el('span', {}, ROLES[finding.role] ?? finding.role), el('span', {}, finding.confidence),
-        finding.is_prediction ? el('span', {}, 'a prediction: nothing broke yet') : '',
+        finding.is_prediction ? el('span', {}, 'a prediction: did not fail yet') : '',
         finding.caused_by ? el('span', {}, 'follows from ', el('code', {}, finding.caused_by)) : ''),
       el('dl', { class: 'told' }, told('Seen', finding.summary),
         ...(finding.role === 'consequence' ? [] : [told('Why', finding.cause), told('To fix', finding.remedy)]),
@@ -147,7 +147,7 @@
     stage.append(over);
 
     marks.sort((a, b) => a.ms - b.ms || a.seq - b.seq);
-    const hint = () => el('span', { class: 'hint' }, 'Point at anything, or use the arrow keys: what it is stands here.');
+    const hint = () => el('span', { class: 'hint' }, 'Point at an event, or use the arrow keys, to see its description here.');
     const readout = el('output', { class: 'readout', 'aria-live': 'polite' }, hint());
     let current = -1;
     const show = (n) => {
@@ -187,7 +187,7 @@
     if (!prefetch.is_known) return `Client secret: ${prefetch.outcome}.`;
     const before = prefetch.lead_ms >= 0;
     return el('span', {}, el('strong', {}, `Client secret: ${prefetch.outcome}. `),
-      before ? `It was there ${lead} ms before the element was connected` : `It came ${lead} ms after the element was connected`,
+      before ? `It was received ${lead} ms before the element was connected` : `It was received ${lead} ms after the element was connected`,
       ' (shaded, by the page’s own clock).');
   };
 
@@ -228,7 +228,7 @@
 
   const consoleOf = (visit, isOpen) => {
     const lines = visit.view.console;
-    if (!lines.length) return [heading('Console'), el('p', { class: 'none' }, 'The console stayed empty.')];
+    if (!lines.length) return [heading('Console'), el('p', { class: 'none' }, 'No console messages.')];
     const levels = [...new Set(lines.map((line) => line.level))], off = new Set();
     const errors = lines.filter((line) => ['error', 'uncaught'].includes(line.level) && !line.is_allowed).length;
     const body = () => {
@@ -257,7 +257,7 @@
   const comparison = (visit) => {
     const { green } = visit;
     if (!green) return [];
-    return [heading('Beside the last good visit'), table('Comparison with the last good visit', [['what'], ['this visit'], ['the good one']],
+    return [heading('Comparison with the last good visit'), table('Comparison with the last good visit', [['what'], ['this visit'], ['the good one']],
       green.rows.map((row) => el('tr', { class: row.is_different ? 'differs' : '' }, el('th', { scope: 'row' }, row.name), el('td', {}, row.here, row.is_different ? el('span', { class: 'label' }, ' ≠') : ''), el('td', {}, row.green)))),
     ...(visit.green_picture ? [el('div', { class: 'pictures beside' }, [visit.pictures[0], visit.green_picture].filter((picture) => picture?.id).map((picture) => shot(picture)))] : []),
     el('p', { class: 'left-out' }, `The good one: ${green.bundle}, ${green.when}.`, green.more ? ` ${green.more} more requests differ.` : '')];
@@ -269,7 +269,7 @@
   };
   const pictures = (visit) => {
     if (!visit.pictures.length) return [];
-    return [heading('What it looked like'), el('div', { class: 'pictures' },
+    return [heading('Screenshots'), el('div', { class: 'pictures' },
       visit.pictures.map((picture) => shot(picture, ': ', el('a', { href: fileUrl(visit.bundle, picture.file) }, picture.file))))];
   };
 
@@ -301,8 +301,8 @@
       parts.push(...consoleOf(visit, isBad), ...network(visit, isBad));
       parts.push(...visit.view.left_out.map((text) => el('p', { class: 'left-out' }, text)));
     }
-    parts.push(heading('What is known'), el('dl', { class: 'facts' }, visit.about.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value)))));
-    if (visit.commands.length) parts.push(heading('Do it again'), ...visit.commands.map(copy));
+    parts.push(heading('Details'), el('dl', { class: 'facts' }, visit.about.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value)))));
+    if (visit.commands.length) parts.push(heading('Reproduce it'), ...visit.commands.map(copy));
     if (visit.files.length) parts.push(heading('Files'), el('ul', { class: 'files' }, visit.files.map((name) => el('li', {}, el('a', { href: fileUrl(visit.bundle, name) }, name)))));
     place.append(...parts);
   };

@@ -199,7 +199,7 @@ def test_what_is_slow_is_measured_again_and_stays_when_it_is_slow_each_time(gate
     gate.repeated.clear()
     lucky = gate.judge((TEST, "passed", SLOW), compared="", again=lambda n: SLOW if n == 1 else hosted())
     assert lucky.regressions == 0
-    assert "not seen again, so no regression: slower milestone" in lucky.words
+    assert "not reproduced, so not a regression: slower milestone" in lucky.words
     assert len(gate.saved()["not_seen_again"]) == 1
 
 

@@ -82,8 +82,8 @@ BAD = [
     ("cut", render_baseline(BASELINE)[:400], "the baseline is damaged", "no JSON"),
     ("a merge conflict", "<<<<<<< HEAD\n" + render_baseline(BASELINE), "the baseline is damaged", "no JSON"),
     ("too deep", "[" * 100_000, "the baseline is damaged", "nested too deeply"),
-    ("a list", "[]", "this is no baseline", "another kind of JSON"),
-    ("another format", changed(format="chatkit-harness/result"), "this is no baseline", "name the right file"),
+    ("a list", "[]", "this is not a baseline", "another kind of JSON"),
+    ("another format", changed(format="chatkit-harness/result"), "this is not a baseline", "name the right file"),
     ("newer", changed(version=2), "format 2 is newer than the 1", "update chatkit-harness"),
     ("version as a text", changed(version="1"), "the baseline is damaged", 'found:    "1"'),
     ("version true", changed(version=True), "the baseline is damaged", "found:    true"),
@@ -141,7 +141,7 @@ def test_what_is_no_baseline_is_refused(tmp_path: Path, text: str, what: str, de
 
 def test_what_cannot_be_read_or_written_is_refused(tmp_path: Path) -> None:
     """A file that is not there says how to make it; a folder, and bytes that are no text."""
-    with pytest.raises(ConfigError, match=r"(?s)there is no baseline.*to fix: +make one.*gate --update-baseline"):
+    with pytest.raises(ConfigError, match=r"(?s)there is no baseline.*to fix: +create one.*gate --update-baseline"):
         read_baseline(tmp_path / "none.json")
     with pytest.raises(ConfigError, match=r"(?s)cannot be read.*directory"):
         read_baseline(tmp_path)

@@ -29,14 +29,14 @@ def test_a_regression_is_told_with_place_values_and_remedy() -> None:
     """Six lines for each, and how to accept them."""
     told = render_comparison(COMPARED, Comparison(regressions=(REGRESSION,)), BUNDLES)
     assert told.splitlines() == [
-        "baseline: 1 regression in 2 visits against chatkit-baseline.json; a control takes 812 ms here, 400 ms there",
+        "baseline: 1 regression in 2 visits against chatkit-baseline.json; control visit: 812 ms, in the baseline 400 ms",
         "  REGRESSION: new outside host: stats.example",
         "    in:       built-in::embed[chat]",
         "    baseline: not contacted",
         "    now:      contacted",
         "    to fix:   find out which script contacts it",
         "    bundle:   test-results/run-1/chat",
-        "  to accept what is meant to be so: chatkit-harness gate --update-baseline chatkit-baseline.json",
+        "  to accept intended changes: chatkit-harness gate --update-baseline chatkit-baseline.json",
     ]
 
 
@@ -57,7 +57,8 @@ def test_what_was_not_compared_is_named() -> None:
     told = render_comparison(COMPARED, comparison, BUNDLES)
     assert told.startswith("baseline: no regression in 2 visits")
     assert (
-        "not seen again, so no regression: new outside host: stats.example in built-in::embed[chat]: contacted" in told
+        "not reproduced, so not a regression: new outside host: stats.example in built-in::embed[chat]: contacted"
+        in told
     )
     assert "  new: test_0.py::test, " in told
     assert "test_9.py::test, and 2 more (to add: chatkit-harness gate --update-baseline chatkit-baseline.json)" in told

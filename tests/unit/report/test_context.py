@@ -119,7 +119,7 @@ def test_the_verdict_is_one_line(name: str, line: str) -> None:
 
 def test_the_prefetch_shows_its_two_times() -> None:
     """In the page's milliseconds, when both are known."""
-    assert render_prefetch(RESULTS["hosted"]) == "pre-fetched (secret there at 60 ms, element connected at 100 ms)"
+    assert render_prefetch(RESULTS["hosted"]) == "pre-fetched (secret received at 60 ms, element connected at 100 ms)"
     assert render_prefetch(RESULTS["deadlock"]) == "never"
 
 
@@ -191,7 +191,7 @@ def test_the_console_is_text_with_times_and_places() -> None:
 
 def test_an_empty_console_says_so() -> None:
     """An empty file looks like a mistake."""
-    assert render_console(entries(hosted(check=[]))) == "(the console stayed empty)\n"
+    assert render_console(entries(hosted(check=[]))) == "(no console messages)\n"
 
 
 # --- a page that wants to write the report itself -----------------------------------------------------------------

@@ -30,8 +30,7 @@ def test_files_are_named_by_folder_and_the_reason_once() -> None:
     assert f"    and in {9 - MOST_FOLDERS} more folders" in told
     assert "free space on its disk" in told
     assert (
-        "Read-only file system\n  missing, or only in part:\n    tests.jsonl\n  to fix: make it a writable folder"
-        in told
+        "Read-only file system\n  missing or incomplete:\n    tests.jsonl\n  to fix: make it a writable folder" in told
     )
 
 
@@ -56,4 +55,4 @@ def test_each_reason_has_its_remedy(number: int, remedy: str) -> None:
 def test_the_first_loss_is_told_at_once() -> None:
     """What, where, why, and that the run goes on."""
     told = render_first_loss(Loss(file="a/network.har", reason=FULL), folder="out/run-1")
-    assert told.startswith("cannot write out/run-1/a/network.har: No space left on device; the run goes on")
+    assert told.startswith("cannot write out/run-1/a/network.har: No space left on device; the run continues")

@@ -170,7 +170,7 @@ def test_a_file_beside_the_har_cannot_lead_out_of_the_bundle(tmp_path: Path) -> 
 
 def test_only_a_bundle_is_packed(tmp_path: Path) -> None:
     """Anything else is told."""
-    with pytest.raises(BundleError, match="is no bundle"):
+    with pytest.raises(BundleError, match="is not a bundle"):
         pack(tmp_path, tmp_path / "x.zip")
 
 

@@ -177,7 +177,7 @@ def test_a_run_goes_on_when_nothing_can_be_written_anywhere(
     (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
     found = run_folder_for(tmp_path.joinpath("file", *["x" * length] * 20), keep_runs=5)
-    assert "nothing is kept" in found.problem
+    assert "no results are written" in found.problem
     publish(found.path)
 
 

@@ -157,7 +157,7 @@ def test_a_bundle_outside_of_the_run_is_damaged_and_not_read(tmp_path: Path, out
     (test,) = read_run(run).tests
     (visit,) = test.visits
     assert (visit.result, visit.files) == (None, ())
-    assert "leads out of the run's folder, and is not followed" in visit.trouble
+    assert "leads out of the run's folder and is not followed" in visit.trouble
     report = write_report(run, version="0.1.0").read_text(encoding="utf-8")
     assert "not followed" in report
     assert "secret.txt" not in report
@@ -176,7 +176,7 @@ def test_a_link_in_a_bundle_is_damage_and_not_followed(tmp_path: Path, name: str
     (visit,) = test.visits
     assert visit.result is not None
     assert not visit.is_whole
-    assert f"{name}: a link, or no plain file, and is not followed" in visit.trouble
+    assert f"{name}: a link or special file, which is not followed" in visit.trouble
     assert name not in visit.files
     report = write_report(run, version="0.1.0").read_text(encoding="utf-8")
     assert "not followed" in report
@@ -225,4 +225,4 @@ def test_tables_of_a_run_that_are_links_are_not_followed(tmp_path: Path) -> None
     (run / "run.json").symlink_to(tmp_path / "nowhere")
     seen = read_run(run)
     assert [test.outcome.bundles for test in seen.tests] == [("a",)]
-    assert ["no plain file" in problem for problem in seen.record.problems] == [True, True]
+    assert ["not a regular file" in problem for problem in seen.record.problems] == [True, True]

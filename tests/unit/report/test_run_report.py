@@ -101,9 +101,9 @@ def test_the_report_of_one_visit_counts_visits(tmp_path: Path) -> None:
     [
         ({"exit_code": 0}, "All 2 tests passed", "passed"),
         ({"exit_code": 13}, "The environment is broken: the page was not judged", "error"),
-        ({"exit_code": 10}, "A secret was found in what the run wrote", "error"),
+        ({"exit_code": 10}, "A secret was found in the files of the run", "error"),
         ({"exit_code": 2}, "The run was interrupted", "unfinished"),
-        ({"exit_code": -1, "ended_at": ""}, "The run was cut short after 2 tests", "unfinished"),
+        ({"exit_code": -1, "ended_at": ""}, "The run was interrupted after 2 tests", "unfinished"),
     ],
 )
 def test_the_headline_is_that_of_the_exit_code(
@@ -137,7 +137,7 @@ def test_what_is_damaged_is_said_and_costs_nothing_else(tmp_path: Path) -> None:
     write_report(folder, version="0.1.0")
     text = (folder / "report.html").read_text(encoding="utf-8")
     assert "This visit cannot be read." in text
-    assert "The bundle is not whole" in text
+    assert "The bundle is incomplete" in text
     assert len(page(folder).tests) == len(SEVERAL)
 
 
@@ -153,9 +153,9 @@ def test_an_earlier_attempt_is_no_test_of_its_own(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     """The message says what was looked for."""
-    with pytest.raises(BundleError, match="holds no run"):
+    with pytest.raises(BundleError, match="contains no run"):
         runs_named(tmp_path)
-    with pytest.raises(BundleError, match="holds no run"):
+    with pytest.raises(BundleError, match="contains no run"):
         read_run(tmp_path)
 
 
@@ -252,7 +252,7 @@ def test_a_missing_and_a_killed_shard_are_named(tmp_path: Path) -> None:
     joined.mkdir()
     problems = merge_runs([first, second], joined, command="").problems
     assert problems[0].startswith("Missing: the results of shard 2/3.")
-    assert problems[1] == "Cut short: shard 3/3."
+    assert problems[1] == "Not finished: shard 3/3."
     assert page(joined).problems == problems
 
 

@@ -155,7 +155,7 @@ def test_pictures_of_a_page_that_showed_a_secret_are_left_out(tmp_path: Path, sh
     members = rewritten(source, Evidence(title="MOUNTED"))
     assert "screencast/1.jpeg" not in members
     assert b"screencast-frame" not in members["trace.trace"]
-    assert b"left out: 1 pictures: the page showed a secret" in members["trace.trace"]
+    assert b"left out: 1 screenshots: the page showed a secret" in members["trace.trace"]
 
 
 def test_pictures_stay_when_the_secret_is_in_an_address_only(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> No
         info = zipfile.ZipInfo("x")
         info.filename = name  # `ZipInfo` itself would make it harmless
         opened.writestr(info, "evil")
-    refused(archive, r"has (a name|too long a name)|leads|damaged", tmp_path)
+    refused(archive, r"has a name|leads|damaged", tmp_path)
 
 
 def refused(archive: Path, message: str, folder: Path, limits: Limits = LIMITS) -> None:
@@ -107,14 +107,14 @@ def test_a_link_or_device_is_refused(tmp_path: Path, kind: int) -> None:
     def change(info: zipfile.ZipInfo) -> None:
         info.create_system, info.external_attr = 3, (kind | 0o777) << 16
 
-    refused(member(tmp_path / "links.zip", change, b"/etc/passwd"), "'second' is a link, or no plain file", tmp_path)
+    refused(member(tmp_path / "links.zip", change, b"/etc/passwd"), "'second' is a link or special file", tmp_path)
 
 
 @pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_another_packing_is_refused(tmp_path: Path, packing: int) -> None:
     """LZMA asks for as much memory as it likes."""
     archive = zip_of(tmp_path / "other.zip", {"result.json": b"{}" * 100}, packing)
-    refused(archive, "packed in a way that is not read here", tmp_path)
+    refused(archive, "unsupported compression", tmp_path)
 
 
 def test_an_encrypted_file_is_refused(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_an_encrypted_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_name_that_stands_twice_is_refused(tmp_path: Path) -> None:
     """Two readers would see two bundles; some file systems know no upper case."""
-    refused(zip_of(tmp_path / "twice.zip", {"a.txt": b"1", "A.TXT": b"2"}), "'A.TXT' stands there twice", tmp_path)
+    refused(zip_of(tmp_path / "twice.zip", {"a.txt": b"1", "A.TXT": b"2"}), "'A.TXT' occurs twice", tmp_path)
     archive = tmp_path / "file-and-folder.zip"
     refused(zip_of(archive, {"a": b"1", "a/b": b"2"}), "cannot unpack", tmp_path)
 
@@ -210,7 +210,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"gone\.zip is not there"), opened_bundle(tmp_path / "gone.zip"):
         pass
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(BundleError, match="pipe is no plain file"), opened_bundle(tmp_path / "pipe"):
+    with pytest.raises(BundleError, match="pipe is not a regular file"), opened_bundle(tmp_path / "pipe"):
         pass
     (tmp_path / "here").mkdir()
     with pytest.raises(BundleError, match="here exists already"):
@@ -223,9 +223,9 @@ def test_a_folder_with_a_link_or_a_pipe_is_refused(tmp_path: Path) -> None:
         folder = tmp_path / name
         folder.mkdir()
         (folder / "result.json").symlink_to("/etc/hostname") if name == "link" else os.mkfifo(folder / "result.json")
-        with pytest.raises(BundleError, match=r"result\.json is a link, or no plain file"), opened_bundle(folder):
+        with pytest.raises(BundleError, match=r"result\.json is a link or special file"), opened_bundle(folder):
             pass
-        with pytest.raises(BundleError, match="no plain file"):
+        with pytest.raises(BundleError, match="not a regular file"):
             read_text(folder / "result.json")
 
 
