@@ -120,7 +120,7 @@ def test_serve_stops_when_it_is_asked_to(tmp_path: Path, number: signal.Signals)
     ) as run:
         assert run.stdout is not None
         for line in run.stdout:
-            if "Ctrl-C stops" in line:
+            if "Press Ctrl-C to stop" in line:
                 break
         run.send_signal(number)
         told, _ = run.communicate(timeout=TIMEOUT_S)

@@ -245,7 +245,7 @@ def _served(desk: Desk, command: str, folder: Path) -> str:
     said = ""
     for line in server.stdout:
         said += line
-        if line.startswith("Ctrl-C"):
+        if line.startswith("Press Ctrl-C"):
             server.send_signal(signal.SIGINT)
     assert server.wait(TIMEOUT_S) == 0, said
     return said

@@ -207,7 +207,7 @@ def test_what_is_no_zip_is_one_error(tmp_path_factory: pytest.TempPathFactory, c
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     """A path that is not there, or is a pipe, is neither waited for nor a traceback."""
-    with pytest.raises(BundleError, match=r"gone\.zip is not there"), opened_bundle(tmp_path / "gone.zip"):
+    with pytest.raises(BundleError, match=r"gone\.zip is missing"), opened_bundle(tmp_path / "gone.zip"):
         pass
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(BundleError, match="pipe is not a regular file"), opened_bundle(tmp_path / "pipe"):
