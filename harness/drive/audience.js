@@ -4,8 +4,9 @@
 // while the event is dispatched: a handler may come between the question and the click.
 //
 // Frameworks that delegate listen on a root from the start, and keep each handler as a property of its own element: React in
-// `__reactProps$…` (`onClick`), Svelte 5 in `__click` or under a symbol (`click`), Solid in `$$click`. Others keep the event itself until
-// the handler is there, and say so in an attribute: Angular's `jsaction="click:…"`, Qwik's `on:click` and `q-e:click`.
+// `__reactProps$…` (`onClick`), Svelte 5 in `__click` or under a symbol (`click`), Solid in `$$click`. A function of Svelte's compiler that
+// only passes the event on (`handler?.apply(this, …)`) may have nothing behind it. Others keep the event itself until the handler is
+// there, and say so in an attribute: Angular's `jsaction="click:…"`, Qwik's `on:click` and `q-e:click`.
 ((/** @type {string} */ stash, /** @type {string[]} */ types) => {
   const { path, watch } = /** @type {any} */ (window)[stash];
   delete /** @type {any} */ (window)[stash];
@@ -13,8 +14,11 @@
   const listeners = /** @type {any} */ (getEventListeners), own = watch ? watch.own : [];
   // Playwright listens to everything on the window, with one function; nobody else hears by it.
   const MOST_KEYS = 200;
-  const isHandler = (/** @type {string | symbol} */ key, /** @type {any} */ value, /** @type {RegExp} */ name) =>
-    name.test(typeof key === 'symbol' ? key.description || '' : key) && typeof (Array.isArray(value) ? value[0] : value) === 'function';
+  const isHandler = (/** @type {string | symbol} */ key, /** @type {any} */ value, /** @type {RegExp} */ name) => {
+    const handler = Array.isArray(value) ? value[0] : value;
+    return name.test(typeof key === 'symbol' ? key.description || '' : key) && typeof handler === 'function'
+      && !/\?\.apply\(this\b|\bnull\b[^;]*\.apply\(this\b/.test(Function.prototype.toString.call(handler));
+  };
   const holds = (/** @type {any} */ holder, /** @type {(key: string | symbol, value: any) => boolean} */ is) =>
     Reflect.ownKeys(holder).slice(0, MOST_KEYS).some((key) => is(key, (Object.getOwnPropertyDescriptor(holder, key) || {}).value));
   /** Whether what listens above has a handler for this very node. */

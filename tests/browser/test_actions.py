@@ -102,6 +102,14 @@ HEARD_ONCE = {
     "a handler that stops the event": (f"button.addEventListener('click', (e) => {{ e.stopImmediatePropagation(); ({SHOW})(); }});", "near"),
     "a handler for the pointer": (f"button.addEventListener('pointerdown', {SHOW});", "near"),
     **{f"a root that knows the handler late: {name}": (DELEGATING.replace("PUT", put), "near") for name, put in PUT.items()},
+    "a root whose handler passes the click on, to one that comes after three seconds": (
+        "const root = document.createElement('div'); document.body.append(root); root.append(button, out); let own;"
+        "button[Symbol('events')] = { click: function (...given) { (own)?.apply(this, given); } };"
+        "root.addEventListener('click', (event) => { setTimeout(() => {}, 20); button[Object.getOwnPropertySymbols(button)[0]].click(event); });"
+        f"setTimeout(() => {{ out.dataset.is = 'loaded'; own = {SHOW}; }}, 3000);", "root"),
+    "a root whose effect comes with messages to itself": (
+        ROOT.replace("(SHOW)(event)", "(heard++, say(3))") + "isHydrated = true; const channel = new MessageChannel(); const say = (n) => channel.port2.postMessage(n);"
+        "channel.port1.onmessage = ({ data }) => data ? say(data - 1) : (out.textContent = heard);", "root"),
     **{
         f"a page that keeps what was clicked: {name}": (KEEPING.replace("ATTRIBUTE", name).replace("SHOW", SHOW), "near")
         for name in ("jsaction", "on:click", "q-e:click")
