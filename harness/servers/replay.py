@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harness.analysis.facts.exchanges import ABORTED
-from harness.analysis.replay.matching import BODY_MISSING, Matcher, Miss
+from harness.analysis.replay.matching import BODY_MISSING, Matcher, Miss, is_given_up_at_once, is_twin
 from harness.model.faults import Asked, Fault, operation_of
 from harness.model.injection import Injector
 from harness.model.recording import NEVER, Chunk, RecordedExchange, Recording
@@ -36,7 +36,6 @@ KEPT_FROM_PAGE = (
 )
 PAGE = "<!doctype html><title>not a script</title>"
 LARGEST_ASKED_BYTES = 5_000_000
-AT_ONCE_MS = 300  # after which a request is given up by a clean-up, and not for want of patience
 DOUBTED_S, MOST_DOUBTS = 0.25, 40
 MISSING = "chatkit-harness: nothing recorded answers this request"
 
@@ -209,9 +208,7 @@ class Replay:
             gone.cancel()
             if not answering.done():
                 answering.cancel()
-                if (
-                    gone.done() and self._doubted[key]
-                ):  # this was the one that is given up; another waits for its answer
+                if gone.done() and self._doubted[key]:  # this one is given up; another waits for its answer
                     with self._lock:
                         self._reserved.setdefault(key, []).insert(0, ("", exchange))
         if answering.done() and not answering.cancelled():
@@ -240,9 +237,8 @@ class Replay:
     async def _send_whole(self, exchange: RecordedExchange, began: float, scope: Scope, send: Send) -> None:
         headers = _headers_of(exchange)
         is_cut = exchange.failure not in ("", *ABORTED) and "BLOCKED" not in exchange.failure
-        is_given_up = (
-            exchange.failure in ABORTED and not exchange.chunks
-        )  # a stream that is read to its end may be called aborted
+        # A stream that is read to its end may be called aborted, and so is a script that is refused.
+        is_given_up = exchange.failure in ABORTED and not exchange.chunks and exchange.status < 400
         is_endless = exchange.ended_ms == NEVER or is_given_up
         chunks = exchange.chunks or ((Chunk(at_ms=0, text=""),) if exchange.raw else ())
         whole = [exchange.raw] if exchange.raw else [c.text.encode("utf-8", "surrogatepass") for c in chunks]
@@ -279,16 +275,6 @@ def _nothing(asked: Asked, scope: Scope) -> Response:
     origin = Headers(scope=scope).get("origin", "*")
     headers = {"access-control-allow-origin": origin, "access-control-allow-credentials": "true"}
     return Response("", status_code=200 if media_type else 204, media_type=media_type, headers=headers)
-
-
-def is_given_up_at_once(exchange: RecordedExchange) -> bool:
-    """Whether the recorded page gave a request up before anybody could answer it."""
-    return exchange.status == 0 and exchange.failure in ABORTED and 0 <= exchange.ended_ms <= AT_ONCE_MS
-
-
-def is_twin(given_up: RecordedExchange, other: RecordedExchange) -> bool:
-    """Whether a request was made again when it was given up."""
-    return not is_given_up_at_once(other) and abs(other.started_ms - given_up.started_ms) <= AT_ONCE_MS
 
 
 def is_broken_off(exchange: RecordedExchange) -> bool:
