@@ -22,11 +22,11 @@ class Difference:
 DIFFERENCES = (
     Difference(
         test="test_custom.py::test_set_thread_id_and_fetch_updates",
-        seen="fetchUpdates() tells of a load (thread.load.start and .end), and asks the backend for nothing",
+        seen="fetchUpdates() fires thread.load.start and .end, and sends no request to the backend",
     ),
     Difference(
         test="test_custom.py::test_send_user_message",
-        seen="the model of sendUserMessage() is not sent where composer.models does not list it",
+        seen="the model of sendUserMessage() is not sent if composer.models does not list it",
     ),
     Difference(
         test="test_widget.py::test_scroll_to_bottom",
