@@ -1,1 +1,1 @@
-"""Timeline in, values out: pure functions, no I/O, no clock."""
+"""Pure functions from timelines to values, without I/O and without a clock."""

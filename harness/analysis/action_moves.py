@@ -1,4 +1,4 @@
-"""What to do after an action on the page: it is done, it is tried again, or the page is watched for longer.
+"""Decides what happens after an action on the page: it is done, it is repeated, or the harness waits longer.
 
 In: who listened, what changed, and whether the page is still becoming ready. Out: the next move. An action that somebody near heard, or
 that changed something, is never repeated: it may have been a toggle.
@@ -13,7 +13,7 @@ from harness.model.events import ActionEnded
 
 
 class Audience(StrEnum):
-    """Who hears an action on an element, as the browser tells."""
+    """The listeners of an action on an element, as the browser reports them."""
 
     NATIVE = "native"  # the browser itself acts: a link, a field, a form's button
     NEAR = "near"  # a handler on the element, or on an ancestor that is no root
@@ -111,13 +111,13 @@ LISTENERS = {
     Audience.NEAR: "a handler listens on it",
     Audience.ROOT: "handlers listen on a framework's root only",
     Audience.FAR: "handlers listen on the document only",
-    Audience.NONE: "nobody listens to it",
-    Audience.UNKNOWN: "this browser does not tell who listens",
+    Audience.NONE: "no handler listens",
+    Audience.UNKNOWN: "the listeners are unknown in this browser",
 }
 
 
 def action_outcome(ended: ActionEnded) -> str:
-    """Return what became of an action, as a clause."""
+    """Return the result of an action as a clause."""
     changed = f"changed {', '.join(ended.effect)}" if ended.effect else "changed nothing"
     tries = f" after {ended.attempts} attempts" if ended.attempts > 1 else ""
     waited = f", {ended.waited_ms / 1000:.1f} s after it was visible" if ended.waited_ms >= 1000 else ""

@@ -1,7 +1,7 @@
-"""What a run is compared by: the profile of each visit, and what got worse between two runs.
+"""The profile of each visit of a run, and the regressions between two runs.
 
-In: entries and results of visits. Out: profiles, and regressions between two of them. Times are compared across machines by a control: a
-visit of the embedded healthy page in the same run, whose own time says how fast this machine is at the moment.
+In: entries and results of visits. Out: profiles, and regressions between two of them. Times are compared between machines by a control:
+the duration of a visit of the embedded healthy page in the same run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LOST = "lost milestone"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisitProfile:
-    """What one visit is compared by. Times are milliseconds since the visit began; None when they were not measured."""
+    """The compared values of one visit. Times are milliseconds since the visit began; None when they were not measured."""
 
     test: str  # the test's node id
     number: int  # of the visit in its test, from 1
@@ -53,7 +53,7 @@ class VisitProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunProfile:
-    """What a run is compared by."""
+    """The compared values of a run."""
 
     tests: tuple[str, ...]  # that ran, whether they opened a page or not
     visits: tuple[VisitProfile, ...]
@@ -62,7 +62,7 @@ class RunProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tolerance:
-    """How much later than expected a milestone may come: both bounds have to be passed."""
+    """How much later than expected a milestone may be: a regression must exceed both bounds."""
 
     ratio: float = 1.5
     by_ms: float = 500.0
@@ -70,7 +70,7 @@ class Tolerance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """What this machine makes of the baseline's times at the moment."""
+    """How the baseline's times are converted to this machine."""
 
     slowness: float  # how many times as long things take, never less than 1
     chance_ms: float  # how much later than expected a milestone may come by chance
@@ -78,7 +78,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regression:
-    """One thing that is worse than in the baseline."""
+    """One regression against the baseline."""
 
     test: str
     visit: int
@@ -92,7 +92,7 @@ class Regression:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """A run held against a baseline."""
+    """The comparison of a run with a baseline."""
 
     regressions: tuple[Regression, ...]
     passing: tuple[Regression, ...] = ()  # seen once, and not again when measured again
@@ -115,7 +115,7 @@ def profile_of(
 ) -> VisitProfile:
     """Return the profile of a visit; its entries and its result belong together.
 
-    `clean` takes secrets out of a text; it has to come first, for a secret whose digits are left out is not found any more.
+    `clean` removes secrets from a text; it must run first, because a secret without its digits is no longer recognised.
     """
     entries = tuple(entries)
     begun_ms = next((entry.at_ms for entry in entries if isinstance(entry.event, VisitStarted)), 0.0)
@@ -136,7 +136,7 @@ def profile_of(
 
 
 def _console_errors(entries: tuple[Entry, ...], result: VisitResult, clean: Callable[[str], str]) -> tuple[str, ...]:
-    """The wording of each error that the project does not allow; the echo of an answer is told with its address."""
+    """The text of each error that the project does not allow; the browser's message about a response is combined with its address."""
     events = {entry.seq: entry.event for entry in entries}
     texts = set()
     for problem in result.console:
@@ -150,7 +150,7 @@ def _console_errors(entries: tuple[Entry, ...], result: VisitResult, clean: Call
 
 
 def _outside_hosts(entries: tuple[Entry, ...], page_url: str) -> tuple[str, ...]:
-    """The hosts that something was asked of, whether the harness let the request leave or not."""
+    """The hosts of all requests, including blocked ones."""
     own = split_url(page_url).hostname
     urls = (entry.event.url for entry in entries if isinstance(entry.event, RequestStarted | RequestBlocked))
     hosts = {split_url(url).hostname for url in urls if url.startswith(("http:", "https:", "ws:", "wss:"))}
@@ -158,13 +158,13 @@ def _outside_hosts(entries: tuple[Entry, ...], page_url: str) -> tuple[str, ...]
 
 
 def _session_requests(entries: tuple[Entry, ...], result: VisitResult, endpoint: str) -> int:
-    """How often a client secret was asked for; a document that brings one with it is no request of its own."""
+    """The number of requests for a client secret; a document that contains one does not count."""
     asked = [x for x in exchanges_of(entries) if not x.request.is_navigation and x.request.method != "OPTIONS"]
     return sum(is_session_request(x, endpoint) or has_secret(x) or x.url == result.secret_url for x in asked)
 
 
 def control_ms_of(controls: Iterable[VisitProfile]) -> float | None:
-    """Return what a control takes in this run: the median of those that mounted; None when none did."""
+    """Return the control of this run: the median of the control visits that mounted; None when none did."""
     times = [
         at_ms
         for control in controls
@@ -179,7 +179,7 @@ def control_ms_of(controls: Iterable[VisitProfile]) -> float | None:
 
 
 def compare(before: RunProfile, now: RunProfile, tolerance: Tolerance) -> Comparison:
-    """Return what is worse in the second run, and what only one of the two knows."""
+    """Return the regressions of the second run, and the tests that only one of the runs has."""
     known = {(visit.test, visit.number): visit for visit in before.visits}
     seen = {(visit.test, visit.number): visit for visit in now.visits}
     pace = pace_of(before.control_ms, now.control_ms, tolerance)
@@ -198,20 +198,23 @@ def compare(before: RunProfile, now: RunProfile, tolerance: Tolerance) -> Compar
 
 def _notes(before: RunProfile, now: RunProfile, pairs: list[tuple[VisitProfile, VisitProfile]]) -> Iterator[str]:
     if pairs and not now.control_ms:
-        yield "times are not compared: no control visit of this run mounted"
+        yield "times are not compared, because no control visit of this run mounted"
     elif pairs and not before.control_ms:
-        yield "times are not compared: the baseline was made without a control visit"
+        yield "times are not compared, because the baseline has no control visit"
     for old, new in pairs:
         if UNDECIDED in (old.outcome, new.outcome):
-            yield f"milestones are not compared, the test did not wait for a verdict: {new.name}"
+            yield f"milestones are not compared, because the test did not wait for a verdict: {new.name}"
         if len(old.console_errors) > MOST_TEXTS:
-            yield f"console errors are not compared, the baseline has more than {MOST_TEXTS} of them: {new.name}"
+            yield (
+                f"console errors are not compared, because the baseline has more than {MOST_TEXTS} of them: {new.name}"
+            )
 
 
 def pace_of(control_before_ms: float | None, control_now_ms: float | None, tolerance: Tolerance) -> Pace | None:
     """Return the pace that two controls tell; None when one of them is missing.
 
-    A slower machine lengthens what is expected, a faster one does not shorten it: a page also waits for what no processor hastens.
+    A slower machine increases the expected time; a faster one does not reduce it, because a page also waits for things that do not depend
+    on the processor.
     """
     if not control_before_ms or not control_now_ms:
         return None
@@ -222,7 +225,7 @@ def pace_of(control_before_ms: float | None, control_now_ms: float | None, toler
 def regressions_of(
     before: VisitProfile, now: VisitProfile, pace: Pace | None, tolerance: Tolerance
 ) -> Iterator[Regression]:
-    """Yield what is worse in the second visit; without a pace its times are left aside."""
+    """Yield the regressions of the second visit; without a pace its times are not compared."""
 
     def regression(kind: str, what: str, old: str, new: str, *, is_timing: bool = False) -> Regression:
         return Regression(
@@ -233,7 +236,7 @@ def regressions_of(
     if UNDECIDED not in (before.outcome, now.outcome):
         lost = [name for name, _ in before.milestones if name not in dict(now.milestones)]
         if lost:
-            rest = f", nor what came after it: {', '.join(lost[1:])}" if lost[1:] else ""
+            rest = f", nor the later ones: {', '.join(lost[1:])}" if lost[1:] else ""
             yield regression(LOST, lost[0], "reached", f"not reached{rest}", is_timing=now.outcome == "mounted")
         for name, expected_ms, at_ms in _late(before, now, pace, tolerance):
             ratio = f"{at_ms / expected_ms:.1f} times as long" if expected_ms >= 1 else "late"
@@ -252,7 +255,7 @@ def regressions_of(
 def _late(
     before: VisitProfile, now: VisitProfile, pace: Pace | None, tolerance: Tolerance
 ) -> Iterator[tuple[str, float, float]]:
-    """Yield milestone, expected and actual time of each that is late by itself, not only because an earlier one was."""
+    """Yield milestone, expected and actual time of each that is late, and not only because an earlier one was."""
     if pace is None:
         return
     times = dict(before.milestones)
@@ -269,16 +272,16 @@ def _late(
 
 
 REMEDIES = {
-    LOST: "find out what stops it: the visit's error-context.md says so",
-    SLOWER: "find out what takes longer: the visit's network.har has the times of all requests",
-    SESSION_REQUESTS: "fetch the client secret once, and hand it to getClientSecret",
-    OUTSIDE_HOST: "find out which script contacts it: the visit's network.har names it",
-    CONSOLE_ERROR: "correct the error, or name it in console_allow",
+    LOST: "see the cause in the visit's error-context.md",
+    SLOWER: "find the slow requests in the visit's network.har",
+    SESSION_REQUESTS: "fetch the client secret once, and return it from getClientSecret",
+    OUTSIDE_HOST: "find the script that sends the request in the visit's network.har",
+    CONSOLE_ERROR: "fix the error, or add a part of its text to console_allow",
 }
 
 
 def confirmed(comparison: Comparison, again: Comparison, visits: Iterable[VisitProfile]) -> Comparison:
-    """Return the comparison without what was seen once only; `visits` are those that were made again."""
+    """Return the comparison without regressions that were not reproduced; `visits` are the repeated ones."""
     repeated = {(visit.test, visit.number) for visit in visits}
     keys = {_key(regression) for regression in again.regressions}
     gone = tuple(
@@ -291,7 +294,7 @@ def confirmed(comparison: Comparison, again: Comparison, visits: Iterable[VisitP
 
 
 def _key(regression: Regression) -> tuple[object, ...]:
-    """What has to be the same the second time; which of two near milestones is the late one may change."""
+    """The identity of a regression; which of two adjacent milestones is late may differ."""
     what = "" if regression.kind == SLOWER else regression.what
     return regression.test, regression.visit, regression.kind, what
 

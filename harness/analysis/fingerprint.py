@@ -1,7 +1,7 @@
-"""Whether two failures are the same one: a short digest of the cause, without what changes from run to run.
+"""The identity of a failure: a short digest of the cause, without the parts that differ between runs.
 
-A rule is a cause, whatever address it was met at; what no rule knows is told apart by its words. In: a result. Out: twelve
-hexadecimal digits.
+Failures with the same rule are the same, at any address; failures without a rule are distinguished by their text. In: a result. Out:
+twelve hexadecimal digits.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A timeline's result: verdict, milestones, pre-fetch and console as one value.
+"""The result of a timeline: verdict, milestones, pre-fetch and console as one value.
 
-In: entries, limits, what the project accepts. Out: `VisitResult`. The same for a live visit and for a saved timeline.
+In: entries, limits, the project's settings. Out: `VisitResult`, the same for a live visit and for a saved timeline.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def result_of(
     session_endpoint: str = "",
     judgement: Judgement | None = None,
 ) -> VisitResult:
-    """Return what a visit came to. Raises ValueError for a timeline without a `VisitStarted`.
+    """Return the result of a visit. Raises ValueError for a timeline without a `VisitStarted`.
 
-    `judgement`: that of these entries, when the caller has followed them already; otherwise they are judged here.
+    `judgement`: the judgement of these entries, if the caller already has it.
     """
     entries = tuple(entries)
     start = next((e.event for e in entries if isinstance(e.event, VisitStarted)), None)
     if start is None:
-        raise ValueError("this timeline holds no visit")
+        raise ValueError("this timeline contains no visit")
     judgement = judgement or judge(entries, limits, session_endpoint=session_endpoint)
     verdict = judgement.verdict
     mount = verdict.mount if verdict else judgement.mount
@@ -105,12 +105,12 @@ def result_of(
 
 
 def others_of(entries: tuple[Entry, ...], judgement: Judgement) -> tuple[OtherEmbed, ...]:
-    """Return the verdicts on the page's other embeds that have got their options."""
+    """Return the verdicts on the page's other embeds that received options."""
     return tuple(_other(entries, other) for other in judge_others(entries, judgement))
 
 
 def _other(entries: tuple[Entry, ...], judgement: Judgement) -> OtherEmbed:
-    """The verdict on another embed of the page, and the cause that it would have had alone."""
+    """The verdict on another embed of the page, and its own cause."""
     verdict = judgement.verdict
     mount = verdict.mount if verdict else judgement.mount
     facts = facts_of(entries, mount=mount, verdict=verdict, prefetch=prefetch_of(entries, mount.embed))
@@ -138,7 +138,7 @@ def _milestones(mount: Mount) -> tuple[MilestoneReached, ...]:
 
 
 def _mode(mount: Mount, exchanges: tuple[Exchange, ...]) -> str:
-    """Return "custom" when the page fetches for the frame, or the frame needs no secret; "hosted" when it asks for one."""
+    """Return "custom" when the page sends the frame's calls, or the frame needs no secret; "hosted" when the frame asks for one."""
     is_custom_check = any(is_verification(x) and not x.path.endswith("_hosted") for x in exchanges)
     if mount.backend_urls or is_custom_check or mount.needs_no_secret:
         return "custom"
@@ -146,40 +146,43 @@ def _mode(mount: Mount, exchanges: tuple[Exchange, ...]) -> str:
 
 
 def explain(reason: Reason, mount: Mount, exchanges: tuple[Exchange, ...], entries: tuple[Entry, ...]) -> str:
-    """Return the reason as a sentence with the facts it rests on."""
+    """Return the reason as a sentence with its facts."""
     match reason:
         case Reason.NONE:
-            return "The widget mounted, and stayed."
+            return "The widget mounted and stayed."
         case Reason.PAGE_CRASHED:
             return "The page crashed."
         case Reason.SCRIPT_FAILED:
-            return f"The ChatKit loader did not arrive: {_told(_last(exchanges, _is_bad_loader))}."
+            return f"The ChatKit loader was not delivered: {_told(_last(exchanges, _is_bad_loader))}."
         case Reason.NOT_CHATKIT:
             return "There is no ChatKit on this page: no <openai-chatkit> element, and no request for a loader script."
         case Reason.NOT_DEFINED:
             return _undefined(mount, exchanges)
         case Reason.NO_ELEMENT:
-            return f"<openai-chatkit> is defined, but none was put into the page{_session_said(mount)}."
+            return f"<openai-chatkit> is defined, but the page never inserted one{_session_said(mount)}."
         case Reason.ELEMENT_GONE:
-            return "<openai-chatkit> was in the page, and the page took it out again."
+            return "<openai-chatkit> was in the page, and the page removed it."
         case Reason.ELEMENT_MOVED:
-            return "<openai-chatkit> was moved within the page: its frame loads again and looks alive, but nothing answers it."
+            return (
+                "<openai-chatkit> was moved within the page: its frame was loaded again, but its messages are "
+                "not answered."
+            )
         case Reason.NOT_CONFIGURED:
-            return "<openai-chatkit> is in the page, but never got its options."
+            return "<openai-chatkit> is in the page, but never received options."
         case Reason.SESSION_REFUSED:
             told = _told(_last(exchanges, lambda x: mount.is_session(x) and lacks_secret(x)), needs_secret=True)
-            return f"The page asked for a client secret and got none: {told}."
+            return f"The page requested a client secret and received none: {told}."
         case Reason.SECRET_AWAITED:
-            return "The frame asked for a client secret, and getClientSecret has not answered."
+            return "The frame asked for a client secret, and the promise of getClientSecret has not settled."
         case Reason.SECRET_REJECTED:
-            return f"The frame got no client secret that it accepts{_error(entries, _is_about_the_secret)}."
+            return f"The frame received no client secret that it accepts{_error(entries, _is_about_the_secret)}."
         case Reason.FRAME_FAILED:
             ready = "; chatkit.ready fired although the frame failed" if mount.has_ready_event else ""
-            return f"The frame's document did not arrive: {_told(_last(exchanges, _is_in_iframe(mount)))}{ready}."
+            return f"The frame's document was not delivered: {_told(_last(exchanges, _is_in_iframe(mount)))}{ready}."
         case Reason.FRAME_SILENT:
-            return "The frame's document arrived, but its app never said anything."
+            return "The frame's document was delivered, but its app sent no message."
         case Reason.OPTIONS_REJECTED:
-            return f"The frame refused the options{_error(entries, _is_about_options)}."
+            return f"The frame rejected the options{_error(entries, _is_about_options)}."
         case Reason.DOMAIN_UNVERIFIED:
             return f"The widget was removed: the domain check failed{_error(entries, _is_about_the_domain)}."
         case Reason.WIDGET_REMOVED:
@@ -187,11 +190,11 @@ def explain(reason: Reason, mount: Mount, exchanges: tuple[Exchange, ...], entri
         case Reason.BACKEND_REFUSED:
             return f"The backend refused the widget's first request: {_told(_last(exchanges, mount.is_backend))}."
         case Reason.BACKEND_FAILING:
-            return f"The backend fails, and the frame keeps trying: {_told(_last(exchanges, mount.is_backend))}."
+            return f"The backend fails, and the frame keeps retrying: {_told(_last(exchanges, mount.is_backend))}."
         case Reason.NOT_VISIBLE:
-            return f"The widget works, but nobody can see it: {_box_told(mount)}."
+            return f"The widget works, but is not visible: {_box_told(mount)}."
         case Reason.UNDECIDED:
-            return f"Still undecided: {_waiting_for(mount, exchanges)}."
+            return f"Not decided: {_waiting_for(mount, exchanges)}."
 
 
 def _undefined(mount: Mount, exchanges: tuple[Exchange, ...]) -> str:
@@ -199,24 +202,24 @@ def _undefined(mount: Mount, exchanges: tuple[Exchange, ...]) -> str:
     if Milestone.SCRIPT_REQUESTED not in mount.milestones:
         return "<openai-chatkit> is in the page, but no script that defines it was ever requested."
     if mount.script is Script.REQUESTED:
-        return f"The loader script has not arrived: {_told(loader)}."
+        return f"The loader script was not delivered yet: {_told(loader)}."
     if mount.script is Script.DEFINED:
         return (
-            "<openai-chatkit> is defined, but the one in the page did not come to life: it stands in another document, "
-            "or another script than ChatKit's has defined it."
+            "<openai-chatkit> is defined, but the one in the page was not upgraded: it is in another document, or "
+            "a script other than ChatKit's defined it."
         )
-    return "The loader script arrived, but <openai-chatkit> was never defined."
+    return "The loader script was delivered, but <openai-chatkit> was never defined."
 
 
 def _session_said(mount: Mount) -> str:
     if mount.session is Session.NONE:
-        return "; no request for a client secret was seen either (does each wait for the other?)"
+        return "; the page requested no client secret either (each may wait for the other)"
     return f" (session: {mount.session.value})"
 
 
 def _waiting_for(mount: Mount, exchanges: tuple[Exchange, ...]) -> str:
     if mount.asked:
-        return f"the frame waits for the page's answer to {next(iter(mount.asked.values()))}"
+        return f"the frame waits for the page's reply to {next(iter(mount.asked.values()))}"
     is_open = [x for x in exchanges if x.is_open and x.is_relevant]
     if is_open:
         return f"{is_open[0].request.method} {is_open[0].url} has not been answered"
@@ -257,19 +260,19 @@ def _told(exchange: Exchange | None, *, needs_secret: bool = False) -> str:
 def _box_told(mount: Mount) -> str:
     box = mount.box
     if box is None:
-        return "its box was never seen"
+        return "its box is unknown"
     if not box.is_rendered:
         return f"hidden by {box.hidden_by}"
     if box.width_px <= 0 or box.height_px <= 0:
         return f"its box is {box.width_px:g}x{box.height_px:g} px; give its container a size"
-    return "its box is outside of what can be scrolled to"
+    return "its box is outside of the scrollable area"
 
 
 # --- ChatKit's own errors -----------------------------------------------------------------------------------------
 
 
 def _error(entries: tuple[Entry, ...], is_about: Callable[[str, str], bool]) -> str:
-    """Return the last error of ChatKit that is about this, to end a sentence with."""
+    """Return the last matching error of ChatKit, as the end of a sentence."""
     for entry in reversed(entries):
         match entry.event:
             case WidgetEvent(name="chatkit.error", detail_name=name, message=message) if is_about(name, message):
@@ -280,7 +283,7 @@ def _error(entries: tuple[Entry, ...], is_about: Callable[[str, str], bool]) -> 
 
 
 def _is_about_the_secret(name: str, message: str) -> bool:
-    # A rejected getClientSecret is told in the app's own words.
+    # An error of getClientSecret is shown with the app's own message.
     return "getClientSecret" in message or not (name.endswith("AppError") or _is_about_the_domain(name, message))
 
 
@@ -307,7 +310,7 @@ def _facts(
     *,
     is_in_url: bool,
 ) -> tuple[str, ...]:
-    """The lines worth reading first: failed exchanges, ChatKit's errors, uncaught errors, mock answers, blocked requests."""
+    """The most important lines: failed exchanges, ChatKit's errors, uncaught errors, mock responses, blocked requests."""
     facts = [
         (other.seq, "another <openai-chatkit> of the page mounted")
         for other in others
@@ -327,14 +330,14 @@ def _facts(
             case PolicyViolated(directive=directive, blocked_url=url, is_enforced=True):
                 facts.append((entry.seq, f"the page's Content-Security-Policy blocked {url} ({directive})"))
             case BodyRead(is_mock=True):
-                facts.append((entry.seq, "an answer calls itself a mock"))
+                facts.append((entry.seq, "a response says that it is a mock"))
             case BodyRead(secret_format="other"):
                 facts.append((entry.seq, "the client secret is not in the format the SDK accepts"))
             case FaultInjected(fault=fault, method=method, url=url):
-                facts.append((entry.seq, f"the harness itself broke {method} {url}: {fault}"))
+                facts.append((entry.seq, f"the harness injected a fault into {method} {url}: {fault}"))
             case RequestBlocked(method=method, url=url):
                 facts.append((entry.seq, f"{method} {url} was blocked: this run is hermetic"))
             case VisitStarted() if is_in_url:
-                facts.append((entry.seq, "the client secret stands in the page's address, where logs can see it"))
+                facts.append((entry.seq, "the client secret is in the page's address, which logs receive"))
     unique = sorted(dict(reversed(facts)).items())[:MOST_FACTS]
     return tuple(f"{one_line(text)}  [line {seq}]" for seq, text in unique)

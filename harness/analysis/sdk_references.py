@@ -1,4 +1,4 @@
-"""Which files a file of the SDK refers to: scripts, styles, fonts, and the frame that the loader names.
+"""Finds the files that a file of the SDK refers to: scripts, styles, fonts, and the frame of the loader.
 
 In: the text of an HTML, JavaScript or CSS file, and its URL. Out: references, resolved, below the CDN's base or not at all.
 It parses HTML; of JavaScript and CSS it takes what has the form of a reference, for nothing less than running it tells more.

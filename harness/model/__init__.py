@@ -1,1 +1,1 @@
-"""What happened and what was concluded, as plain values. Standard library only."""
+"""Plain values: events, results, formats. Standard library and codec only."""

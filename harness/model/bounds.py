@@ -1,4 +1,4 @@
-"""How much a visit keeps, and a run: each bound in one place. What is over one is left out, and an `Omitted` says so.
+"""The limits of a visit and of a run. Data over a limit is omitted, and an `Omitted` event records it.
 
 In: what was written. Out: the bounds of the next visit. A run that has written enough keeps little of each further visit: its verdict,
 its causes and the beginning of its timeline, and nothing of what fills disks.

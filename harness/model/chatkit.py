@@ -1,6 +1,6 @@
-"""The names of ChatKit that the harness goes by: its element, its files, its hosts and its events.
+"""ChatKit's names: its element, its files, its hosts and its events.
 
-In: nothing. Out: constants, and what the in-page scripts get of them. When OpenAI renames something, it is changed here.
+In: nothing. Out: constants, also for the in-page scripts. When OpenAI renames something, change it here.
 """
 
 from __future__ import annotations

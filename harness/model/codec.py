@@ -20,7 +20,7 @@ from harness.errors import RecordingError
 T = TypeVar("T")
 
 DAY_MS = 86_400_000
-REPAIR = "restore the file from where it was written, or make it again; it was cut or changed since"
+REPAIR = "restore the original file, or create it again; it was truncated or changed"
 LONGEST_SHOWN = 60
 MOST_KEYS = 1_000  # of an object whose damaged key is looked for
 
@@ -141,7 +141,7 @@ def _parsed_slowly(text: str | bytes, where: str) -> Any:
     except RecursionError as error:
         raise Unfit(where, at="", expected="JSON", found="values that are nested too deeply") from error
     except ValueError as error:
-        raise Unfit(where, at="", expected="JSON", found=f"no JSON: {error}") from error
+        raise Unfit(where, at="", expected="JSON", found=f"not JSON: {error}") from error
 
 
 def _refused_constant(name: str) -> NoReturn:

@@ -1,6 +1,6 @@
-"""The closed union of facts a visit can consist of.
+"""The closed union of the events of a visit.
 
-In: nothing. Out: frozen values that the timeline stamps and saves. An event says what was seen, never what it means.
+In: nothing. Out: frozen values that the timeline stamps and saves. An event records an observation, not its meaning.
 Times named `page_ms` are `performance.now()` of the reporting document; `document` is that document's id.
 """
 
@@ -57,7 +57,7 @@ class ActionRepeated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionEnded:
-    """What became of an action: whether anybody listened, and what changed."""
+    """The result of an action: its listeners and its effects."""
 
     action: str
     target: str
@@ -81,7 +81,7 @@ class Navigated:
 class CaughtUp:
     """The page answered the harness, or did not in time: all that the browser had to say stands above this line.
 
-    Silence is told from a machine that is too busy to be heard by this: before the visit ends, nothing is decided without such a line.
+    It distinguishes an inactive page from a busy machine: before the visit ends, nothing is decided without such a line.
     """
 
     is_answered: bool
@@ -89,7 +89,7 @@ class CaughtUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HarnessFault:
-    """Something of ours went wrong while observing; the run raises it at its next step."""
+    """An error of the harness itself during observation; the run raises it at its next step."""
 
     where: str
     message: str
@@ -104,7 +104,7 @@ class VisitEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Omitted:
-    """A bound was reached; from here on this kind of fact is left out."""
+    """A limit was reached; from here on this kind of event is omitted."""
 
     what: str
     limit: str
@@ -112,7 +112,7 @@ class Omitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultInjected:
-    """The harness did something to this request on purpose. What embedded servers do themselves is in their answers' notes."""
+    """The harness injected a fault into this request. Faults of embedded servers are in the notes of their responses."""
 
     fault: str  # in the fault language
     method: str
@@ -399,7 +399,7 @@ class RequestFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestBlocked:
-    """The harness kept a request of a hermetic run from leaving this machine."""
+    """The harness blocked a request of a hermetic run that would leave this machine."""
 
     method: str
     url: str

@@ -1,4 +1,4 @@
-"""What one smoke run came to, as it stands in the history: small, one line, and enough for the next run to know what is new.
+"""One smoke run in the history: one small line with the data that the next run needs to find changes.
 
 In: nothing. Out: frozen values. They hold no secret and no address that is one.
 """
@@ -11,7 +11,7 @@ from harness.model.codec import Count, ExitCode, Instant
 from harness.model.results import VisitResult
 
 OK, DEGRADED, FAILING, ENVIRONMENT = "ok", "degraded", "failing", "environment"
-# What people are told, and only then.
+# The alerts that people are notified about.
 ALERTS = ("degraded", "failing", "escalated", "recovered", "blind", "sighted")
 
 
@@ -76,13 +76,13 @@ class Record:
     before_since: str = ""
     sdk_changed: tuple[str, ...] = ()  # since the last run that was ok
     alert: str = ""  # one of ALERTS, "" when there is nothing new
-    pending: str = ""  # an earlier alert that did not get through, and is told again
+    pending: str = ""  # an earlier alert that was not delivered, and is sent again
     is_escalated: bool = False  # in this outage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """Who could be told of an alert."""
+    """The channels that received an alert."""
 
     run: str
     project: str

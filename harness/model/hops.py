@@ -1,4 +1,4 @@
-"""What a preflight saw: each hop between a page and a working chat asked by itself, and what came of it.
+"""The observations of a preflight: each hop between a page and a working chat, and its result.
 
 In: nothing. Out: frozen values that say what happened, never what it means. No client secret and no key is in them.
 """
@@ -90,7 +90,7 @@ class Hop:
 
     @property
     def is_answered(self) -> bool:
-        """Whether an answer came to its end."""
+        """Whether the response was complete."""
         return self.status > 0 and self.failure is Failure.NONE
 
     @property
@@ -176,7 +176,7 @@ class Preflight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreflightResult:
-    """What a preflight came to."""
+    """The result of a preflight."""
 
     preflight: Preflight
     outcome: str  # "passed" | "failed" | "environment": this machine cannot tell

@@ -1,4 +1,4 @@
-"""Decides which faults meet a request: they count the requests they concern, so that `#2` is the second one.
+"""Decides which faults apply to a request, and counts the matching requests, so that `#2` is the second one.
 
 In: faults, then one request after another, from any thread. Out: the faults that are to be carried out. It does nothing
 to any request itself.

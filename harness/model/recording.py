@@ -1,7 +1,7 @@
-"""What a recording holds: the exchanges of one visit in order, and the conditions it took place under.
+"""A recording: the exchanges of one visit in order, and the environment of the visit.
 
-In: nothing. Out: frozen values, made by `analysis.recording` from a bundle and served by `servers.replay`. Redacted secrets are made
-up again in them, so that they can be served as they are.
+In: nothing. Out: frozen values, made by `analysis.recording` from a bundle and served by `servers.replay`. Redacted secrets are replaced
+by generated ones, so that the exchanges can be served directly.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """How the visit was judged, and what it came to."""
+    """The verdict of the visit, and its settings."""
 
     outcome: str = ""
     reason: str = ""
@@ -131,7 +131,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """A visit that can be had again."""
+    """A visit that can be replayed."""
 
     name: str  # where it was read, for messages
     url: str

@@ -162,7 +162,7 @@ class Redactor:
         return clean[: min(limit, safe)]
 
     def shown(self, text: str) -> str:
-        """Return what is told to people, redacted: also where a secret was shortened to its two ends ("ek_12...9f")."""
+        """Return the redacted text for people; secrets that were shortened to their two ends ("ek_12...9f") are redacted too."""
         text = self.text(text)
         at = text.find(ELLIPSIS)
         while at >= 0 and self._written:

@@ -1,4 +1,4 @@
-"""What a visit came to, as one value that every report is made from."""
+"""The result of a visit, as one value for all reports."""
 
 from __future__ import annotations
 

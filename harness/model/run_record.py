@@ -1,4 +1,4 @@
-"""What a run was, beside its tests: the command, the machine, when it began and how it ended.
+"""The record of a run without its tests: the command, the machine, when it began and how it ended.
 
 In: nothing. Out: one frozen value. `run.json` in the run's folder holds it, written at the start and completed at the end.
 """
@@ -33,5 +33,5 @@ class RunRecord:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run came to its end."""
+        """Whether the run ended."""
         return self.ended_at != ""

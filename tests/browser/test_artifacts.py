@@ -114,7 +114,7 @@ def test_trace_opens_in_playwright_and_holds_no_secret(chatkit: Chatkit, tmp_pat
     actions = _trace_command(tmp_path, "actions")
     assert "Navigate" in actions
     assert "NOT MOUNTED: topic-generation" in actions
-    assert "The frame's document did not arrive" in _trace_command(tmp_path, "errors")
+    assert "The frame's document was not delivered" in _trace_command(tmp_path, "errors")
     assert "chatkit.js" in _trace_command(tmp_path, "requests")
     assert "secret <redacted:client_secret:" in _trace_command(tmp_path, "console")
     assert "verdict.md" in _trace_command(tmp_path, "attachments")
@@ -216,5 +216,5 @@ def test_a_visit_that_never_asked_for_anything_has_its_bundle_too(
     assert read_result(folder).outcome == "undecided"
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["missing"] == ["every request: the page sent none"]
-    with pytest.raises(RecordingError, match="holds no request"), opened_recording(folder):
+    with pytest.raises(RecordingError, match="contains no request"), opened_recording(folder):
         pass

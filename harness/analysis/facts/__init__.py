@@ -1,1 +1,1 @@
-"""What is known of one visit, in the shape that rules ask for."""
+"""The facts of one visit, prepared for the rules."""

@@ -1,4 +1,4 @@
-"""What an API key is, judged by how it looks: its kind, and what a copy from somewhere left on it.
+"""The kind of an API key, recognised by its form, and characters that were copied with it.
 
 In: the text of a variable. Out: a `Key` that does not hold it, and the key as it was meant. It asks nobody.
 """
@@ -42,7 +42,7 @@ def cleaned(text: str) -> str:
 
 
 def key_of(text: str, *, variable: str = "") -> Key:
-    """Return what can be told of a key without telling it."""
+    """Return the public properties of a key, without the key."""
     key = cleaned(text)
     if not key:
         return Key(variable=variable, has_quotes=any(sign in text for sign in QUOTES))

@@ -1,4 +1,4 @@
-"""The console policy: every console error and every uncaught error is a problem, unless it is allowed or only about measuring.
+"""The console policy: every console error and every uncaught error is a problem, unless it is allowed or only concerns telemetry.
 
 In: entries, and the texts that a project allows. Out: problems, each with its line.
 """

@@ -1,4 +1,4 @@
-"""What a page's security headers allow: enough of Content-Security-Policy to say what becomes of ChatKit's requests.
+"""What a page's security headers allow: the parts of Content-Security-Policy that concern ChatKit's requests.
 
 In: policies as they were sent, and the page's address. Out: for a use and an address, the directive that forbids it. Source:
 https://www.w3.org/TR/CSP3/, sections 6.7.2 (matching) and 6.1 (which directive falls back to which).

@@ -1,6 +1,6 @@
-"""Which answers the browser kept from the page for a missing or wrong Access-Control-Allow-Origin header.
+"""The responses that the browser blocked because of a missing or wrong Access-Control-Allow-Origin header.
 
-In: a timeline's console lines. Out: for each such URL the header that it had, "" for none. Nobody but the console tells this.
+In: a timeline's console lines. Out: for each such URL the header that it had, "" for none. Only the console reports this.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ ABORTED = ("net::ERR_ABORTED", "NS_BINDING_ABORTED", "cancelled")  # the page ch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One request and what became of it. Times are the harness's clock."""
+    """One request and its result. Times are on the harness's clock."""
 
     seq: int
     started_at_ms: float
@@ -59,12 +59,12 @@ class Exchange:
 
     @property
     def media_type(self) -> str:
-        """What the answer calls itself, as "text/html"; "" when no answer came."""
+        """The media type of the response, such as "text/html"; "" without a response."""
         return self.response.media_type if self.response else ""
 
     @property
     def error_text(self) -> str:
-        """What the answer says is wrong; "" when it says nothing, or was not read."""
+        """The error message in the response; "" when there is none, or it was not read."""
         return self.body.error_text if self.body else ""
 
     @property
@@ -74,7 +74,7 @@ class Exchange:
 
     @property
     def wants_stream(self) -> bool:
-        """Whether it asks for a stream of events, as each message does."""
+        """Whether it requests an event stream, as each message does."""
         return any(name.lower() == "accept" and "text/event-stream" in value for name, value in self.request.headers)
 
     @property

@@ -1,6 +1,6 @@
-"""What is known of one visit, in the shape that rules ask for: about the judged embed of the current page.
+"""The facts of one visit for the rules: those of the judged embed on the current page.
 
-In: nothing; `gathering` fills it from a timeline. Out: a frozen `Facts`. What any of it means is the rules' business.
+In: nothing; `gathering` fills it from a timeline. Out: a frozen `Facts`. Only rules interpret it.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class WidgetError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbedFacts:
-    """One element and its comings and goings."""
+    """One element, and when it was inserted and removed."""
 
     id: EmbedId
     connected: tuple[int, ...]  # lines
@@ -168,7 +168,7 @@ class EmbedFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What rules may look at. Tuples are in the order of the timeline."""
+    """The input of the rules. Tuples are in the order of the timeline."""
 
     mount: Mount
     outcome: Outcome | None  # None while the mount is undecided: nothing can be concluded from silence then

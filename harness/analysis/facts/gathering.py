@@ -1,4 +1,4 @@
-"""How facts are gathered: the entries of the current page, joined by request, message and embed.
+"""Gathers the facts: joins the entries of the current page by request, message and embed.
 
 In: entries, and the judgement of them. Out: `Facts`.
 """
@@ -78,7 +78,7 @@ def facts_of(
     prefetch: PrefetchReport,
     others: tuple[OtherEmbed, ...] = (),
 ) -> Facts:
-    """Return the facts of a visit. What happened after a mount had failed does not count."""
+    """Return the facts of a visit. Events after a failed mount do not count."""
     told = _told(entries, verdict)
     start_seq = _page_start(told)
     of_page = tuple(entry for entry in told if entry.seq >= start_seq)

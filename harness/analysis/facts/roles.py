@@ -1,4 +1,4 @@
-"""What a request is to ChatKit: the loader, the app's session endpoint, the domain check, the backend, or none of its own.
+"""The role of a request for ChatKit: the loader, the app's session endpoint, the domain check, the backend, or none.
 
 In: exchanges. Out: statements about them. It knows addresses, and nothing of states.
 """

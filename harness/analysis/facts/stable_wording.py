@@ -1,4 +1,4 @@
-"""What a console error says without what differs from one run to the next: numbers, ids, ports, hashes.
+"""The text of a console error without the parts that differ between runs: numbers, ids, ports, hashes.
 
 In: the text of an error. Out: the same words on one line, with `#` for each value that only this run had.
 """

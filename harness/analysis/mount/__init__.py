@@ -1,1 +1,1 @@
-"""How far an embed got, and when that is decided: tracks, signals, the fold, the verdict."""
+"""The progress of an embed and its verdict: tracks, signals, fold, verdict."""

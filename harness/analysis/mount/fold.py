@@ -1,6 +1,6 @@
-"""How far one embed got: the fold of a timeline into four tracks and their milestones.
+"""The fold of a timeline into the four tracks of one embed and their milestones.
 
-In: entries, one by one. Out: a frozen `Mount`. Knows what proves a state and what does not; passes no verdict.
+In: entries, one by one. Out: a frozen `Mount`, without a verdict.
 """
 
 from __future__ import annotations

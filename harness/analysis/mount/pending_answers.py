@@ -1,4 +1,4 @@
-"""What the domain check and the backend have answered so far, and what the frame still waits for.
+"""The responses of the domain check and the backend so far, and the calls that the frame waits for.
 
 In: a mount, and an entry that it remembers already. Out: the mount with both brought up to date.
 """

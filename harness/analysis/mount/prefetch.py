@@ -1,4 +1,4 @@
-"""Whether the client secret was there before the widget: an order between two facts of the page's own clock.
+"""Whether the client secret was pre-fetched: the order of two times on the page's own clock.
 
 In: entries, and the embed. Out: one outcome and what it rests on. The exchange that carried the secret is found from both ends: by
 the name the secret has in an answer, and by the digest of the string that the frame was handed, wherever that string stood.
@@ -18,7 +18,7 @@ from harness.model.timeline import Entry
 
 
 class Prefetch(StrEnum):
-    """How the secret got to the widget."""
+    """How the secret was fetched."""
 
     PREFETCHED = "pre-fetched"
     ON_DEMAND = "on demand"

@@ -1,6 +1,6 @@
-"""What one line of a timeline means for a mount.
+"""Converts timeline entries to signals for a mount.
 
-In: the mount before and after the line was remembered, and the line. Out: signals, in the order they take effect.
+In: the mount before and after the line was remembered, and the line. Out: signals, in the order of their effect.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The state of one embed: four tracks, the checks beside them, and what has to be remembered to understand the next line.
+"""The state of one embed: four tracks, the checks, and the data that is needed to interpret the next entries.
 
 In: nothing. Out: frozen values that `mount` folds a timeline into. They say how things stand, and pass no verdict.
 """
@@ -47,7 +47,7 @@ class Milestone(StrEnum):
 
 
 class Verification(Enum):
-    """What is known of the domain check."""
+    """The state of the domain check."""
 
     UNSEEN = "unseen"
     PENDING = "pending"
@@ -57,7 +57,7 @@ class Verification(Enum):
 
 
 class Backend(Enum):
-    """How the first backend calls went."""
+    """The result of the first backend calls."""
 
     UNSEEN = "unseen"
     ANNOUNCED = "announced"  # the frame has said that a call is to come
@@ -76,7 +76,7 @@ class Reached:
 
 
 def is_in_sight(box: BoxChanged) -> bool:
-    """Whether a person could see this box."""
+    """Whether this box is visible for a user."""
     return box.is_rendered and box.is_reachable and box.width_px > 0 and box.height_px > 0
 
 

@@ -9,7 +9,7 @@ from enum import Enum
 
 
 class Signal(Enum):
-    """What one timeline entry means for a mount."""
+    """The meaning of one timeline entry for a mount."""
 
     PAGE_LOADED = "page loaded"
     SCRIPT_REQUESTED = "loader requested"

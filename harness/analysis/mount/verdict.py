@@ -1,6 +1,6 @@
-"""When a mount is decided, and how: one function for the live wait and for the report.
+"""Decides when a mount has a verdict, and which one: the same function for the live wait and for the report.
 
-In: entries and limits. Out: a `Verdict`, as soon as the facts allow one. The clock is the timeline's own.
+In: entries and limits. Out: a `Verdict`, as soon as the facts are sufficient. The clock is the timeline's.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BACK_OFF = 2.5  # how much longer the next pause of a page that repeats a reques
 
 
 class Outcome(StrEnum):
-    """How a mount ended."""
+    """The outcome of a mount."""
 
     MOUNTED = "mounted"
     FAILED = "failed"
@@ -41,7 +41,7 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """What kept the embed from being mounted: the first track that broke."""
+    """Why the embed is not mounted: the first track that failed."""
 
     NONE = "none"
     PAGE_CRASHED = "page-crashed"
@@ -166,7 +166,7 @@ def judge(
 def judge_others(entries: Sequence[Entry], judgement: Judgement) -> tuple[Judgement, ...]:
     """Return the judgements of the page's other embeds that have got their options, each by itself.
 
-    What two embeds did alike on the network cannot be told apart, and counts for both.
+    If two embeds send equal requests, they count for both.
     """
     endpoint, limits = judgement.mount.session_endpoint, judgement.limits
     others = list(judgement.mount.others)[:MOST_OTHERS]

@@ -1,1 +1,1 @@
-"""Recordings: reading, matching, comparing, and which experiment comes next."""
+"""Recordings: reading, matching, comparing, and choosing the next experiment."""

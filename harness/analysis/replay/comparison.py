@@ -1,4 +1,4 @@
-"""A replay beside what was recorded: the same verdict for the same cause, or what differs.
+"""The comparison of a replay with the recording: the same verdict and cause, or the differences.
 
 In: the recorded verdict, the replay's result, what the recording could not answer. Out: a `Comparison` in sentences.
 """
@@ -16,7 +16,7 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Whether a replay came to what was recorded; `is_same` is None where nothing was recorded, or it could not be replayed."""
+    """Whether a replay has the recorded verdict; `is_same` is None when no verdict was recorded, or the visit could not be replayed."""
 
     is_same: bool | None
     sentence: str
@@ -43,13 +43,13 @@ def compared(
     if lacks and not result.is_mounted:
         return _impossible(judged, result, lacks, missing)
     if not judged.outcome:
-        return Comparison(is_same=None, sentence="replayed; the recording holds no verdict to compare with")
+        return Comparison(is_same=None, sentence="replayed; the recording has no verdict to compare with")
     recorded, replayed = (judged.outcome, judged.cause), (result.outcome, result.cause.rule if result.cause else "")
     if recorded == replayed:
         sentence = "same verdict, same cause" if result.cause else "same verdict"
         return Comparison(is_same=True, sentence=f"reproduced: {sentence}")
     if misses:
-        return _impossible(judged, result, [f"nothing recorded answers {miss}" for miss in misses], missing)
+        return _impossible(judged, result, [f"no recorded response for {miss}" for miss in misses], missing)
     differences = [f"recorded {verdict_told(*recorded)}; replayed {verdict_told(*replayed)}"]
     if judged.reason != result.reason:
         differences.append(f"the reason was {judged.reason}, and is {result.reason}")
@@ -60,7 +60,7 @@ def compared(
 def _impossible(judged: Judged, result: VisitResult, lacks: Sequence[str], missing: Iterable[str]) -> Comparison:
     recorded, replayed = (judged.outcome, judged.cause), (result.outcome, result.cause.rule if result.cause else "")
     others = [f"not in the recording: {what}" for what in missing if what not in lacks]
-    told = f"recorded {verdict_told(*recorded)}; with what is there: {verdict_told(*replayed)}"
+    told = f"recorded {verdict_told(*recorded)}; replayed without the missing parts: {verdict_told(*replayed)}"
     return Comparison(
         is_same=None,
         sentence=f"cannot be reproduced: {lacks[0]}",
@@ -76,4 +76,4 @@ def verdict_told(outcome: str, cause: str) -> str:
 
 
 def _cut(lines: list[str]) -> list[str]:
-    return lines if len(lines) <= MOST_NAMED else [*lines[:MOST_NAMED], f"and {len(lines) - MOST_NAMED} more of these"]
+    return lines if len(lines) <= MOST_NAMED else [*lines[:MOST_NAMED], f"and {len(lines) - MOST_NAMED} more"]

@@ -1,7 +1,8 @@
-"""Finds the recorded exchange that answers a request: by method and URL, in order of occurrence, with the body as a tie-break.
+"""Finds the recorded exchange that answers a request: by method and URL, in order of occurrence; the body decides between equal
+candidates.
 
-In: a recording's exchanges, and requests as they come. Out: an exchange, or the nearest one and how it differs. Parts of URLs and bodies
-that are different each time (ids, times, numbers against caches) are taken for the same.
+In: a recording's exchanges, and requests as they come. Out: an exchange, or the nearest one and the difference. Parts of URLs and bodies
+that always differ (ids, times, cache-busting numbers) are ignored.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ BOUNDARY = re.compile(r"-{4,}[0-9A-Za-z]{8,}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Miss:
-    """A request that nothing answers. `nearest` is "" when the recording has nothing like it."""
+    """A request without a recorded response. `nearest` is "" when the recording has no similar request."""
 
     method: str
     url: str

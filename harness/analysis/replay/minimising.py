@@ -1,6 +1,6 @@
-"""Leaves out of a recording what is not needed to see the same cause.
+"""Removes the parts of a recording that are not needed for the same cause.
 
-In: a recording, and the answers of experiments. Out: the exchanges that are left, and a HAR with those entries only.
+In: a recording, and the results of experiments. Out: the remaining exchanges, and a HAR with only those entries.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Reads a recording out of HAR 1.2 and, where there is one, a bundle's manifest.
+"""Reads a recording from HAR 1.2 and, if there is one, a bundle's manifest.
 
 In: parsed JSON, of our own or as browser developer tools and Playwright write it. Out: a `Recording`, and what it lacks, as sentences.
-Whatever does not fit is left out and named; only what is no HAR at all is a RecordingError.
+Invalid entries are skipped and reported; only a file that is not a HAR is a RecordingError.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ def recording_of(
     log = har.get("log") if isinstance(har, dict) else None
     rows = log.get("entries") if isinstance(log, dict) else None
     if not isinstance(log, dict) or not isinstance(rows, list):
-        raise RecordingError(f"{name} is no HAR: it has no log with entries")
+        raise RecordingError(f"{name} is not a HAR: it has no log with entries")
     if len(rows) > MOST_ENTRIES:
         raise Unfit(
             name,
             at="log.entries",
             expected=f"at most {MOST_ENTRIES} entries",
             found=f"{len(rows)}",
-            fix="record less: one visit, or the requests of the page only",
+            fix="record less: one visit, or only the requests of the page",
         )
     made_up = MadeUp(dict(manifest.shapes) if manifest else {})
     reader = _Reader(made_up=made_up, read_file=read_file, origin=_origin(rows))
@@ -62,7 +62,7 @@ def recording_of(
     ]
     sockets = [row for row in rows if is_socket(row)]
     if not exchanges:
-        raise RecordingError(f"{name} holds no request")
+        raise RecordingError(f"{name} contains no request")
     known = manifest or NOTHING
     exchanges.sort(key=lambda exchange: exchange.started_ms)
     return Recording(
@@ -90,10 +90,10 @@ def _warnings(left_out: int, manifest: Manifest | None, log: dict[str, Any]) -> 
     maker = str(creator.get("name", "")) if isinstance(creator, dict) else ""
     warnings = []
     if left_out:
-        warnings.append(f"{left_out} entries could not be read, and are left out")
+        warnings.append(f"{left_out} entries could not be read and were skipped")
     if manifest is None:
         made = f" (made by {maker})" if maker and maker != "chatkit-harness" else ""
-        warnings.append(f"there is no manifest{made}: clicks, cookies, viewport and the recorded verdict are not known")
+        warnings.append(f"there is no manifest{made}: clicks, cookies, viewport and the recorded verdict are unknown")
     return tuple(warnings)
 
 
@@ -101,7 +101,7 @@ def _missing(exchanges: Iterable[RecordedExchange]) -> tuple[str, ...]:
     lacking = list(dict.fromkeys(x.lack for x in exchanges if x.lack))
     named = lacking[:MOST_NAMED]
     more = len(lacking) - len(named)
-    return (*named, *([f"{more} more bodies of documents, scripts and answers"] if more > 0 else []))
+    return (*named, *([f"{more} more bodies of documents, scripts and responses"] if more > 0 else []))
 
 
 def _text_or_bytes(content: bytes | None) -> str | bytes | None:
@@ -121,7 +121,7 @@ def lacks_in(entries: Iterable[Entry]) -> tuple[str, ...]:
                     f"the body of {method} {url.split('?')[0]} is missing: {difference.removeprefix(BODY_MISSING)}"
                 )
             case ReplayMissed(method=method, url=url):
-                lacks.append(f"nothing recorded answers {method} {url}")
+                lacks.append(f"no recorded response for {method} {url}")
             case _:
                 pass
     return tuple(dict.fromkeys(lacks))[:MOST_NAMED]
@@ -195,7 +195,7 @@ class _Reader:
     ) -> RecordedExchange:
         url = self.made_up.url(str(request["url"])).split("#")[0]
         if not url.startswith(("http://", "https://")):
-            raise ValueError("nothing that goes over the network")
+            raise ValueError("not a network request")
         body = self._request_body(request.get("postData") or {})
         content = response.get("content", {})
         media_type = str(content.get("mimeType", "")).split(";")[0].strip().lower()
@@ -265,7 +265,7 @@ class _Reader:
             return replace(exchange, raw=text)
         if text is None:
             is_empty = is_bodiless or exchange.method == "HEAD" or (content.get("size") in (0, None) and not missing)
-            return replace(exchange, missing="" if is_empty else missing or "it was not kept")
+            return replace(exchange, missing="" if is_empty else missing or "it was not stored")
         chunks = self._chunks(text, content.get("_chunks"), exchange.media_type)
         return replace(
             exchange,

@@ -1,6 +1,6 @@
-"""What in a recorded visit may be what stopped it, and the smallest part of that whose healing lets the widget mount.
+"""The suspects of a recorded visit, and the smallest set of them that must be healthy for the widget to mount.
 
-In: a recording; then the answers of experiments. Out: suspects, those that look wrong first, and the next experiment to make. Exchanges
+In: a recording, then the results of experiments. Out: suspects, suspicious ones first, and the next experiment. Exchanges
 are named as in the fault language; a page's own facts are `tag`, `options`, `layout` and `embed`.
 """
 
@@ -25,7 +25,7 @@ from harness.model.shapes import Packed, shape_of
 FACTS = {
     "tag": "the loader's script tag",
     "options": "what setOptions is called with",
-    "layout": "where the element stands, how large it is, and what hides it",
+    "layout": "the element's position and size, and what hides it",
     "embed": "the page's own code around the element",
 }
 UNSUSPECTED = ("page", "openai-sessions", "telemetry")
@@ -54,7 +54,7 @@ OF_LAYER: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspect:
-    """Something that can be healed. `why` says what looks wrong about it, "" when nothing does."""
+    """A part that can be replaced by a healthy one. `why` says why it is suspicious, or ""."""
 
     name: str
     why: str = ""
@@ -62,20 +62,20 @@ class Suspect:
 
     @property
     def is_odd(self) -> bool:
-        """Whether it looks wrong."""
+        """Whether it is suspicious."""
         return bool(self.why)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Smallest:
-    """The smallest set of suspects whose healing lets the widget mount; none when even all together do not."""
+    """The smallest set of suspects that must be healthy for the widget to mount; empty when it does not mount even with all of them."""
 
     names: tuple[str, ...]
     experiments: int
 
 
 def suspects_of(recording: Recording) -> tuple[Suspect, ...]:
-    """Return every suspect, those that look wrong first, in the order of their evidence."""
+    """Return every suspect, suspicious ones first, in the order of their evidence."""
     found: dict[str, Suspect] = {}
     for exchange in recording.exchanges:
         if is_given_up_at_once(exchange) and any(_is_again(exchange, x) for x in recording.exchanges):
@@ -92,24 +92,24 @@ def suspects_of(recording: Recording) -> tuple[Suspect, ...]:
         if name in FACTS
     }
     for name in FACTS:
-        found[name] = Suspect(name=name, why=f"a rule says {odd_facts[name]}" if name in odd_facts else "")
+        found[name] = Suspect(name=name, why=f"rule {odd_facts[name]}" if name in odd_facts else "")
     # What no answer tells is suspected last, and the page's whole code after everything else.
     return tuple(sorted(found.values(), key=lambda s: (not s.is_odd, s.name == "embed", s.name in FACTS, s.seq)))
 
 
 def disagreement(rule: str, names: Iterable[str]) -> str:
-    """Return in what the rules and the experiments disagree, as a sentence; nothing when they do not."""
+    """Return the contradiction between the rules and the experiments as a sentence, or ""."""
     names = tuple(names)
     if not names or rule not in BY_ID:
         return ""
     expected = OF_LAYER.get(BY_ID[rule].layer, ())
     if any(name in expected for name in names):
         return ""
-    return f"the rules say {rule} ({BY_ID[rule].layer}), but the widget mounts when {' and '.join(names)} is healed"
+    return f"the rules found {rule} ({BY_ID[rule].layer}), but the widget mounts when {' and '.join(names)} is healthy"
 
 
 def smallest(suspects: Iterable[Suspect], works: Callable[[frozenset[str]], bool]) -> Smallest:
-    """Return the smallest set that `works`, asking as seldom as it can: single ones, then all, then all but one after another."""
+    """Return the smallest set that `works`, with few experiments: single ones, then all, then all without one after the other."""
     suspects = tuple(suspects)
     odd = [s.name for s in suspects if s.is_odd]
     others = [s.name for s in suspects if not s.is_odd]
@@ -142,7 +142,7 @@ def _attempts(odd: list[str], others: list[str]) -> Iterator[list[str]]:
 
 
 def _reduced(names: list[str], works: Callable[[Iterable[str]], bool]) -> list[str]:
-    """Leave out, one after another from the last, what is not needed."""
+    """Remove unneeded ones, one after the other from the end."""
     left = list(names)
     for name in reversed(names):
         without = [other for other in left if other != name]
@@ -155,7 +155,7 @@ def _reduced(names: list[str], works: Callable[[Iterable[str]], bool]) -> list[s
 
 
 def targets_of(exchange: RecordedExchange, recording: Recording) -> Iterator[str]:
-    """Yield what an exchange is in the words of the fault language."""
+    """Yield the names of an exchange in the fault language."""
     is_page = exchange.resource_type == "document" and exchange.url == recording.url.split("#")[0]
     kind = exchange.resource_type
     destination = ("document" if is_page else "iframe") if kind == "document" else DESTINATIONS.get(kind, kind)
@@ -170,7 +170,7 @@ def targets_of(exchange: RecordedExchange, recording: Recording) -> Iterator[str
 
 
 def session_of(recording: Recording) -> RecordedExchange | None:
-    """Return the request that asked for the client secret: by its name, by the configured endpoint, or by the likest name there is."""
+    """Return the request for the client secret: by its name, by the configured endpoint, or by the most similar name."""
     own = split_url(recording.url)
     asked = [
         x
@@ -192,7 +192,7 @@ def _is_again(given_up: RecordedExchange, other: RecordedExchange) -> bool:
 
 
 def _oddness(name: str, exchange: RecordedExchange, recording: Recording) -> str:
-    """Return what looks wrong about an exchange, or nothing."""
+    """Return why an exchange is suspicious, or ""."""
     if exchange.failure and exchange.failure not in ABORTED:
         return f"failed with {exchange.failure}"
     if exchange.status >= 400:
@@ -218,9 +218,11 @@ def _content_oddness(name: str, exchange: RecordedExchange, recording: Recording
             is_elsewhere = name == "script" and not is_usual_loader(exchange.url)
             return f"is {exchange.media_type}" if wrong else "is not on ChatKit's CDN" if is_elsewhere else ""
         case "session":
-            return "" if has_good_secret(exchange.text, recording) else "has no client secret that works"
+            return "" if has_good_secret(exchange.text, recording) else "has no valid client secret"
         case "verify":
-            return "" if '"verified":true' in exchange.text.replace(" ", "") else "does not say verified"
+            return (
+                "" if '"verified":true' in exchange.text.replace(" ", "") else ('does not have the result "verified"')
+            )
         case "conversation" | "custom":
             is_right = exchange.media_type.endswith("json") or exchange.media_type == "text/event-stream"
             return "" if is_right else f"is {exchange.media_type or 'nothing'}"

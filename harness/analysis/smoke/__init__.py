@@ -1,1 +1,1 @@
-"""Preflight and smoke runs: hops and visits judged together, and what is new since the last run."""
+"""Preflight and smoke runs: the common verdict of hops and visits, and the changes since the last run."""

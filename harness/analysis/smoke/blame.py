@@ -1,4 +1,4 @@
-"""Whose fault a finding is: the owner that its rule names.
+"""The party that has to act on a finding: the owner of its rule.
 
 In: the name of a rule. Out: a `Party`.
 """
@@ -12,6 +12,6 @@ from harness.analysis.rules.rule import Party
 
 
 def party_of(rule: str) -> Party:
-    """Return who has to act on a finding; nobody, for a name that this version does not know."""
+    """Return the party that has to act on a finding; NOBODY for an unknown rule."""
     known = BY_ID.get(rule) or HOP_RULES_BY_ID.get(rule) or GENERAL.get(rule)
     return known.owner if known else Party.NOBODY

@@ -1,6 +1,6 @@
-"""A hop in the shape in which rules see a visit, so that the preflight finds what a visit would find, by the same rules.
+"""Converts a hop to the facts of a visit, so that the rules of visits apply to the preflight.
 
-In: a hop. Out: `Facts` of a visit in which nothing happened but this one exchange. Its line is the hop's number.
+In: a hop. Out: `Facts` of a visit with only this exchange. Its line is the hop's number.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ UNENDED = (Failure.SLOW_ANSWER, Failure.SLOW_CONNECT)
 
 
 def exchange_of(hop: Hop) -> Exchange:
-    """Return the exchange that a browser would have seen in place of this hop."""
+    """Return the exchange of a browser that corresponds to this hop."""
     is_answered = hop.status > 0 and hop.failure is not Failure.SLOW_ANSWER
     kind = {Kind.PAGE: "document", Kind.FRAME: "document", Kind.LOADER: "script"}.get(hop.kind, "fetch")
     request = RequestStarted(
@@ -79,7 +79,7 @@ def _body_of(hop: Hop) -> BodyRead:
 
 
 def facts_of_hop(hop: Hop) -> Facts:
-    """Return the facts of a visit that knows this hop and nothing else."""
+    """Return the facts of a visit with only this hop."""
     exchange = exchange_of(hop)
     is_session = hop.kind in (Kind.APP_SESSION, Kind.API_SESSION, Kind.MODELS)
     call = SessionCall(

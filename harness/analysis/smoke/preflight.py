@@ -1,6 +1,6 @@
-"""What a preflight came to: the hops, judged by the rules of visits and by those of hops.
+"""The result of a preflight: the hops, judged by the rules of visits and by the rules of hops.
 
-In: what was seen. Out: `PreflightResult`. The same hop means one thing: a finding that another one explains is left out.
+In: a `Preflight`. Out: `PreflightResult`. A finding that another finding of the same hops explains is left out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Told = dict[str, tuple[Rule | HopRule, list[Found]]]
 
 
 def judged(preflight: Preflight) -> PreflightResult:
-    """Return what a preflight came to."""
+    """Return the result of a preflight."""
     told = _without_explained(_found(preflight))
     findings = [_finding(rule, found) for rule, found in told.values()]
     findings.sort(key=lambda f: (ORDER[f.layer], f.evidence[0], f.rule))
@@ -53,7 +53,7 @@ def _is_fatal(finding: Finding) -> bool:
 
 
 def _found(preflight: Preflight) -> Told:
-    """Everything that any rule says, by rule."""
+    """The findings of all rules, by rule."""
     told: Told = {}
 
     def add(rule: Rule | HopRule, more: Iterable[Found]) -> None:
@@ -73,12 +73,12 @@ def _found(preflight: Preflight) -> Told:
 
 
 def _as_asked(found: Found, hop: Hop) -> Found:
-    """A finding about the address that was asked, where that stands in for the one that a page would ask."""
+    """A finding about the requested address, if it stands for the address that a page would request."""
     return replace(found, summary=found.summary.replace(hop.known_as, hop.url)) if hop.known_as else found
 
 
 def _without_explained(told: Told) -> Told:
-    """What is left when each hop means one thing: what another rule explains of the same hops is taken out."""
+    """The findings without those that another rule explains for the same hops."""
     explained: dict[str, set[int]] = {name: set() for name in told}
     for name, (rule, found) in told.items():
         for other in _hidden_by(rule, told):
@@ -94,9 +94,9 @@ def _without_explained(told: Told) -> Told:
 
 
 def _hidden_by(rule: Rule | HopRule, told: Told) -> Iterable[str]:
-    """What a rule explains of its own hops; one that explains all leaves what is said of the key as a text, and the others of its kind.
+    """The rules that a rule explains for its own hops; one that explains all excludes rules about the key's text and others of its kind.
 
-    Without a network those others are explained, too.
+    Without a network, those are explained too.
     """
     if isinstance(rule, Rule):
         return ()

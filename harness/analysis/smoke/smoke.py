@@ -1,6 +1,6 @@
-"""What a smoke run came to: preflight and visits together, with one cause and whose it is.
+"""The verdict of a smoke run: preflight and visits together, with one cause and the party that has to act.
 
-In: a `PreflightResult` and attempts. Out: a `Verdict`. It knows nothing of the runs before.
+In: a `PreflightResult` and attempts. Out: a `Verdict`. Earlier runs are not considered.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def verdict_of(
     earlier: tuple[str, ...] = (),
     environment: str = "",
 ) -> Verdict:
-    """Return what a run came to.
+    """Return the verdict of a run.
 
-    `earlier`: the causes of preflights that were made before this one. `environment`: what this machine lacked for the visits.
+    `earlier`: the causes of earlier preflights of this run. `environment`: what this machine lacked for the visits.
     """
     last = {attempt.entry: attempt for attempt in attempts}
     stopping = _stopping(preflight, tuple(last.values()))
@@ -100,7 +100,7 @@ def _exit_code(outcome: str, cause: Cause | None) -> int:
 
 
 def fingerprint_of(rule: str, summary: str) -> str:
-    """Return what is the same for the same cause: a rule is a cause, and what no rule knows is told apart by its words."""
+    """Return the identity of a cause: its rule, or its text when no rule explains it."""
     is_told_by_words = rule in GENERAL or rule in (PAGE_NOT_VISITED, CONVERSATION_FAILED)
     return digest_of(rule, summary if is_told_by_words else "")
 
@@ -109,7 +109,7 @@ def fingerprint_of(rule: str, summary: str) -> str:
 
 
 def _stopping(preflight: PreflightResult, last: tuple[Attempt, ...]) -> tuple[Finding, ...]:
-    """What the preflight fails with, and no visit disproves: a browser that came through knows better than what asked before."""
+    """The preflight's findings that no visit disproves: a browser that mounted the widget overrules the preflight."""
     fatal = tuple(f for f in preflight.findings if f.rule not in preflight.warnings)
     if preflight.outcome != "failed" or not last or not all(attempt.is_passed for attempt in last):
         return fatal
@@ -120,7 +120,7 @@ def _stopping(preflight: PreflightResult, last: tuple[Attempt, ...]) -> tuple[Fi
 def _cause(
     preflight: PreflightResult, stopping: tuple[Finding, ...], last: tuple[Attempt, ...], environment: str
 ) -> Cause | None:
-    """Why it is failing, or cannot be told: of preflight and visit the one that is nearer to the root."""
+    """Why it is failing or has no result: the cause of the preflight or of the visit, whichever is earlier in the chain."""
     if preflight.outcome == "environment" and preflight.cause:
         return _of_finding(preflight.cause, "environment")
     failed = next((attempt for attempt in last if not attempt.is_passed), None)
@@ -134,7 +134,7 @@ def _cause(
 
 
 def _says_more(finding: Finding, failed: Attempt) -> bool:
-    """Whether the preflight's cause is about the link at which the visit broke, or an earlier one that explains it."""
+    """Whether the preflight's cause concerns the layer at which the visit failed, or an earlier one that explains it."""
     cause = failed.result.cause if failed.result else None
     return cause is None or cause.rule == "unexplained" or cause.layer == finding.layer
 
@@ -169,7 +169,7 @@ def _of_attempt(attempt: Attempt) -> Cause:
 
 
 def _of_conversation(attempt: Attempt, result: VisitResult) -> Cause:
-    """The widget stands and does not answer; a finding about the backend says why, where there is one."""
+    """The widget mounted and does not reply; a finding about the backend explains it, if there is one."""
     finding = next(
         (f for f in result.findings if f.layer in ("chat backend", "session endpoint", "OpenAI sessions API")), None
     )
@@ -191,7 +191,7 @@ def _first_line(text: str) -> str:
 
 
 def may_pass(preflight: PreflightResult) -> bool:
-    """Whether a preflight that did not pass may pass when it is made again: something was away, broke, or failed by itself."""
+    """Whether a failed preflight may pass on a retry: something was unavailable or failed temporarily."""
     hops = {hop.number: hop for hop in preflight.preflight.hops}
     of_cause = [hops[number] for number in preflight.cause.evidence] if preflight.cause else []
     return any(hop.failure or hop.status >= 500 or hop.status == 429 for hop in of_cause)

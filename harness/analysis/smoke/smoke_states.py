@@ -1,6 +1,6 @@
-"""States of a smoke run that are no finding about a page: it was slow, needed a retry, or could not be made.
+"""States of a smoke run without a rule: it was slow, needed a retry, or was not possible.
 
-In: nothing. Out: their texts by name, and what a run that passed has to say for itself.
+In: nothing. Out: their texts by name, and why a passed run is degraded.
 """
 
 from __future__ import annotations
@@ -28,57 +28,59 @@ STATES: dict[str, General] = {
         layer=Layer.PAGE,
         owner=Party.APP,
         title="The page cannot be visited",
-        cause="Nothing listens there, it is no web page, or the button that opens the chat is not on it.",
-        remedy="Open it by hand; compare base_url, page and entries with the deployment.",
+        cause="There is no server, the response is not a web page, or the page has no such button.",
+        remedy="Open the page in a browser, and compare base_url, page and entries with the deployment.",
     ),
     CONVERSATION_FAILED: General(
         layer=Layer.BACKEND,
         owner=Party.APP,  # in hosted mode it is the API
-        title="The widget stands and does not answer",
-        cause="It mounted, and the message that the smoke test sent was not answered, or with an error that no rule knows.",
-        remedy="Read the bundle from the line on which the message was sent.",
+        title="The widget mounted and does not reply",
+        cause="The widget mounted, and the message of the smoke test received no reply, or an error that no rule "
+        "explains.",
+        remedy="Read the timeline of the bundle from the line on which the message was sent.",
     ),
     BROWSER_MISSING: General(
         layer=Layer.NETWORK,
         owner=Party.NETWORK,
-        title="This machine cannot make visits",
-        cause="There is no browser, or it does not start or died.",
-        remedy="chatkit-harness doctor says what works here.",
+        title="This machine cannot visit the page",
+        cause="There is no browser, or it does not start, or it crashed.",
+        remedy="Run chatkit-harness doctor to check this machine.",
     ),
     RETRIED: General(
         layer=Layer.NETWORK,
         owner=Party.NOBODY,
         title="It passed only after a retry",
-        cause="Something failed once, and not the next time: a server that wakes up, a deployment, an overload, a network that drops.",
-        remedy="Look at what the first attempt says; when it happens often, raise an alarm for that.",
+        cause="A failure did not occur again: a server was starting, a deployment was running, a server was "
+        "overloaded, or the network was interrupted.",
+        remedy="Read the result of the first attempt. If it happens often, create an alert for it.",
     ),
     SLOW_MOUNT: General(
         layer=Layer.PAGE,
         owner=Party.APP,
-        title="The widget took long to mount",
-        cause="One of the steps took its time; the milestones of the visit say which.",
+        title="The widget was slow to mount",
+        cause="One of the steps was slow; the milestones of the visit show which one.",
         remedy="Compare the milestones with an earlier run's; set smoke.slow_mount_ms to what is acceptable.",
     ),
     SLOW_REPLY: General(
         layer=Layer.BACKEND,
         owner=Party.APP,
-        title="The first words of the reply took long",
-        cause="The model, the workflow's steps before it, or the backend.",
+        title="The first words of the reply were slow",
+        cause="The model, earlier steps of the workflow, or the backend was slow.",
         remedy="Compare with earlier runs; set smoke.first_token_ms to what is acceptable.",
     ),
     NOT_PREFETCHED: General(
         layer=Layer.SESSION,
         owner=Party.APP,
-        title="The client secret was not fetched as it has to be",
-        cause='The project says prefetch = "required", and the secret came another way.',
-        remedy='Fetch it before the element is rendered, or set prefetch = "allowed".',
+        title="The client secret was not pre-fetched",
+        cause='The project has prefetch = "required", and the secret was not pre-fetched.',
+        remedy='Fetch the secret before the element is rendered, or set prefetch = "allowed".',
     ),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """From where on something is slow."""
+    """The time limits for "slow"."""
 
     slow_mount_ms: float
     first_token_ms: float
@@ -86,7 +88,7 @@ class Patience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why a run that passed is not quite well."""
+    """One reason why a passed run is degraded."""
 
     rule: str
     title: str
@@ -107,11 +109,11 @@ def reasons_of(
     patience: Patience,
     earlier: tuple[str, ...],
 ) -> Iterator[Reason]:
-    """Yield why a run that passed is not quite well. `stopping`: what it would have failed with. `earlier`: causes of preflights before."""
+    """Yield why a passed run is degraded. `stopping`: findings that would have failed it. `earlier`: causes of earlier preflights."""
     for finding in preflight.findings:
         if finding not in stopping:
             is_disproved = finding.rule not in preflight.warnings
-            yield _of_finding(finding, "; the visits came through" if is_disproved else "")
+            yield _of_finding(finding, "; the visits passed" if is_disproved else "")
     if earlier:
         yield _state(RETRIED, f"the preflight passed at attempt {len(earlier) + 1}, before it: {', '.join(earlier)}")
     last = {attempt.entry: attempt for attempt in attempts}
@@ -135,7 +137,7 @@ def _of_attempt(attempt: Attempt, attempts: Iterable[Attempt], patience: Patienc
 
 
 def _name(attempt: Attempt) -> str:
-    """What stopped an attempt, by its name."""
+    """The name of the cause of a failed attempt."""
     if attempt.result is None or attempt.problem:
         return PAGE_NOT_VISITED if attempt.problem != "conversation" else CONVERSATION_FAILED
     return attempt.result.cause.rule if attempt.result.cause else attempt.result.reason

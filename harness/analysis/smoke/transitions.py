@@ -1,7 +1,7 @@
-"""What is new in a run: the outcome that changed, the cause that nobody has been told of yet, the outage that lasts too long.
+"""The change in a run: a changed outcome, a new cause, or an outage that lasts too long.
 
-In: the records so far, a verdict. Out: the next `Record`, with the one alert that it is worth, or none. Runs that this machine could not
-make say nothing about the page: they change no state, and are told of by themselves when they go on.
+In: the records so far, a verdict. Out: the next `Record`, with at most one alert. Runs without a result do not change the state; they
+have their own alert when they continue.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from harness.model.history import ENVIRONMENT, FAILING, OK, Delivery, Record, Ve
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Escalation:
-    """From when on an outage is told of a second time; 0 for never."""
+    """When a lasting outage is reported a second time; 0 for never."""
 
     after_runs: int = 3
     after_minutes: int = 0
 
 
 def next_record(history: tuple[Record | Delivery, ...], verdict: Verdict, escalation: Escalation) -> Record:
-    """Return the record of a run, after the records of its project before it."""
+    """Return the record of a run, given the earlier records of its project."""
     runs = tuple(line for line in history if isinstance(line, Record) and line.verdict.project == verdict.project)
     told = tuple(record for record in runs if record.verdict.outcome != ENVIRONMENT)
     streak = _streak(runs if verdict.outcome == ENVIRONMENT else told, verdict.outcome)
@@ -45,7 +45,7 @@ def next_record(history: tuple[Record | Delivery, ...], verdict: Verdict, escala
 
 
 def _streak(runs: tuple[Record, ...], outcome: str) -> tuple[Record, ...]:
-    """The last runs in a row that ended in this way."""
+    """The most recent consecutive runs with this outcome."""
     first = len(runs)
     while first and runs[first - 1].verdict.outcome == outcome:
         first -= 1
@@ -92,7 +92,7 @@ def _time(at: str) -> datetime:
 
 
 def _sdk_changed(told: tuple[Record, ...], verdict: Verdict) -> tuple[str, ...]:
-    """What is another part of the SDK than at the last run that was ok."""
+    """The parts of the SDK that changed since the last run that was ok."""
     green = next((record for record in reversed(told) if record.verdict.outcome == OK and record.verdict.sdk), None)
     if green is None or not verdict.sdk:
         return ()
@@ -103,7 +103,7 @@ def _sdk_changed(told: tuple[Record, ...], verdict: Verdict) -> tuple[str, ...]:
 
 
 def _pending(history: tuple[Record | Delivery, ...], runs: tuple[Record, ...]) -> str:
-    """The last alert when it has not got through to everybody; a run that was killed before it told anybody counts."""
+    """The last alert if a channel did not receive it, also when the run was killed before it sent the alert."""
     last = next((record for record in reversed(runs) if record.alert), None)
     if last is None:
         return ""
@@ -116,7 +116,7 @@ def _pending(history: tuple[Record | Delivery, ...], runs: tuple[Record, ...]) -
 
 
 def undelivered(history: tuple[Record | Delivery, ...], record: Record) -> tuple[str, ...] | None:
-    """Return the channels that a pending alert has not got through to; None when nobody was told."""
+    """Return the channels that did not receive a pending alert; None when no channel was notified."""
     deliveries = [
         line for line in history
         if isinstance(line, Delivery) and line.project == record.verdict.project and line.alert == record.pending

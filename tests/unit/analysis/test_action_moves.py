@@ -128,7 +128,7 @@ def test_what_changes_while_nobody_listens_is_no_effect() -> None:
         (action_ended("dom", "network"), "changed dom, network (a handler listens on it)"),
         (
             action_ended(audience="none", waited_ms=5_200),
-            "changed nothing, 5.2 s after it was visible (nobody listens to it)",
+            "changed nothing, 5.2 s after it was visible (no handler listens)",
         ),
         (action_ended("dom", attempts=3), "changed dom after 3 attempts"),
         (action_ended(audience="far", is_loaded=False), "on the document only; the page had not finished loading)"),

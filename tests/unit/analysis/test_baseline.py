@@ -241,7 +241,7 @@ def test_a_lost_milestone_takes_what_follows_along() -> None:
     """One regression, which names the first and lists the rest."""
     (regression,) = compare(run(visit()), run(visit({}, outcome="failed")), Tolerance()).regressions
     assert regression.what == "page-loaded"
-    assert regression.now == "not reached, nor what came after it: element-connected, composer-ready"
+    assert regression.now == "not reached, nor the later ones: element-connected, composer-ready"
     assert not regression.is_timing, "a mount that failed is no chance"
 
 

@@ -92,12 +92,12 @@ def result(*steps: Step | Steps, now_ms: float | None = 1e9, **settings: Any) ->
 # --- explanations -------------------------------------------------------------------------------------------------
 
 EXPLANATIONS: dict[str, tuple[Steps, Reason, str]] = {
-    "mounted": (hosted(), Reason.NONE, "The widget mounted, and stayed."),
+    "mounted": (hosted(), Reason.NONE, "The widget mounted and stayed."),
     "crashed": ([*hosted(), page_crashed()], Reason.PAGE_CRASHED, "The page crashed."),
     "script blocked": (
         script_blocked(),
         Reason.SCRIPT_FAILED,
-        f"The ChatKit loader did not arrive: GET {LOADER} failed with net::ERR_BLOCKED_BY_CLIENT.",
+        f"The ChatKit loader was not delivered: GET {LOADER} failed with net::ERR_BLOCKED_BY_CLIENT.",
     ),
     "script 404, with another of its name": (
         [
@@ -110,7 +110,7 @@ EXPLANATIONS: dict[str, tuple[Steps, Reason, str]] = {
             document_loaded(),
         ],
         Reason.SCRIPT_FAILED,
-        f"The ChatKit loader did not arrive: GET {LOADER} answered 404.",
+        f"The ChatKit loader was not delivered: GET {LOADER} answered 404.",
     ),
     "no ChatKit": (
         [*page_opened(), navigated(), document_loaded()],
@@ -125,96 +125,96 @@ EXPLANATIONS: dict[str, tuple[Steps, Reason, str]] = {
     "a script that defines nothing": (
         [*page_opened(), navigated(), *loader_requested(), *answered("r2"), element_connected(), document_loaded()],
         Reason.NOT_DEFINED,
-        "The loader script arrived, but <openai-chatkit> was never defined.",
+        "The loader script was delivered, but <openai-chatkit> was never defined.",
     ),
     "a script that does not come": (
         [*page_opened(), navigated(), *loader_requested(), element_connected(), document_loaded()],
         Reason.NOT_DEFINED,
-        f"The loader script has not arrived: GET {LOADER} was not answered.",
+        f"The loader script was not delivered yet: GET {LOADER} was not answered.",
     ),
     "a definition elsewhere": (
         [*page_with_loader(), document_started("d5", url=PAGE, is_top=False), element_connected(document="d5")],
         Reason.NOT_DEFINED,
-        "<openai-chatkit> is defined, but the one in the page did not come to life: it stands in another document, "
-        "or another script than ChatKit's has defined it.",
+        "<openai-chatkit> is defined, but the one in the page was not upgraded: it is in another document, or a "
+        "script other than ChatKit's defined it.",
     ),
     "deadlock": (
         deadlock(),
         Reason.NO_ELEMENT,
-        "<openai-chatkit> is defined, but none was put into the page; "
-        "no request for a client secret was seen either (does each wait for the other?).",
+        "<openai-chatkit> is defined, but the page never inserted one; the page requested no client secret either "
+        "(each may wait for the other).",
     ),
     "no element although there is a secret": (
         [*page_with_loader(), *session_fetched()],
         Reason.NO_ELEMENT,
-        "<openai-chatkit> is defined, but none was put into the page (session: fetched).",
+        "<openai-chatkit> is defined, but the page never inserted one (session: fetched).",
     ),
     "taken out": (
         [*hosted(), element_disconnected()],
         Reason.ELEMENT_GONE,
-        "<openai-chatkit> was in the page, and the page took it out again.",
+        "<openai-chatkit> was in the page, and the page removed it.",
     ),
     "moved": (
         re_parented(),
         Reason.ELEMENT_MOVED,
-        "<openai-chatkit> was moved within the page: its frame loads again and looks alive, but nothing answers it.",
+        "<openai-chatkit> was moved within the page: its frame was loaded again, but its messages are not answered.",
     ),
     "no options": (
         [*page_with_loader(), element_connected(), shadow_changed(STYLE)],
         Reason.NOT_CONFIGURED,
-        "<openai-chatkit> is in the page, but never got its options.",
+        "<openai-chatkit> is in the page, but never received options.",
     ),
     "session 401": (
         [*page_with_loader(), *session_refused()],
         Reason.SESSION_REFUSED,
-        f"The page asked for a client secret and got none: POST {SESSION} answered 401 (Sign in first.).",
+        f"The page requested a client secret and received none: POST {SESSION} answered 401 (Sign in first.).",
     ),
     "session without a secret": (
         [*page_with_loader(), *exchange("r3", SESSION)],
         Reason.SESSION_REFUSED,
-        f"The page asked for a client secret and got none: POST {SESSION} answered 200, without a client secret in it.",
+        f"The page requested a client secret and received none: POST {SESSION} answered 200, without a client secret in it.",
     ),
     "session unreachable": (
         [*page_with_loader(), asked("r3", SESSION), request_failed("r3")],
         Reason.SESSION_REFUSED,
-        f"The page asked for a client secret and got none: POST {SESSION} failed with net::ERR_CONNECTION_REFUSED.",
+        f"The page requested a client secret and received none: POST {SESSION} failed with net::ERR_CONNECTION_REFUSED.",
     ),
     "no answer from getClientSecret": (
         never_answered(),
         Reason.SECRET_AWAITED,
-        "The frame asked for a client secret, and getClientSecret has not answered.",
+        "The frame asked for a client secret, and the promise of getClientSecret has not settled.",
     ),
     "a mock secret": (
         mock_secret(),
         Reason.SECRET_REJECTED,
-        "The frame got no client secret that it accepts: IntegrationError: "
+        "The frame received no client secret that it accepts: IntegrationError: "
         "ChatKitOptions.api.getClientSecret(): ✖ Invalid client secret format.",
     ),
     "a rejected promise": (
         [*never_answered(), rejection(), frame_error("FatalAppError", "Failed to load Sentinel SDK script")],
         Reason.SECRET_REJECTED,
-        "The frame got no client secret that it accepts: Error: the session endpoint answered 401.",
+        "The frame received no client secret that it accepts: Error: the session endpoint answered 401.",
     ),
     "a frame of 400": (
         TRANSCRIPTS["frame-refused"],
         Reason.FRAME_FAILED,
-        f"The frame's document did not arrive: GET {FRAME} answered 400; chatkit.ready fired although the frame "
+        f"The frame's document was not delivered: GET {FRAME} answered 400; chatkit.ready fired although the frame "
         "failed.",
     ),
     "a frame that was never asked for": (
         [*page_with_loader(), *element_shown(), shadow_changed(data_loaded=True)],
         Reason.FRAME_FAILED,
-        "The frame's document did not arrive: no request for it was seen.",
+        "The frame's document was not delivered: no request for it was seen.",
     ),
     "a silent frame": (
         [*page_with_loader(), *element_shown(), *frame_arrived(), *iframe_loaded()],
         Reason.FRAME_SILENT,
-        "The frame's document arrived, but its app never said anything.",
+        "The frame's document was delivered, but its app sent no message.",
     ),
     "rejected options": (
         options_rejected(),
         Reason.OPTIONS_REJECTED,
-        "The frame refused the options: FatalAppError: ChatKit.create(): ✖ Invalid input → at api.",
+        "The frame rejected the options: FatalAppError: ChatKit.create(): ✖ Invalid input → at api.",
     ),
     "an unverified domain": (
         [*unverified(), frame_error("FatalAppError", "Failed to load Sentinel SDK script")],
@@ -251,43 +251,43 @@ EXPLANATIONS: dict[str, tuple[Steps, Reason, str]] = {
     "a backend of 500": (
         hosted(backend=conversation(500)),
         Reason.BACKEND_FAILING,
-        "The backend fails, and the frame keeps trying: "
+        "The backend fails, and the frame keeps retrying: "
         "POST https://us.api.openai.com/v1/chatkit/conversation answered 500.",
     ),
     "hidden": (
         TRANSCRIPTS["hidden"],
         Reason.NOT_VISIBLE,
-        "The widget works, but nobody can see it: hidden by display:none on div#chat.",
+        "The widget works, but is not visible: hidden by display:none on div#chat.",
     ),
     "without height": (
         [*hosted(), box_changed(886, 0)],
         Reason.NOT_VISIBLE,
-        "The widget works, but nobody can see it: its box is 886x0 px; give its container a size.",
+        "The widget works, but is not visible: its box is 886x0 px; give its container a size.",
     ),
     "out of reach": (
         [*hosted(), box_changed(is_reachable=False)],
         Reason.NOT_VISIBLE,
-        "The widget works, but nobody can see it: its box is outside of what can be scrolled to.",
+        "The widget works, but is not visible: its box is outside of the scrollable area.",
     ),
     "a call that hangs": (
         hosted(backend=[conversation_asked()]),
         Reason.UNDECIDED,
-        "Still undecided: POST https://us.api.openai.com/v1/chatkit/conversation has not been answered.",
+        "Not decided: POST https://us.api.openai.com/v1/chatkit/conversation has not been answered.",
     ),
     "metadata that hangs": (
         [*hosted(), command("onAddMetadataToRequest", "m9")],
         Reason.UNDECIDED,
-        "Still undecided: the frame waits for the page's answer to onAddMetadataToRequest.",
+        "Not decided: the frame waits for the page's reply to onAddMetadataToRequest.",
     ),
     "an iframe that does not load": (
         [*page_with_loader(), *element_shown()],
         Reason.UNDECIDED,
-        "Still undecided: waiting for frame-delivered.",
+        "Not decided: waiting for frame-delivered.",
     ),
     "no box": (
         [step for step in hosted() if step != box_changed()],
         Reason.UNDECIDED,
-        "Still undecided: waiting for mounted.",
+        "Not decided: waiting for mounted.",
     ),
 }
 
@@ -372,12 +372,12 @@ def test_an_undecided_result_says_so() -> None:
             -1,
             (),
         )
-        assert got.explanation == "Still undecided: waiting for mounted."
+        assert got.explanation == "Not decided: waiting for mounted."
 
 
 def test_a_timeline_without_a_visit_has_no_result() -> None:
     """It is another kind of file, or the visit was never begun."""
-    with pytest.raises(ValueError, match="holds no visit"):
+    with pytest.raises(ValueError, match="contains no visit"):
         result(page_opened())
 
 
@@ -478,7 +478,7 @@ FACTS: dict[str, tuple[Step | Steps, str]] = {
     "an error of ChatKit": (widget_event("chatkit.error", detail_name="StreamError", message="a\nb"), "chatkit.error StreamError: a b"),
     "an uncaught error": (page_error(), "uncaught ReferenceError: x is not defined"),
     "a blocked frame": (policy_violated(), f"the page's Content-Security-Policy blocked {FRAME} (frame-src)"),
-    "a mock": (body_read("r9", is_mock=True), "an answer calls itself a mock"),
+    "a mock": (body_read("r9", is_mock=True), "a response says that it is a mock"),
     "a secret of another format": (body_read("r9", secret_format="other"), "the client secret is not in the format the SDK accepts"),
     "a blocked request": (request_blocked(), "GET https://tracker.example/t.js was blocked: this run is hermetic"),
 }  # fmt: skip
@@ -514,7 +514,7 @@ def test_a_secret_in_the_address_is_told() -> None:
     """It can be seen by whoever sees the address."""
     opened = request_started("r1", PAGE, is_navigation=True, resource_type="document", string_digests=("digest-a",))
     got = result(visit_started(), opened, page_opened()[1:], element_connected(), command(), response())
-    assert got.facts == ("the client secret stands in the page's address, where logs can see it  [line 1]",)
+    assert got.facts == ("the client secret is in the page's address, which logs receive  [line 1]",)
 
 
 def test_the_first_facts_are_told_in_their_order_and_not_too_many() -> None:
@@ -529,7 +529,7 @@ def test_the_first_facts_are_told_in_their_order_and_not_too_many() -> None:
 def test_a_line_is_told_once() -> None:
     """An answer that is a mock and of another format is one line."""
     got = result(hosted(), body_read("r9", is_mock=True, secret_format="other"))
-    assert [fact.partition("  [")[0] for fact in got.facts] == ["an answer calls itself a mock"]
+    assert [fact.partition("  [")[0] for fact in got.facts] == ["a response says that it is a mock"]
 
 
 @pytest.mark.parametrize("name", TRANSCRIPTS)

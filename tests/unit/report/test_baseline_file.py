@@ -78,9 +78,9 @@ def changed(**values: Any) -> str:
 
 
 BAD = [
-    ("empty", "", "the baseline is damaged", "no JSON"),
-    ("cut", render_baseline(BASELINE)[:400], "the baseline is damaged", "no JSON"),
-    ("a merge conflict", "<<<<<<< HEAD\n" + render_baseline(BASELINE), "the baseline is damaged", "no JSON"),
+    ("empty", "", "the baseline is damaged", "not JSON"),
+    ("cut", render_baseline(BASELINE)[:400], "the baseline is damaged", "not JSON"),
+    ("a merge conflict", "<<<<<<< HEAD\n" + render_baseline(BASELINE), "the baseline is damaged", "not JSON"),
     ("too deep", "[" * 100_000, "the baseline is damaged", "nested too deeply"),
     ("a list", "[]", "this is not a baseline", "another kind of JSON"),
     ("another format", changed(format="chatkit-harness/result"), "this is not a baseline", "name the right file"),

@@ -140,7 +140,7 @@ def _write(name: str, text: str) -> Callable[[Path], None]:
         (_write(MANIFEST, "[]"), "is not a chatkit-harness/bundle file"),
         (_write("network.har", "<html>"), "damaged"),
         (_write("network.har", "[" * 100_000), "nested too deeply"),
-        (_write("network.har", "{}"), "is no HAR"),
+        (_write("network.har", "{}"), "is not a HAR"),
         (lambda folder: (folder / "network.har").unlink(), "has no network.har"),
     ],
 )

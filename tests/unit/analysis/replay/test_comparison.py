@@ -50,14 +50,14 @@ def test_another_verdict_is_not_reproduced() -> None:
 def test_many_misses_are_counted() -> None:
     """Five are named."""
     told = compared(JUDGED, MOUNTED, misses=[f"GET https://a.test/{n}" for n in range(9)])
-    assert told.differences[-1] == "and 4 more of these"
+    assert told.differences[-1] == "and 4 more"
 
 
 def test_what_asks_for_more_than_was_recorded_is_not_judged() -> None:
     """Another verdict may be the recording's fault."""
     told = compared(replace(JUDGED, cause="frame-refused"), FAILED, misses=["GET https://a.test/"], missing=["a body"])
     assert (told.is_same, told.is_possible) == (None, False)
-    assert told.sentence == "cannot be reproduced: nothing recorded answers GET https://a.test/"
+    assert told.sentence == "cannot be reproduced: no recorded response for GET https://a.test/"
     assert "not in the recording: a body" in told.differences
 
 

@@ -318,7 +318,7 @@ def test_a_failure_of_another_tool_is_one() -> None:
 )
 def test_what_is_no_har_is_refused(value: Any) -> None:
     """One sentence."""
-    with pytest.raises(RecordingError, match=r"is no HAR|holds no request"):
+    with pytest.raises(RecordingError, match=r"is not a HAR|contains no request"):
         recording_of(value, name="x.har")
 
 
@@ -343,7 +343,7 @@ def test_an_entry_that_does_not_fit_is_left_out(damage: dict[str, Any]) -> None:
     value["log"]["entries"].append(value["log"]["entries"][0] | damage)
     recording = recording_of(value, name="x.har")
     assert [x.number for x in recording.exchanges] == [1]
-    assert recording.warnings[0] == "1 entries could not be read, and are left out"
+    assert recording.warnings[0] == "1 entries could not be read and were skipped"
 
 
 def test_a_strange_start_or_page_does_no_harm() -> None:
@@ -377,4 +377,4 @@ def test_an_entry_with_an_absurd_time_is_left_out(times: dict[str, Any]) -> None
     first["_times"] = {**first["_times"], **times}
     recording = recording_of(value, name="x")
     assert len(recording.exchanges) == 1
-    assert recording.warnings[0] == "1 entries could not be read, and are left out"
+    assert recording.warnings[0] == "1 entries could not be read and were skipped"

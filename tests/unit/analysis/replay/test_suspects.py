@@ -63,9 +63,10 @@ def test_a_healthy_visit_has_suspects_and_nothing_odd() -> None:
 
 ODD: list[tuple[RecordedExchange, str, str]] = [
     (exchange(SESSION, status=401), "session", "answered 401"),
-    (exchange(SESSION, '{"client_secret": "mock-secret"}'), "session", "has no client secret that works"),
-    (exchange(SESSION, GOOD_SECRET.replace("_00", "_99")), "session", "has no client secret that works"),
-    (exchange(SESSION, f'{{"s": "{secret_text("c0ffee", expires_at=1700000000)}"}}'), "session", "has no client secret that works"),
+    (exchange(SESSION, '{"client_secret": "mock-secret"}'), "session", "has no valid client secret"),
+    (exchange(SESSION, GOOD_SECRET.replace("_00", "_99")), "session", "has no valid client secret"),
+    (exchange(SESSION, f'{{"s": "{secret_text("c0ffee", expires_at=1700000000)}"}}'), "session", "has no valid "
+    "client secret"),
     (exchange(SESSION, GOOD_SECRET, answered_ms=8_000, ended_ms=8_001), "session", "took 8.0 s"),
     (exchange(SESSION, GOOD_SECRET, ended_ms=-1), "session", "never ended"),
     (exchange(LOADER, status=0, failure="net::ERR_BLOCKED_BY_CLIENT"), "script", "failed with net::ERR_BLOCKED_BY_CLIENT"),
@@ -77,7 +78,7 @@ ODD: list[tuple[RecordedExchange, str, str]] = [
     (exchange(PAGE, headers=(("Content-Security-Policy", "script-src 'self'"),)), "page", "has content-security-policy"),
     (exchange(PAGE, '<meta http-equiv="Content-Security-Policy" content="x">'), "page", "has a policy in its HTML"),
     (exchange(ENTRY, media_type="text/html"), "entry", "is text/html"),
-    (exchange(VERIFY_HOSTED, '{"verified": false}'), "verify", "does not say verified"),
+    (exchange(VERIFY_HOSTED, '{"verified": false}'), "verify", 'does not have the result "verified"'),
     (exchange(CONVERSATION, media_type="text/html"), "conversation", "is text/html"),
     (exchange(CUSTOM, operation="threads.list", status=500), "custom", "answered 500"),
 ]  # fmt: skip

@@ -64,7 +64,7 @@ def test_a_visit_that_comes_through_disproves_what_was_asked_before() -> None:
         "the CDN",
         7,
     )
-    assert result.reasons[0].endswith("; the visits came through")
+    assert result.reasons[0].endswith("; the visits passed")
     failed = verdict(1, flight(loader={"status": 503}), broken("loader-refused"))
     assert (failed.outcome, failed.exit_code) == ("failing", 12)
 
