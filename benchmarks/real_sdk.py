@@ -43,14 +43,14 @@ MESSAGES: dict[str, tuple[tuple[str, ...], str]] = {
     "telemetry fails": (("status:telemetry=500", "body:telemetry="), TOPIC),
     "telemetry is a page": (("body:telemetry=<!doctype html><h1>Sign in</h1>", "type:telemetry=text/html"), TOPIC),
     "the sentinel is blocked": (("abort:sentinel=blockedbyclient",), TOPIC),
-    "the sentinel hangs": (("hang:sentinel",), r"is not sent: it waits for https://\S+/sentinel/"),
+    "the sentinel hangs": (("hang:sentinel",), r"was not sent: the widget waits for https://\S+/sentinel/"),
     "a stream of 404": ((f"status:{STREAM}=404",), "answered 404"),
     "a stream of 429": ((f"status:{STREAM}=429",), "answered 429"),
     "a stream of 500": ((f"status:{STREAM}=500",), "answered 500.*, 2 times"),
     "JSON in place of a stream": ((f'body:{STREAM}={{"ok":true}}', f"type:{STREAM}=application/json"), "with application/json where"),
     "a page in place of a stream": ((f"body:{STREAM}=<!doctype html><h1>Hello</h1>", f"type:{STREAM}=text/html"), "with text/html where"),
     "a stream that is empty": ((f"body:{STREAM}=", f"type:{STREAM}=text/event-stream"), "ended without a reply"),
-    "a stream that breaks": ((f"truncate:{STREAM}=600",), "the answer ended in an error|ended without a reply"),
+    "a stream that breaks": ((f"truncate:{STREAM}=600",), "the response ended with an error|ended without a reply"),
 }  # fmt: skip
 QUIET = (
     "the sentinel hangs",

@@ -1,1 +1,1 @@
-"""Makes things happen in a browser: launch, route, visit, click, wait."""
+"""Controls the browser: launch, route, visit, click, wait."""

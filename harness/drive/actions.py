@@ -1,8 +1,8 @@
-"""Acts on a page so that the page hears it: clicks, fields, keys, and waits, each by the name that a person sees.
+"""Acts on a page when the page is ready for it: clicks, fields, keys and waits, by the names that a user sees.
 
-In: an `Action`. Out: `ActionTaken`, `ActionRepeated` and `ActionEnded` in the timeline, or a PageError that says what there is instead.
-On a server-rendered page the button is there before its handler. So an action waits until somebody listens, its effect is observed, and
-it is repeated only when nobody can have heard it (`analysis.action_moves` decides).
+In: an `Action`. Out: `ActionTaken`, `ActionRepeated` and `ActionEnded` in the timeline, or a PageError that lists the existing elements.
+On a server-rendered page a button exists before its handler is attached. So an action waits for a listener, its effect is observed, and
+it is repeated only when no handler can have received it (`analysis.action_moves` decides).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from harness.observe.playwright_private import behind, run_on_loop
 FIND_TIMEOUT_MS = 5_000  # until what is acted on can be seen
 ACT_TIMEOUT_MS = 5_000  # until Playwright can act on it: enabled, at rest, not covered
 WAIT_TIMEOUT_MS = 15_000  # of the steps that wait
-LOAD_TIMEOUT_MS = 10_000  # a page that never finishes loading is acted on all the same
+LOAD_TIMEOUT_MS = 10_000  # after this time the action is done even if the page is still loading
 LISTEN_TIMEOUT_MS = 5_000  # after the load event, for somebody to listen
 REPEAT_TIMEOUT_MS = 8_000  # after the first attempt
 FRESH_MS = 6_000  # after the first attempt: whoever hears it without a sign is given so long
@@ -60,8 +60,8 @@ MOST_NAMES = 12
 MOST_TAG_CHARS = 120
 COVERED = re.compile(r"(<[^<>]*>).* intercepts pointer events")
 NOT_READY = {
-    "element is not enabled": "it is disabled; does the page need a moment, or a choice, before it can be used?",
-    "element is not stable": "it does not stand still",
+    "element is not enabled": "it is disabled; does the page need more time, or another step first?",
+    "element is not stable": "it is moving",
     "element is outside of the viewport": "it cannot be scrolled to",
 }
 BUTTONS = "button:visible, a:visible, [role=button]:visible, [role=tab]:visible, [role=menuitem]:visible"
@@ -87,7 +87,7 @@ def _watcher() -> str:
 
 
 class Actor:
-    """Acts on one page, and writes down what became of it."""
+    """Acts on one page, and records the result."""
 
     def __init__(self, page: Page, timeline: Timeline, waiter: Waiter) -> None:
         self.page = page
@@ -95,7 +95,7 @@ class Actor:
         self._waiter = waiter
 
     def do(self, action: Action) -> None:
-        """Do one step. Raises PageError when it cannot be done; ValueError for an action that is none of a page's."""
+        """Do one step. Raises PageError when it cannot be done; ValueError for an action that is not done on a page."""
         name, text = action.target, action.text
         match action.action:
             case "click":
@@ -117,7 +117,7 @@ class Actor:
             case "wait_for_url":
                 self._wait_for_url(action)
             case _:
-                raise ValueError(f"{action.action} is nothing that is done on a page")
+                raise ValueError(f"{action.action} is not an action on a page")
 
     # --- finding --------------------------------------------------------------------------------------------------
 
@@ -142,7 +142,7 @@ class Actor:
                         return target
                     raise PageError(told()) from error
             except Error as error:
-                raise PageError(f"{self.page.url} went away: {error.message.splitlines()[0]}") from error
+                raise PageError(f"{self.page.url} was closed: {error.message.splitlines()[0]}") from error
             look_ms = NEXT_LOOK_MS
 
     def _field(self, name: str) -> Locator:
@@ -348,11 +348,11 @@ class Actor:
 
     def _no_button(self, name: str) -> str:
         texts = answer_within(self.page, behind(self.page.locator(BUTTONS)).all_inner_texts, 2) or []
-        return f'nothing to click is named "{name}" on {self.page.url}; there are: {_listed(texts)}{self._closed()}'
+        return f'no button, link or text "{name}" on {self.page.url}; there are: {_listed(texts)}{self._closed()}'
 
     def _no_field(self, name: str) -> str:
         texts = answer_within(self.page, lambda: behind(self.page.main_frame).evaluate(FIELD_NAMES), 2) or []
-        return f'no field is named "{name}" on {self.page.url}; there are: {_listed(texts)}{self._closed()}'
+        return f'no field "{name}" on {self.page.url}; there are: {_listed(texts)}{self._closed()}'
 
     def _no_text(self, text: str) -> str:
         texts = answer_within(self.page, behind(self.page.locator("h1:visible, h2:visible")).all_inner_texts, 2) or []
@@ -362,7 +362,7 @@ class Actor:
     def _closed(self) -> str:
         names = answer_within(self.page, lambda: behind(self.page.main_frame).evaluate(HAS_CLOSED), 2) or []
         return (
-            f"; nobody can look into the closed shadow root of {', '.join(f'<{name}>' for name in names)}"
+            f"; elements in a closed shadow root cannot be found: {', '.join(f'<{name}>' for name in names)}"
             if names
             else ""
         )
@@ -479,8 +479,8 @@ def obstacle(log: str) -> str:
     for line in reversed(log.splitlines()):
         covering = COVERED.search(line)
         if covering:
-            return f"{covering[1][:MOST_TAG_CHARS]} lies over it; a banner has to be closed first"
+            return f"{covering[1][:MOST_TAG_CHARS]} covers it; close the banner first"
         for sign, meaning in NOT_READY.items():
             if sign in line:
                 return meaning
-    return "it did not take the click in time"
+    return "the click timed out"

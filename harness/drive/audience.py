@@ -1,7 +1,8 @@
-"""Who hears an action on an element, as far as the browser tells: its own behaviour, or listeners on the element and above it.
+"""Finds the listeners of an action on an element: the browser's own behaviour, or listeners on the element and its ancestors.
 
 In: an element's handle. Out: an `Audience`. Chromium knows listeners through its DevTools protocol
-(https://chromedevtools.github.io/devtools-protocol/tot/Runtime/#method-evaluate, `includeCommandLineAPI`); other engines do not tell.
+(https://chromedevtools.github.io/devtools-protocol/tot/Runtime/#method-evaluate, `includeCommandLineAPI`); other engines do not report
+them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Which browser runs: the one that is named, else Playwright's own, else an installed one.
+"""Chooses the browser: the configured one, otherwise Playwright's own, otherwise an installed one.
 
-In: an engine's name and the environment. Out: a `BrowserChoice` to launch with. It reads the disk and starts nothing.
+In: an engine's name and the environment. Out: a `BrowserChoice` to launch with. It reads the disk and starts no process.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ def find_browser(
 
 def _none_found(name: str) -> str:
     looked = (
-        "Playwright's own is not downloaded, and none is installed"
+        "Playwright's own browser is not downloaded, and no other one is installed"
         if name != "webkit"
-        else "Playwright's own is not downloaded"
+        else "Playwright's own browser is not downloaded"
     )
     return f"no {name} to run: {looked}\n  to fix: chatkit-harness install --browser {name}"
 
@@ -86,7 +86,7 @@ def _named(name: str, executable_path: str) -> BrowserChoice:
     found = "it is not executable" if path.exists() else "it does not exist"
     raise EnvironmentFailure(
         f"the browser {executable_path} cannot be started: {found if not path.is_dir() else 'it is a folder'}\n"
-        "  to fix: correct use.executable_path or CHATKIT_HARNESS_EXECUTABLE_PATH, or leave both out"
+        "  to fix: correct use.executable_path or CHATKIT_HARNESS_EXECUTABLE_PATH, or remove both"
     )
 
 
@@ -182,18 +182,20 @@ def require_rerouting(name: str, executable_path: str, environ: Mapping[str, str
     """
     if name == "firefox" and find_browser(name, executable_path, environ).channel == BIDI_FIREFOX:
         raise EnvironmentFailure(
-            "an installed Firefox cannot be sent to other servers: hermetic projects, faults and a chosen SDK need another browser\n"
-            "  to fix: --browser chromium, or Playwright's own Firefox (chatkit-harness install --browser firefox);\n"
-            "          live pages, and repro, work in this one"
+            "an installed Firefox cannot be routed to other servers: hermetic projects, faults and a chosen SDK "
+            "need another browser\n"
+            "  to fix: --browser chromium, or Playwright's own Firefox (chatkit-harness install --browser "
+            "firefox);\n"
+            "          live pages and repro work in this one"
         )
 
 
 def launch_failure(message: str, options: Mapping[str, Any]) -> EnvironmentFailure:
     """Return the error for a browser that did not start, in a sentence. `message` is Playwright's."""
     browser = options.get("executable_path") or "Playwright's own browser"
-    fix = "chatkit-harness doctor says what works here"
+    fix = "run chatkit-harness doctor"
     if "DISPLAY" in message or "XServer" in message:
-        fix = "there is no screen here: leave out --headed and --pause, or run it with a virtual one (xvfb-run)"
+        fix = "this machine has no display: remove --headed and --pause, or use a virtual display (xvfb-run)"
     return EnvironmentFailure(f"{browser} did not start: {cause_of(message)}\n  to fix: {fix}")
 
 

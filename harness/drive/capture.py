@@ -1,4 +1,4 @@
-"""Takes what a page looks like at one moment: screenshots and the DOM with its open shadow roots and frames.
+"""Captures a page: screenshots, and the DOM with its open shadow roots and frames.
 
 In: a page. Out: bytes and text, or None where the browser does not answer in time. Never raises for the page's sake. In screenshots
 elements whose text holds a secret are covered.
@@ -124,7 +124,7 @@ def _is_in_sight(box: FloatRect, viewport: ViewportSize | None) -> bool:
 
 
 def dom_html(page: Page, redactor: Redactor, bounds: Bounds = FULL) -> str:
-    """Return one HTML file with the page's DOM and, below it, each frame's; what is left out is told in comments."""
+    """Return one HTML file with the page's DOM and, below it, each frame's; omissions are noted in comments."""
     main, *children = page.frames[: bounds.frames]
     answers = run_on_loop(page, _evaluated([main, *children], SERIALIZE, bounds.dom_chars + LONGEST_SECRET_CHARS))
     top, *others = (_document(answer, redactor, bounds.dom_chars) for answer in answers)
@@ -135,7 +135,7 @@ def dom_html(page: Page, redactor: Redactor, bounds: Bounds = FULL) -> str:
         f'<iframe sandbox="" style="width:100%;height:480px" srcdoc="{html.escape(POLICY + harmless(text))}"></iframe>'
         for frame, text in zip(children, others, strict=True)
     )
-    left_out = f"\n<!-- {more} more frames are left out -->" if more > 0 else ""
+    left_out = f"\n<!-- {more} more frames are omitted -->" if more > 0 else ""
     return f"<!doctype html>{POLICY}\n{top}{frames}{left_out}\n"
 
 
@@ -153,7 +153,7 @@ def _document(answer: Any, redactor: Redactor, most_chars: int) -> str:
         return f"<!-- this document did not answer: {html.escape(answer.reason)} -->"
     text = in_markup(redactor.cut(answer["text"], most_chars))
     is_cut = answer["length"] > most_chars
-    return text + (f"<!-- cut after {len(text)} of {answer['length']} characters -->" if is_cut else "")
+    return text + (f"<!-- truncated after {len(text)} of {answer['length']} characters -->" if is_cut else "")
 
 
 @dataclass(frozen=True, slots=True)

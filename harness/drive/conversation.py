@@ -1,7 +1,7 @@
-"""Talks to a mounted widget as a person does: by roles and accessible names, which hold on the real frame too.
+"""Sends messages to a mounted widget by roles and accessible names, which the real frame has too.
 
-In: the embed and a text. Out: a `Reply`. It waits for the widget's own events, and never for a fixed time; what is known to end in no
-reply fails at once.
+In: the embed and a text. Out: a `Reply`. It waits for the widget's own events, never for a fixed time; it fails at once when no reply is
+possible.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ CALL = """(element, [text, ms]) => new Promise((done, fail) => {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What came back for one message. Times are milliseconds after it was sent."""
+    """The reply to one message. Times are milliseconds after it was sent."""
 
     text: str  # the assistant's words; "" when the widget showed something else, such as a card
     cards: tuple[str, ...]  # the texts of the cards (widgets) that it showed
@@ -138,12 +138,12 @@ def send(embed: Embed, text: str, *, via: str, timeout_ms: float) -> Reply:
 
 
 def new_thread(embed: Embed) -> None:
-    """Press "New chat"."""
+    """Click "New chat"."""
     _press(embed, "New chat")
 
 
 def open_history(embed: Embed) -> None:
-    """Press "Conversation history"."""
+    """Click "Conversation history"."""
     _press(embed, "Conversation history")
 
 
@@ -166,7 +166,7 @@ def frame_of(embed: Embed) -> Frame:
     handle = element_of(embed).locator("iframe").first.element_handle(timeout=CLICK_TIMEOUT_MS)
     frame = handle.content_frame()
     if frame is None:
-        raise ConversationFailed("the widget has no frame to talk to")
+        raise ConversationFailed("the widget has no frame")
     return frame
 
 
@@ -266,15 +266,15 @@ def _problem(embed: Embed, begin: int, *, is_over: bool) -> str:
     """
     said = _said(embed, begin)
     if any(event.name == ERROR and "Sentinel" not in event.message for event in said):
-        return "the answer ended in an error"
+        return "the response ended with an error"
     streams = [x for x in _calls(embed, begin) if x.wants_stream and (x.status or x.failure)]
     if streams and _is_refused(streams[-1]):
         failing = [x for x in streams if x.status >= 500]
         if streams[-1].status < 500 or is_over or len(failing) > 1:
             times = f", {len(failing)} times" if len(failing) > 1 else ""
-            return f"there was no answer: {told(streams[-1])}{_instead_of_stream(streams[-1])}{times}"
+            return f"there was no reply: {told(streams[-1])}{_instead_of_stream(streams[-1])}{times}"
     toasts = [event for event in said if event.name == TOAST_SHOWN]
-    return "the widget shows a toast in place of an answer" if toasts else ""
+    return "the widget shows a toast instead of a reply" if toasts else ""
 
 
 def _is_refused(stream: Exchange) -> bool:
@@ -284,7 +284,7 @@ def _is_refused(stream: Exchange) -> bool:
 
 def _instead_of_stream(stream: Exchange) -> str:
     is_other = 200 <= stream.status < 300 and stream.media_type != "text/event-stream"
-    return f" with {stream.media_type or 'no content type'} where text/event-stream is expected" if is_other else ""
+    return f" with {stream.media_type or 'no content type'} instead of text/event-stream" if is_other else ""
 
 
 def _unsent(embed: Embed, begin: int) -> str:
@@ -292,14 +292,14 @@ def _unsent(embed: Embed, begin: int) -> str:
     if any(x.wants_stream for x in _calls(embed, begin)):
         return ""
     waiting = [x for x in exchanges_of(embed.judged()[1]) if SENTINEL in x.path and x.is_open]
-    return f"the message is not sent: it waits for {waiting[-1].url}, which does not answer" if waiting else ""
+    return f"the message was not sent: the widget waits for {waiting[-1].url}, which does not answer" if waiting else ""
 
 
 def _waiting(embed: Embed, begin: int) -> str:
     """What the response waits for, to end a sentence with."""
     calls = _calls(embed, begin)
     if not calls:
-        return "; the widget took the message, and asked its backend nothing"
+        return "; the widget accepted the message, and sent no request to its backend"
     return f"; {told(calls[-1])}"
 
 
@@ -307,12 +307,12 @@ def _empty(embed: Embed, begin: int, notice: str) -> str:
     """Why a response that ended without a reply has none, as far as that is known."""
     refused = [x for x in _calls(embed, begin) if x.status >= 400 or (x.failure and not x.is_aborted)]
     if refused:
-        return f"there was no answer: {told(refused[-1])}"
+        return f"there was no reply: {told(refused[-1])}"
     streams = [x for x in _calls(embed, begin) if x.wants_stream]
     came = f"{streams[-1].request.method} {streams[-1].url} answered {streams[-1].status}" if streams else ""
     if notice:
         return f"the response ended without a reply; {f'{came}, and ' if came else ''}it shows: {on_one_line(notice, MOST_SHOWN)}"
-    seen = f"{came}, and no item for the thread came of it" if came else "the widget asked its backend nothing"
+    seen = f"{came}, and no thread item was created" if came else "the widget sent no request to its backend"
     return f"the response ended without a reply: {seen}"
 
 
@@ -350,5 +350,5 @@ def _failed(embed: Embed, after: int, what: str) -> ConversationFailed:
     errors += [f"{TOAST_SHOWN}: {words}" for words in toasts] or [e.name for e in said if e.name == TOAST_SHOWN]
     events = ", ".join(event.name for event in said) or "nothing"
     return ConversationFailed(
-        "\n".join([what, *(f"  it said:   {error}" for error in errors), f"  events:    {events}"])
+        "\n".join([what, *(f"  error:     {error}" for error in errors), f"  events:    {events}"])
     )

@@ -1,4 +1,4 @@
-"""The page object of one visit: open the page, click, wait until the mount is decided.
+"""The page object of one visit: opens the page, acts, and waits until the mount is decided.
 
 In: a Playwright page and the visit's timeline. Out: judgements. Every wait has a deadline, and ends when it is decided.
 """
@@ -57,11 +57,11 @@ class Embed:
             return
         media_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
         if media_type and media_type not in ("text/html", "application/xhtml+xml"):
-            raise PageError(f"{url} is {media_type}, not a web page; give the URL of the page that embeds ChatKit")
+            raise PageError(f"{url} is {media_type}, not a web page; use the URL of the page that embeds ChatKit")
         self.timeline.append(Navigated(url=url, status=response.status, media_type=media_type))
         if response.status >= 400:
             raise PageError(
-                f"{url} answered {response.status} {response.status_text}; give the URL of the page that embeds ChatKit"
+                f"{url} answered {response.status} {response.status_text}; use the URL of the page that embeds ChatKit"
             )
 
     def _last_media_type(self) -> str:
@@ -158,27 +158,27 @@ class Embed:
             self._judgement = follow(self._judgement, entry)
             self._seen = entry.seq
             if isinstance(entry.event, PageCrashed) and entry.event.what == "browser":
-                self._faults.append(EnvironmentFailure("the browser died during the visit"))
+                self._faults.append(EnvironmentFailure("the browser crashed during the visit"))
             if isinstance(entry.event, HarnessFault):
-                message = f"the harness itself failed in {entry.event.where}: {entry.event.message}"
+                message = f"internal error of the harness in {entry.event.where}: {entry.event.message}"
                 self._faults.append(HarnessError(message))
 
 
 def _navigation_error(url: str, error: Error, media_type: str) -> HarnessError:
     text = error.message.splitlines()[0].removeprefix("Page.goto: ")
     if "ERR_CONNECTION_REFUSED" in text or "NS_ERROR_CONNECTION_REFUSED" in text:
-        return PageError(f"{url}: nothing listens there (connection refused); is the server up, and the port right?")
+        return PageError(f"{url}: connection refused; check that the server is running and that the port is right")
     if "ERR_UNSAFE_PORT" in text:
-        return PageError(f"{url}: browsers refuse to talk to this port (net::ERR_UNSAFE_PORT); is the port right?")
+        return PageError(f"{url}: browsers block this port (net::ERR_UNSAFE_PORT); check the port")
     if "ERR_NAME_NOT_RESOLVED" in text or "NS_ERROR_UNKNOWN_HOST" in text:
-        return PageError(f"{url}: the host name is unknown; check the spelling, and this machine's DNS")
+        return PageError(f"{url}: unknown host name; check the spelling, and the DNS of this machine")
     if "ERR_CERT" in text or "SEC_ERROR" in text:
         return PageError(f"{url}: the TLS certificate is not accepted ({text.split(' at ')[0]})")
     if "Download is starting" in text or "ERR_ABORTED" in text:
         what = f"a download ({media_type})" if media_type else "a download"
-        return PageError(f"{url} is {what}, not a web page; give the URL of the page that embeds ChatKit")
+        return PageError(f"{url} is {what}, not a web page; use the URL of the page that embeds ChatKit")
     if "ERR_INTERNET_DISCONNECTED" in text or "ERR_BLOCKED_BY_CLIENT" in text:
         return PageError(f'{url} is not on this machine, and this run is hermetic; set network = "live" to visit it')
     if "has been closed" in text or "crash" in text.lower():
-        return EnvironmentFailure(f"the browser went away while opening {url}: {text}")
+        return EnvironmentFailure(f"the browser was closed while opening {url}: {text}")
     return PageError(f"{url} cannot be opened: {text}")

@@ -1,4 +1,4 @@
-"""What a page can see of its browser, and what was stored for it before it opened: read once, for those who want the visit again.
+"""The environment of a page: what it can see of its browser, and its storage at the start; saved for a replay.
 
 In: a page, a context. Out: an `Environment`, and Playwright's storage state with its values redacted. Never raises for the page's sake.
 """

@@ -1,7 +1,7 @@
-"""Brings faults into a browser: what is broken off is broken off here, what has to be altered is sent past the forwarder.
+"""Injects faults in the browser: requests are aborted here, and requests whose response is changed are sent to the forwarder.
 
-In: a context, an injector, and where a request can be had altered. Out: routes for the requests that the faults concern,
-and for no others. They are installed last, so they come first.
+In: a context, an injector, and the forwarder. Out: routes only for the requests that the faults can match. They are installed last, so
+they have priority.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ AddressOf = Callable[[Asked, str], str | None]  # of a request with its Cookie h
 
 
 def asked_of(request: Request) -> Asked:
-    """Return a browser's request as a fault sees it."""
+    """Return a browser's request for matching with faults."""
     try:
         is_top = request.frame.parent_frame is None
     except Error:  # of a service worker, or of a frame that is not there yet
@@ -49,7 +49,7 @@ def asked_of(request: Request) -> Asked:
 
 
 def install_aborts(context: BrowserContext, injector: Injector, on_fault: OnFault) -> None:
-    """Break off in the browser what a fault breaks off; whatever else is done to requests is done elsewhere."""
+    """Abort requests in the browser according to the faults; other faults are injected elsewhere."""
     aborting = [fault for fault in injector.faults if fault.verb == ABORT]
     injector.aborts_elsewhere = True
     if not aborting:
@@ -68,7 +68,7 @@ def install_aborts(context: BrowserContext, injector: Injector, on_fault: OnFaul
 
 
 def install_forwarding(context: BrowserContext, injector: Injector, address_of: AddressOf, on_fault: OnFault) -> None:
-    """Break off what a fault breaks off, and send what else one concerns past the forwarder."""
+    """Abort requests according to the faults, and send other matching requests to the forwarder."""
     altering = [fault for fault in injector.faults if fault.verb != ABORT]
 
     def handle(route: Route) -> None:

@@ -1,4 +1,4 @@
-"""Sends headers of the configuration with the requests to the page's own origin, and with no others.
+"""Adds configured headers to the requests to the page's own origin only.
 
 In: a context, a page, its URL, headers. A header that signs in has no business at OpenAI, on a CDN, or at the sign-in page of somebody
 else that the page's own server redirects to; and it would make every request there ask for leave first. Playwright keeps added headers

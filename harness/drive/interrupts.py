@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while Playwright works: the block is left with KeyboardInterrupt, and what it has to write at its end it can.
+"""Handles Ctrl-C and SIGTERM during Playwright calls: the block ends with KeyboardInterrupt, and its clean-up can still use the browser.
 
 In: signals. Out: KeyboardInterrupt in the code that waits for Playwright, never inside of its event loop, which would not go on after it.
 The driver runs in a process group of its own, since a terminal sends Ctrl-C to everything in the foreground's.

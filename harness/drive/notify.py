@@ -1,6 +1,6 @@
-"""Tells people over HTTP: a webhook, a collector, and an issue on GitHub that is opened, commented on and closed.
+"""Sends notifications over HTTP: to a webhook, to a collector, and to a GitHub issue that is opened, commented and closed.
 
-In: texts that are ready. Out: what went wrong, if anything. A receiver that refuses or hangs costs its time limit and nothing more.
+In: texts that are ready. Out: the error, or "". A receiver that refuses or hangs only costs its timeout.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Heals in a page what no answer of a server can heal: its script tag, its options, its layout, or its whole embedding of the widget.
+"""Replaces parts of a page by healthy ones, for experiments: its script tag, its options, its layout, or its whole embedding of the
+widget.
 
-In: which of these facts, and how the page asks for its client secret. Out: an init script for a context. For experiments only.
+In: the parts, and how the page requests its client secret. Out: an init script for a context.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def _source() -> str:
 def install_mending(
     context: BrowserContext, names: Iterable[str], *, session: dict[str, Any] | None, secret: str, custom_url: str
 ) -> None:
-    """Heal these facts in every document that starts from now on.
+    """Replace these parts in every new document.
 
     `session`: how the page asks for its secret; without it `secret` is handed out. `custom_url`: of the page's own backend, "" for none.
     """

@@ -1,6 +1,7 @@
-"""Makes a browser context one in which a recording can be had again: its proxy, its clock, and the requests it breaks off by itself.
+"""Prepares a browser context for a replay: its proxy, its clock, and the requests that it aborts.
 
-In: a recording, the proxy's address. Out: options for the context, and routes. The proxy is the only way out, and it leads nowhere.
+In: a recording, the proxy's address. Out: options for the context, and routes. All requests go to the proxy, and none leaves this
+machine.
 """
 
 from __future__ import annotations
@@ -78,9 +79,10 @@ def install_replay(
     on_blocked: Callable[[str, str], None],
     on_broken_off: Callable[[Request, str], None],
 ) -> None:
-    """Set the page's clock, and break off in the browser what the recorded one broke off.
+    """Set the page's clock, and abort the requests that the recorded browser aborted.
 
-    `is_intercepted`: requests pass a route in any case, as they did when it was recorded; browsers then ask for no leave to cross origins.
+    `is_intercepted`: requests pass a route in any case, as they did when it was recorded; browsers then ask for no leave to cross
+    origins.
     """
     recorded_ms = _instant_ms(recording.started_at)
     if recorded_ms:

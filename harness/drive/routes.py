@@ -1,4 +1,5 @@
-"""Routes a hermetic visit: OpenAI's hosts to the embedded servers, everything else that would leave this machine nowhere.
+"""Routes a hermetic visit: sends requests for OpenAI's hosts to the embedded servers, and aborts all others that would leave this
+machine.
 
 In: a context and the servers' addresses. Out: routes, and a report of each request that was blocked.
 """

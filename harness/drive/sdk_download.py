@@ -1,4 +1,4 @@
-"""Downloads what a CDN serves of ChatKit's SDK: the loader, its frame, and every file that one of them leads to.
+"""Downloads ChatKit's SDK from a CDN: the loader, its frame, and all files that they refer to.
 
 In: the CDN's base URL. Out: files in memory, within bounds, and what was named and is not there. Nothing outside the base is asked.
 """
@@ -85,9 +85,9 @@ def pull(
         loader = pulled.contents[LOADER].decode("utf-8", "replace")
         if not frames_in(loader):
             raise RecordingError(
-                f"{_url(pulled.base_url, LOADER)} names no frame (index-….html): it is not ChatKit's loader\n"
+                f"{_url(pulled.base_url, LOADER)} refers to no frame (index-….html): it is not ChatKit's loader\n"
                 f"  found:  {len(loader)} characters that begin with {loader[:60]!r}\n"
-                "  to fix: check --from, or whether something on the way answers in the CDN's place"
+                "  to fix: check --from, and whether a proxy answers instead of the CDN"
             )
         puller.follow(_Wanted(path=path, needed_by=None) for path in seeds)
     return pulled
@@ -177,7 +177,8 @@ class _Puller:
                 return []
             why = f"\n  needed by: {one.needed_by}" if one.needed_by else ""
             raise RecordingError(
-                f"{_url(pulled.base_url, one.path)} is not there: {answer.missing}{why}\n  to fix: try again, or check --from"
+                f"{_url(pulled.base_url, one.path)} is missing: {answer.missing}{why}\n  to fix: try again, or "
+                "check --from"
             )
         if len(pulled.contents) >= self._limits.files:
             raise self._too_many()
@@ -207,7 +208,7 @@ class _Puller:
     def _get(self, one: _Wanted) -> _Answer:
         """Download one file. Raises for one that is not whole, and for a CDN that does not answer. Called from several threads."""
         if self._has_failed.is_set():
-            return _Answer(missing="not asked any more")
+            return _Answer(missing="not downloaded")
         url = _url(self._pulled.base_url, one.path)
         content = bytearray()
         try:
@@ -228,12 +229,14 @@ class _Puller:
             told = str(error) or type(error).__name__
             raise EnvironmentFailure(f"{url} cannot be downloaded: {told}\n  to fix: {_remedy(error)}") from error
         if media_type == "text/html" and kind_of(one.path, loader=LOADER) != "html":
-            return _Answer(missing="it answers a web page")  # some servers answer everything with their start page
+            return _Answer(missing="the response is a web page")  # some servers answer everything with their start page
         return _Answer(content=bytes(content), media_type=media_type)
 
     def _count(self, url: str, size: int, more: int) -> None:
         if size > self._limits.file_bytes:
-            raise self._stopped(f"{url} is larger than {self._limits.file_bytes:,} bytes: it is no file of an SDK")
+            raise self._stopped(
+                f"{url} is larger than {self._limits.file_bytes:,} bytes, too large for a file of the SDK"
+            )
         with self._lock:
             self._size += more
             is_too_much = self._size > self._limits.total_bytes
@@ -241,7 +244,9 @@ class _Puller:
             raise self._stopped(f"{self._pulled.base_url} serves more than {self._limits.total_bytes:,} bytes")
 
     def _too_many(self) -> RecordingError:
-        return self._stopped(f"{self._pulled.base_url} serves more than an SDK: over {self._limits.files:,} files")
+        return self._stopped(
+            f"{self._pulled.base_url} has too many files for an SDK: more than {self._limits.files:,} files"
+        )
 
     def _stopped(self, why: str) -> RecordingError:
         self._has_failed.set()

@@ -1,1 +1,1 @@
-"""Writes down what the browser does, and judges nothing."""
+"""Records the events of the browser, without judging them."""

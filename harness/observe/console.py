@@ -1,6 +1,6 @@
-"""Writes down console lines, uncaught errors, dialogs, crashes and frame navigations of a context's pages.
+"""Records console messages, uncaught errors, dialogs, crashes and frame navigations of a context's pages.
 
-In: Playwright's events. Out: events. Dialogs are dismissed, as Playwright itself does when nobody listens.
+In: Playwright's events. Out: events. Dialogs are dismissed, as in Playwright without a listener.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Asks one question of a preflight over HTTP and writes down how it went: stages, times, headers, what the answer holds.
+"""Sends one request of a preflight over HTTP and records the result: stages, times, headers, content of the response.
 
-In: a question with a time limit. Out: a `Hop`, redacted, and beside it what must not be kept: the secret and the session's id. It
-judges nothing, and it always comes back: what has not ended by the limit is left behind.
+In: a question with a time limit. Out: a `Hop`, redacted, and beside it what must not be kept: the secret and the session's id. It does
+not judge, and it always returns: a request that is not finished at the limit is abandoned.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class _Attempt:
         hop = self._timed()
         is_connected = hop.status > 0 or "http11.send_request_headers.started" in self._marks
         failure = Failure.SLOW_ANSWER if is_connected else Failure.SLOW_CONNECT
-        return Heard(hop=replace(hop, failure=failure, failure_text=f"given up after {self._limit_s:g} s"))
+        return Heard(hop=replace(hop, failure=failure, failure_text=f"timed out after {self._limit_s:g} s"))
 
     def run(self) -> Heard:
         """Ask, and return how it went."""
@@ -187,7 +187,7 @@ class _Attempt:
         for chunk in response.iter_bytes():
             content += chunk
             if self._clock() > self._deadline:
-                raise httpx.ReadTimeout("the answer had begun, and did not end")
+                raise httpx.ReadTimeout("the response began and did not finish")
             if len(content) > LARGEST_BODY_BYTES:
                 break
         self._hop = replace(self._timed(), size_bytes=len(content), digest=digest_of(content))

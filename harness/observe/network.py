@@ -1,4 +1,4 @@
-"""Writes down the network of a browser context: requests under the URL the page asked for, answers, bodies, failures.
+"""Records the network of a browser context: requests with the page's URL, responses, bodies, failures.
 
 In: Playwright's context events. Out: events. Bodies are read in one place, `read_bodies`, outside the listeners.
 """
@@ -45,7 +45,7 @@ TEXT_TYPES = (
 )
 JUDGED_TYPES = ("text/html", "application/json", "text/plain")
 STREAM_TYPE = "text/event-stream"
-NOT_NEEDED = ("image/", "audio/", "video/", "font/")  # a replay comes to its verdict without them
+NOT_NEEDED = ("image/", "audio/", "video/", "font/")  # a replay does not need them
 DATA_ASKED_BY = ("fetch", "xhr", "script", "document")
 BODIES_AT_ONCE = 32
 LARGE_BODIES_AT_ONCE = 3  # each of them takes a multiple of its size in memory until it is there
@@ -55,7 +55,7 @@ SILENCE_S = 10.0  # after which a frame that hands over nothing is not asked aga
 JUDGED_SILENCE_S = 5.0  # while a page is still being watched
 SILENCE_S_PER_BYTE = 3e-6  # on a machine that is as busy as can be
 READING_S = 180.0  # all bodies together
-NOT_IN_TIME = "the browser did not hand it over in time"
+NOT_IN_TIME = "the browser did not return it in time"
 LONGEST_MESSAGE = 500
 WORDS_OF_ERRORS = (
     "error", "message", "detail", "details", "statusMessage", "title", "error_description", "msg", "reason", "errors", "cause",
@@ -157,7 +157,7 @@ class NetworkObserver:
                 self._append_stream(request, text)
 
     def end_streams(self) -> None:
-        """Keep what came of the streams that have no end, or were broken off: no browser hands over the bodies of those."""
+        """Keep the received pieces of streams that were aborted or did not end, because browsers do not return their bodies."""
         told = set(self._unread) | self._told_streams
         for request, (_, answer) in self._answers.items():
             if request not in told and answer.media_type == STREAM_TYPE:
@@ -326,7 +326,7 @@ class NetworkObserver:
 
 
 class _BodyReader:
-    """Asks the browser for bodies, many at once: for as long as it hands over one after the other, and not for ever.
+    """Requests bodies from the browser, many at once, as long as it keeps returning them.
 
     A frame that hangs hands over nothing. What it is asked for takes no longer than the time of silence, once.
     """

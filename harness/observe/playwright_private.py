@@ -1,7 +1,7 @@
 """The private parts of Playwright that the harness needs, each with its reason, and the check that this version has them.
 
-In: Playwright's own objects. Out: answers. No other module names these parts. The synchronous API asks one question at a time, and has no
-way to wait for something of one's own; underneath, questions can be asked together and with a deadline.
+In: Playwright's own objects. Out: results. No other module uses these parts. The synchronous API makes one call at a time and cannot wait
+for our own events; the asynchronous layer below it can make calls in parallel and with a deadline.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Puts the probe into every document of a context and turns its messages into events.
+"""Injects the probe into every document of a context and converts its messages to events.
 
 In: versioned JSON from `probe.js`. Out: events. A message that does not fit becomes a `HarnessFault`.
 """

@@ -1,4 +1,4 @@
-"""Observes one visit from all sources and saves its timeline while it happens.
+"""Observes one visit from all sources and saves its timeline during the visit.
 
 In: a context and a page. Out: a `Timeline` in memory and on disk, line by line, flushed.
 """
@@ -29,7 +29,7 @@ TIMELINE_NAME = "timeline.jsonl"
 
 
 class Recorder:
-    """Everything that watches one visit. Use as a context manager around the visit."""
+    """All observers of one visit. Use it as a context manager around the visit."""
 
     def __init__(self, *, folder: Path, redactor: Redactor, bounds: Bounds = FULL) -> None:
         self.bounds = bounds
@@ -79,7 +79,7 @@ class Recorder:
         self._network.leave_bodies(reason)
 
     def tell_failure(self, request: Request, failure: str) -> None:
-        """Write down this failure of a request that is broken off in a recording's name, and not the browser's nearest one."""
+        """Record this failure for a request that a replay aborts, instead of the browser's similar one."""
         self._network.tell_failure(request, failure)
 
     def end_streams(self) -> None:

@@ -1,4 +1,4 @@
-"""Writes down the WebSockets of a page: where each leads, whether it opened, and what its server sent.
+"""Records the WebSockets of a page: URL, whether it opened, and the messages of the server.
 
 In: Playwright's events. Out: events, and the sockets with their messages for the HAR. What a page sends is not kept: nothing is answered
 to it in a replay. A token in a socket's address (a development server has one there) is secret from then on.
@@ -51,7 +51,7 @@ class SocketObserver:
 
     @property
     def sockets(self) -> tuple[RecordedSocket, ...]:
-        """What came of each, redacted."""
+        """The record of each socket, redacted."""
         redactor = self._timeline.redactor
         return tuple(
             RecordedSocket(

@@ -1,4 +1,4 @@
-"""Finds the pieces of a stream again in its body where that is redacted before it is kept.
+"""Maps the pieces of a stream to its redacted body.
 
 In: the pieces as a document read them. Out: how long each is in the redacted body.
 """

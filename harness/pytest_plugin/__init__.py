@@ -1,1 +1,1 @@
-"""The pytest plugin: fixtures, expectations, built-in checks, and what the controller does for a run."""
+"""The pytest plugin: options, fixtures, expectations, built-in checks, and the controller of a run."""

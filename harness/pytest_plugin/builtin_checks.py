@@ -1,4 +1,4 @@
-"""The built-in checks: every entry of the project is opened once, and has to mount as the project demands.
+"""The built-in checks: every entry of the project is opened once and must mount as configured.
 
 Collected by `chatkit-harness gate`, before the tests of the project's own `test_dir`.
 """
@@ -13,7 +13,7 @@ from harness.pytest_plugin.expectations import expect
 
 
 def test_embed(chatkit: Chatkit, chatkit_entry: str) -> None:
-    """The widget mounts, its secret is fetched as required, and the console stays clean."""
+    """The widget mounts, its secret is fetched as configured, and the console is clean."""
     __tracebackhide__ = True
     embed = chatkit.open(chatkit_entry)
     expect(embed).to_be_mounted()

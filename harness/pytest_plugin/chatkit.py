@@ -1,4 +1,4 @@
-"""What a test talks to: the `chatkit` fixture opens entries, URLs and scenarios, one bundle for each visit.
+"""The `chatkit` fixture: opens entries, URLs and scenarios, with one bundle for each visit.
 
 In: configuration, a way to make browser contexts, the embedded servers. Out: `Visit` objects, closed together at the end.
 """
@@ -74,7 +74,7 @@ class Chatkit:
                     context.close()
 
     def learn_secrets(self) -> None:
-        """Read the answers that the open visits got so far: what a failure is about to show may be a secret in one."""
+        """Read the responses of the open visits, because the message of a failure may show a secret from one of them."""
         for visit in self.visits:
             with suppress(Error, HarnessError):
                 visit.learn_secrets()
@@ -91,13 +91,13 @@ class Chatkit:
         recording: str | Path = "",
         **context_args: Any,
     ) -> Visit:
-        """Open an entry of the project, or a URL, and return the visit; its mount is not awaited.
+        """Open an entry of the project, or a URL, and return the visit without waiting for the mount.
 
-        `click` names a button to press instead of what the entry does. `steps` are done after that, each a table as in the
+        `click` is a button to click instead of the entry's actions. `steps` are done after that, each a table as in the
         configuration, such as `{"fill": "Email", "with": "ada@example.org"}`, or a text as on the command line, such as
-        "click=Open chat". `scenario` belongs to the embedded default.
+        "click=Open chat". `scenario` is for the embedded page only.
         `fault` is the name of a fault, or an expression such as "delay:session=8s", to inject into the requests of any page.
-        `recording`: a bundle that answers every request in place of the network, with the clicks that were made when it was recorded.
+        `recording`: a bundle that answers every request instead of the network; its recorded clicks are repeated.
         `context_args` go to Playwright's `new_context`. Raises ConfigError for an unknown name, PageError when the page
         cannot be visited or has no such button.
         """
@@ -162,7 +162,7 @@ class Chatkit:
         fault: str,
         context_args: dict[str, Any],
     ) -> Visit:
-        """Open an entry of a project that has recordings, as its record mode says."""
+        """Open an entry of a project with recordings, according to its record mode."""
         episode = self._open.enter_context(episode_of(project, entry))
         folder = self._next_folder()
         if episode.is_kept:
@@ -170,7 +170,7 @@ class Chatkit:
         network = "hermetic" if project.web_server else "live"
         is_elsewhere = bool(project.base_url or project.web_server)
         if episode.recording is None and not is_elsewhere:
-            raise ConfigError(f"project {project.name!r} has nothing to record: give it a base_url or a web_server")
+            raise ConfigError(f"project {project.name!r} has nothing to record: add a base_url or a web_server")
         if is_elsewhere:
             target = target_of(project, entry=entry, click=click, steps=steps, fault="" if episode.recording else fault)
         else:
@@ -209,7 +209,7 @@ class Chatkit:
         except Exception as error:  # Playwright has three kinds of them for a connection that is gone
             if "has been closed" not in str(error) and "onnection closed" not in str(error):
                 raise
-            raise EnvironmentFailure("the browser is gone: it died earlier in this run") from error
+            raise EnvironmentFailure("the browser is not available: it crashed earlier in this run") from error
         self._contexts.append(context)
         return context
 

@@ -1,6 +1,6 @@
 """`expect(embed)`: assertions about a visit that wait until the mount is decided and fail with the cause.
 
-In: a `Visit`. Out: nothing, or an EmbedError that says what was expected, what was there instead, and where the bundle is.
+In: a `Visit`. Out: nothing, or an EmbedError with the expected and the actual result, and the bundle's folder.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.visit.visit import Visit
 
 
 class EmbedAssertions:
-    """What can be said of an embed. Each call waits for the verdict, at most the project's `mount_timeout_ms`."""
+    """The assertions for an embed. Each call waits for the verdict, at most the project's `mount_timeout_ms`."""
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
@@ -45,7 +45,7 @@ class EmbedAssertions:
             raise EmbedError(self._told(expected, result))
 
     def to_have_prefetched_client_secret(self) -> None:
-        """Pass when the secret was there before the element was connected, in the page's own clock. Raises EmbedError."""
+        """Pass when the secret was received before the element was connected, on the page's own clock. Raises EmbedError."""
         __tracebackhide__ = True
         result = self._visit.wait_until_decided()
         if result.prefetch != "pre-fetched":
@@ -83,7 +83,7 @@ class EmbedAssertions:
     def to_reply(
         self, text: str, *, containing: str = "", first_token_within_ms: float = 0, via: str = "composer"
     ) -> Reply:
-        """Send a message and return the reply; pass when it says this, and began in time. Raises ConversationFailed."""
+        """Send a message and return the reply; pass when it contains this text and began in time. Raises ConversationFailed."""
         __tracebackhide__ = True
         reply = self._visit.send(text, via=via)
         if containing not in reply.text or not reply.text:

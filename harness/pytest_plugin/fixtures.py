@@ -1,4 +1,4 @@
-"""The fixtures of the pytest plugin: `chatkit`, and pytest-playwright's fixtures extended by what they cannot know.
+"""The fixtures of the pytest plugin: `chatkit`, and extensions of pytest-playwright's fixtures.
 
 In: the configuration in pytest's stash. Out: fixtures. Registered last, so that `x(x)` extends pytest-playwright's x.
 """
@@ -40,7 +40,7 @@ def delete_output_dir() -> None:
 
 @pytest.fixture(scope="session")
 def chatkit_config(pytestconfig: pytest.Config) -> Config:
-    """The configuration in force."""
+    """The effective configuration."""
     return pytestconfig.stash[CONFIG]
 
 
@@ -48,7 +48,7 @@ def chatkit_config(pytestconfig: pytest.Config) -> Config:
 def browser_type_launch_args(
     browser_type_launch_args: dict[str, Any], browser_name: str, chatkit_config: Config
 ) -> dict[str, Any]:
-    """Launch the browser that is configured or there; what pytest-playwright was told by option or mark wins."""
+    """Launch the configured or an available browser; options and marks of pytest-playwright have priority."""
     use = chatkit_config.use
     args = {"headless": use.headless} | browser_type_launch_args
     if "executable_path" in args or "channel" in args:
@@ -95,7 +95,7 @@ def _serve(pytestconfig: pytest.Config) -> AbstractContextManager[Stack]:
 def chatkit_control(
     browser: Browser, chatkit_config: Config, chatkit_stack: Callable[[], Stack], pytestconfig: pytest.Config
 ) -> Iterator[Control]:
-    """The control of this process, which says how fast this machine is during the run; taken once more at its end."""
+    """The control visits of this process, which measure the machine's speed during the run; one more is made at its end."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     with ExitStack() as resources:
 

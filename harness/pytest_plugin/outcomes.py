@@ -25,7 +25,7 @@ MISSING = "chatkit_missing"  # user property of a report: a file that could not 
 
 
 class Outcomes:
-    """Puts the three reports of each test together."""
+    """Combines the three reports of each test."""
 
     def __init__(self, folder: Path) -> None:
         self.finished: list[TestOutcome] = []

@@ -1,4 +1,4 @@
-"""The pytest plugin: options, and where the results of a run go. Its fixtures are in `harness.pytest_plugin.fixtures`.
+"""The pytest plugin: options, hooks, and the folder of a run. Its fixtures are in `harness.pytest_plugin.fixtures`.
 
 In: pytest's configuration. Out: one folder for the run, made by the controller, and exit code 13 for a broken environment.
 """
@@ -54,38 +54,40 @@ SERVERS = "chatkit_servers"  # and the addresses of the controller's servers, wh
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add our options; pytest-playwright's own (--browser, --headed, --output, …) go on to work."""
-    group = parser.getgroup("chatkit", "chatkit-harness: does the ChatKit widget mount?")
-    group.addoption("--chatkit-config", metavar="FILE", help="the configuration (default: playwright.config.toml)")
-    group.addoption("--chatkit-project", metavar="NAME", help="the project of the configuration to run")
-    group.addoption("--chatkit-scenario", metavar="NAME", default="", help="the scenario of the embedded default")
-    group.addoption("--chatkit-prefetch", choices=("required", "allowed"), help="what the client secret must be")
-    group.addoption("--chatkit-mount-timeout-ms", type=int, metavar="MS", help="how long an undecided mount is awaited")
-    group.addoption("--chatkit-trace", choices=("off", "on", "retain-on-failure"), help="when trace.zip is kept")
-    group.addoption("--chatkit-sdk", metavar="SOURCE", help="stand-in, live or snapshot:<folder>")
+    group = parser.getgroup("chatkit", "chatkit-harness: test pages that embed ChatKit")
+    group.addoption("--chatkit-config", metavar="FILE", help="configuration file (default: playwright.config.toml)")
+    group.addoption("--chatkit-project", metavar="NAME", help="project of the configuration to run")
+    group.addoption("--chatkit-scenario", metavar="NAME", default="", help="scenario of the embedded page")
     group.addoption(
-        "--chatkit-no-secret-scan", action="store_true", help="do not search what the run wrote for secrets afterwards"
+        "--chatkit-prefetch", choices=("required", "allowed"), help="whether the client secret must be pre-fetched"
     )
-    group.addoption("--chatkit-shard", metavar="K/N", default="", help="run only the K-th of N parts of the tests")
+    group.addoption("--chatkit-mount-timeout-ms", type=int, metavar="MS", help="timeout for an undecided mount")
+    group.addoption("--chatkit-trace", choices=("off", "on", "retain-on-failure"), help="when to keep trace.zip")
+    group.addoption(
+        "--chatkit-sdk", metavar="SOURCE", help="source of ChatKit's SDK: stand-in, live, or snapshot:<folder>"
+    )
+    group.addoption(
+        "--chatkit-no-secret-scan", action="store_true", help="do not search the files of the run for secrets"
+    )
+    group.addoption("--chatkit-shard", metavar="K/N", default="", help="run only part K of N of the tests")
     group.addoption(
         "--chatkit-ci",
         choices=CI_CHOICES,
         default="auto",
-        help="the CI system to write for (default: the one that this is)",
+        help="CI system to write outputs for (default: detected)",
     )
-    group.addoption("--chatkit-debug", action="store_true", help="show tracebacks of our own errors")
+    group.addoption("--chatkit-debug", action="store_true", help="print tracebacks of chatkit-harness's own errors")
     group.addoption(
         "--chatkit-control",
         action="store_true",
-        help="visit the embedded healthy page now and then, to compare times by",
+        help="make control visits of the embedded page, for comparing times",
     )
-    group.addoption(
-        "--chatkit-only", metavar="FILE", help="run only the tests whose node ids are the lines of this file"
-    )
+    group.addoption("--chatkit-only", metavar="FILE", help="run only the tests whose node ids are listed in this file")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the configuration; on the controller, take charge of the run."""
+    """Read the configuration; on the controller, set up the run."""
     # Registered here, when every plugin found by entry point is there: our fixtures extend pytest-playwright's.
     config.pluginmanager.register(pytest_fixtures, "chatkit-harness-fixtures")
     shard_of(config.option.chatkit_shard)
@@ -154,7 +156,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
-    """Find the tests whose folders would be the same; then leave out those that are not asked for, by node id or by shard."""
+    """Find the tests whose folders would be the same, then deselect tests by node id or by shard."""
     # Before any is deselected: a folder's name depends on no option.
     config.stash[SHARED_NAMES] = shared_names(item.nodeid for item in items)
     if config.option.chatkit_only is not None:
@@ -183,7 +185,7 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None
 
 
 def keep_shard(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of this shard: every N-th of them in the order of their ids, the same ones on every machine."""
+    """Keep the tests of this shard: every N-th test in the order of their ids, the same on every machine."""
     shard = shard_of(config.option.chatkit_shard)
     if shard is None:
         return
@@ -209,7 +211,7 @@ def shard_of(text: str) -> tuple[int, int] | None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let an error of ours speak for itself: its message, and no traceback where that says nothing to the user."""
+    """Show only the message of our own errors, without a traceback."""
     report = yield
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, HarnessError):
@@ -238,7 +240,7 @@ def _told(opened: Chatkit) -> list[tuple[str, str]]:
 
 
 def _without_secrets(report: pytest.TestReport, config: pytest.Config, opened: Chatkit | None) -> None:
-    """Redact a report with all that is known in this process, and let it carry what its test taught."""
+    """Redact a report with all known secrets, and attach the secrets that its test learned."""
     of_run = config.stash[REDACTOR]
     redactors = [of_run]
     if opened is not None:
@@ -271,7 +273,7 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, 
 
 
 class Controller:
-    """What only the controller does: make the run's folder, run the project's web server, set the exit code."""
+    """The tasks of the controller: create the run's folder, run the project's web server, set the exit code."""
 
     def __init__(self, config: pytest.Config, ours: Config) -> None:
         self._ours = ours
@@ -354,7 +356,7 @@ class Controller:
         )
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Remember what could not be collected: a test that does not run fails no less."""
+        """Remember collection errors: a test that cannot be collected counts as failed."""
         if report.failed:
             self._problems.append(f"{report.nodeid} cannot be collected:\n{report.longrepr}")
 
@@ -394,7 +396,7 @@ class Controller:
             terminal.write_line(text, red=True)
 
     def pytest_keyboard_interrupt(self) -> None:
-        """Remember that the run is ended early: what goes wrong from here on is no news."""
+        """Remember that the run is being stopped: later errors are not reported."""
         self._is_interrupted = True
 
     @pytest.hookimpl(wrapper=True, trylast=True)
@@ -424,7 +426,7 @@ class Controller:
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
-        """Search what the run wrote for secrets; put its reports where CI systems look for them: they are complete only now."""
+        """Search the files of the run for secrets, then copy its complete reports to the places where CI systems expect them."""
         cut = self.outcomes.close()
         if cut:
             self.lose(Loss(file=TESTS_NAME, reason=cut))

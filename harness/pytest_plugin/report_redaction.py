@@ -1,4 +1,4 @@
-"""What pytest reports about a test, without secrets, before any of its reporters sees it; and what a worker learned, in memory.
+"""Redacts pytest's reports before any reporter receives them, and transports the secrets that a worker learned, in memory.
 
 In: a report, and redactors. Out: the same report: tracebacks, locals, messages, captured output. What was learned travels as an attribute
 of the report, over pytest-xdist's pipe, and is taken off before anything could write it.

@@ -1,7 +1,7 @@
-"""The control of a run: visits of the embedded healthy page between the tests, which tell how fast this machine is at the moment.
+"""The control visits of a run: visits of the embedded healthy page between the tests, which measure the speed of this machine.
 
-In: a browser, the embedded servers, a folder. Out: a bundle for each control, below that folder. A control never fails a test: one
-that does not work is left out, and whoever compares times says that there was none.
+In: a browser, the embedded servers, a folder. Out: a bundle for each control, below that folder. A control never fails a test: a failed
+one is skipped, and the comparison reports a missing control.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The embedded default: test page, session API, OpenAI API and CDN, on loopback."""
+"""The embedded servers on loopback: test page, session API, OpenAI API and CDN."""

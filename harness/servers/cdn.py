@@ -1,7 +1,7 @@
 """Serves ChatKit's loader, frame and assets from a folder in the layout of the real CDN.
 
 In: the stand-in in `fixtures/sdk`, or another folder of that layout. Out: its files; failures are `faulty`'s.
-The stand-in's frame HTML gets `<meta>` lines that tell it what the real one cannot be told.
+The stand-in's frame HTML gets `<meta>` lines with settings that the real frame does not have.
 """
 
 from __future__ import annotations

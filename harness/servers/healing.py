@@ -1,4 +1,4 @@
-"""Answers in place of a recording what is to be healthy there, and what nobody could record because it never came to that.
+"""Answers healthy exchanges instead of the recording, and requests that were never recorded because the mount stopped before them.
 
 In: which exchanges are to be healthy, a folder in the layout of ChatKit's CDN. Out: applications for single requests. Healthy is what
 the embedded servers say: loader and frame from the folder, sessions, domain check and chat from the stand-in of OpenAI's API.
@@ -71,7 +71,7 @@ class Healer:
         self._loader_failed = any(is_loader(x.url) and x.status != 200 for x in recording.exchanges)
 
     def concerns(self, asked: Asked, exchange: RecordedExchange | None = None, /) -> bool:
-        """Whether a request is one of those that are to be healthy, its occurrence aside, or one that never came to its server."""
+        """Whether a request must be healthy, without its occurrence, or never reached its server."""
         is_untold = self._is_complete and exchange is not None and never_came(exchange)
         return is_untold or self._is_healed_session(asked) or any(heal.concerns(asked) for heal in self.heals)
 

@@ -1,7 +1,7 @@
-"""Runs a command until it ends, or until whoever asked for it is gone, killed even; then nothing that it started goes on.
+"""Runs a command until it ends, or until the process that started it has ended, even by a kill; then it ends all child processes.
 
-In: the command for the shell, as the only argument, and a pipe on standard input that ends with who asked. Out: what the command says, and
-its exit code. A program of its own, started by `servers.web_server`; standard library only, since it starts before everything else.
+In: the shell command as the only argument, and a pipe on standard input that closes when the caller ends. Out: the output of the command,
+and its exit code. A program of its own, started by `servers.web_server`; standard library only, since it starts before everything else.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Fetches from where it really is what a replay is not to answer out of its recording: the one way out that there is.
+"""Forwards the requests of a replay that its recording must not answer: the only requests that leave this machine.
 
-In: requests that a replay passes on by choice. Out: for each an application that has the real server answer, piece by piece.
+In: requests that the user chose to forward. Out: an application for each that forwards it to the real server, piece by piece.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"te"
 
 
 class LiveSdk:
-    """What answers for the SDK's own files in place of a recording: the CDN itself."""
+    """Forwards requests for the SDK's files to the CDN, instead of the recording."""
 
     def __init__(self, cdn: str = CDN_ORIGIN) -> None:
         self._cdn = urlsplit(cdn)
@@ -42,7 +42,7 @@ class LiveSdk:
 
 
 class LiveRest:
-    """What answers for everything that was never recorded: the real server."""
+    """Forwards requests that were never recorded to the real server."""
 
     def concerns(self, _asked: Asked, _exchange: RecordedExchange | None = None, /) -> bool:
         """Never: what is recorded is answered from there."""

@@ -1,7 +1,8 @@
-"""Answers every request of a browser out of a recording, as its proxy: nothing leaves this machine.
+"""Answers every request of a browser from a recording, as its proxy: no request leaves this machine.
 
-In: a recording, faults to bring in, and a browser that has this server as its proxy. Out: the recorded answers, piece by piece and in the
-recorded time, their failures included; a 502 and a `Miss` for what was never recorded. What a browser breaks off by itself is its affair.
+In: a recording, faults to inject, and a browser that has this server as its proxy. Out: the recorded responses, piece by piece and in the
+recorded time, including failures; a 502 and a `Miss` for requests that were never recorded. Requests that the browser itself must abort
+are not answered here.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from harness.servers.faulty import TRANSPORT, Faulty
 from harness.servers.listening import HOST, listening, make_proxy, running
 
 RECORDED, FAST = "recorded", "fast"
-# What belongs to one connection or to how a body was packed, and is made anew.
+# Headers of one connection or of the compression, which are generated again.
 NOT_REPLAYED = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "upgrade", "alt-svc",
                           "date", "server", "strict-transport-security", "proxy-connection", "trailer"})  # fmt: skip
 KEPT_FROM_PAGE = (
@@ -37,13 +38,13 @@ KEPT_FROM_PAGE = (
 PAGE = "<!doctype html><title>not a script</title>"
 LARGEST_ASKED_BYTES = 5_000_000
 DOUBTED_S, MOST_DOUBTS = 0.25, 40
-MISSING = "chatkit-harness: nothing recorded answers this request"
+MISSING = "chatkit-harness: no recorded response for this request"
 
 OnMiss = Callable[[Miss], None]
 
 
 class Elsewhere(Protocol):
-    """What answers some requests in place of the recording."""
+    """An application that answers some requests instead of the recording."""
 
     def concerns(self, asked: Asked, exchange: RecordedExchange | None = None, /) -> bool:
         """Whether a request may be one of them."""
@@ -53,7 +54,7 @@ class Elsewhere(Protocol):
 
 
 class Replay:
-    """The answers of a recording; one visit's worth. `elsewhere` may name another application for a request."""
+    """The responses of a recording, for one visit. `elsewhere` may return another application for a request."""
 
     def __init__(
         self,
@@ -80,7 +81,7 @@ class Replay:
         self._lock = threading.Lock()
 
     def broken_off(self, asked: Asked, body: str) -> RecordedExchange | None:
-        """Return the exchange that the browser itself has to break off, when this request is that one.
+        """Return the exchange of this request if the browser itself must abort it.
 
         Called in the browser's name before the request is made; any other exchange is kept for it until it comes here.
         """
@@ -144,7 +145,7 @@ class Replay:
             )
 
     def _preflight(self, asked: Asked, scope: Scope) -> Response:
-        """What a browser asks before it asks: yes, unless the recorded page was not allowed to."""
+        """The response to a CORS preflight: allowed, unless the recorded page was not allowed."""
         headers = Headers(scope=scope)
         method = headers.get("access-control-request-method", "")
         with self._lock:
@@ -164,8 +165,8 @@ class Replay:
     ) -> RecordedExchange:
         """Return what answers a request that got an exchange which the recorded page gave up at once, and the next one like it is here.
 
-        React's StrictMode makes a request, gives it up and makes it again. The first may never come here, or may come last: which one
-        this is shows only when the page gives it up, or does not.
+        React's StrictMode sends a request, aborts it and sends it again. The first one may never arrive here, or may arrive last: which
+        one this is becomes clear only when the page aborts it, or does not.
         """
         key = (asked.method, asked.url)
         gone = asyncio.ensure_future(_until_gone(receive))
@@ -268,7 +269,7 @@ class Replay:
 
 
 def _nothing(asked: Asked, scope: Scope) -> Response:
-    """What answers a request that was left out of a recording: of the right kind, and empty."""
+    """The response to a request that was removed from a recording: an empty body of the right type."""
     media_type = {"script": "text/javascript", "style": "text/css", "document": "text/html", "iframe": "text/html"}.get(
         asked.destination
     )
@@ -278,7 +279,7 @@ def _nothing(asked: Asked, scope: Scope) -> Response:
 
 
 def is_broken_off(exchange: RecordedExchange) -> bool:
-    """Whether only the browser can have this exchange fail as it did: no answer came, and neither page nor policy was to blame."""
+    """Whether only the browser can reproduce this failure: there was no response, and neither the page nor a policy caused it."""
     return (
         exchange.status == 0
         and exchange.failure.startswith(("net::", "NS_ERROR"))
@@ -288,7 +289,7 @@ def is_broken_off(exchange: RecordedExchange) -> bool:
 
 
 def asked_of(scope: Scope, operation: str) -> Asked:
-    """Return a proxied request as a fault sees it."""
+    """Return a proxied request for matching with faults."""
     headers = Headers(scope=scope)
     target = scope["raw_path"].decode("latin-1")
     query = scope["query_string"].decode("latin-1")
@@ -331,7 +332,7 @@ def serve_replay(
 
 
 class ReplayServer:
-    """A running replay: the proxy's address, its answers, and the faults that are brought in. The listeners are those of a visit."""
+    """A running replay: the proxy's address, its responses, and the injected faults. The listeners are those of a visit."""
 
     def __init__(self, *, replay: Replay, faults: tuple[Fault, ...], url: str) -> None:
         self.replay = replay

@@ -1,8 +1,7 @@
 """Scenarios: named settings of the embedded default, read from `fixtures/scenarios.toml`.
 
-In: a name. Out: a frozen `Scenario`. Every field has a healthy default, so that a scenario states only what it breaks.
-What goes wrong between two machines is said in the fault language; the other fields are the page's, the app's and
-OpenAI's own condition.
+In: a name. Out: a frozen `Scenario`. Every field has a healthy default, so that a scenario states only what it breaks. Faults between two
+machines are written in the fault language; the other fields describe the page, the app and OpenAI.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ __all__ = ["Scenario", "fixtures_dir", "read_scenarios", "scenario_named"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """What the embedded default does, and what is expected to come of it."""
+    """The settings of the embedded page and its servers, and the expected result."""
 
     name: str
     about: str = ""
@@ -120,7 +119,7 @@ def scenario_named(name: str) -> Scenario:
 
 def _scenario(path: Path, name: str, table: Any) -> Scenario:
     if not isinstance(table, Mapping):
-        raise ConfigError(f"{path}: {name} stands outside of a table\n  expected: [{name}], and its keys below")
+        raise ConfigError(f"{path}: {name} is outside of a table\n  expected: [{name}], and its keys below")
     return Scenario(name=name, **{key: _value(path, name, key, value) for key, value in table.items()})
 
 
@@ -128,7 +127,7 @@ def _value(path: Path, name: str, key: str, value: Any) -> Any:
     kinds = {field.name: str(field.type) for field in fields(Scenario) if field.name != "name"}
     if key not in kinds:
         raise _problem(
-            path, name, key, "it is no key of a scenario", f"one of {', '.join(kinds)}", nearest_of(key, kinds)
+            path, name, key, "it is not a key of a scenario", f"one of {', '.join(kinds)}", nearest_of(key, kinds)
         )
     if kinds[key].startswith("tuple"):
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):

@@ -38,7 +38,7 @@ Clock = Callable[[], float]  # Unix seconds
 
 
 def ignore(_answer: ServerAnswered) -> None:
-    """Let an answer pass unheard; it is in the log all the same."""
+    """Ignore an answer; it is in the log anyway."""
 
 
 class Stack:

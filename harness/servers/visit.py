@@ -1,4 +1,4 @@
-"""What the embedded servers remember while one scenario is in force: sessions, and the chats of both backends."""
+"""The state of the embedded servers during one scenario: sessions, and the chats of both backends."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """The scenario in force, and what was learnt since it is. A new visit begins with nothing."""
+    """The current scenario and its state. A new visit begins with an empty state."""
 
     scenario: Scenario
     sessions: dict[str, Session] = field(default_factory=dict)  # by client secret

@@ -1,4 +1,4 @@
-"""Starts the server of the page under test, waits until it is ready, and stops it with all that it started.
+"""Starts the web server of the page under test, waits until it is ready, and stops it with its child processes.
 
 In: a command, and how to tell that it is ready. Out: a running process group, and its output in a log file, cleaned line by line.
 """
@@ -182,4 +182,4 @@ def _told(what: str, server: WebServerCommand, output: _Output) -> str:
     lines = output.tail.splitlines()[-LAST_LINES:]
     awaited = f"an answer from {server.url}" + (f" and {server.log_ready!r} in its output" if server.log_ready else "")
     shown = "".join(f"\n    {line[:200]}" for line in lines) or " nothing"
-    return f"{what}; awaited {awaited}\n  log:       {output.log.path}\n  it said:  {shown}"
+    return f"{what}; expected {awaited}\n  log:       {output.log.path}\n  output:   {shown}"

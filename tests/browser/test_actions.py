@@ -265,16 +265,16 @@ def test_what_a_page_throws_away_is_filled_in_again(page: Page) -> None:
 @pytest.mark.parametrize(
     ("html", "action", "told"),
     [
-        (FORM, Action(action="fill", target="Name", text="x"), 'no field is named "Name" on about:blank; there are: "Email", "Word", "Topic"'),
+        (FORM, Action(action="fill", target="Name", text="x"), 'no field "Name" on about:blank; there are: "Email", "Word", "Topic"'),
         (FORM, Action(action="select", target="Topic", text="Milk"), '"Topic" on about:blank has no option "Milk"; there are: "Coffee", "Tea"'),
-        (FORM, Action(action="click", target="Submit"), 'nothing to click is named "Submit" on about:blank; there are: "Send"'),
+        (FORM, Action(action="click", target="Submit"), 'no button, link or text "Submit" on about:blank; there are: "Send"'),
         ("<h1>Welcome</h1>", Action(action="wait_for_text", target="Ready"), 'for the text "Ready" on about:blank; its headings are: "Welcome"'),
         ("<p>", Action(action="wait_for_url", target="**/chat"), "for the URL **/chat; the page is at about:blank"),
         ("<input disabled aria-label=Email>", Action(action="fill", target="Email", text="x"), "it is disabled"),
         (
             "<x-menu></x-menu><script>customElements.define('x-menu', class extends HTMLElement { constructor() { super(); this.attachShadow({mode: 'closed'}).innerHTML = '<button>Go</button>'; } });</script>",
             Action(action="click", target="Go"),
-            "nobody can look into the closed shadow root of <x-menu>",
+            "elements in a closed shadow root cannot be found: <x-menu>",
         ),
     ],
 )  # fmt: skip

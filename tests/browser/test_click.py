@@ -21,11 +21,11 @@ MOVING = "<style>@keyframes a { to { margin-left: 400px } } button { animation: 
 @pytest.mark.parametrize(
     ("html", "said"),
     [
-        (f"<button>Help</button>{BANNER}", '<div class="consent"> lies over it; a banner has to be closed first'),
+        (f"<button>Help</button>{BANNER}", '<div class="consent"> covers it; close the banner first'),
         ("<button disabled>Help</button>", "it is disabled"),
-        (f"<button>Help</button>{MOVING}", "it does not stand still"),
+        (f"<button>Help</button>{MOVING}", "it is moving"),
         ('<button style="position: fixed; left: -900px">Help</button>', "it cannot be scrolled to"),
-        ("<button>Contact</button>", 'nothing to click is named "Help" on about:blank; there are: "Contact"'),
+        ("<button>Contact</button>", 'no button, link or text "Help" on about:blank; there are: "Contact"'),
     ],
 )
 def test_what_keeps_a_click_from_happening_is_named(

@@ -116,7 +116,7 @@ def test_tests_can_be_found_and_the_console_filtered(report: Page) -> None:
     report.get_by_label("Find", exact=True).first.fill("re-parented")
     expect(report.locator(".test:visible")).to_have_count(1)
     report.get_by_label("Find", exact=True).first.fill("")
-    report.get_by_label("not good", exact=True).check()
+    report.get_by_label("not passed", exact=True).check()
     bad = report.locator(".test:visible").count()
     assert 0 < bad < len(TRANSCRIPTS)
     report.locator(".test", has_text="mock-secret").locator("summary").first.click()

@@ -128,13 +128,13 @@ def test_times_begin_when_the_message_was_sent(chatkit: Chatkit) -> None:
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "JSON": (
         {"status": 200, "json": {"ok": True}},
-        "answered 200 with application/json where text/event-stream is expected",
+        "answered 200 with application/json instead of text/event-stream",
     ),
     "a page": (
         {"status": 200, "content_type": "text/html", "body": "<h1>Hello</h1>"},
-        "answered 200 with text/html where",
+        "answered 200 with text/html instead",
     ),
-    "no type": ({"status": 200, "body": "", "content_type": ""}, "where text/event-stream is expected"),
+    "no type": ({"status": 200, "body": "", "content_type": ""}, "instead of text/event-stream"),
     "500": (
         {"status": 500, "json": {"error": {"message": "Out of memory"}}},
         r"answered 500(?: \(Out of memory\))?, 2 times",
@@ -172,7 +172,7 @@ def test_message_that_no_stream_answers_fails_at_once(chatkit: Chatkit, scenario
 
 def test_reply_without_an_item_is_none(chatkit: Chatkit) -> None:
     """A stream that makes a thread and ends, as that of a workflow that did not run, is no answer."""
-    with pytest.raises(ConversationFailed, match=r"ended without a reply: POST .* no item for the thread came of it"):
+    with pytest.raises(ConversationFailed, match=r"ended without a reply: POST .* no thread item was created"):
         chatkit.open("topic-generation").send("nothing")
 
 
@@ -188,7 +188,7 @@ def test_toast_is_told_in_its_words(chatkit: Chatkit) -> None:
 def test_message_that_waits_for_the_sentinel_is_told_so(chatkit: Chatkit) -> None:
     """The widget has taken it, and will never send it; or the frame asks for the script so early that its load event waits for it."""
     embed = chatkit.open("topic-generation", fault="hang:sentinel")
-    waits = r"not sent: it waits for https://sentinel\.openai\.com/\S+, which does not answer|chatkit\.ready for that"
+    waits = r"not sent: the widget waits for https://sentinel\.openai\.com/\S+, which does not answer|chatkit\.ready for that"
     with pytest.raises((ConversationFailed, MountFailed), match=waits):
         embed.send("hello", timeout_ms=120_000)
     assert [finding.rule for finding in embed.result().findings] == ["sentinel-unanswered"]
@@ -204,5 +204,5 @@ def test_hidden_element_is_not_talked_to(chatkit: Chatkit, via: str) -> None:
 
 def test_answer_that_ends_in_an_error_is_told(chatkit: Chatkit) -> None:
     """The widget's own error is in the message."""
-    with pytest.raises(ConversationFailed, match=r"the answer ended in an error(?s:.*)StreamError"):
+    with pytest.raises(ConversationFailed, match=r"the response ended with an error(?s:.*)StreamError"):
         chatkit.open("topic-generation").send("error")

@@ -76,7 +76,7 @@ def test_a_saved_sign_in_is_used_and_one_that_has_expired_is_an_error(tmp_path: 
 
 
 UNREACHABLE = {
-    "covered": ("<button>Chat</button><div style='position:fixed;inset:0'>wait</div>", "click=Chat", "lies over it"),
+    "covered": ("<button>Chat</button><div style='position:fixed;inset:0'>wait</div>", "click=Chat", "covers it"),
     "disabled": ("<button disabled>Chat</button>", "click=Chat", "disabled"),
     "in a closed root": (
         "<div id=host></div><script>host.attachShadow({mode: 'closed'}).innerHTML = '<button>Chat</button>'</script>",

@@ -206,7 +206,7 @@ def test_browser_that_dies_is_an_environment_error(tmp_path: Path) -> None:
     outcomes = [(test["outcome"], test["exit_code"], len(test["bundles"])) for test in outcomes_of(tmp_path)]  # type: ignore[arg-type]
     assert outcomes == [("passed", 0, 1), ("failed", 13, 1), ("failed", 13, 0)]
     assert "EnvironmentFailure: the browser crashed during the visit" in done.stdout
-    assert "EnvironmentFailure: the browser is gone: it died earlier in this run" in done.stdout
+    assert "EnvironmentFailure: the browser is not available: it crashed earlier in this run" in done.stdout
     assert (tmp_path / "test-results/latest/test-it-py-test-browser-dies-chromium/result.json").is_file()
 
 

@@ -148,7 +148,7 @@ def test_the_command_joins_shards_and_tells_github(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     told = done.stdout.splitlines()
     assert "history.jsonl: 1 lines cannot be read, and were skipped" in told
-    assert "joined 2 runs" in told
+    assert "merged 2 runs" in told
     assert any(line.strip().startswith("Missing: the results of shard 3/3") for line in told)
     assert any(
         line.startswith("::error file=tests/test_it.py,title=The backend returns a mock secret") for line in told

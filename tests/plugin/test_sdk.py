@@ -238,15 +238,15 @@ CUT = replace(CHUNK, headers=(("content-length", "50"),), times=2)
 @pytest.mark.parametrize(
     ("change", "error", "sentence"),
     [
-        ({"/assets/ck1/a.js": None}, RecordingError, r"a\.js is not there: it answers 404\n +needed by: assets/ck1/index-1\.js"),
-        ({"/assets/ck1/a.js": Answer(body=b"<html>")}, RecordingError, r"a\.js is not there: it answers a web page"),
+        ({"/assets/ck1/a.js": None}, RecordingError, r"a\.js is missing: it answers 404\n +needed by: assets/ck1/index-1\.js"),
+        ({"/assets/ck1/a.js": Answer(body=b"<html>")}, RecordingError, r"a\.js is missing: the response is a web page"),
         ({"/assets/ck1/a.js": Answer(status=503)}, RecordingError, r"it answers 503"),
         ({"/assets/ck1/a.js": CUT}, RecordingError, r"ended before it was complete, after 18 bytes"),
         ({"/assets/ck1/a.js": ENDLESS}, RecordingError, r"a\.js is larger than 10,000 bytes"),
-        ({"/deployments/chatkit/chatkit.js": None}, RecordingError, r"chatkit\.js is not there: it answers 404"),
+        ({"/deployments/chatkit/chatkit.js": None}, RecordingError, r"chatkit\.js is missing: it answers 404"),
         ({"/deployments/chatkit/chatkit.js": Answer(status=302, headers=(("location", "/x.js"),))}, RecordingError, "302"),
-        ({"/deployments/chatkit/chatkit.js": CHUNK}, RecordingError, r"names no frame.*\n.*'export \{\}'"),
-        ({"/deployments/chatkit/index-1.html": None}, RecordingError, r"index-1\.html is not there"),
+        ({"/deployments/chatkit/chatkit.js": CHUNK}, RecordingError, r"refers to no frame.*\n.*'export \{\}'"),
+        ({"/deployments/chatkit/index-1.html": None}, RecordingError, r"index-1\.html is missing"),
         ({"/deployments/chatkit/index-1.html": Answer(body=b'<img src="/..%2f..%2fx.png">')}, RecordingError, "leads out"),
     ],
 )  # fmt: skip
@@ -268,7 +268,7 @@ def test_what_is_no_whole_sdk_is_not_stored(
 
 @pytest.mark.parametrize(
     ("limits", "sentence"),
-    [(Limits(files=3), "over 3 files"), (Limits(total_bytes=120), "serves more than 120 bytes")],
+    [(Limits(files=3), "more than 3 files"), (Limits(total_bytes=120), "serves more than 120 bytes")],
 )
 def test_there_is_an_end_to_what_is_downloaded(limits: Limits, sentence: str) -> None:
     """In number and in size."""

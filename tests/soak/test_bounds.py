@@ -75,13 +75,13 @@ def visit(folder: Path, name: str, *, trace: str = "off") -> tuple[dict[str, Any
 SAID = {
     "10 MB of console": ("timeline.jsonl", '"kind":"Omitted","what":"console"'),
     "10 MB in one line": ("console.log", "x" * 3_000),
-    "a DOM of 30 MB": ("dom.html", "<!-- cut after 400000 of 30", "<!-- this document did not answer"),
+    "a DOM of 30 MB": ("dom.html", "<!-- truncated after 400000 of 30", "<!-- this document did not answer"),
     "an answer of 200 MB": ("timeline.jsonl", "larger than 2000000 bytes"),
     "10,000 requests of one kind": ("network.har", "left out: requests like GET "),
     "10,000 requests to places of their own": ("error-context.md", "- Omitted: requests (limit: 3000)"),
     "10,000 uncaught errors": ("console.log", "(the rest is omitted: limit 1000000 characters)"),
     "addresses and headers without an end": ("timeline.jsonl", "… (cut) of 60"),
-    "300 frames": ("dom.html", "more frames are left out"),
+    "300 frames": ("dom.html", "more frames are omitted"),
 }
 
 

@@ -1,4 +1,4 @@
-"""What a person can write to see a feature: each of these words, alone and in any case, plays a script.
+"""Words that show a feature: each of these words, alone and in any case, plays a script.
 
 In: a `Turn`. Out: stream events. Everything else that is written is answered by an echo, a word at a time.
 
@@ -25,7 +25,7 @@ In: a `Turn`. Out: stream events. Everything else that is written is answered by
 | workflow | a reasoning workflow with tasks, then a reply |
 | task     | a single task |
 | image    | a generated image, with progress |
-| replace  | a message that another one takes the place of |
+| replace  | a message that is replaced by another one |
 | remove   | a message that vanishes again |
 | lock     | a reply that locks the thread |
 | close    | a reply that closes the thread |

@@ -16,7 +16,7 @@ Events = AsyncIterator[Json]
 async def say(
     turn: Turn, text: str, *, gaps: float = 1, annotations: Sequence[Json] = (), until: int | None = None
 ) -> Events:
-    """Yield an assistant message that grows by a word with each gap; `until`: it breaks off after so many words."""
+    """Yield an assistant message that grows by a word with each gap; `until`: it stops after this many words."""
     message = turn.item("assistant_message", content=[])
     yield events.item_added(message)
     part: Json = {"annotations": [], "text": "", "type": "output_text"}

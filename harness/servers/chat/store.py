@@ -29,7 +29,7 @@ class Thread:
     """A thread without its items. Title and status may change while a reply runs."""
 
     id: str
-    owner: str  # who may see it; "" where nobody is told apart
+    owner: str  # who may see it; "" when all callers share the threads
     created_at: datetime  # without zone, as everything a backend says
     title: str | None = None
     status: Json = field(default_factory=lambda: {"type": "active"})  # or {type: locked | closed, reason?}

@@ -1,4 +1,4 @@
-"""The OpenAI side as far as a ChatKit page and its backend can see it."""
+"""OpenAI's API, as a ChatKit page and its backend see it."""
 
 from harness.servers.openai_api.routes import make_openai_api
 

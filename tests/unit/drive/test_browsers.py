@@ -145,7 +145,7 @@ def test_a_window_without_a_screen_is_said() -> None:
     message = (
         "Target closed\nBrowser logs:\n║ Looks like you launched a headed browser without having a XServer running. ║"
     )
-    assert "there is no screen here: leave out --headed" in str(launch_failure(message, {"executable_path": "/bin/c"}))
+    assert "this machine has no display: remove --headed" in str(launch_failure(message, {"executable_path": "/bin/c"}))
 
 
 @pytest.mark.parametrize(("user", "args"), [(0, ["--no-sandbox"]), (1000, None)])

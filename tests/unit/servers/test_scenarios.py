@@ -76,7 +76,7 @@ def _written(tmp_path: Path, text: str) -> Path:
         ),
         ("[a]\nfaults = ['stauts:session=1']", ("scenario 'a', key 'faults'", "unknown verb 'stauts'")),
         ("[a]\nverdict = 'lost'", ("key 'verdict'", "mounted, failed, timeout")),
-        ("a = 1", ("a stands outside of a table",)),
+        ("a = 1", ("a is outside of a table",)),
         ("[a", ("is not TOML",)),
     ],
 )
