@@ -145,7 +145,7 @@ def _parsed_slowly(text: str | bytes, where: str) -> Any:
 
 
 def _refused_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def _finite(text: str) -> float:

@@ -15,7 +15,7 @@ from harness.model.faults import ABORT, EVERY, EXCHANGES, Asked, Fault
 class Injector:
     """The faults of one visit, and how many requests each has seen.
 
-    `aborts_elsewhere` is set where a browser breaks off its own requests: only what no browser sends is left to break.
+    `aborts_elsewhere` is set when the browser aborts its own requests: then only requests that no browser sends are aborted here.
     """
 
     def __init__(self, faults: tuple[Fault, ...] = ()) -> None:

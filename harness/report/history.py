@@ -100,7 +100,7 @@ def _append(path: Path, line: Line) -> None:
 
 
 def saved_line(line: Line) -> dict[str, Any]:
-    """Return what stands in the file."""
+    """Return the content of the file."""
     values = asdict(line)
     if isinstance(line, Record):
         values["verdict"]["sdk"] = dict(line.verdict.sdk)

@@ -1,8 +1,8 @@
 """A smoke run as an OpenTelemetry trace: a span for the run, and one below it for each hop and each visit.
 
-In: what a run came to. Out: the JSON of OTLP over HTTP, which collectors take at `/v1/traces`; and where to send it, by OpenTelemetry's own
-variables. Source: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding and …/specs/otel/protocol/exporter/. Thirty lines in
-place of an exporter and its five packages.
+In: the result of a run. Out: the JSON of OTLP over HTTP, which collectors accept at `/v1/traces`; and the address to send it to, from
+OpenTelemetry's own variables. Source: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding and
+…/specs/otel/protocol/exporter/. Thirty lines in place of an exporter and its five packages.
 """
 
 from __future__ import annotations

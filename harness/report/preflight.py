@@ -46,7 +46,7 @@ def _times(hop: Hop) -> str:
 
 
 def _said(hop: Hop) -> list[str]:
-    """What there is to say about a hop beside its time."""
+    """The facts about a hop, without its time."""
     said = [] if hop.is_answered else [failure_told(hop)]
     if hop.kind is Kind.MODELS and hop.is_good:
         said.append(f"{hop.count} model{'' if hop.count == 1 else 's'}")

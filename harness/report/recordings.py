@@ -48,7 +48,7 @@ def sealed(manifest: Manifest, folder: Path) -> Manifest:
 
 
 def reseal(folder: Path) -> None:
-    """Seal a bundle's files once more, after one of them had to be redacted late; a folder that is no bundle is left alone."""
+    """Seal a bundle's files once more, after one of them had to be redacted late; a folder that is not a bundle is not changed."""
     try:
         manifest = manifest_from(read_json(folder / MANIFEST), MANIFEST) if (folder / MANIFEST).is_file() else None
         if manifest is not None:
@@ -58,7 +58,7 @@ def reseal(folder: Path) -> None:
 
 
 def shapes_in(texts: Iterable[str], placeholders: Iterable[tuple[str, str]]) -> tuple[tuple[str, Shape], ...]:
-    """Return the shapes of the placeholders that stand in these texts. `placeholders`: with the values they stand for."""
+    """Return the shapes of the placeholders in these texts. `placeholders`: with the values they stand for."""
     present = {found[0] for text in texts for found in PLACEHOLDER.finditer(text)}
     return tuple(
         (placeholder, shape_of(value, placeholder.split(":")[1]))
@@ -77,7 +77,7 @@ def _seal(path: Path, name: str) -> FileSeal:
 
 
 def pack(folder: Path, archive: Path) -> Path:
-    """Write a bundle's folder as one zip, and return it. Raises BundleError when it is no bundle, or cannot be written."""
+    """Write a bundle's folder as one zip, and return it. Raises BundleError when it is not a bundle, or cannot be written."""
     if not (folder / HAR).is_file():
         raise BundleError(f"{folder} is not a bundle: it has no {HAR}")
     names = [
@@ -98,7 +98,7 @@ def pack(folder: Path, archive: Path) -> Path:
 def opened_recording(path: Path) -> Iterator[tuple[Recording, Path | None]]:
     """Yield a recording and the folder of its bundle, None for a bare HAR, until the block ends.
 
-    Raises RecordingError for what is no recording, is damaged, or is of a newer format.
+    Raises RecordingError when it is not a recording, is damaged, or has a newer format.
     """
     try:
         if path.is_file() and not _is_zip(path):

@@ -55,7 +55,7 @@ def run_folder_for(output_dir: Path, *, keep_runs: int) -> RunFolder:
         problem = str(error)
     try:
         elsewhere = new_run_folder(Path(tempfile.mkdtemp(prefix="chatkit-results-")), keep_runs=keep_runs)
-    except (BundleError, OSError):  # nothing can be written anywhere; the run is judged all the same
+    except (BundleError, OSError):  # no folder can be written; the run is judged anyway
         return RunFolder(path=output_dir / _new_name(None), problem=f"{problem}\n  instead: no results are written")
     return RunFolder(path=elsewhere, problem=f"{problem}\n  instead: the results of this run are in {elsewhere}")
 
@@ -201,6 +201,6 @@ def _point_latest(output_dir: Path, folder: Path) -> None:
         except (NotImplementedError, PermissionError):
             partial.write_text(folder.name + "\n", encoding="utf-8")
         partial.replace(link)
-    except OSError:  # a folder of that name, say: the run has its own folder all the same
+    except OSError:  # for example a folder of that name: the run has its own folder anyway
         with contextlib.suppress(OSError):
             partial.unlink()

@@ -45,7 +45,7 @@ class VisitOnDisk:
     folder: Path
     bundle: str  # its path below the run's folder
     result: VisitResult | None  # None: there is nothing that can be read
-    is_finished: bool  # whether the visit came to its end
+    is_finished: bool  # whether the visit ended
     trouble: str = ""  # why the bundle is not whole; "" when it is
     files: tuple[str, ...] = ()  # the names of what is there; no links
 
@@ -56,7 +56,7 @@ class VisitOnDisk:
 
     @property
     def is_good(self) -> bool:
-        """Whether the visit came to all that its project asks for."""
+        """Whether the visit has everything that its project requires."""
         return self.result is not None and self.result.is_good
 
 
@@ -214,7 +214,7 @@ def _bundles_below(folder: Path) -> Iterator[Path]:
 
 
 def read_visit(run: Path, folder: Path) -> VisitOnDisk:
-    """Return a bundle's result: the written one, or what its timeline comes to when there is none that can be read."""
+    """Return a bundle's result: the written one, or the result of its timeline when the written one cannot be read."""
     bundle = folder.relative_to(run).as_posix() if folder.is_relative_to(run) else folder.as_posix()
     visit = VisitOnDisk(folder=folder, bundle=bundle, result=None, is_finished=True)
     if not is_within(run, folder):

@@ -72,7 +72,7 @@ async def converse(request: Request, stack: Stack) -> Response:
     try:
         engine.check(operation)
     except (NotFoundError, ConflictError) as error:
-        note(request, f"the stream breaks off: {error}")
+        note(request, f"the stream was aborted: {error}")
     return stream_answer(engine.stream(operation))
 
 

@@ -1,4 +1,4 @@
-"""What the app's session endpoint hands out for the secret it got: the thing itself, or what people mistake for it.
+"""What the app's session endpoint returns: the secret itself, or a value that is mistaken for it.
 
 In: the client secret of a session, and the scenario's `secret`. Out: the JSON object of the answer.
 """

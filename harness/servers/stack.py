@@ -1,4 +1,4 @@
-"""What the three embedded servers share: their addresses, the scenario in force, and the log of their answers.
+"""The common parts of the three embedded servers: their addresses, the current scenario, and the log of their responses.
 
 In: a scenario, and somebody who listens. Out: `ServerAnswered` events. It opens no socket; `server` does.
 """

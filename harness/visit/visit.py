@@ -546,7 +546,7 @@ class Visit:
             timeline.append(Omitted(what=TRACE_NAME, limit=str(error)))
 
     def _evidence(self, result: VisitResult) -> Evidence:
-        """What a trace is told, with all that is known to be secret by now left out."""
+        """The texts for the trace, redacted with all known secrets."""
         timeline = self._recorder.timeline
         redact = timeline.redactor.text
         known = with_texts(result, redact)

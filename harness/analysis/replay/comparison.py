@@ -36,8 +36,8 @@ def compared(
 ) -> Comparison:
     """Return how a result stands to the recorded verdict: by outcome and cause.
 
-    `lacks`: bodies that were asked for and are not in the recording, as sentences. A page that mounts all the same did not need them;
-    of one that does not, nobody can say why.
+    `lacks`: bodies that were asked for and are not in the recording, as sentences. A page that mounts did not need them; the failure of a
+    page that does not mount cannot be explained.
     """
     misses, lacks = tuple(misses), tuple(lacks)
     if lacks and not result.is_mounted:

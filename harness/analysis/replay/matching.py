@@ -22,7 +22,7 @@ from harness.model.faults import operation_of
 from harness.model.recording import RecordedExchange
 
 ANY = "*"
-# Query parameters that exist to be different, or name what is made anew each time.
+# Query parameters that exist to be different, or contain values that are generated each time.
 VOLATILE_NAMES = frozenset({"_", "t", "ts", "time", "timestamp", "cb", "cachebust", "cachebuster", "nonce", "rand", "random",
                             "r", "requestid", "request_id", "traceid", "trace_id", "state", "session_id", "sid"})  # fmt: skip
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"

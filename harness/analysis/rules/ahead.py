@@ -121,7 +121,7 @@ def frame_forbidden(preflight: Preflight) -> Iterator[Found]:
 
 
 def page_insecure(preflight: Preflight) -> Iterator[Found]:
-    """The page is no secure context, and the frame needs one."""
+    """The page is not a secure context, and the frame needs one."""
     page = page_of(preflight)
     if page is not None:
         parts = split_url(page.final_url or page.url)

@@ -48,7 +48,7 @@ PAGE_SCRIPTS_DISABLED = Rule(
     id="page-scripts-disabled",
     layer=Layer.PAGE,
     owner=Party.APP,
-    title="The page's policy runs no scripts",
+    title="The page's policy allows no scripts",
     cause="The page's policy has the directive sandbox without allow-scripts, so the browser runs none of the "
     "page's scripts.",
     remedy="Remove sandbox from the policy, or add allow-scripts and allow-same-origin to it.",
@@ -128,9 +128,10 @@ APP_REQUEST_FAILED = Rule(
     layer=Layer.PAGE,
     owner=Party.APP,
     title="A request that the app depends on fails",
-    cause="Before the app creates the chat, it sends a request of its own. It does not handle the response: an "
-    "error, a web page instead of data, or no response.",
-    remedy="Fix the request (address, server, CORS, policy), and catch the error in the app, so that it can show it.",
+    cause="Before the app creates the chat, it sends a request of its own. The app does not handle the response: "
+    "an error, a web page instead of data, or no response.",
+    remedy="Fix the request (address, server, CORS, policy), and catch the error in the app, so that the app can "
+    "show it.",
     finds=app_request_failed,
     confidence=Confidence.LIKELY,
     symptom_of=(*LOADER_UNRUN, "page-scripts-disabled", "workflow-id-missing", "sdk-global-awaited"),
@@ -156,7 +157,7 @@ ACTION_WITHOUT_EFFECT = Rule(
     id="action-without-effect",
     layer=Layer.PAGE,
     owner=Party.APP,
-    title="The click has no effect",
+    title="The action that opens the chat has no effect",
     cause="The page received the action that should open the chat, and nothing changed: no handler is attached, "
     "the code that attaches it did not run, or the handler returns early.",
     remedy="Click it by hand with the browser's developer tools open. Check that the component is hydrated (no "

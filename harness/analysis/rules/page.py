@@ -295,7 +295,7 @@ WIDGET_REMOUNTED = Rule(
 
 
 def method_before_mount(facts: Facts) -> Iterator[Found]:
-    """A method of the widget is called while there is none."""
+    """A method of the widget is called before the widget is rendered or after it is removed."""
     told = facts.console_about(NOT_MOUNTED_YET)
     if told:
         yield Found(summary=on_one_line(told[0].event.text), evidence=lines_of(told[:8]))
@@ -305,7 +305,7 @@ METHOD_BEFORE_MOUNT = Rule(
     id="method-before-mount",
     layer=Layer.PAGE,
     owner=Party.APP,
-    title="A method of the widget is called while there is no widget",
+    title="A method is called when no widget is rendered",
     cause="Before <ChatKit> is rendered and after it is removed, the React hook's methods only log a warning. "
     "Early versions of the wrapper also lose the ref.",
     remedy="Call methods after chatkit.ready, with a current version of @openai/chatkit-react.",
@@ -401,7 +401,7 @@ SECRET_IN_ADDRESS = Rule(
     layer=Layer.PAGE,
     owner=Party.APP,
     title="The client secret is in the page's address",
-    cause="Addresses are kept in logs, browser histories and referrers; everyone who reads them can use the session.",
+    cause="Logs, browser histories and referrers contain the address. Everyone who reads it can use the session.",
     remedy="Send the secret in the body of a response.",
     finds=secret_in_address,
     stops_mount=False,
