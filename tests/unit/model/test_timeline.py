@@ -287,8 +287,8 @@ BAD_LINES = {
     "a field of another type": GOOD.replace('"status":200', '"status":"200"'),
     "a null": GOOD.replace('"status":200', '"status":null'),
     "headers that are none": GOOD.replace('[["content-type","application/json"]]', "7"),
-    "a seq that is no number": GOOD.replace('"seq":1', '"seq":"1"'),
-    "a time that is no number": GOOD.replace('"at_ms":0.5', '"at_ms":true'),
+    "a seq that is not a number": GOOD.replace('"seq":1', '"seq":"1"'),
+    "a time that is not a number": GOOD.replace('"at_ms":0.5', '"at_ms":true'),
 }
 
 

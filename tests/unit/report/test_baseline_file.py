@@ -106,7 +106,7 @@ BAD = [
         "damaged",
         "control_ms\n  expected: a number >= 0.0\n  found:    -1",
     ),
-    ("an infinite time", changed(milestones={"a": float("inf")}), "damaged", "Infinity is no number"),
+    ("an infinite time", changed(milestones={"a": float("inf")}), "damaged", "Infinity is not a number"),
     (
         "a huge time",
         changed(milestones={"a": 1e300}),
