@@ -108,7 +108,7 @@ def _isolated(page: Hop, hop: Hop, policy: str, lacking: str, confidence: Confid
 
 
 def frame_forbidden(preflight: Preflight) -> Iterator[Found]:
-    """The headers of the frame's document forbid the page to embed it."""
+    """The headers of the frame's document forbid embedding it in the page."""
     page = page_of(preflight)
     for hop in preflight.of(Kind.FRAME):
         policies = policies_of([v for name, v in hop.headers if name == "content-security-policy"])

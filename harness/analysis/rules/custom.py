@@ -117,7 +117,7 @@ CUSTOM_BACKEND_FAILING = call_rule(
 
 
 def _blocked(facts: Facts, obstacles: tuple[Obstacle, ...]) -> Iterator[Found]:
-    """The last call failed for one of these reasons."""
+    """The last call to the chat backend failed for the reason in the title."""
     call = failed_call(facts, hosted=False)
     if call is not None and obstacle_of(facts, call) in obstacles:
         said = mentions(facts, call)

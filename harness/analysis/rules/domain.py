@@ -203,7 +203,7 @@ VERIFICATION_RATE_LIMITED = Rule(
     owner=Party.CONFIGURATION,
     title="OpenAI refuses the domain check because of a rate limit",
     cause="This address loaded many widgets in a short time.",
-    remedy="Load fewer widgets in the same time; share a widget between tests.",
+    remedy="Load fewer widgets per minute; share a widget between tests.",
     finds=verification_rate_limited,
 )
 

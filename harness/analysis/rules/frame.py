@@ -181,7 +181,7 @@ FRAME_BLOCKED_BY_CSP = Rule(
 
 
 def frame_forbids_embedding(facts: Facts) -> Iterator[Found]:
-    """The headers of the frame's document forbid other pages to embed it."""
+    """The headers of the frame's document forbid embedding it in another page."""
     document = _failed_document(facts)
     if document is None:
         return

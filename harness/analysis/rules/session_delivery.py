@@ -27,7 +27,7 @@ from harness.analysis.rules.rule import (
 
 
 def _failed(facts: Facts, obstacle: Obstacle) -> Iterator[Found]:
-    """The page's last request for a secret failed for this reason."""
+    """The page's last request for a secret failed for the reason in the title."""
     call = facts.failed_session
     if call is not None and obstacle_of(facts, call.exchange) is obstacle:
         if obstacle is Obstacle.UNREACHABLE and call.exchange.status:

@@ -46,7 +46,7 @@ def _named(text: str) -> str:
 
 
 def _said(name: str, facts: Facts) -> Iterator[Found]:
-    """The page's last request for a secret was refused with this message, or the page of the frame shows it."""
+    """The page's last request for a secret was refused with the error in the title, or getClientSecret rejected with it."""
     call = facts.failed_session
     if call is not None and call.exchange.status and _named(call.error_text) == name:
         yield Found(summary=told(call.exchange), evidence=call.evidence)
