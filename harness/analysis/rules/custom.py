@@ -107,8 +107,8 @@ CUSTOM_BACKEND_FAILING = call_rule(
     id="custom-backend-failing",
     owner=Party.APP,
     title="The app's chat backend has an internal error",
-    cause="The endpoint or its store threw an exception: a method has other arguments than the library's, or the "
-    "database is not available.",
+    cause="The endpoint or its store threw an exception: a method does not have the arguments that the library "
+    "passes, or the database is not available.",
     remedy="Read the server's log at the time of the request.",
     finds=custom_backend_failing,
     covers=("custom-backend-404-or-500", "conversation-5xx-or-not-sse"),
@@ -259,7 +259,7 @@ CUSTOM_FETCH_WITHOUT_ANSWER = call_rule(
     title="The page's own api.fetch returns no response",
     cause="In custom mode the page sends the calls for the frame. It uses the option `api.fetch` when it is set. "
     "This function throws, or returns nothing.",
-    remedy="Always return the Response of fetch from it, and pass on the method, headers and body.",
+    remedy="Always return the Response of fetch from api.fetch, and pass on the method, headers and body.",
     finds=custom_fetch_without_answer,
     confidence=Confidence.LIKELY,
     doc=CHATKIT_JS,
