@@ -17,8 +17,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from harness import __version__
-from harness.config.reading import Config, Overrides, read_config
-from harness.config.schema import is_web_url, problem, shown
+from harness.config.kinds import is_web_url
+from harness.config.reading import Config, read_config
+from harness.config.schema import problem, shown
+from harness.config.tables import GIVEN_KEYS, SDK_NAME
 from harness.errors import ConfigError, ExitCode, HarnessError
 from harness.model.chatkit import CDN_ORIGIN
 from harness.model.texts import for_terminal
@@ -81,24 +83,40 @@ def cli() -> None:
 
 
 def _config_options(command: Command) -> Command:
-    """Add the options that choose and override the configuration."""
+    """Add the options that choose and override the configuration: one for each key that has an option, and does not belong to the gate."""
+    keys = [_key_option(name) for name, key in GIVEN_KEYS.items() if key.option and not key.is_of_gate]
     for option in reversed(
         (
             click.option("--config", "config_file", type=click.Path(path_type=Path), help="The configuration file."),
-            click.option("-p", "--project", metavar="NAME", help="The project of the configuration."),
-            click.option("--browser", type=click.Choice(["chromium", "firefox", "webkit"]), help="The engine."),
-            click.option("--executable-path", metavar="FILE", help="The browser to start."),
-            click.option("--headed", is_flag=True, help="Show the browser."),
-            click.option("--output-dir", metavar="FOLDER", help="Where results go (default: test-results)."),
-            click.option("--mount-timeout-ms", type=int, metavar="MS", help="How long an undecided mount is awaited."),
-            click.option(
-                "--trace", type=click.Choice(["off", "on", "retain-on-failure"]), help="When to keep a trace."
-            ),
+            *keys,
             click.option("--debug", is_flag=True, help="Show tracebacks of our own errors."),
         )
     ):
         command = option(command)
     return command
+
+
+def _gate_options(command: Command) -> Command:
+    """Add the options of the keys that belong to the gate."""
+    for name in reversed([name for name, key in GIVEN_KEYS.items() if key.option and key.is_of_gate]):
+        command = _key_option(name)(command)
+    return command
+
+
+def key_parameter(name: str) -> str:
+    """Return the name that a key has among the parameters of a command, whose own ones may be called like it."""
+    return f"key__{name.replace('.', '__')}"
+
+
+def _key_option(name: str) -> Callable[[Command], Command]:
+    """Return the option of a key."""
+    key = GIVEN_KEYS[name]
+    more: dict[str, Any] = {"metavar": key.kind.metavar, "type": key.kind.parse}
+    if key.kind.names:
+        more = {"type": click.Choice(key.kind.names)}
+    if key.kind.flag is not None:
+        more = {"is_flag": True, "callback": lambda _context, _option, is_given: key.kind.flag if is_given else None}
+    return click.option(*key.option.split(), key_parameter(name), help=key.help, **more)
 
 
 def _page_options(command: Command) -> Command:
@@ -140,9 +158,8 @@ def _ci_option(command: Command) -> Command:
 
 
 def _sdk_option(command: Command) -> Command:
-    """Add the option that chooses the SDK."""
-    told = "Where ChatKit's SDK comes from: stand-in, live, snapshot:<folder>."
-    return click.option("--sdk", metavar="SOURCE", help=told)(command)
+    """Add the option that chooses the SDK, to a command that has not all of the gate's."""
+    return _key_option(SDK_NAME)(command)
 
 
 def _ca_option(command: Command) -> Command:
@@ -162,11 +179,9 @@ def _ca_option(command: Command) -> Command:
     )(command)
 
 
-def _config(options: dict[str, Any], **more: Any) -> Config:
+def _config(options: dict[str, Any]) -> Config:
     """Return the configuration for a command's options; what the command does not offer is left alone."""
-    named = ("project", "browser", "executable_path", "output_dir", "mount_timeout_ms", "trace")
-    given = {name: options.get(name) for name in named} | more
-    overrides = Overrides(**given, headless=False if options.get("headed") else None)
+    overrides = {name: options.get(key_parameter(name)) for name in GIVEN_KEYS}
     return read_config(options.get("config_file"), environ=os.environ, overrides=overrides)
 
 
@@ -206,7 +221,6 @@ def check(
     as_json: bool,
     no_secret_scan: bool,
     ci: str,
-    sdk: str | None,
     **options: Any,
 ) -> int:
     """Open URL, do what is named, and say whether a ChatKit widget mounts.
@@ -226,7 +240,7 @@ def check(
         is_searched=not no_secret_scan,
         ci=None if as_json else ci_system(ci, os.environ),
     )
-    return run_check(_stdout(), _config(options, sdk=sdk), url, chosen)
+    return run_check(_stdout(), _config(options), url, chosen)
 
 
 @cli.command(epilog=EXIT_CODES, short_help="Does a recorded visit fail here too, and why?")
@@ -285,7 +299,7 @@ def repro(
         minimise=minimise,
         to_scenario=to_scenario,
         sdk=sdk,
-        is_headed=options["headed"],
+        is_headed=options[key_parameter("use.headless")] is False,
         is_paused=pause,
         as_json=as_json,
         is_searched=not no_secret_scan,
@@ -346,9 +360,7 @@ def pack(folder: Path, out: Path | None, **_debug: Any) -> int:
 
 
 @cli.command(epilog=EXIT_CODES, short_help="Does this change break the mount? For CI.")
-@click.option("-n", "--workers", type=int, metavar="N", help="Run N tests at a time.")
-@click.option("--retries", type=int, metavar="N", help="Try a failing test N more times; a pass is then exit code 7.")
-@click.option("--prefetch", type=click.Choice(["required", "allowed"]), help="What the client secret must be.")
+@_gate_options
 @click.option("-k", "only", default="", metavar="EXPRESSION", help="Run only tests whose names match, as in pytest.")
 @click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
 @click.option("--shard", default="", metavar="K/N", help="Run only the K-th of N parts; `report --merge` joins them.")
@@ -368,15 +380,11 @@ def pack(folder: Path, out: Path | None, **_debug: Any) -> int:
 )
 @click.option("--force", is_flag=True, help="With --update-baseline: also when tests fail.")
 @click.option("--no-baseline", is_flag=True, help="Compare with no baseline, whatever the configuration says.")
-@_sdk_option
 @_ci_option
 @click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
 @_ca_option
 @_config_options
 def gate(
-    workers: int | None,
-    retries: int | None,
-    prefetch: str | None,
     only: str,
     no_secret_scan: bool,
     shard: str,
@@ -385,7 +393,6 @@ def gate(
     update_baseline: str | None,
     force: bool,
     no_baseline: bool,
-    sdk: str | None,
     pytest_args: tuple[str, ...],
     **options: Any,
 ) -> int:
@@ -396,9 +403,7 @@ def gate(
     from harness.commands.baseline import BaselineOptions
     from harness.commands.gate import GateOptions, run_gate
 
-    config = _config(options, workers=workers, retries=retries, prefetch=prefetch, sdk=sdk)
     chosen = GateOptions(
-        config_file=options["config_file"],
         is_debug=options["debug"],
         only=only,
         is_searched=not no_secret_scan,
@@ -413,7 +418,7 @@ def gate(
         ),
         pytest_args=pytest_args,
     )
-    return run_gate(_stdout(), config, chosen)
+    return run_gate(_stdout(), _config(options), chosen)
 
 
 @cli.command(epilog=EXIT_CODES, short_help="Write report.html anew, or join the reports of shards.")
@@ -489,14 +494,14 @@ def smoke(is_all: bool, ci: str, **options: Any) -> int:
 @_sdk_option
 @click.option("--list", "is_list", is_flag=True, help="List the scenarios.")
 @click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
-def serve(scenario: str, port: int, sdk: str | None, is_list: bool, **_debug: Any) -> int:
+def serve(scenario: str, port: int, is_list: bool, **options: Any) -> int:
     """Serve the test page with a stand-in ChatKit for a normal browser tab, until Ctrl-C."""
     from harness.commands.serve import list_scenarios, run_serve
     from harness.config.sdk_source import sdk_source_of
 
     if is_list:
         return list_scenarios(_stdout())
-    source = sdk_source_of(sdk or "stand-in", root=Path.cwd(), where="--sdk")
+    source = sdk_source_of(options[key_parameter(SDK_NAME)] or "stand-in", root=Path.cwd(), where="--sdk")
     return run_serve(_stdout(), scenario, port, source)
 
 

@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.mount.verdict import Judgement, Limits, follow, judge
+from harness.analysis.mount.verdict import Judgement, follow, judge
 from harness.analysis.result import result_of
 from harness.config.reading import Config
+from harness.model.limits import Limits
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.model.timeline import read_timeline

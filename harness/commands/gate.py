@@ -9,7 +9,7 @@ import io
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ from harness.drive.browsers import BrowserChoice, find_browser
 from harness.errors import ExitCode, HarnessError, SecretFound
 from harness.files import Appender
 from harness.model.results import Loss, TestOutcome, VisitResult
+from harness.pytest_plugin import again
 from harness.pytest_plugin.plugin import CHECKS, Controller
+from harness.pytest_plugin.run import Run, sent
 from harness.report.bundle import read_result, write_text
 from harness.report.run_folder import LATEST, runs_in, shown
 from harness.report.run_on_disk import UNFINISHED, read_run
@@ -52,7 +54,6 @@ Row = tuple[TestOutcome, tuple[VisitResult, ...]]
 class GateOptions:
     """What the command line says about this run."""
 
-    config_file: Path | None = None
     is_debug: bool = False
     only: str = ""  # pytest's -k
     is_searched: bool = True  # for secrets, after the run
@@ -72,14 +73,22 @@ def run_gate(console: Console, config: Config, options: GateOptions) -> int:
     if sdk.name != STAND_IN.name and (project.network == "hermetic" or config.is_sdk_chosen):
         console.print(f"sdk: {sdk.name}", markup=False, highlight=False, soft_wrap=True)
     reporter = GateReporter(console)
-    arguments = _arguments(config, options, is_controlled=plan is not None)
-    code = int(pytest.main([*arguments, *_paths(config)], plugins=[reporter]))
+    run = Run(
+        config=config,
+        is_searched=options.is_searched,
+        shard=options.shard,
+        ci=options.ci,
+        is_debug=options.is_debug,
+        is_controlled=plan is not None,
+    )
+    arguments = _arguments(config, options)
+    code = int(pytest.main(arguments, plugins=[run, reporter]))
     if code == 0 and all(outcome.outcome == "skipped" for outcome in reporter.finished):
         code = ExitCode.NO_TEST_RAN
     if code == 0 and any(outcome.is_flaky for outcome in reporter.finished):
         code = ExitCode.PASSED_AFTER_RETRY
     reporter.print_table(code)
-    judged = _judged(console, config, options, plan, reporter, code) if plan is not None else Judged()
+    judged = _judged(console, run, arguments, plan, reporter, code) if plan is not None else Judged()
     if code in (ExitCode.PASSED, ExitCode.PASSED_AFTER_RETRY) and (judged.regressions or judged.is_refused):
         code = ExitCode.FAILED
         if reporter.controller is not None:
@@ -88,9 +97,7 @@ def run_gate(console: Console, config: Config, options: GateOptions) -> int:
     return code
 
 
-def _judged(
-    console: Console, config: Config, options: GateOptions, plan: Plan, reporter: GateReporter, code: int
-) -> Judged:
+def _judged(console: Console, run: Run, arguments: list[str], plan: Plan, reporter: GateReporter, code: int) -> Judged:
     """Hold the run against the baseline, or make it the next one; one that was broken off, or ran no test, is neither."""
     controller = reporter.controller
     if controller is None or code not in (ExitCode.PASSED, ExitCode.FAILED, ExitCode.PASSED_AFTER_RETRY):
@@ -102,22 +109,25 @@ def _judged(
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def repeat(tests: list[str], folder: Path) -> Path | None:
-        return _repeat(_arguments(config, options, is_controlled=True), _paths(config), tests, folder)
+        return _repeat(run, arguments, tests, folder)
 
-    return judge_run(plan, controller.folder, config, code=code, redactor=controller.redactor, repeat=repeat, say=say)
+    return judge_run(
+        plan, controller.folder, run.config, code=code, redactor=controller.redactor, repeat=repeat, say=say
+    )
 
 
-def _repeat(arguments: list[str], paths: list[str], tests: list[str], folder: Path) -> Path | None:
+def _repeat(run: Run, arguments: list[str], tests: list[str], folder: Path) -> Path | None:
     """Run only these tests again, in a process of its own, and return the folder of that run; None when there is none.
 
     Raises SecretFound as the run itself would, BundleError when nothing can be written.
     """
     asked = folder / "tests.txt"
     write_text(asked, "".join(f"{test}\n" for test in tests))
-    own = [f"--output={folder}", f"--junitxml={folder / 'junit.xml'}", f"--chatkit-only={asked}", "--chatkit-ci=off"]
+    own = replace(run, config=replace(run.config, output_dir=folder), only=str(asked), ci="off", is_controlled=True)
     with (folder / PYTEST_LOG).open("wb") as log:
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", *arguments, *own, *paths],
+            [sys.executable, "-m", again.__name__, *arguments, f"--junitxml={folder / 'junit.xml'}"],
+            input=sent(own),
             stdout=log,
             stderr=subprocess.STDOUT,
             check=False,
@@ -132,33 +142,15 @@ def _told(choice: BrowserChoice) -> str:
     return f"{choice.name} ({choice.source}{where})"
 
 
-def _arguments(config: Config, options: GateOptions, *, is_controlled: bool) -> list[str]:
-    use = config.use
-    arguments = [f"--rootdir={config.root}", f"--chatkit-project={config.project_name}", f"--browser={use.browser}"]
-    arguments += [f"--chatkit-config={options.config_file}"] if options.config_file else []
-    arguments += [f"--output={config.output_dir}", f"--chatkit-trace={use.trace}", "-p", "no:cacheprovider"]
-    arguments += [f"--chatkit-mount-timeout-ms={config.chatkit.mount_timeout_ms}"]
-    arguments += [f"--chatkit-prefetch={config.chatkit.prefetch}"] if _is_given(config, "chatkit.prefetch") else []
-    arguments += [f"--chatkit-sdk={config.chatkit.sdk}"] if _is_given(config, "chatkit.sdk") else []
-    arguments += [] if use.headless else ["--headed"]
+def _arguments(config: Config, options: GateOptions) -> list[str]:
+    """What only pytest and other plugins can be told; the plugin of this package is given its `Run`."""
+    arguments = [f"--rootdir={config.root}", "-p", "no:cacheprovider"]
     arguments += [f"--reruns={config.retries}"] if config.retries else []
     arguments += ["-n", str(config.workers)] if config.workers > 1 else []
     arguments += [f"--ignore-glob={config.root / glob}" for glob in config.test_ignore]
     arguments += ["-k", options.only] if options.only else []
-    arguments += [] if options.is_searched else ["--chatkit-no-secret-scan"]
-    arguments += [f"--chatkit-shard={options.shard}"] if options.shard else []
-    arguments += [f"--chatkit-ci={options.ci}"]
-    arguments += ["--chatkit-debug"] if options.is_debug else []
-    arguments += ["--chatkit-control"] if is_controlled else []
-    return [*arguments, *options.pytest_args]
-
-
-def _paths(config: Config) -> list[str]:
-    return [str(CHECKS), *([str(config.test_dir)] if config.test_dir.exists() else [])]
-
-
-def _is_given(config: Config, name: str) -> bool:
-    return config.settings[name].source == "command line"
+    paths = [CHECKS, *([config.test_dir] if config.test_dir.exists() else [])]
+    return [*arguments, *options.pytest_args, *map(str, paths)]
 
 
 class GateReporter:

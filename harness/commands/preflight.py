@@ -16,7 +16,7 @@ from rich.console import Console
 from harness.analysis.smoke.preflight import judged
 from harness.commands.session import PLAIN, search_for_secrets
 from harness.config.reading import Config, Project
-from harness.config.schema import Preflight as Settings
+from harness.config.tables import Preflight as Settings
 from harness.drive.interrupts import interrupts
 from harness.errors import BundleError, ConfigError, ExitCode
 from harness.model.hops import PreflightResult

@@ -15,7 +15,6 @@ from rich.console import Console
 
 from harness.commands.session import PLAIN
 from harness.config.reading import EMBEDDED_SCENARIO, Config
-from harness.config.schema import SDK_NAME
 from harness.config.sdk_folders import (
     LOADER,
     SdkFolder,
@@ -30,6 +29,7 @@ from harness.config.sdk_folders import (
     staging_of,
 )
 from harness.config.sdk_source import SNAPSHOT, STAND_IN
+from harness.config.tables import SDK_NAME
 from harness.drive.sdk_download import Pulled, path_of, pull, pull_more
 from harness.errors import ConfigError, RecordingError
 from harness.model.chatkit import CDN_ORIGIN

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Error
 
-from harness.analysis.mount.verdict import Limits
 from harness.config.reading import EMBEDDED_ENTRIES, EMBEDDED_PAGE, EMBEDDED_SCENARIO, Config
 from harness.errors import HarnessError
+from harness.model.limits import Limits
 from harness.model.recording import Action
 from harness.model.redaction import Redactor
 from harness.servers.scenarios import scenario_named

@@ -15,7 +15,6 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext
 
-from harness.analysis.mount.verdict import Limits
 from harness.analysis.replay.minimising import MOST_EXPERIMENTS, minimal
 from harness.analysis.replay.suspects import FACTS, Smallest, Suspect, disagreement, smallest, suspects_of
 from harness.config.reading import Config
@@ -23,6 +22,7 @@ from harness.drive.page_healing import install_mending
 from harness.drive.replay_context import replay_options, taken_by_browser
 from harness.errors import PageError, RecordingError
 from harness.model.faults import EXCHANGES, HEALED, HEALTHY, Asked, Fault, combined
+from harness.model.limits import Limits
 from harness.model.recording import Recording
 from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
@@ -344,14 +344,7 @@ def target_of_recording(recording: Recording, limits: Limits | None = None) -> T
         entry=recording.entry,
         actions=recording.actions,
         network="replay",
-        limits=limits
-        or Limits(
-            mount_timeout_ms=judged.mount_timeout_ms,
-            stable_for_ms=judged.stable_for_ms,
-            settled_stable_for_ms=judged.settled_stable_for_ms,
-            quiet_ms=judged.quiet_ms,
-            idle_ms=judged.idle_ms,
-        ),
+        limits=limits or judged.limits,
         prefetch=judged.prefetch_expected,
         console_allow=judged.console_allow,
         session_endpoint=judged.session_endpoint,

@@ -22,13 +22,12 @@ from harness import __version__
 from harness.analysis.facts.cors_refusals import cors_headers_of
 from harness.analysis.facts.exchanges import exchanges_of
 from harness.analysis.har import har_of
-from harness.analysis.mount.verdict import Limits
 from harness.analysis.replay.matching import Miss
 from harness.analysis.replay.recording import lacks_in, recording_of
 from harness.analysis.result import result_of
 from harness.config.reading import Config, Project, Use
-from harness.config.schema import Entry
 from harness.config.storage_state import read_storage_state
+from harness.config.tables import Entry
 from harness.drive import conversation as talk
 from harness.drive.browsers import require_rerouting
 from harness.drive.capture import NO_DOM, dom_html, element_screenshot, page_screenshot, secret_elements
@@ -60,6 +59,7 @@ from harness.model.events import (
 )
 from harness.model.faults import ABORT, Asked, Fault, combined, render_fault
 from harness.model.injection import Injector
+from harness.model.limits import Limits
 from harness.model.manifest import Manifest, saved_manifest
 from harness.model.recording import Action, Environment, Judged
 from harness.model.redaction import Redactor, in_markup
@@ -120,18 +120,6 @@ def keep_of(use: Use, *, bodies: str = "only-on-failure") -> Keep:
     return Keep(trace=use.trace, films=use.trace_screenshots, screenshot=use.screenshot, bodies=bodies)
 
 
-def limits_of(project: Project) -> Limits:
-    """Return a project's limits."""
-    settings = project.chatkit
-    return Limits(
-        mount_timeout_ms=settings.mount_timeout_ms,
-        stable_for_ms=settings.stable_for_ms,
-        settled_stable_for_ms=settings.settled_stable_for_ms,
-        quiet_ms=settings.quiet_ms,
-        idle_ms=settings.idle_ms,
-    )
-
-
 def target_of(
     project: Project,
     *,
@@ -176,7 +164,7 @@ def target_of(
         scenario=chosen,
         network=project.network,
         faults=() if chosen is not None else combined(faults),
-        limits=limits_of(project),
+        limits=project.chatkit.limits,
         prefetch=project.chatkit.prefetch,
         console_allow=project.chatkit.console_allow,
         session_endpoint=project.session_endpoint,
@@ -443,7 +431,7 @@ class Visit:
         self, result: VisitResult, har: dict[str, Any], bodies: dict[str, bytes], lacks: tuple[str, ...]
     ) -> Manifest:
         """Return what the visit needs to be had again, beyond its network."""
-        target, limits, timeline = self.target, self.target.limits, self._recorder.timeline
+        target, timeline = self.target, self._recorder.timeline
         storage = timeline.redactor.value(self._storage)
         done = [action.text for action in self.embed.done]
         texts = [json.dumps(value, ensure_ascii=False) for value in (har, storage, timeline.redactor.value(done))]
@@ -465,11 +453,7 @@ class Visit:
                 cause=result.cause.rule if result.cause else "",
                 findings=tuple(f.rule for f in (*([result.cause] if result.cause else []), *result.also)),
                 prefetch=result.prefetch,
-                mount_timeout_ms=limits.mount_timeout_ms,
-                stable_for_ms=limits.stable_for_ms,
-                settled_stable_for_ms=limits.settled_stable_for_ms,
-                quiet_ms=limits.quiet_ms,
-                idle_ms=limits.idle_ms,
+                **target.limits.limits_by_name,
                 prefetch_expected=target.prefetch,
                 console_allow=target.console_allow,
                 session_endpoint=target.session_endpoint,
