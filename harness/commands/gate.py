@@ -123,7 +123,8 @@ def _repeat(run: Run, arguments: list[str], tests: list[str], folder: Path) -> P
     """
     asked = folder / "tests.txt"
     write_text(asked, "".join(f"{test}\n" for test in tests))
-    own = replace(run, config=replace(run.config, output_dir=folder), only=str(asked), ci="off", is_controlled=True)
+    config = run.config.changed({"output_dir": str(folder.absolute())})
+    own = replace(run, config=config, only=str(asked), ci="off", is_controlled=True)
     with (folder / PYTEST_LOG).open("wb") as log:
         done = subprocess.run(
             [sys.executable, "-m", again.__name__, *arguments, f"--junitxml={folder / 'junit.xml'}"],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -94,7 +94,7 @@ def _place_for(store: Path, snapshot: Snapshot) -> Path:
 
 def _watched(config: Config, pulled: Pulled, staging: Path) -> VisitResult:
     """Mount a widget from what was downloaded, download what it asks for besides, until it asks for nothing more."""
-    plain = replace(config, use=replace(config.use, trace="off", screenshot="off"))
+    plain = config.changed({"use.trace": "off", "use.screenshot": "off"})
     with (
         TemporaryDirectory(prefix="chatkit-sdk-") as place,
         serve_stack(scenario=scenario_named(EMBEDDED_SCENARIO), sdk_dir=staging) as stack,

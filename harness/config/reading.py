@@ -103,7 +103,7 @@ class Config(Settings):
         return sdk_source_of(self.chatkit.sdk, root=root, where=str(self.path) if is_from_file else source)
 
     def changed(self, overrides: Mapping[str, Any]) -> Config:
-        """Return this configuration with what the command line sets besides. Raises ConfigError."""
+        """Return this configuration with other values, as if the command line had set them. Raises ConfigError."""
         changed = {name: _option(name, value) for name, value in _given(overrides).items() if name in SETTING_KEYS}
         settings = {**self.settings, **changed}
         if overrides.get("project"):

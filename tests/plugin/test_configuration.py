@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from playwright.sync_api import sync_playwright
 
 from harness.cli import cli, key_parameter
+from harness.commands.gate import _repeat
 from harness.config.kinds import (
     ADDRESS,
     FILE,
@@ -46,7 +47,7 @@ from harness.config.steps import step_of
 from harness.config.tables import GIVEN_KEYS, INNER, KEY, KEYS, NAMED, SETTING_KEYS, Key, Settings
 from harness.drive.browsers import find_browser
 from harness.model.limits import Limits
-from harness.pytest_plugin.run import THEIRS, pytest_option
+from harness.pytest_plugin.run import THEIRS, Run, pytest_option
 from tests.commands import clean_environ, run_command
 from tests.plugin.test_plugin import run_pytest
 
@@ -414,3 +415,24 @@ def test_what_is_given_to_pytest_after_a_gates_own_options_wins(tmp_path: Path) 
     (config, _) = [pickle.loads(path.read_bytes()) for path in tmp_path.glob("handed-*")]
     assert config.use.trace == "off"
     assert config.project().chatkit.limits == Limits(mount_timeout_ms=4321)
+
+
+def test_tests_that_are_run_again_have_the_same_configuration(walk: Walk) -> None:
+    """As a gate does that measures some of them again: all but the folder of the results, and none of the run's own reports."""
+    tests = walk.folder / str(walk.in_file["test_dir"])
+    tests.mkdir(parents=True)
+    (tests / "test_it.py").write_text(HANDS_IT_OVER, encoding="utf-8")
+    overrides = {name: value for name, value in walk.options.items() if name not in ("workers", "output_dir")}
+    config = read_config(None, environ=walk.variables, overrides=overrides, root=walk.folder)
+    for name in ("workers", "output_dir"):
+        del walk.options[name]
+    asked = [f"{tests.relative_to(walk.folder)}/test_it.py::test_{name}" for name in ("one", "two")]
+    folder = walk.folder / "again"
+    folder.mkdir()
+    arguments = [f"--rootdir={walk.folder}", "-p", "no:cacheprovider", str(tests)]
+    run = _repeat(Run(config=config), arguments, asked, folder)
+    assert run is not None, (folder / "pytest.log").read_text(encoding="utf-8")
+    assert run.parent == folder
+    for name, handed in handed_over(walk).items():
+        assert differences(walk, handed).keys() == {"output_dir"}, name
+        assert handed.output_dir == folder
