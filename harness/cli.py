@@ -354,7 +354,7 @@ def record(
 @click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
 def pack(folder: Path, out: Path | None, **_debug: Any) -> int:
     """Make one zip of FOLDER, the bundle of a visit, to send to somebody."""
-    from harness.commands.record import run_pack
+    from harness.commands.pack import run_pack
 
     return run_pack(_stdout(), folder, out)
 

@@ -40,7 +40,7 @@ from harness.model.snapshot import SNAPSHOT_FILE, Difference, Snapshot, Snapshot
 from harness.servers.scenarios import fixtures_dir, scenario_named
 from harness.servers.server import serve_stack
 from harness.visit.browser import launched_browser, opened
-from harness.visit.visit import target_of
+from harness.visit.target import keep_of, target_of
 
 DIFFERENT = 1
 MOST_ROUNDS = 5
@@ -103,7 +103,13 @@ def _watched(config: Config, pulled: Pulled, staging: Path) -> VisitResult:
         for number in range(MOST_ROUNDS):
             target = target_of(plain.embedded_project(), entry=ENTRY, stack=stack)
             with opened(
-                browser, plain, target, Path(place) / str(number), Redactor(), bodies="off", stack=stack
+                browser,
+                target,
+                Path(place) / str(number),
+                config=plain,
+                keep=keep_of(plain.use, bodies="off"),
+                redactor=Redactor(),
+                stack=stack,
             ) as visit:
                 visit.open()
                 result = visit.wait_until_decided()

@@ -11,7 +11,7 @@ import pytest
 from harness.config.reading import read_config
 from harness.drive.browsers import browsers_dir, find_browser, launch_failure, require_rerouting, revisions
 from harness.errors import EnvironmentFailure
-from harness.visit.visit import context_options
+from harness.visit.opening import context_options
 
 
 def executable(path: Path) -> Path:
