@@ -40,6 +40,10 @@ class Observed:
     has_more: bool = False  # more handlers hear it now than at the attempt
     caused: frozenset[str] = frozenset()  # what happened while the event was dispatched
     followed: frozenset[str] = frozenset()  # what happened later, by the action or by itself
+    soon: frozenset[str] = (
+        frozenset()
+    )  # that part of it that happened within a second, or when what a handler put off was done
+    was_silent: bool = False  # an attempt before this one was without a sign
     was_busy: bool = False  # the page did things of its own at the attempt: what followed may be theirs
     is_awaited: bool = False  # what a handler put off is still to come
     is_becoming_ready: bool = False  # the page loads, or asks for something still
@@ -65,20 +69,29 @@ def next_move(seen: Observed) -> Move:
     # Routers and measuring put things off at every click; on a page that is busy that says nothing.
     if seen.caused - {"timer"} if seen.was_busy else seen.caused:  # somebody did hear it
         return Move.WATCH if is_early else Move.DONE
-    if seen.followed and not seen.was_busy:
+    if _has_followed(seen):
         return Move.WATCH if is_early and seen.audience is not Audience.UNKNOWN and seen.followed <= WEAK else Move.DONE
-    if seen.has_more and not seen.followed:
+    if seen.has_more and not seen.soon:
         return Move.REPEAT
     return _move_without_sign(seen, is_early=is_early)
+
+
+def _has_followed(seen: Observed) -> bool:
+    """Whether what has changed since may well be the action's, though no handler was seen to cause it."""
+    if seen.was_busy:
+        return False
+    if seen.audience is Audience.UNKNOWN:
+        return bool(seen.followed)
+    # A root that let one attempt pass without a sign gets its handlers meanwhile, and the page changes as they come.
+    return bool(seen.soon) and not (seen.audience is Audience.ROOT and seen.was_silent)
 
 
 def _move_without_sign(seen: Observed, *, is_early: bool) -> Move:
     """Return what to do when somebody may have heard it, and nothing that has changed since need be of its doing."""
     if seen.is_recent or seen.is_awaited:  # an effect may come still
         return Move.WATCH
-    if (
-        seen.audience is not Audience.FAR
-    ):  # a framework's root hears everything, and knows its handlers only when they are rendered
+    # A framework's root hears everything, and knows its handlers only when they are rendered.
+    if seen.audience is not Audience.FAR:
         return Move.REPEAT if is_early else Move.DONE
     if seen.was_busy and not seen.is_becoming_ready:
         return Move.REPEAT

@@ -50,6 +50,7 @@ FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 250, 2_000
 SURE_PAUSE_MS = 1_500  # before what may have been heard is repeated: an effect may take as long
 FIRST_LOOK_MS, NEXT_LOOK_MS = 50, 250
 LONGEST_LOOK_MS = 500
+SOON_MS = 1_000  # what changes later than that, and was not put off, changes by itself
 LAST_LOOK_S = 5  # until the page says once more that it is not there
 IN_FRAMES_AFTER_MS = 1_000  # what is in no frame but the page's own is found there first
 ASKED_FOR = ("document", "script", "stylesheet", "fetch", "xhr", "eventsource", "websocket")  # and no pictures or pings
@@ -221,9 +222,13 @@ class Actor:
         """Watch what comes of an attempt until it is known what to do next."""
         began_ms, pause_ms = self._timeline.now_ms, float(FIRST_PAUSE_MS)
         recent_ms = min(SURE_PAUSE_MS * 1.5 ** (attempt.number - 1), LONGEST_PAUSE_MS)
+        soon, is_soon = frozenset[str](), True
         while True:
             report = watched.report(pause_ms)
             followed = report.followed | self._followed(attempt.seq)
+            if report.is_awaited or is_soon:
+                soon = followed
+            is_soon = self._timeline.now_ms - began_ms < SOON_MS
             is_known = report.audience is not None and heard.audience is not Audience.NATIVE
             audience = report.audience if report.audience is not None and is_known else heard.audience
             is_open = not report.caused - WEAK and audience in (Audience.NONE, Audience.FAR, Audience.ROOT)
@@ -233,8 +238,10 @@ class Actor:
                 audience=audience,
                 audience_now=now.audience if now else audience,
                 has_more=now is not None and is_known and now.audience is audience and now.count > report.count,
-                caused=report.caused,
+                caused=report.caused | ({"timer"} if report.is_awaited else frozenset()),
                 followed=followed,
+                soon=soon,
+                was_silent=attempt.number > 1,
                 was_busy=attempt.was_busy,
                 is_awaited=report.is_awaited,
                 is_becoming_ready=(now is not None and not now.is_loaded) or self._is_busy(),

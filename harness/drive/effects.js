@@ -10,13 +10,14 @@
   const heard = { audience: '', count: 0 }; // the most that one event of the action had
   let phase = 'before', told = 0, wake = () => {};
   // The next task comes after the handlers and all their microtasks, and before what else is waiting, such as a page's hydration.
-  const scheduler = /** @type {any} */ (window).scheduler;
+  const scheduler = /** @type {any} */ (window).scheduler, postTask = scheduler && scheduler.postTask && scheduler.postTask.bind(scheduler);
+  const postMessage = MessagePort.prototype.postMessage;
   const next = (/** @type {() => void} */ what) => {
-    if (scheduler && scheduler.postTask) scheduler.postTask(what, { priority: 'user-blocking' });
+    if (postTask) postTask(what, { priority: 'user-blocking' });
     else {
       const channel = new MessageChannel();
       channel.port1.onmessage = () => { channel.port1.close(); what(); };
-      channel.port2.postMessage(0);
+      postMessage.call(channel.port2, 0);
     }
   };
 
@@ -41,46 +42,73 @@
     (phase === 'during' ? caused : followed).add(what);
     wake();
   };
-  /** Ends what is caused: after the handlers and their microtasks. */
-  const settle = (/** @type {() => void} */ what) => next(() => {
-    what();
+  const settled = () => {
     take();
     phase = 'after';
     if (caused.size) wake();
-  });
-  // What a handler asks for, or puts off, is seen while the event is dispatched, and at no other time; what was put off is the action's, too.
-  const LONGEST_MS = 3_000, LATE_MS = 1_000;
+  };
+  // What a handler asks for, or puts off, is seen while it runs, and at no other time; what was put off is the action's, too.
+  const LONGEST_MS = 3_000, LATE_MS = 1_000, MOST = 50;
   const awaited = /** @type {{ at: number }[]} */ ([]);
-  const wrapped = /** @type {[any, string, string][]} */ ([
-    [window, 'fetch', 'network'], [XMLHttpRequest.prototype, 'send', 'network'], [window, 'setTimeout', 'timer'], [window, 'requestAnimationFrame', 'timer'],
-  ]);
+  const begun = () => {
+    take();
+    if (phase !== 'after') return () => {};
+    phase = 'during';
+    return listenIn();
+  };
   const putOff = (/** @type {any} */ callback, /** @type {unknown} */ delay) => {
     const ms = Number(delay) || 0;
-    if (typeof callback !== 'function' || ms > LONGEST_MS) return callback;
+    if (typeof callback !== 'function') return callback;
+    if (ms > LONGEST_MS || awaited.length >= MOST) {
+      note('timer');
+      return callback;
+    }
     const one = { at: now() + ms + LATE_MS };
     awaited.push(one);
     return function () {
       one.at = 0;
-      take();
-      if (phase === 'after') { phase = 'during'; settle(() => {}); }
+      const undo = begun();
+      next(() => { undo(); settled(); });
       // @ts-ignore: what it is called on is passed on
       return callback.apply(this, arguments);
     };
   };
+  // Messages come in the order in which they were sent: one of ours before and one after tell when theirs is handled, as React's scheduler does it.
+  const marks = new MessageChannel();
+  let undone = () => {};
+  marks.port1.onmessage = ({ data }) => {
+    if (data === 'begin') undone = begun();
+    else { undone(); undone = () => {}; settled(); }
+  };
+  const prototypeOf = (/** @type {string} */ name) => /** @type {any} */ (window)[name] && /** @type {any} */ (window)[name].prototype;
+  const wrapped = /** @type {[any, string, (given: any[]) => void][]} */ ([
+    [window, 'fetch', () => note('network')], [prototypeOf('XMLHttpRequest'), 'send', () => note('network')],
+    [prototypeOf('WebSocket'), 'send', () => note('network')], [prototypeOf('Worker'), 'postMessage', () => note('network')],
+    [window, 'setTimeout', (given) => { given[0] = putOff(given[0], given[1]); }], [window, 'setInterval', (given) => { given[0] = putOff(given[0], given[1]); }],
+    [window, 'requestAnimationFrame', (given) => { given[0] = putOff(given[0], 0); }], [window, 'requestIdleCallback', (given) => { given[0] = putOff(given[0], 0); }],
+    [prototypeOf('Scheduler'), 'postTask', (given) => { given[0] = putOff(given[0], given[1] && given[1].delay); }],
+  ]);
   const listenIn = () => {
-    const undo = wrapped.map(([holder, name, what]) => {
-      const own = Object.getOwnPropertyDescriptor(holder, name), native = holder[name];
+    const wrap = (/** @type {any} */ holder, /** @type {string} */ name, /** @type {(native: any) => any} */ passing) => {
+      const own = holder && Object.getOwnPropertyDescriptor(holder, name), native = own && holder[name];
       if (!own || !own.configurable || typeof native !== 'function') return () => {};
-      const passing = function () {
-        note(what);
-        const given = /** @type {any[]} */ ([...arguments]);
-        if (what === 'timer') given[0] = putOff(given[0], name === 'setTimeout' ? given[1] : 0);
-        // @ts-ignore: what it is called on is passed on
-        return native.apply(this, given);
-      };
-      Object.defineProperty(holder, name, { ...own, value: passing });
-      return () => { if (holder[name] === passing) Object.defineProperty(holder, name, own); };
-    });
+      const passed = passing(native);
+      Object.defineProperty(holder, name, { ...own, value: passed });
+      return () => { if (holder[name] === passed) Object.defineProperty(holder, name, own); };
+    };
+    const undo = wrapped.map(([holder, name, see]) => wrap(holder, name, (native) => function () {
+      const given = /** @type {any[]} */ ([...arguments]);
+      see(given);
+      // @ts-ignore: what it is called on is passed on
+      return native.apply(this, given);
+    }));
+    undo.push(wrap(MessagePort.prototype, 'postMessage', (native) => function () {
+      postMessage.call(marks.port2, 'begin');
+      // @ts-ignore: what it is called on is passed on
+      const sent = native.apply(this, arguments);
+      postMessage.call(marks.port2, 'end');
+      return sent;
+    }));
     return () => undo.forEach((one) => one());
   };
   const SCRIPT_MS = 50; // what a handler imports is asked for at once
@@ -107,10 +135,11 @@
     phase = 'during';
     from = now();
     const undo = listenIn();
-    settle(() => {
+    next(() => {
       undo();
       to = now();
       if (event.defaultPrevented) caused.add('handled');
+      settled();
     });
   };
   const mains = ['click', 'keydown', 'input'], begins = [...mains, 'pointerdown', 'mousedown', 'pointerup', 'mouseup', 'keyup'];
@@ -134,7 +163,11 @@
     /** Resolves at the next effect, or when the time is over. */
     report(/** @type {number} */ ms) {
       return new Promise((resolve) => {
-        const done = () => { take(); told = caused.size + followed.size; resolve({ heard, isAwaited: awaited.some(({ at }) => at > now()), caused: [...caused], followed: [...followed] }); };
+        const done = () => {
+          take();
+          told = caused.size + followed.size;
+          resolve({ heard, isAwaited: awaited.some(({ at }) => at > now()), caused: [...caused], followed: [...followed] });
+        };
         if (caused.size + followed.size > told && phase !== 'during') return done();
         const timer = later(done, ms);
         wake = () => { if (phase !== 'during' && caused.size + followed.size > told) { clearTimeout(timer); wake = () => {}; done(); } };
@@ -143,6 +176,7 @@
     stop() {
       observer.disconnect();
       scripts.disconnect();
+      marks.port1.close();
       for (const type of begins) window.removeEventListener(type, begin, true);
       window.removeEventListener('focusin', focused, true);
       for (const type of ['toggle', 'change', 'submit']) window.removeEventListener(type, toggled, true);

@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harness.analysis.facts.exchanges import ABORTED
-from harness.analysis.replay.matching import BODY_MISSING, Matcher, Miss
+from harness.analysis.replay.matching import BODY_MISSING, Matcher, Miss, is_given_up_at_once, is_twin
 from harness.model.faults import Asked, Fault, operation_of
 from harness.model.injection import Injector
 from harness.model.recording import NEVER, Chunk, RecordedExchange, Recording
@@ -36,7 +36,6 @@ KEPT_FROM_PAGE = (
 )
 PAGE = "<!doctype html><title>not a script</title>"
 LARGEST_ASKED_BYTES = 5_000_000
-AT_ONCE_MS = 300  # after which a request is given up by a clean-up, and not for want of patience
 DOUBTED_S, MOST_DOUBTS = 0.25, 40
 MISSING = "chatkit-harness: nothing recorded answers this request"
 
@@ -279,16 +278,6 @@ def _nothing(asked: Asked, scope: Scope) -> Response:
     origin = Headers(scope=scope).get("origin", "*")
     headers = {"access-control-allow-origin": origin, "access-control-allow-credentials": "true"}
     return Response("", status_code=200 if media_type else 204, media_type=media_type, headers=headers)
-
-
-def is_given_up_at_once(exchange: RecordedExchange) -> bool:
-    """Whether the recorded page gave a request up before anybody could answer it."""
-    return exchange.status == 0 and exchange.failure in ABORTED and 0 <= exchange.ended_ms <= AT_ONCE_MS
-
-
-def is_twin(given_up: RecordedExchange, other: RecordedExchange) -> bool:
-    """Whether a request was made again when it was given up."""
-    return not is_given_up_at_once(other) and abs(other.started_ms - given_up.started_ms) <= AT_ONCE_MS
 
 
 def is_broken_off(exchange: RecordedExchange) -> bool:

@@ -35,6 +35,30 @@ for (const type of ['click', 'mousedown', 'mouseup', 'keydown', 'keyup', 'input'
 let isHydrated = false;
 """
 
+# A framework that delegates: its root listens from the start, and finds the handler at the element, where it is put late. Meanwhile its
+# router sets a timer at every click, the page changes by itself, and the handler shows nothing.
+DELEGATING = """
+const root = document.createElement('div'); document.body.append(root); root.append(button, out);
+const handlers = new WeakMap(), late = () => { out.textContent = 'loaded'; PUT; handlers.set(button, () => { heard++; }); };
+root.addEventListener('click', (event) => { setTimeout(() => {}, 20); const handler = handlers.get(event.target); if (handler) handler(); });
+setTimeout(late, 2500);
+"""
+PUT = {
+    "React": "button.__reactProps$k3 = { children: 'Go', onClick: () => {} }",
+    "React, for what begins outside": "button.__reactProps$k3 = { onClickCapture: () => {} }",
+    "Svelte 5": "button.__click = () => {}",
+    "Svelte 5, with arguments": "button.__click = [() => {}, 1]",
+    "Svelte 5, under a symbol": "button[Symbol('events')] = { click: () => {} }",
+    "Solid": "button.$$click = () => {}",
+}
+# Angular and Qwik keep what was clicked until the handler is there, and do it then.
+KEEPING = """
+button.setAttribute('ATTRIBUTE', 'click:;');
+const kept = [], keep = (event) => kept.push(event);
+document.addEventListener('click', keep);
+setTimeout(() => { document.removeEventListener('click', keep); button.onclick = SHOW; kept.forEach(button.onclick); }, 1500);
+"""
+
 
 def opened(page: Page, html: str) -> Embed:
     """Return the page with this content, observed."""
@@ -77,6 +101,19 @@ HEARD_ONCE = {
         f"setTimeout(() => {{ const other = button.cloneNode(true); other.onclick = {SHOW}; button.replaceWith(other); }}, 500);", "near"),
     "a handler that stops the event": (f"button.addEventListener('click', (e) => {{ e.stopImmediatePropagation(); ({SHOW})(); }});", "near"),
     "a handler for the pointer": (f"button.addEventListener('pointerdown', {SHOW});", "near"),
+    **{f"a root that knows the handler late: {name}": (DELEGATING.replace("PUT", put), "near") for name, put in PUT.items()},
+    "a root whose handler passes the click on, to one that comes after three seconds": (
+        "const root = document.createElement('div'); document.body.append(root); root.append(button, out); let own;"
+        "button[Symbol('events')] = { click: function (...given) { (own)?.apply(this, given); } };"
+        "root.addEventListener('click', (event) => { setTimeout(() => {}, 20); button[Object.getOwnPropertySymbols(button)[0]].click(event); });"
+        f"setTimeout(() => {{ out.dataset.is = 'loaded'; own = {SHOW}; }}, 3000);", "root"),
+    "a root whose effect comes with messages to itself": (
+        ROOT.replace("(SHOW)(event)", "(heard++, say(3))") + "isHydrated = true; const channel = new MessageChannel(); const say = (n) => channel.port2.postMessage(n);"
+        "channel.port1.onmessage = ({ data }) => data ? say(data - 1) : (out.textContent = heard);", "root"),
+    **{
+        f"a page that keeps what was clicked: {name}": (KEEPING.replace("ATTRIBUTE", name).replace("SHOW", SHOW), "near")
+        for name in ("jsaction", "on:click", "q-e:click")
+    },
     "an error in the handler": ("button.onclick = () => { heard++; throw new Error('no'); };", "near"),
 }  # fmt: skip
 

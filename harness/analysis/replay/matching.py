@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from harness.analysis.facts.exchanges import ABORTED
 from harness.model.addresses import split_url
 from harness.model.faults import operation_of
 from harness.model.recording import RecordedExchange
@@ -82,6 +83,19 @@ def _stable(value: Any) -> Any:
             return [_stable(item) for item in value]
         case _:
             return value
+
+
+AT_ONCE_MS = 300  # within which a request that is aborted was aborted by a clean-up, and not after a long wait
+
+
+def is_given_up_at_once(exchange: RecordedExchange) -> bool:
+    """Whether the recorded page aborted a request before anybody could answer it."""
+    return exchange.status == 0 and exchange.failure in ABORTED and 0 <= exchange.ended_ms <= AT_ONCE_MS
+
+
+def is_twin(given_up: RecordedExchange, other: RecordedExchange) -> bool:
+    """Whether a request was made again when it was aborted, as React's StrictMode does it."""
+    return not is_given_up_at_once(other) and abs(other.started_ms - given_up.started_ms) <= AT_ONCE_MS
 
 
 class Matcher:

@@ -13,6 +13,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 from harness.analysis.facts.exchanges import ABORTED
+from harness.analysis.replay.matching import is_given_up_at_once, is_twin
 from harness.analysis.rules import BY_ID
 from harness.model.addresses import API, CONVERSATION, SENTINEL, VERIFY, is_loader, names_a_session, split_url
 from harness.model.chatkit import CDN_HOST
@@ -77,6 +78,8 @@ def suspects_of(recording: Recording) -> tuple[Suspect, ...]:
     """Return every suspect, those that look wrong first, in the order of their evidence."""
     found: dict[str, Suspect] = {}
     for exchange in recording.exchanges:
+        if is_given_up_at_once(exchange) and any(_is_again(exchange, x) for x in recording.exchanges):
+            continue
         for name in targets_of(exchange, recording):
             why = _oddness(name, exchange, recording)
             if name not in found or (why and not found[name].is_odd):
@@ -182,6 +185,10 @@ def session_of(recording: Recording) -> RecordedExchange | None:
         lambda x: split_url(x.url)[:2] == own[:2] and bool(LIKE_SESSION.search(split_url(x.url).path)),
     )
     return next((x for is_it in ways for x in asked if is_it(x)), None)
+
+
+def _is_again(given_up: RecordedExchange, other: RecordedExchange) -> bool:
+    return (given_up.method, given_up.url) == (other.method, other.url) and is_twin(given_up, other)
 
 
 def _oddness(name: str, exchange: RecordedExchange, recording: Recording) -> str:

@@ -17,8 +17,10 @@ def seen(audience: Audience, now: Audience | None = None, **changes: object) -> 
 
 WEAK: dict[str, object] = {"caused": frozenset({"network"})}
 BUSY: dict[str, object] = {"was_busy": True}
-CAUSED, FOLLOWED = {"caused": frozenset({"dom"})}, {"followed": frozenset({"dom"})}
-WEAKLY = {"followed": frozenset({"network", "console"})}
+CAUSED, LATER = {"caused": frozenset({"dom"})}, {"followed": frozenset({"dom"})}
+FOLLOWED = {"followed": frozenset({"dom"}), "soon": frozenset({"dom"})}
+WEAKLY = {"followed": frozenset({"network", "console"}), "soon": frozenset({"network", "console"})}
+SILENT = {"was_silent": True}
 READY, FRESH, OVER = {"is_becoming_ready": True}, {"is_fresh": True}, {"is_over": True}
 RECENT, AWAITED, MORE = {"is_recent": True}, {"is_awaited": True}, {"has_more": True}
 TIMER = {"caused": frozenset({"timer"})}
@@ -79,6 +81,15 @@ TIMER = {"caused": frozenset({"timer"})}
         (seen(ROOT, **FRESH), Move.REPEAT),
         (seen(ROOT, **FRESH, **FOLLOWED), Move.DONE),
         (seen(ROOT), Move.DONE),
+        # what comes later, or after an attempt without a sign, brings the handlers themselves
+        (seen(ROOT, **FRESH, **LATER), Move.REPEAT),
+        (seen(ROOT, **FRESH, **LATER, **AWAITED), Move.WATCH),
+        (seen(ROOT, **FRESH, **FOLLOWED, **SILENT), Move.REPEAT),
+        (seen(ROOT, **FRESH, **CAUSED, **SILENT), Move.DONE),
+        (seen(FAR, **FRESH, **LATER), Move.WATCH),
+        (seen(FAR, **FRESH, **FOLLOWED, **SILENT), Move.DONE),
+        (seen(FAR, **MORE, **LATER), Move.REPEAT),
+        (seen(UNKNOWN, **FRESH, **LATER), Move.DONE),
         # measuring asks and writes with every click: that alone neither ends it nor repeats it
         (seen(FAR, **FRESH, **WEAKLY), Move.WATCH),
         (seen(FAR, NEAR, **FRESH, **WEAKLY), Move.REPEAT),

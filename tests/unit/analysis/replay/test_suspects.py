@@ -94,6 +94,14 @@ def test_what_the_page_broke_off_itself_is_not_odd() -> None:
     assert odd(exchange(SESSION, GOOD_SECRET, failure="net::ERR_ABORTED")) == {}
 
 
+def test_a_request_that_was_aborted_at_once_and_made_again_is_the_second_one() -> None:
+    """React's StrictMode does it in development: what is odd is the answer to the request that was made again."""
+    first = exchange(SESSION, status=0, failure="net::ERR_ABORTED", answered_ms=-1, ended_ms=2, chunks=())
+    assert odd(first, exchange(SESSION, status=500)) == {"session": "answered 500"}
+    assert odd(first) == {"session": "was never answered"}
+    assert odd(first, exchange(SESSION, status=500, started_ms=5_000)) == {"session": "was never answered"}
+
+
 def test_the_rules_propose_facts_of_the_page() -> None:
     """No answer of a server tells them."""
     judged = Judged(findings=("loader-not-referenced", "element-without-height"))
