@@ -402,13 +402,11 @@ def gate(
     """
     from harness.commands.baseline import BaselineOptions
     from harness.commands.gate import GateOptions, run_gate
+    from harness.pytest_plugin.run import Run
 
+    told = Run(config=_config(options), is_searched=not no_secret_scan, shard=shard, ci=ci, is_debug=options["debug"])
     chosen = GateOptions(
-        is_debug=options["debug"],
         only=only,
-        is_searched=not no_secret_scan,
-        shard=shard,
-        ci=ci,
         baseline=BaselineOptions(
             compared=baseline,
             updated=update_baseline,
@@ -418,7 +416,7 @@ def gate(
         ),
         pytest_args=pytest_args,
     )
-    return run_gate(_stdout(), _config(options), chosen)
+    return run_gate(_stdout(), told, chosen)
 
 
 @cli.command(epilog=EXIT_CODES, short_help="Write report.html anew, or join the reports of shards.")

@@ -1,6 +1,6 @@
 """The regression gate: the built-in checks for every entry, then the project's own tests, through pytest.
 
-In: the configuration. Out: progress, failures and a table on a console, a run folder, an exit code.
+In: what the run is told, its configuration above all. Out: progress, failures and a table on a console, a run folder, an exit code.
 """
 
 from __future__ import annotations
@@ -52,19 +52,16 @@ Row = tuple[TestOutcome, tuple[VisitResult, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateOptions:
-    """What the command line says about this run."""
+    """What the command line says about a gate that is not about the run of its tests."""
 
-    is_debug: bool = False
     only: str = ""  # pytest's -k
-    is_searched: bool = True  # for secrets, after the run
-    shard: str = ""  # "2/5": only the second of five parts of the tests
-    ci: str = "auto"
     baseline: BaselineOptions = field(default_factory=BaselineOptions)
     pytest_args: tuple[str, ...] = ()
 
 
-def run_gate(console: Console, config: Config, options: GateOptions) -> int:
+def run_gate(console: Console, told: Run, options: GateOptions) -> int:
     """Return the exit code of the gate. Raises EnvironmentFailure when there is no browser to start with."""
+    config = told.config
     project, sdk = config.project(), config.sdk()
     plan = plan_of(config, options.baseline)
     choice = find_browser(config.use.browser, config.use.executable_path, os.environ, headless=config.use.headless)
@@ -73,14 +70,7 @@ def run_gate(console: Console, config: Config, options: GateOptions) -> int:
     if sdk.name != STAND_IN.name and (project.network == "hermetic" or config.is_sdk_chosen):
         console.print(f"sdk: {sdk.name}", markup=False, highlight=False, soft_wrap=True)
     reporter = GateReporter(console)
-    run = Run(
-        config=config,
-        is_searched=options.is_searched,
-        shard=options.shard,
-        ci=options.ci,
-        is_debug=options.is_debug,
-        is_controlled=plan is not None,
-    )
+    run = replace(told, is_controlled=plan is not None)
     arguments = _arguments(config, options)
     code = int(pytest.main(arguments, plugins=[run, reporter]))
     if code == 0 and all(outcome.outcome == "skipped" for outcome in reporter.finished):

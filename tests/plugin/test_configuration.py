@@ -436,3 +436,56 @@ def test_tests_that_are_run_again_have_the_same_configuration(walk: Walk) -> Non
     for name, handed in handed_over(walk).items():
         assert differences(walk, handed).keys() == {"output_dir"}, name
         assert handed.output_dir == folder
+
+
+HANDS_OVER_THE_RUN = """
+import os, pathlib, pickle
+
+from harness.pytest_plugin.run import RUN
+
+
+def test_one(request):
+    hand_over(request.config, "one")
+
+
+def test_two(request):
+    hand_over(request.config, "two")
+
+
+def hand_over(config, name):
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    pathlib.Path(config.rootpath, f"handed-{worker}-{name}").write_bytes(pickle.dumps(config.stash[RUN]))
+"""
+# What a run is told besides its configuration: as the options of a gate where it has them, as those of pytest, and what its tests find then.
+TOLD: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], Any]] = {
+    "scenario": ((), ("--chatkit-scenario", "late"), "late"),
+    "is_searched": (("--no-secret-scan",), ("--chatkit-no-secret-scan",), False),
+    "shard": (("--shard", "1/1"), ("--chatkit-shard", "1/1"), "1/1"),
+    "ci": (("--ci", "gitlab"), ("--chatkit-ci", "gitlab"), "gitlab"),
+    "is_debug": (("--debug",), ("--chatkit-debug",), True),
+    "is_controlled": (("--update-baseline",), ("--chatkit-control",), True),
+    "only": ((), ("--chatkit-only", "asked.txt"), "asked.txt"),
+}
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "two-workers"])
+@pytest.mark.parametrize("starts_it", ["gate", "pytest"])
+def test_what_a_run_is_told_besides_reaches_its_tests(tmp_path: Path, starts_it: str, workers: tuple[str, ...]) -> None:
+    """Each field of a `Run`, from a gate and from pytest."""
+    assert TOLD.keys() == {item.name for item in fields(Run)} - {"config"}
+    tests = tmp_path / "tests/e2e"
+    tests.mkdir(parents=True)
+    (tests / "test_it.py").write_text(HANDS_OVER_THE_RUN, encoding="utf-8")
+    asked = [f"tests/e2e/test_it.py::test_{name}\n" for name in ("one", "two")]
+    (tmp_path / "asked.txt").write_text("".join(asked), encoding="utf-8")
+    if starts_it == "gate":
+        before = [word for of_gate, _, _ in TOLD.values() for word in of_gate]
+        after = [word for of_gate, of_pytest, _ in TOLD.values() if not of_gate for word in of_pytest]
+        done = run_command("gate", *workers, *before, "--", *after, cwd=tmp_path)
+    else:
+        done = run_pytest(tmp_path, *workers, *(word for _, of_pytest, _ in TOLD.values() for word in of_pytest))
+    assert done.returncode in (0, 1), done.stdout + done.stderr  # there is no visit that could be a baseline
+    found = [pickle.loads(path.read_bytes()) for path in tmp_path.glob("handed-*")]
+    assert len(found) == 2
+    for run in found:
+        assert {name: getattr(run, name) for name in TOLD} == {name: value for name, (_, _, value) in TOLD.items()}
