@@ -945,6 +945,17 @@ MORE: dict[str, tuple[Steps, str]] = {
         "theme-invalid",
     ),
     "a secret that is handed out twice": ([*hosted(), command(nonce="n2"), response("n2")], ""),
+    "no secret, and the endpoint sent one under another name": (
+        booting(
+            exchange("r3", SESSION, **secret_read(secret_key="clientSecret")),
+            response("n1", "", value_kind="undefined", value_format=""),
+        ),
+        "secret-not-a-string",
+    ),
+    "no secret, and the endpoint sent none": (
+        booting(exchange("r3", SESSION, secret_key=""), response("n1", "", value_kind="undefined", value_format="")),
+        "session-without-secret secret-not-a-string",
+    ),
     "no secret, twice": (
         booting(
             response("n1", "", value_kind="undefined", value_format=""),
@@ -1777,6 +1788,39 @@ MORE: dict[str, tuple[Steps, str]] = {
             page_error("Request failed with status code 500", "AxiosError"),
         ),
         "app-request-failed element-never-rendered",
+    ),
+    "a refusal, and an error in the console that names its status": (
+        idle(
+            other("https://app.test/api/x", *answered("o1", 404), kind="fetch"),
+            console_message('no settings FetchError: [POST] "/api/x": 404 Page not found', "error"),
+        ),
+        "app-request-failed element-never-rendered",
+    ),
+    "a refusal, and a warning in the console that names its status": (
+        idle(
+            other("https://app.test/api/x", *answered("o1", 404), kind="fetch"),
+            console_message("HTTP 404", "warning"),
+        ),
+        "element-never-rendered",
+    ),
+    "a refusal, and the browser's own line about it": (
+        idle(
+            other("https://app.test/api/x", *answered("o1", 404), kind="fetch"),
+            console_message("Failed to load resource: the server responded with a status of 404 (Not Found)", "error"),
+        ),
+        "element-never-rendered",
+    ),
+    "a refusal of what sounds like a session, before the widget asks for what it then lacks": (
+        idle(
+            other("https://app.test/api/session", *answered("o1", 500), kind="fetch"),
+            element_shown(),
+            frame_arrived(),
+            command(),
+            log(),
+            iframe_loaded(),
+            response("n1", "", value_kind="undefined", value_format=""),
+        ),
+        "session-server-error~ secret-not-a-string",
     ),
     "a refusal, and an error that names its status": (
         idle(other("https://app.test/api/x", *answered("o1", 403), kind="fetch"), page_error("HTTP 403", "Error")),

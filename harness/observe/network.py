@@ -9,7 +9,8 @@ import asyncio
 import html
 import re
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from playwright.sync_api import BrowserContext, Error, Page, Request, Response
@@ -56,6 +57,11 @@ SILENCE_S_PER_BYTE = 3e-6  # on a machine that is as busy as can be
 READING_S = 180.0  # all bodies together
 NOT_IN_TIME = "the browser did not hand it over in time"
 LONGEST_MESSAGE = 500
+WORDS_OF_ERRORS = (
+    "error", "message", "detail", "details", "statusMessage", "title", "error_description", "msg", "reason", "errors", "cause",
+)  # fmt: skip
+STATUS_PHRASES = frozenset(status.phrase.casefold() for status in HTTPStatus)
+DEEPEST_WORDS, MOST_ERRORS = 3, 3
 Answer = TypeVar("Answer")
 LONGEST_PAGE = 20_000
 UNSHOWN = re.compile(r"<(script|style)\b.*?(</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
@@ -434,13 +440,27 @@ def _span(start: float, end: float) -> float:
 
 
 def error_text_of(parsed: object, text: str) -> str:
-    """The message of an error answer in the shapes APIs use: {error: {message}}, {error}, {message}, {detail}; or of a page."""
+    """What an error answer says, in the shapes that APIs and frameworks use; of what is no JSON, a page's first words.
+
+    Shapes: `{error: {message}}` (OpenAI), `{error}`, `{message}`, `{detail}` (FastAPI, RFC 9457), `{error: true, statusMessage}` (Nitro),
+    `{statusCode, message, error}` (NestJS), `{errors: [{message}]}`, and an answer of OpenAI's passed on in `details`.
+    """
     if not isinstance(parsed, dict):
         return _first_words(text) if parsed is None else ""
-    error = parsed.get("error", parsed.get("detail", parsed.get("message", "")))
-    if isinstance(error, dict):
-        error = error.get("message", "")
-    return error[:LONGEST_MESSAGE] if isinstance(error, str) else ""
+    said = list(dict.fromkeys(_said(parsed, DEEPEST_WORDS)))
+    told = [one for one in said if one.casefold() not in STATUS_PHRASES]
+    return ": ".join(told or said)[:LONGEST_MESSAGE]
+
+
+def _said(value: object, depth: int) -> Iterator[str]:
+    """The texts under the names that errors are told by, from the outside to the inside."""
+    match value:
+        case str() if value.strip():
+            yield value.strip()[:LONGEST_MESSAGE]
+        case list():
+            yield from (text for one in value[:MOST_ERRORS] for text in _said(one, depth))
+        case dict() if depth:
+            yield from (text for name in WORDS_OF_ERRORS if name in value for text in _said(value[name], depth - 1))
 
 
 def _first_words(text: str) -> str:

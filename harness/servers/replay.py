@@ -208,9 +208,7 @@ class Replay:
             gone.cancel()
             if not answering.done():
                 answering.cancel()
-                if (
-                    gone.done() and self._doubted[key]
-                ):  # this was the one that is given up; another waits for its answer
+                if gone.done() and self._doubted[key]:  # this one is given up; another waits for its answer
                     with self._lock:
                         self._reserved.setdefault(key, []).insert(0, ("", exchange))
         if answering.done() and not answering.cancelled():
@@ -239,9 +237,8 @@ class Replay:
     async def _send_whole(self, exchange: RecordedExchange, began: float, scope: Scope, send: Send) -> None:
         headers = _headers_of(exchange)
         is_cut = exchange.failure not in ("", *ABORTED) and "BLOCKED" not in exchange.failure
-        is_given_up = (
-            exchange.failure in ABORTED and not exchange.chunks
-        )  # a stream that is read to its end may be called aborted
+        # A stream that is read to its end may be called aborted, and so is a script that is refused.
+        is_given_up = exchange.failure in ABORTED and not exchange.chunks and exchange.status < 400
         is_endless = exchange.ended_ms == NEVER or is_given_up
         chunks = exchange.chunks or ((Chunk(at_ms=0, text=""),) if exchange.raw else ())
         whole = [exchange.raw] if exchange.raw else [c.text.encode("utf-8", "surrogatepass") for c in chunks]

@@ -33,7 +33,7 @@ from harness.visit.visit import Visit
 
 EXPERIMENT_TIMEOUT_MS = 8_000
 LONGEST_NAME = 100
-RECORD_AGAIN = "record it again: chatkit-harness record URL --out FILE keeps every body up to 32 MB"
+RECORD_AGAIN = "record it again: chatkit-harness record URL --out FILE keeps every body up to 32 MB (what needs a larger one has no replay)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -146,6 +146,17 @@ def served(app: App, folder: Path, mode: str, *, fault: str = "") -> Served:
     )
 
 
+@contextlib.contextmanager
+def one_at_a_time(app: App, mode: str) -> Iterator[None]:
+    """Wait until no other process serves the app in this way: a development server wants its folder for itself."""
+    if mode != "development":
+        yield
+        return
+    CACHE.mkdir(exist_ok=True)
+    with _alone(CACHE / f"{app.name}.served.lock"):
+        yield
+
+
 def _hash_of(source: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(path for path in source.rglob("*") if path.is_file()):
@@ -156,7 +167,7 @@ def _hash_of(source: Path) -> str:
 
 @contextlib.contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """Let one process at a time install the app."""
+    """Let one process at a time install the app, or serve it from its sources."""
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield

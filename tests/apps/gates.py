@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.apps import APPS, built, served
+from tests.apps import APPS, built, one_at_a_time, served
 from tests.commands import clean_environ, run_command
 
 READY_TIMEOUT_MS = 180_000  # a development server compiles its first page on a busy machine
@@ -56,7 +56,8 @@ def gate(
     write_project(app, way, kind, folder, fault=fault, page=page, click=click)
     # The processes that npm starts must find the node that the test found, and nothing of this machine's keys.
     environ = {name: "" for name in clean_environ() if name.startswith("OPENAI_")}
-    done = run_command("gate", "--project", "app", cwd=folder, timeout_s=GATE_TIMEOUT_S, **environ)
+    with one_at_a_time(APPS[app], way):
+        done = run_command("gate", "--project", "app", cwd=folder, timeout_s=GATE_TIMEOUT_S, **environ)
     bundles = sorted((folder / "test-results" / "latest").glob("*/result.json"))
     chosen = next((path for path in bundles if kind != "sending" or "answers" in path.parent.name), None)
     return Gated(

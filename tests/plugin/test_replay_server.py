@@ -141,6 +141,15 @@ def test_what_never_came_does_not_come(open_end: RecordedExchange) -> None:
         asking.get(PAGE, timeout=httpx.Timeout(TIMEOUT_S, read=0.3))
 
 
+def test_a_refusal_that_the_browser_calls_aborted_ends() -> None:
+    """Chromium calls a script aborted that is answered 404; an answer that the page gave up has no end."""
+    refused = exchange("GET", PAGE, status=404, failure="net::ERR_ABORTED", chunks=())
+    with client(refused) as (asking, _):
+        assert asking.get(PAGE).status_code == 404
+    with client(replace(refused, status=200)) as (asking, _), pytest.raises(httpx.ReadTimeout):
+        asking.get(PAGE, timeout=httpx.Timeout(TIMEOUT_S, read=0.3))
+
+
 PREFLIGHT = {
     "origin": "https://app.test",
     "access-control-request-method": "POST",

@@ -294,7 +294,7 @@ def _sessions(
         is_app_call = x.request.is_top_frame and x.request.resource_type in ("fetch", "xhr")
         is_named = mount.is_session(x) or (is_carrier and is_app_call)
         is_in_answer = is_app_call and x.request.request_id in asked and not is_telemetry(x.url)
-        is_guessed = is_in_answer or (is_app_call and _is_before_any(x, mount, handovers))
+        is_guessed = is_in_answer or (is_app_call and _is_before(x, mount, handovers))
         if mount.is_backend(x) or not (is_named or is_guessed):
             continue
         # Of what has no name, a good answer was one to the frame's question only when the frame got nothing good.
@@ -315,10 +315,13 @@ def _is_for_want_of_data(handover: Handover) -> bool:
     return is_told and (not handover.error or WANT_OF_DATA.search(handover.error) is not None)
 
 
-def _is_before_any(exchange: Exchange, mount: Mount, handovers: tuple[Handover, ...]) -> bool:
-    """Whether the page failed to get something that sounds like it, and has not come to the widget since."""
+def _is_before(exchange: Exchange, mount: Mount, handovers: tuple[Handover, ...]) -> bool:
+    """Whether the page failed to get something that sounds like it, before the widget asked, and has nothing to hand over since."""
     is_failed = exchange.failure != "" or exchange.status >= 400
-    is_early = not handovers and mount.element in (Element.ABSENT, Element.CONNECTED, Element.UPGRADED)
+    if handovers:
+        is_early = _is_for_want_of_data(handovers[-1]) and exchange.seq < handovers[-1].asked_seq
+    else:
+        is_early = mount.element in (Element.ABSENT, Element.CONNECTED, Element.UPGRADED)
     return (
         is_failed and is_early and not is_telemetry(exchange.url) and SOUNDS_LIKE_IT.search(exchange.path) is not None
     )

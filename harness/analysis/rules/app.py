@@ -28,6 +28,7 @@ SANDBOXED = r"Blocked script execution in .*sandboxed"
 NO_MODULE = r"Failed to load module script|Loading module from .* was blocked because of a disallowed MIME type"
 # What is thrown when a request fails on its way, and when its answer is not what was expected; as each engine says it.
 UNFETCHED = re.compile(r"Failed to fetch|NetworkError when attempting|Load failed|Network Error", re.IGNORECASE)
+LOGGED = r"^(?!Failed to load resource|Access to |Refused to |Blocked )"  # by the page's code, and not by the browser
 UNREADABLE = re.compile(r"is not valid JSON|JSON\.parse:|Unexpected (end of JSON|token '?<)", re.IGNORECASE)
 
 
@@ -97,8 +98,10 @@ def app_request_failed(facts: Facts) -> Iterator[Found]:
     """The app met an error that a failed request of its own explains, and nothing of a chat comes after it."""
     if not _is_barren(facts):
         return
-    for error in facts.page_errors:
-        text = f"{error.event.name}: {error.event.message}"
+    # Uncaught, or caught and logged: an app that says so was not indifferent to it.
+    uncaught = [(error.seq, f"{error.event.name}: {error.event.message}") for error in facts.page_errors]
+    logged = [(s.seq, s.event.text) for s in facts.console_about(pattern=LOGGED) if s.event.level == "error"]
+    for seq, text in (*uncaught, *logged):
         asked = [x for x in facts.missed if x.request.resource_type != "script"]
         if UNFETCHED.search(text):
             asked = [x for x in asked if x.failure]
@@ -108,12 +111,12 @@ def app_request_failed(facts: Facts) -> Iterator[Found]:
         stopped = [s for s in facts.violations if s.event.directive.startswith(("connect-src", "default-src"))]
         stopped = [s for s in stopped if UNFETCHED.search(text) and not is_telemetry(s.event.blocked_url)]
         if asked:
-            yield Found(summary=_missed(asked[-1]), evidence=(*evidence_of(asked[-1]), error.seq))
+            yield Found(summary=_missed(asked[-1]), evidence=(*evidence_of(asked[-1]), seq))
         elif stopped:
             first = stopped[-1].event
             yield Found(
                 summary=f"{first.directive} of the page's Content-Security-Policy does not allow {first.blocked_url}",
-                evidence=(stopped[-1].seq, error.seq),
+                evidence=(stopped[-1].seq, seq),
             )
 
 

@@ -98,9 +98,21 @@ def secret_not_a_string(facts: Facts) -> Iterator[Found]:
     if bad and facts.real_secret_seq < bad[-1].answered_seq:
         errors = facts.errors_about(SIGNATURE)
         yield Found(
-            summary=f"getClientSecret answered {bad[-1].kind} where a string is expected",
-            evidence=(bad[-1].asked_seq, bad[-1].answered_seq, *(e.seq for e in errors[:2])),
+            summary=f"getClientSecret answered {bad[-1].kind} where a string is expected{_but_sent(facts)}",
+            evidence=(
+                *(seq for call in facts.sessions[-1:] for seq in call.evidence),
+                bad[-1].asked_seq,
+                bad[-1].answered_seq,
+                *(e.seq for e in errors[:2]),
+            ),
         )
+
+
+def _but_sent(facts: Facts) -> str:
+    """Return where the secret was that the page did not hand over, as the end of a sentence."""
+    bodies = [(call.exchange, call.exchange.body) for call in facts.sessions if call.has_secret]
+    named = [f"; {told(x)} with a client secret under the name {body.secret_key}" for x, body in bodies if body]
+    return named[-1] if named else ""
 
 
 SECRET_NOT_A_STRING = Rule(
