@@ -456,7 +456,7 @@ def hand_over(config, name):
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     pathlib.Path(config.rootpath, f"handed-{worker}-{name}").write_bytes(pickle.dumps(config.stash[RUN]))
 """
-# What a run is told besides its configuration: as the options of a gate where it has them, as those of pytest, and what its tests find then.
+# What a run is told besides its configuration: as options of a gate where it has them, as options of pytest, and what its tests find.
 TOLD: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], Any]] = {
     "scenario": ((), ("--chatkit-scenario", "late"), "late"),
     "is_searched": (("--no-secret-scan",), ("--chatkit-no-secret-scan",), False),
