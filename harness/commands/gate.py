@@ -25,7 +25,7 @@ from harness.files import Appender
 from harness.model.results import Loss, TestOutcome, VisitResult
 from harness.pytest_plugin import again
 from harness.pytest_plugin.plugin import CHECKS, Controller
-from harness.pytest_plugin.run import Run, sent
+from harness.pytest_plugin.run import RUN, Run, sent
 from harness.report.bundle import read_result, write_text
 from harness.report.run_folder import LATEST, runs_in, shown
 from harness.report.run_on_disk import UNFINISHED, read_run
@@ -62,13 +62,8 @@ class GateOptions:
 def run_gate(console: Console, told: Run, options: GateOptions) -> int:
     """Return the exit code of the gate. Raises EnvironmentFailure when there is no browser to start with."""
     config = told.config
-    project, sdk = config.project(), config.sdk()
     plan = plan_of(config, options.baseline)
-    choice = find_browser(config.use.browser, config.use.executable_path, os.environ, headless=config.use.headless)
-    sentence = f"gate: project {project.name}, {project.network} network, {_told(choice)}"
-    console.print(sentence, markup=False, highlight=False, soft_wrap=True)
-    if sdk.name != STAND_IN.name and (project.network == "hermetic" or config.is_sdk_chosen):
-        console.print(f"sdk: {sdk.name}", markup=False, highlight=False, soft_wrap=True)
+    introduction_of(config)  # raises before pytest starts
     reporter = GateReporter(console)
     run = replace(told, is_controlled=plan is not None)
     arguments = _arguments(config, options)
@@ -85,6 +80,17 @@ def run_gate(console: Console, told: Run, options: GateOptions) -> int:
             reporter.controller.amend(code, judged.words)
     reporter.close(code, judged)
     return code
+
+
+def introduction_of(config: Config) -> list[str]:
+    """Return what is run, in lines. Raises ConfigError, RecordingError, EnvironmentFailure for what cannot be run."""
+    project, sdk, use = config.project(), config.sdk(), config.use
+    choice = find_browser(use.browser, use.executable_path, os.environ, headless=use.headless)
+    is_sdk_told = sdk.name != STAND_IN.name and (project.network == "hermetic" or config.is_sdk_chosen)
+    return [
+        f"gate: project {project.name}, {project.network} network, {_told(choice)}",
+        *([f"sdk: {sdk.name}"] if is_sdk_told else []),
+    ]
 
 
 def _judged(console: Console, run: Run, arguments: list[str], plan: Plan, reporter: GateReporter, code: int) -> Judged:
@@ -161,7 +167,13 @@ class GateReporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Send what pytest prints to a file, and listen to outcomes."""
+        """Say what is run, as the tests are told it; send what pytest prints to a file, and listen to outcomes."""
+        config = session.config.stash[RUN].config  # what was given to pytest besides is in it
+        try:
+            for line in introduction_of(config):
+                self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        except HarnessError as error:
+            pytest.exit(f"{type(error).__name__}: {error}", returncode=error.exit_code)
         controller = session.config.pluginmanager.get_plugin("chatkit-harness-controller")
         if not isinstance(controller, Controller):
             return

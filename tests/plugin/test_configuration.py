@@ -378,12 +378,16 @@ def a_browser_that_leaves_a_mark(folder: Path) -> tuple[Path, Path]:
     return program, mark
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_gate_starts_the_browser_that_it_names(tmp_path: Path, workers: str) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [("--executable-path={}",), ("--executable-path={}", "-n", "2"), ("--", "--chatkit-executable-path={}")],
+    ids=["alone", "two-workers", "told-to-pytest"],
+)
+def test_a_gate_starts_the_browser_that_it_names(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """`--executable-path` is what the tests are run with, and not only what the first line says."""
     program, mark = a_browser_that_leaves_a_mark(tmp_path)
-    arguments = ("--executable-path", str(program), "-n", workers, "-k", "topic-generation")
-    done = run_command("gate", *arguments, cwd=tmp_path)
+    words = [word.format(program) for word in arguments]
+    done = run_command("gate", "-k", "topic-generation", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert str(program) in done.stdout.splitlines()[0]
     assert mark.exists()
@@ -489,3 +493,12 @@ def test_what_a_run_is_told_besides_reaches_its_tests(tmp_path: Path, starts_it:
     assert len(found) == 2
     for run in found:
         assert {name: getattr(run, name) for name in TOLD} == {name: value for name, (_, _, value) in TOLD.items()}
+
+
+def test_a_browser_that_pytest_is_told_and_that_is_not_there_ends_a_gate(tmp_path: Path) -> None:
+    """As one that the gate itself is told."""
+    missing = "/nowhere/chromium"
+    for words in (("--executable-path", missing), ("--", "--chatkit-executable-path", missing)):
+        done = run_command("gate", *words, cwd=tmp_path)
+        assert done.returncode == 13, done.stdout + done.stderr
+        assert f"the browser {missing} cannot be started: it does not exist" in done.stdout + done.stderr
