@@ -24,11 +24,11 @@ from playwright.sync_api import Browser, sync_playwright
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.soak import busy
-from harness.analysis.mount.verdict import Limits
 from harness.drive.browsers import find_browser
 from harness.drive.embed import Embed
 from harness.errors import PageError
 from harness.model.events import ActionEnded
+from harness.model.limits import Limits
 from harness.model.redaction import Redactor
 from harness.model.timeline import Timeline
 from harness.observe.bodies import BodyStore

@@ -81,7 +81,7 @@ from harness.config.reading import read_config
 from harness.drive.browsers import find_browser
 from harness.drive.faults import install_aborts
 from harness.drive.routes import Destinations, install_routes
-from harness.visit.visit import context_options
+from harness.visit.opening import context_options
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import serve_stack
 

@@ -27,7 +27,9 @@ from harness.drive.routes import Destinations, install_routes
 from harness.model.redaction import Redactor
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
-from harness.visit.visit import Keep, context_options, open_visit, target_of
+from harness.visit.browser import opened
+from harness.visit.opening import context_options
+from harness.visit.target import Keep, target_of
 
 CONFIG = read_config(None, environ={}, root=Path(tempfile.gettempdir()) / "no-configuration-here")
 AIMS = {"observed": 1.08, "with screenshots": 1.3}
@@ -60,15 +62,11 @@ def observed(browser: Browser, stack: Stack, folder: Path, *, screenshot: str = 
     """Visit with timeline, console, HAR and DOM."""
     target = target_of(CONFIG.project("local"), entry="topic-generation", stack=stack)
     target = replace(target, limits=replace(target.limits, settled_stable_for_ms=0))
-    with browser.new_context(**context_options(CONFIG, "hermetic")) as context:
-        keep = Keep(trace="off", screenshot=screenshot)
-        page = context.new_page()
-        with open_visit(
-            context=context, page=page, target=target, folder=folder, redactor=Redactor(), keep=keep, stack=stack
-        ) as visit:
-            visit.open()
-            await_composer(page)
-            assert visit.wait_until_decided().is_mounted
+    keep = Keep(trace="off", screenshot=screenshot)
+    with opened(browser, target, folder, config=CONFIG, keep=keep, redactor=Redactor(), stack=stack) as visit:
+        visit.open()
+        await_composer(visit.page)
+        assert visit.wait_until_decided().is_mounted
 
 
 def with_screenshots(browser: Browser, stack: Stack, folder: Path) -> None:

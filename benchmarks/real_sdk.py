@@ -24,12 +24,13 @@ from harness.config.reading import read_config
 from harness.drive.browsers import find_browser
 from harness.errors import ConversationFailed, EmbedError
 from harness.model.faults import combined
-from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.servers.named_faults import faults_of
 from harness.servers.scenarios import read_scenarios, scenario_named
 from harness.servers.server import Stack, serve_stack
-from harness.visit.visit import Keep, Visit, context_options, open_visit, target_of
+from harness.visit import browser as own_browser
+from harness.visit.target import Keep, target_of
+from harness.visit.visit import Visit
 
 CONFIG = read_config(None, environ={}, root=Path(tempfile.gettempdir()) / "no-configuration-here")
 TIME_LIMIT_MS = 8_000  # for what is expected to be undecided
@@ -77,18 +78,14 @@ def opened(setting: Setting, name: str, scenario: str, faults: tuple[str, ...] =
     )
     if target.scenario is not None and target.scenario.verdict == "timeout":
         target = replace(target, limits=replace(target.limits, mount_timeout_ms=TIME_LIMIT_MS))
-    with (
-        setting.browser.new_context(**context_options(CONFIG, "hermetic")) as context,
-        open_visit(
-            context=context,
-            page=context.new_page(),
-            target=target,
-            folder=setting.folder / re.sub(r"\W+", "-", name),
-            redactor=Redactor(CONFIG.secrets),
-            keep=Keep(screenshot="off"),
-            stack=setting.stack,
-        ) as visit,
-    ):
+    with own_browser.opened(
+        setting.browser,
+        target,
+        setting.folder / re.sub(r"\W+", "-", name),
+        config=CONFIG,
+        keep=Keep(screenshot="off"),
+        stack=setting.stack,
+    ) as visit:
         visit.open()
         yield visit
 

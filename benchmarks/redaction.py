@@ -29,8 +29,9 @@ from harness.model.redaction import Redactor
 from harness.report.search import Proof, Secret, prove
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
-from harness.visit import visit as run
-from harness.visit.visit import Keep, context_options, open_visit, target_of
+from harness.visit import tracing
+from harness.visit.browser import opened
+from harness.visit.target import Keep, target_of
 
 CONFIG = read_config(None, environ={}, root=Path(tempfile.gettempdir()) / "no-configuration-here")
 KINDS = ("redacted", "not redacted")
@@ -63,21 +64,17 @@ def traces_as_they_are() -> Iterator[None]:
     def copy(source: Path, target: Path, *_: object) -> None:
         shutil.copyfile(source, target)
 
-    with mock.patch.object(run, "learn_from_trace"), mock.patch.object(run, "rewrite_trace", copy):
+    with mock.patch.object(tracing, "learn_from_trace"), mock.patch.object(tracing, "rewrite_trace", copy):
         yield
 
 
 def visit(browser: Browser, stack: Stack, folder: Path, redactor: Redactor) -> None:
     """Visit the embedded page with a trace and everything else."""
     target = target_of(CONFIG.project("local"), entry="topic-generation", stack=stack)
-    with browser.new_context(**context_options(CONFIG, "hermetic")) as context:
-        keep = Keep(trace="on", screenshot="on")
-        page = context.new_page()
-        with open_visit(
-            context=context, page=page, target=target, folder=folder, redactor=redactor, keep=keep, stack=stack
-        ) as opened:
-            opened.open()
-            assert opened.wait_until_decided().is_mounted
+    keep = Keep(trace="on", screenshot="on")
+    with opened(browser, target, folder, config=CONFIG, keep=keep, redactor=redactor, stack=stack) as seen:
+        seen.open()
+        assert seen.wait_until_decided().is_mounted
 
 
 def main() -> None:

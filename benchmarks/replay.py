@@ -26,7 +26,7 @@ from harness.servers.replay import RECORDED
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import serve_stack
 from harness.visit.replay import replayed
-from harness.visit.visit import Keep
+from harness.visit.target import Keep
 from tests.recorded import plain_config, record_scenario
 
 SCENARIOS = ("session-401", "frame-400", "zero-height")

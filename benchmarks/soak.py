@@ -26,7 +26,8 @@ from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import serve_stack
-from harness.visit.visit import Keep, context_options, open_visit, target_of
+from harness.visit.browser import opened
+from harness.visit.target import Keep, target_of
 
 SCENARIOS = ("healthy", "on-demand", "production")
 LONGEST_S = 3_600  # the load stops by itself, whatever happens
@@ -66,18 +67,8 @@ def mount(worker: int, count: int, folder: str, results: multiprocessing.Queue[t
             scenario = SCENARIOS[number % len(SCENARIOS)]
             target = target_of(config.project("local"), entry="topic-generation", scenario=scenario, stack=stack)
             bundle = Path(folder) / f"{worker}-{number}"
-            with (
-                browser.new_context(**context_options(config, "hermetic")) as context,
-                open_visit(
-                    context=context,
-                    page=context.new_page(),
-                    target=target,
-                    folder=bundle,
-                    redactor=Redactor(),
-                    keep=Keep(screenshot="only-on-failure"),
-                    stack=stack,
-                ) as visit,
-            ):
+            keep = Keep(screenshot="only-on-failure")
+            with opened(browser, target, bundle, config=config, keep=keep, redactor=Redactor(), stack=stack) as visit:
                 visit.open()
                 visit.wait_until_decided()
             results.put((scenario, visit.result(), bundle.as_posix()))

@@ -22,7 +22,8 @@ from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.servers.scenarios import read_scenarios, scenario_named
 from harness.servers.server import Stack, serve_stack
-from harness.visit.visit import Keep, context_options, open_visit, target_of
+from harness.visit.browser import opened
+from harness.visit.target import Keep, target_of
 
 TIMEOUT_MS = 30_000
 CONFIG = read_config(None, environ={}, root=Path(tempfile.gettempdir()) / "no-configuration-here")
@@ -32,19 +33,10 @@ def visited(browser: Browser, stack: Stack, scenario: str, folder: Path) -> Visi
     """Return the result of one visit."""
     target = target_of(CONFIG.project("local"), entry="topic-generation", scenario=scenario, stack=stack)
     target = replace(target, limits=replace(target.limits, mount_timeout_ms=8_000))
-    has_faults = bool(target.faults)
-    with (
-        browser.new_context(**context_options(CONFIG, "hermetic", has_faults=has_faults)) as context,
-        open_visit(
-            context=context,
-            page=context.new_page(),
-            target=target,
-            folder=folder / scenario,
-            redactor=Redactor(),
-            keep=Keep(screenshot="off"),
-            stack=stack,
-        ) as visit,
-    ):
+    keep = Keep(screenshot="off")
+    with opened(
+        browser, target, folder / scenario, config=CONFIG, keep=keep, redactor=Redactor(), stack=stack
+    ) as visit:
         visit.open()
         return visit.wait_until_decided()
 

@@ -17,8 +17,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from harness import __version__
-from harness.config.reading import Config, Overrides, read_config
-from harness.config.schema import is_web_url, problem, shown
+from harness.config.kinds import is_web_url
+from harness.config.reading import Config, read_config
+from harness.config.schema import problem, shown
+from harness.config.tables import GIVEN_KEYS, SDK_NAME
 from harness.errors import ConfigError, ExitCode, HarnessError
 from harness.model.chatkit import CDN_ORIGIN
 from harness.model.texts import for_terminal
@@ -81,26 +83,40 @@ def cli() -> None:
 
 
 def _config_options(command: Command) -> Command:
-    """Add the options that select and override the configuration."""
+    """Add the options that choose and override the configuration: one for each key that has an option, and does not belong to the gate."""
+    keys = [_key_option(name) for name, key in GIVEN_KEYS.items() if key.option and not key.is_of_gate]
     for option in reversed(
         (
-            click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration file to use."),
-            click.option("-p", "--project", metavar="NAME", help="Project of the configuration to run."),
-            click.option("--browser", type=click.Choice(["chromium", "firefox", "webkit"]), help="Browser engine."),
-            click.option("--executable-path", metavar="FILE", help="Path to the browser executable."),
-            click.option("--headed", is_flag=True, help="Run the browser with a window."),
-            click.option("--output-dir", metavar="FOLDER", help="Folder for results (default: test-results)."),
-            click.option("--mount-timeout-ms", type=int, metavar="MS", help="Timeout for an undecided mount."),
-            click.option(
-                "--trace",
-                type=click.Choice(["off", "on", "retain-on-failure"]),
-                help="When to keep a Playwright trace.",
-            ),
-            click.option("--debug", is_flag=True, help="Print tracebacks of chatkit-harness's own errors."),
+            click.option("--config", "config_file", type=click.Path(path_type=Path), help="The configuration file."),
+            *keys,
+            click.option("--debug", is_flag=True, help="Show tracebacks of our own errors."),
         )
     ):
         command = option(command)
     return command
+
+
+def _gate_options(command: Command) -> Command:
+    """Add the options of the keys that belong to the gate."""
+    for name in reversed([name for name, key in GIVEN_KEYS.items() if key.option and key.is_of_gate]):
+        command = _key_option(name)(command)
+    return command
+
+
+def key_parameter(name: str) -> str:
+    """Return the name that a key has among the parameters of a command, whose own ones may be called like it."""
+    return f"key__{name.replace('.', '__')}"
+
+
+def _key_option(name: str) -> Callable[[Command], Command]:
+    """Return the option of a key."""
+    key = GIVEN_KEYS[name]
+    more: dict[str, Any] = {"metavar": key.kind.metavar, "type": key.kind.parse}
+    if key.kind.names:
+        more = {"type": click.Choice(key.kind.names)}
+    if key.kind.flag is not None:
+        more = {"is_flag": True, "callback": lambda _context, _option, is_given: key.kind.flag if is_given else None}
+    return click.option(*key.option.split(), key_parameter(name), help=key.help, **more)
 
 
 def _page_options(command: Command) -> Command:
@@ -147,9 +163,8 @@ def _ci_option(command: Command) -> Command:
 
 
 def _sdk_option(command: Command) -> Command:
-    """Add the option that selects the SDK."""
-    told = "Source of ChatKit's SDK: stand-in, live, or snapshot:<folder>."
-    return click.option("--sdk", metavar="SOURCE", help=told)(command)
+    """Add the option that chooses the SDK, to a command that has not all of the gate's."""
+    return _key_option(SDK_NAME)(command)
 
 
 def _ca_option(command: Command) -> Command:
@@ -169,11 +184,9 @@ def _ca_option(command: Command) -> Command:
     )(command)
 
 
-def _config(options: dict[str, Any], **more: Any) -> Config:
-    """Return the configuration for a command's options; options that the command does not have change nothing."""
-    named = ("project", "browser", "executable_path", "output_dir", "mount_timeout_ms", "trace")
-    given = {name: options.get(name) for name in named} | more
-    overrides = Overrides(**given, headless=False if options.get("headed") else None)
+def _config(options: dict[str, Any]) -> Config:
+    """Return the configuration for a command's options; what the command does not offer is left alone."""
+    overrides = {name: options.get(key_parameter(name)) for name in GIVEN_KEYS}
     return read_config(options.get("config_file"), environ=os.environ, overrides=overrides)
 
 
@@ -213,7 +226,6 @@ def check(
     as_json: bool,
     no_secret_scan: bool,
     ci: str,
-    sdk: str | None,
     **options: Any,
 ) -> int:
     """Open URL, run the given actions, and check whether a ChatKit widget mounts.
@@ -233,7 +245,7 @@ def check(
         is_searched=not no_secret_scan,
         ci=None if as_json else ci_system(ci, os.environ),
     )
-    return run_check(_stdout(), _config(options, sdk=sdk), url, chosen)
+    return run_check(_stdout(), _config(options), url, chosen)
 
 
 @cli.command(epilog=EXIT_CODES, short_help="Reproduce a recorded visit from its bundle.")
@@ -316,7 +328,7 @@ def repro(
         minimise=minimise,
         to_scenario=to_scenario,
         sdk=sdk,
-        is_headed=options["headed"],
+        is_headed=options[key_parameter("use.headless")] is False,
         is_paused=pause,
         as_json=as_json,
         is_searched=not no_secret_scan,
@@ -372,28 +384,17 @@ def record(
 )
 @click.option("--debug", is_flag=True, help="Print tracebacks of chatkit-harness's own errors.")
 def pack(folder: Path, out: Path | None, **_debug: Any) -> int:
-    """Pack FOLDER, the bundle of a visit, into one zip that can be shared."""
-    from harness.commands.record import run_pack
+    """Make one zip of FOLDER, the bundle of a visit, to send to somebody."""
+    from harness.commands.pack import run_pack
 
     return run_pack(_stdout(), folder, out)
 
 
-@cli.command(epilog=EXIT_CODES, short_help="Run the regression gate, for CI.")
-@click.option("-n", "--workers", type=int, metavar="N", help="Number of tests to run in parallel.")
-@click.option(
-    "--retries",
-    type=int,
-    metavar="N",
-    help="Number of retries for a failed test. A pass after a retry has exit code 7.",
-)
-@click.option(
-    "--prefetch", type=click.Choice(["required", "allowed"]), help="Whether the client secret must be pre-fetched."
-)
-@click.option(
-    "-k", "only", default="", metavar="EXPRESSION", help="Run only tests that match the expression, as in pytest."
-)
-@click.option("--no-secret-scan", is_flag=True, help="Do not search the files of the run for secrets.")
-@click.option("--shard", default="", metavar="K/N", help="Run only part K of N; `report --merge` merges the reports.")
+@cli.command(epilog=EXIT_CODES, short_help="Does this change break the mount? For CI.")
+@_gate_options
+@click.option("-k", "only", default="", metavar="EXPRESSION", help="Run only tests whose names match, as in pytest.")
+@click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
+@click.option("--shard", default="", metavar="K/N", help="Run only the K-th of N parts; `report --merge` joins them.")
 @click.option(
     "--baseline",
     is_flag=False,
@@ -408,17 +409,13 @@ def pack(folder: Path, out: Path | None, **_debug: Any) -> int:
     metavar="[FILE]",
     help="Save this run as the baseline, if it passes.",
 )
-@click.option("--force", is_flag=True, help="With --update-baseline: save it even if tests fail.")
-@click.option("--no-baseline", is_flag=True, help="Do not compare with a baseline, even if one is configured.")
-@_sdk_option
+@click.option("--force", is_flag=True, help="With --update-baseline: also when tests fail.")
+@click.option("--no-baseline", is_flag=True, help="Compare with no baseline, whatever the configuration says.")
 @_ci_option
 @click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
 @_ca_option
 @_config_options
 def gate(
-    workers: int | None,
-    retries: int | None,
-    prefetch: str | None,
     only: str,
     no_secret_scan: bool,
     shard: str,
@@ -427,7 +424,6 @@ def gate(
     update_baseline: str | None,
     force: bool,
     no_baseline: bool,
-    sdk: str | None,
     pytest_args: tuple[str, ...],
     **options: Any,
 ) -> int:
@@ -437,15 +433,11 @@ def gate(
     """
     from harness.commands.baseline import BaselineOptions
     from harness.commands.gate import GateOptions, run_gate
+    from harness.pytest_plugin.run import Run
 
-    config = _config(options, workers=workers, retries=retries, prefetch=prefetch, sdk=sdk)
+    told = Run(config=_config(options), is_searched=not no_secret_scan, shard=shard, ci=ci, is_debug=options["debug"])
     chosen = GateOptions(
-        config_file=options["config_file"],
-        is_debug=options["debug"],
         only=only,
-        is_searched=not no_secret_scan,
-        shard=shard,
-        ci=ci,
         baseline=BaselineOptions(
             compared=baseline,
             updated=update_baseline,
@@ -455,7 +447,7 @@ def gate(
         ),
         pytest_args=pytest_args,
     )
-    return run_gate(_stdout(), config, chosen)
+    return run_gate(_stdout(), told, chosen)
 
 
 @cli.command(epilog=EXIT_CODES, short_help="Regenerate report.html, or merge the reports of shards.")
@@ -534,15 +526,15 @@ def smoke(is_all: bool, ci: str, **options: Any) -> int:
 @click.option("--port", type=int, default=0, metavar="PORT", help="Port of the page; 0 selects a free port.")
 @_sdk_option
 @click.option("--list", "is_list", is_flag=True, help="List the scenarios.")
-@click.option("--debug", is_flag=True, help="Print tracebacks of chatkit-harness's own errors.")
-def serve(scenario: str, port: int, sdk: str | None, is_list: bool, **_debug: Any) -> int:
-    """Serve the test page with a stand-in for ChatKit until Ctrl-C, for a normal browser tab."""
+@click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
+def serve(scenario: str, port: int, is_list: bool, **options: Any) -> int:
+    """Serve the test page with a stand-in ChatKit for a normal browser tab, until Ctrl-C."""
     from harness.commands.serve import list_scenarios, run_serve
     from harness.config.sdk_source import sdk_source_of
 
     if is_list:
         return list_scenarios(_stdout())
-    source = sdk_source_of(sdk or "stand-in", root=Path.cwd(), where="--sdk")
+    source = sdk_source_of(options[key_parameter(SDK_NAME)] or "stand-in", root=Path.cwd(), where="--sdk")
     return run_serve(_stdout(), scenario, port, source)
 
 

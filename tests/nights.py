@@ -13,13 +13,13 @@ from typing import Any
 from builders import TRANSCRIPTS, Steps, entries, pause, visit_ended, visit_started
 from rule_cases import FIRES
 
-from harness.analysis.mount.verdict import Limits
 from harness.analysis.result import result_of
 from harness.analysis.smoke.preflight import judged
 from harness.analysis.smoke.smoke import verdict_of
 from harness.analysis.smoke.smoke_states import Patience
 from harness.model.history import Attempt, Verdict
 from harness.model.hops import Failure, Hop, Kind, Preflight, PreflightResult
+from harness.model.limits import Limits
 from harness.model.results import VisitResult
 
 FIRST_NIGHT = datetime(2026, 1, 1, 2, 0, tzinfo=UTC)

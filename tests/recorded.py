@@ -12,7 +12,8 @@ from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack
-from harness.visit.visit import Keep, context_options, open_visit, target_of
+from harness.visit.browser import opened
+from harness.visit.target import Keep, target_of
 
 UNDECIDED_MS = 6_000  # how long what cannot be decided is awaited
 ENTRY = "topic-generation"
@@ -29,18 +30,8 @@ def record_scenario(browser: Browser, stack: Stack, name: str, folder: Path, *, 
     target = target_of(config.project("local"), entry=ENTRY, scenario=name, stack=stack)
     if scenario_named(name).verdict == "timeout":
         target = replace(target, limits=replace(target.limits, mount_timeout_ms=UNDECIDED_MS))
-    with (
-        browser.new_context(**context_options(config, target.network)) as context,
-        open_visit(
-            context=context,
-            page=context.new_page(),
-            target=target,
-            folder=folder,
-            redactor=Redactor(),
-            keep=Keep(screenshot="off", bodies="on"),
-            stack=stack,
-        ) as visit,
-    ):
+    keep = Keep(screenshot="off", bodies="on")
+    with opened(browser, target, folder, config=config, keep=keep, redactor=Redactor(), stack=stack) as visit:
         visit.open()
         visit.wait_until_decided()
         if message:

@@ -47,11 +47,12 @@ from rule_steps import (
 from harness.analysis.facts.facts import Facts
 from harness.analysis.facts.gathering import facts_of
 from harness.analysis.mount.prefetch import prefetch_of
-from harness.analysis.mount.verdict import Limits, judge
+from harness.analysis.mount.verdict import judge
 from harness.analysis.result import others_of
 from harness.analysis.rules import RULES
 from harness.analysis.rules.rule import Rule
 from harness.model import events
+from harness.model.limits import Limits
 
 HEALTHY = ("hosted", "hosted-development", "hosted-without-history", "custom", "custom-development", "on-demand")
 

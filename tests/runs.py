@@ -10,8 +10,9 @@ from pathlib import Path
 
 from builders import Step, Steps, entries, visit_started
 
-from harness.analysis.mount.verdict import Limits, judge
+from harness.analysis.mount.verdict import judge
 from harness.analysis.result import result_of
+from harness.model.limits import Limits
 from harness.model.results import TestOutcome, VisitResult
 from harness.model.run_record import RunRecord
 from harness.model.timeline import encode, header_line

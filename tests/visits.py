@@ -10,15 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.mount.verdict import Judgement, Limits, follow, judge
+from harness.analysis.mount.verdict import Judgement, follow, judge
 from harness.analysis.result import result_of
 from harness.config.reading import Config
-from harness.model.redaction import Redactor
+from harness.model.limits import Limits
 from harness.model.results import VisitResult
 from harness.model.timeline import read_timeline
 from harness.servers.scenarios import Scenario
 from harness.servers.server import Stack
-from harness.visit.visit import Keep, Visit, context_options, open_visit, target_of
+from harness.visit.opening import open_visit
+from harness.visit.target import Keep, target_of
+from harness.visit.visit import Visit
 
 QUICK_MS = 6_000  # how long what cannot be decided is awaited here; every other visit has the usual time
 
@@ -31,16 +33,8 @@ def visited(
     url = stack.app_url if scenario.origin == "local" else scenario.origin
     target = replace(target, scenario=scenario, url=url + config.project("local").page)
     target = replace(target, limits=limits_of(scenario, target.limits))
-    context = new_context(**context_options(config, target.network))
-    with open_visit(
-        context=context,
-        page=context.new_page(),
-        target=target,
-        folder=folder,
-        redactor=Redactor(config.secrets),
-        keep=Keep(trace="off", screenshot="off"),
-        stack=stack,
-    ) as visit:
+    keep = Keep(trace="off", screenshot="off")
+    with open_visit(new_context, target, folder, config=config, keep=keep, stack=stack) as visit:
         visit.open()
         result = visit.wait_until_decided()
         assert_same_afterwards(visit, result)

@@ -15,7 +15,7 @@ from harness.analysis.facts.roles import is_frame_document, is_loader, is_verifi
 from harness.analysis.mount.prefetch import prefetch_of
 from harness.analysis.mount.state import Backend, Milestone, Mount
 from harness.analysis.mount.tracks import Script, Session
-from harness.analysis.mount.verdict import Judgement, Limits, Outcome, Reason, judge, judge_others
+from harness.analysis.mount.verdict import Judgement, Outcome, Reason, judge, judge_others
 from harness.model.events import (
     BodyRead,
     FaultInjected,
@@ -26,6 +26,7 @@ from harness.model.events import (
     VisitStarted,
     WidgetEvent,
 )
+from harness.model.limits import Limits
 from harness.model.results import MilestoneReached, OtherEmbed, VisitResult
 from harness.model.texts import one_line, visible, with_texts
 from harness.model.timeline import Entry

@@ -6,38 +6,31 @@ In: a URL and what to click. Out: the verdict on the console or as JSON, a bundl
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
-from harness.commands.session import PLAIN, Ending, tell_report
+from harness.commands.session import PLAIN, run_session, tell_report
 from harness.config.reading import EMBEDDED_SCENARIO, Config
 from harness.config.sdk_source import STAND_IN, SdkSource
 from harness.config.way_in import WayIn, way_in
 from harness.drive.conversation import Reply
-from harness.drive.interrupts import interrupts
 from harness.errors import ConversationFailed, ExitCode, MountFailed
-from harness.model.redaction import Redactor
-from harness.model.results import Loss, VisitResult
+from harness.model.results import VisitResult
 from harness.model.texts import in_json, one_line
 from harness.report.bundle import result_dict
 from harness.report.ci_systems import CiSystem
 from harness.report.context import render_failure, render_prefetch, render_verdict
-from harness.report.losses import render_losses
-from harness.report.run_files import RunFiles, record_of
-from harness.report.run_folder import publish, run_folder_for, shown
 from harness.report.terminal import milestones
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
 from harness.visit.browser import launched_browser, opened
-from harness.visit.visit import Visit, target_of
+from harness.visit.target import keep_of, target_of
+from harness.visit.visit import Visit
 
 MOST_CONSOLE_LINES = 5
 LONGEST_REPLY = 200
@@ -79,41 +72,31 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
     config, entry = way_in(config, options.way)
     target = target_of(config.project_at(url, entry=entry), entry="page", fault=options.fault)
     sdk = config.sdk() if config.is_sdk_chosen else STAND_IN
-    found = run_folder_for(config.output_dir, keep_runs=config.keep_runs)
-    run, visits = found.path, list[Visit]()
     plain = Console(stderr=True) if options.as_json else console
-    if found.problem:
-        plain.print(found.problem, style="bold red", **PLAIN)
-    if sdk.warning:
-        plain.print(f"sdk: {sdk.warning}", style="yellow", **PLAIN)
-    with ExitStack() as resources:
-        redactor = Redactor(config.secrets)
-        files = RunFiles(run, redactor, ci=options.ci, environ=os.environ)
-        files.mask(value for _, value in redactor.learned)
-        files.begin(
-            record_of(
-                "check",
-                project=target.project,
-                network=target.network,
-                browser=config.use.browser,
-                environ=os.environ,
-                clean=redactor,
-            )
-        )
-        ending = Ending(console=plain, redactor=redactor, files=files, is_searched=options.is_searched)
-        resources.enter_context(interrupts())
-        resources.enter_context(_telling_an_interruption(console, run, options))
-        resources.callback(publish, run)
-        resources.push(ending.close)
-        resources.callback(_tell_losses, plain, run, visits)
+    with (
+        run_session(
+            plain,
+            config,
+            "check",
+            project=target.project,
+            network=target.network,
+            ci=options.ci,
+            is_searched=options.is_searched,
+        ) as session,
+        ExitStack() as resources,
+    ):
+        if sdk.warning:
+            plain.print(f"sdk: {sdk.warning}", style="yellow", **PLAIN)
         if not options.as_json:
             resources.enter_context(console.status(f"opening {escape(url)}"))
         browser = resources.enter_context(launched_browser(config))
         stack = resources.enter_context(_sdk_servers(sdk)) if config.is_sdk_chosen else None
         for attempt in range(1, options.retries + 2):
-            folder = run / ("check" if attempt == 1 else f"check-{attempt}")
-            with opened(browser, config, target, folder, redactor, stack=stack) as visit:
-                visits.append(visit)
+            folder, keep = session.folder / ("check" if attempt == 1 else f"check-{attempt}"), keep_of(config.use)
+            with opened(
+                browser, target, folder, config=config, keep=keep, redactor=session.redactor, stack=stack
+            ) as visit:
+                session.visits.append(visit)
                 visit.open()
                 checked = _checked(visit, options.message)
             checked = replace(checked, result=replace(checked.result, missing=visit.finish().missing))
@@ -121,14 +104,14 @@ def run_check(console: Console, config: Config, url: str, options: CheckOptions)
                 break
             plain.print(f"attempt {attempt}: {checked.trouble or render_verdict(checked.result)}", style="dim", **PLAIN)
         passed = ExitCode.PASSED if attempt == 1 else ExitCode.PASSED_AFTER_RETRY
-        ending.exit_code = code = passed if checked.is_good else ExitCode.FAILED
+        session.exit_code = passed if checked.is_good else ExitCode.FAILED
     if options.as_json:
         print(in_json(json.dumps(_as_json(checked, attempt), ensure_ascii=False, indent=1)))
     else:
         _print(console, checked.result, checked.bundle)
         _print_conversation(console, checked)
-        tell_report(console, run)
-    return code
+        tell_report(console, session.folder)
+    return session.exit_code
 
 
 def _checked(visit: Visit, message: str) -> Checked:
@@ -166,25 +149,6 @@ def _print_conversation(console: Console, checked: Checked) -> None:
 def _sdk_servers(sdk: SdkSource) -> AbstractContextManager[Stack]:
     """The embedded servers; a live page uses only their CDN."""
     return serve_stack(scenario=scenario_named(EMBEDDED_SCENARIO), sdk_dir=sdk.folder)
-
-
-@contextmanager
-def _telling_an_interruption(console: Console, run: Path, options: CheckOptions) -> Iterator[None]:
-    """Print the folder of the unfinished visit; the caller prints that it was interrupted."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        plain = Console(stderr=True) if options.as_json else console
-        plain.print(f"the unfinished visit is in {shown(run)}", **PLAIN)
-        raise
-
-
-def _tell_losses(console: Console, run: Path, visits: list[Visit]) -> None:
-    """Print which files could not be written, and why."""
-    losses = [loss for visit in visits for loss in visit.losses]
-    below = (Loss(file=Path(loss.file).relative_to(run).as_posix(), reason=loss.reason) for loss in losses)
-    if losses:
-        console.print(render_losses(below, folder=shown(run)), style="bold red", **PLAIN)
 
 
 def _print(console: Console, result: VisitResult, bundle: str) -> None:

@@ -1,6 +1,6 @@
 """The command `gate`: run the built-in checks for every entry and the project's own tests with pytest.
 
-In: the configuration. Out: progress, failures and a table on a console, a run folder, an exit code.
+In: what the run is told, its configuration above all. Out: progress, failures and a table on a console, a run folder, an exit code.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import io
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ from harness.drive.browsers import BrowserChoice, find_browser
 from harness.errors import ExitCode, HarnessError, SecretFound
 from harness.files import Appender
 from harness.model.results import Loss, TestOutcome, VisitResult
+from harness.pytest_plugin import again
 from harness.pytest_plugin.plugin import CHECKS, Controller
+from harness.pytest_plugin.run import RUN, Run, sent
 from harness.report.bundle import read_result, write_text
 from harness.report.run_folder import LATEST, runs_in, shown
 from harness.report.run_on_disk import UNFINISHED, read_run
@@ -50,36 +52,28 @@ Row = tuple[TestOutcome, tuple[VisitResult, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateOptions:
-    """The command-line options of `gate`."""
+    """What the command line says about a gate that is not about the run of its tests."""
 
-    config_file: Path | None = None
-    is_debug: bool = False
     only: str = ""  # pytest's -k
-    is_searched: bool = True  # the files of the run, for secrets
-    shard: str = ""  # "2/5": the second of five parts of the tests
-    ci: str = "auto"
     baseline: BaselineOptions = field(default_factory=BaselineOptions)
     pytest_args: tuple[str, ...] = ()
 
 
-def run_gate(console: Console, config: Config, options: GateOptions) -> int:
-    """Return the exit code of the gate. Raises EnvironmentFailure when no browser can be started."""
-    project, sdk = config.project(), config.sdk()
+def run_gate(console: Console, told: Run, options: GateOptions) -> int:
+    """Return the exit code of the gate. Raises EnvironmentFailure when there is no browser to start with."""
+    config = told.config
     plan = plan_of(config, options.baseline)
-    choice = find_browser(config.use.browser, config.use.executable_path, os.environ, headless=config.use.headless)
-    sentence = f"gate: project {project.name}, {project.network} network, {_told(choice)}"
-    console.print(sentence, markup=False, highlight=False, soft_wrap=True)
-    if sdk.name != STAND_IN.name and (project.network == "hermetic" or config.is_sdk_chosen):
-        console.print(f"sdk: {sdk.name}", markup=False, highlight=False, soft_wrap=True)
+    introduction_of(config)  # raises before pytest starts
     reporter = GateReporter(console)
-    arguments = _arguments(config, options, is_controlled=plan is not None)
-    code = int(pytest.main([*arguments, *_paths(config)], plugins=[reporter]))
+    run = replace(told, is_controlled=plan is not None)
+    arguments = _arguments(config, options)
+    code = int(pytest.main(arguments, plugins=[run, reporter]))
     if code == 0 and all(outcome.outcome == "skipped" for outcome in reporter.finished):
         code = ExitCode.NO_TEST_RAN
     if code == 0 and any(outcome.is_flaky for outcome in reporter.finished):
         code = ExitCode.PASSED_AFTER_RETRY
     reporter.print_table(code)
-    judged = _judged(console, config, options, plan, reporter, code) if plan is not None else Judged()
+    judged = _judged(console, run, arguments, plan, reporter, code) if plan is not None else Judged()
     if code in (ExitCode.PASSED, ExitCode.PASSED_AFTER_RETRY) and (judged.regressions or judged.is_refused):
         code = ExitCode.FAILED
         if reporter.controller is not None:
@@ -88,10 +82,19 @@ def run_gate(console: Console, config: Config, options: GateOptions) -> int:
     return code
 
 
-def _judged(
-    console: Console, config: Config, options: GateOptions, plan: Plan, reporter: GateReporter, code: int
-) -> Judged:
-    """Compare the run with the baseline, or save it as the baseline; neither when it was interrupted or ran no test."""
+def introduction_of(config: Config) -> list[str]:
+    """Return what is run, in lines. Raises ConfigError, RecordingError, EnvironmentFailure for what cannot be run."""
+    project, sdk, use = config.project(), config.sdk(), config.use
+    choice = find_browser(use.browser, use.executable_path, os.environ, headless=use.headless)
+    is_sdk_told = sdk.name != STAND_IN.name and (project.network == "hermetic" or config.is_sdk_chosen)
+    return [
+        f"gate: project {project.name}, {project.network} network, {_told(choice)}",
+        *([f"sdk: {sdk.name}"] if is_sdk_told else []),
+    ]
+
+
+def _judged(console: Console, run: Run, arguments: list[str], plan: Plan, reporter: GateReporter, code: int) -> Judged:
+    """Hold the run against the baseline, or make it the next one; one that was broken off, or ran no test, is neither."""
     controller = reporter.controller
     if controller is None or code not in (ExitCode.PASSED, ExitCode.FAILED, ExitCode.PASSED_AFTER_RETRY):
         why = "no test ran" if code == ExitCode.NO_TEST_RAN else f"the run did not complete (exit code {code})"
@@ -102,22 +105,26 @@ def _judged(
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def repeat(tests: list[str], folder: Path) -> Path | None:
-        return _repeat(_arguments(config, options, is_controlled=True), _paths(config), tests, folder)
+        return _repeat(run, arguments, tests, folder)
 
-    return judge_run(plan, controller.folder, config, code=code, redactor=controller.redactor, repeat=repeat, say=say)
+    return judge_run(
+        plan, controller.folder, run.config, code=code, redactor=controller.redactor, repeat=repeat, say=say
+    )
 
 
-def _repeat(arguments: list[str], paths: list[str], tests: list[str], folder: Path) -> Path | None:
-    """Run only these tests again in another process, and return the folder of that run; None when it wrote none.
+def _repeat(run: Run, arguments: list[str], tests: list[str], folder: Path) -> Path | None:
+    """Run only these tests again, in a process of its own, and return the folder of that run; None when there is none.
 
     Raises SecretFound when the new files contain a secret, BundleError when nothing can be written.
     """
     asked = folder / "tests.txt"
     write_text(asked, "".join(f"{test}\n" for test in tests))
-    own = [f"--output={folder}", f"--junitxml={folder / 'junit.xml'}", f"--chatkit-only={asked}", "--chatkit-ci=off"]
+    config = run.config.changed({"output_dir": str(folder.absolute())})
+    own = replace(run, config=config, only=str(asked), ci="off", is_controlled=True)
     with (folder / PYTEST_LOG).open("wb") as log:
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", *arguments, *own, *paths],
+            [sys.executable, "-m", again.__name__, *arguments, f"--junitxml={folder / 'junit.xml'}"],
+            input=sent(own),
             stdout=log,
             stderr=subprocess.STDOUT,
             check=False,
@@ -132,33 +139,15 @@ def _told(choice: BrowserChoice) -> str:
     return f"{choice.name} ({choice.source}{where})"
 
 
-def _arguments(config: Config, options: GateOptions, *, is_controlled: bool) -> list[str]:
-    use = config.use
-    arguments = [f"--rootdir={config.root}", f"--chatkit-project={config.project_name}", f"--browser={use.browser}"]
-    arguments += [f"--chatkit-config={options.config_file}"] if options.config_file else []
-    arguments += [f"--output={config.output_dir}", f"--chatkit-trace={use.trace}", "-p", "no:cacheprovider"]
-    arguments += [f"--chatkit-mount-timeout-ms={config.chatkit.mount_timeout_ms}"]
-    arguments += [f"--chatkit-prefetch={config.chatkit.prefetch}"] if _is_given(config, "chatkit.prefetch") else []
-    arguments += [f"--chatkit-sdk={config.chatkit.sdk}"] if _is_given(config, "chatkit.sdk") else []
-    arguments += [] if use.headless else ["--headed"]
+def _arguments(config: Config, options: GateOptions) -> list[str]:
+    """What only pytest and other plugins can be told; the plugin of this package is given its `Run`."""
+    arguments = [f"--rootdir={config.root}", "-p", "no:cacheprovider"]
     arguments += [f"--reruns={config.retries}"] if config.retries else []
     arguments += ["-n", str(config.workers)] if config.workers > 1 else []
     arguments += [f"--ignore-glob={config.root / glob}" for glob in config.test_ignore]
     arguments += ["-k", options.only] if options.only else []
-    arguments += [] if options.is_searched else ["--chatkit-no-secret-scan"]
-    arguments += [f"--chatkit-shard={options.shard}"] if options.shard else []
-    arguments += [f"--chatkit-ci={options.ci}"]
-    arguments += ["--chatkit-debug"] if options.is_debug else []
-    arguments += ["--chatkit-control"] if is_controlled else []
-    return [*arguments, *options.pytest_args]
-
-
-def _paths(config: Config) -> list[str]:
-    return [str(CHECKS), *([str(config.test_dir)] if config.test_dir.exists() else [])]
-
-
-def _is_given(config: Config, name: str) -> bool:
-    return config.settings[name].source == "command line"
+    paths = [CHECKS, *([config.test_dir] if config.test_dir.exists() else [])]
+    return [*arguments, *options.pytest_args, *map(str, paths)]
 
 
 class GateReporter:
@@ -178,7 +167,13 @@ class GateReporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Redirect pytest's output to a file, and register for outcomes."""
+        """Say what is run, as the tests are told it; send what pytest prints to a file, and listen to outcomes."""
+        config = session.config.stash[RUN].config  # what was given to pytest besides is in it
+        try:
+            for line in introduction_of(config):
+                self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        except HarnessError as error:
+            pytest.exit(f"{type(error).__name__}: {error}", returncode=error.exit_code)
         controller = session.config.pluginmanager.get_plugin("chatkit-harness-controller")
         if not isinstance(controller, Controller):
             return

@@ -14,10 +14,9 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.analysis.smoke.preflight import judged
-from harness.commands.session import PLAIN, search_for_secrets
+from harness.commands.session import PLAIN, run_session
 from harness.config.reading import Config, Project
-from harness.config.schema import Preflight as Settings
-from harness.drive.interrupts import interrupts
+from harness.config.tables import Preflight as Settings
 from harness.errors import BundleError, ConfigError, ExitCode
 from harness.model.hops import PreflightResult
 from harness.model.redaction import Redactor
@@ -30,7 +29,7 @@ from harness.report.preflight import (
     render_outcome,
     render_proxies,
 )
-from harness.report.run_folder import publish, run_folder_for, shown
+from harness.report.run_folder import shown
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import serve_stack
 from harness.servers.web_server import WebServerCommand, WebServerProcess
@@ -45,15 +44,12 @@ EXIT_CODES = {
 
 
 def run_preflight(console: Console, config: Config, environ: Mapping[str, str], *, as_json: bool = False) -> int:
-    """Return 0 when every hop is good, 12 when one is not, 13 when this machine cannot judge. Raises SecretFound."""
-    run = folder_for(Console(stderr=True) if as_json else console, config)
-    redactor = Redactor(config.secrets)
-    with ExitStack() as resources:
-        resources.enter_context(interrupts())
-        resources.callback(publish, run)
-        resources.callback(search_for_secrets, console, run, redactor)
-        project = resources.enter_context(reachable(config.project(), folder=run, redactor=redactor))
-        result = fly(Console(quiet=True) if as_json else console, plan_of(config, project), redactor, environ, run)
+    """Return 0 when every hop is as it has to be, 12 when not, 13 when this machine cannot tell. Raises SecretFound."""
+    said = Console(stderr=True) if as_json else console
+    with run_session(said, config, environ=environ) as session:
+        redactor, run = session.redactor, session.folder
+        with reachable(config.project(), folder=run, redactor=redactor) as project:
+            result = fly(Console(quiet=True) if as_json else console, plan_of(config, project), redactor, environ, run)
     if as_json:
         print(json.dumps(redactor.value(preflight_dict(result)), ensure_ascii=False, indent=1))
     return EXIT_CODES[result.outcome]
@@ -77,14 +73,6 @@ def fly(console: Console, plan: Plan, redactor: Redactor, environ: Mapping[str, 
     console.print(redactor.shown(render_outcome(result)), style=style, **PLAIN)
     _say(console, redactor, problem or f"  result:    {shown(folder / PREFLIGHT_FILE)}")
     return result
-
-
-def folder_for(console: Console, config: Config) -> Path:
-    """Return a new folder for the run. If the output folder cannot be written, use another one and print a warning."""
-    found = run_folder_for(config.output_dir, keep_runs=config.keep_runs)
-    if found.problem:
-        console.print(found.problem, style="bold red", **PLAIN)
-    return found.path
 
 
 def saved(write: Callable[[], None]) -> str:

@@ -6,7 +6,6 @@ In: a bundle, a zip or a HAR, and changes. Out: text on the console or JSON, a b
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 from collections.abc import Callable
@@ -21,25 +20,23 @@ from rich.console import Console
 
 from harness.analysis.replay.comparison import Comparison, compared, verdict_told
 from harness.analysis.replay.suspects import FACTS
-from harness.commands.session import PLAIN, Ending, tell_report
-from harness.config.reading import Config
+from harness.commands.session import PLAIN, run_session, tell_report
+from harness.config.reading import COMMAND_LINE, Config
 from harness.config.sdk_source import sdk_source_of
-from harness.drive.interrupts import interrupts
 from harness.errors import ConfigError, ExitCode, RecordingError
 from harness.model.recording import Action, Recording
-from harness.model.redaction import Redactor
 from harness.report.bundle import result_dict, write_text
 from harness.report.context import render_failure
 from harness.report.recordings import opened_recording, pack, write_smaller
-from harness.report.run_files import RunFiles, record_of
-from harness.report.run_folder import publish, run_folder_for, shown
+from harness.report.run_folder import shown
 from harness.report.scenario_test import render_scenario_test, scenario_name
 from harness.servers.live import LiveSdk
 from harness.servers.named_faults import fixtures_dir
 from harness.servers.replay import RECORDED
 from harness.visit.browser import launched_browser
 from harness.visit.replay import RECORD_AGAIN, Cause, Replayed, Smaller, cause_of, change_of, minimised, replayed
-from harness.visit.visit import Visit, keep_of
+from harness.visit.target import keep_of
+from harness.visit.visit import Visit
 
 DIFFERS = 1
 
@@ -74,21 +71,21 @@ def run_repro(console: Console, config: Config, path: Path, options: ReproOption
         recording = replace(recording, actions=(*recording.actions, *more))
         if options.to_scenario and options.minimise is None:
             return _write_scenario(console, config, recording, folder, options.to_scenario)
-        run = run_folder_for(config.output_dir, keep_runs=config.keep_runs).path
-        redactor = Redactor(config.secrets)
-        files = RunFiles(run, redactor)
-        engine = config.use.browser if config.settings["use.browser"].source == "command line" else ""
+        engine = config.use.browser if config.settings["use.browser"].source == COMMAND_LINE else ""
         engine = engine or recording.environment.browser or config.use.browser
-        is_one_visit = not options.is_cause and options.minimise is None
-        if is_one_visit:
-            project, environ = recording.project, os.environ
-            files.begin(
-                record_of("repro", project=project, network="replay", browser=engine, environ=environ, clean=redactor)
+        is_one_visit = not options.is_cause and options.minimise is None  # experiments have no report
+        session = resources.enter_context(
+            run_session(
+                plain,
+                config,
+                "repro" if is_one_visit else "",
+                project=recording.project,
+                network="replay",
+                browser=engine,
+                is_searched=options.is_searched,
             )
-        ending = Ending(console=plain, redactor=redactor, files=files, is_searched=options.is_searched)
-        resources.enter_context(interrupts())
-        resources.callback(publish, run)
-        resources.push(ending.close)
+        )
+        run = session.folder
         _introduce(plain, recording)
         is_shown = options.is_headed or options.is_paused
         browser = resources.enter_context(launched_browser(config, engine, is_shown=is_shown))
@@ -110,10 +107,10 @@ def run_repro(console: Console, config: Config, path: Path, options: ReproOption
             on_end=_pause(plain) if options.is_paused else None,
         )
         tell = _tell_replay if change.is_nothing and sdk is None else _tell_change
-        ending.exit_code = tell(console, recording, again, options)
+        session.exit_code = tell(console, recording, again, options)
     if not options.as_json:
         tell_report(console, run)
-    return ending.exit_code
+    return session.exit_code
 
 
 def _sdk_of(text: str) -> Path | LiveSdk | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,7 +15,6 @@ from rich.console import Console
 
 from harness.commands.session import PLAIN
 from harness.config.reading import EMBEDDED_SCENARIO, Config
-from harness.config.schema import SDK_NAME
 from harness.config.sdk_folders import (
     LOADER,
     SdkFolder,
@@ -30,6 +29,7 @@ from harness.config.sdk_folders import (
     staging_of,
 )
 from harness.config.sdk_source import SNAPSHOT, STAND_IN
+from harness.config.tables import SDK_NAME
 from harness.drive.sdk_download import Pulled, path_of, pull, pull_more
 from harness.errors import ConfigError, RecordingError
 from harness.model.chatkit import CDN_ORIGIN
@@ -40,7 +40,7 @@ from harness.model.snapshot import SNAPSHOT_FILE, Difference, Snapshot, Snapshot
 from harness.servers.scenarios import fixtures_dir, scenario_named
 from harness.servers.server import serve_stack
 from harness.visit.browser import launched_browser, opened
-from harness.visit.visit import target_of
+from harness.visit.target import keep_of, target_of
 
 DIFFERENT = 1
 MOST_ROUNDS = 5
@@ -93,8 +93,8 @@ def _place_for(store: Path, snapshot: Snapshot) -> Path:
 
 
 def _watched(config: Config, pulled: Pulled, staging: Path) -> VisitResult:
-    """Mount a widget from the downloaded files, and download other files that it requests, until it requests no more."""
-    plain = replace(config, use=replace(config.use, trace="off", screenshot="off"))
+    """Mount a widget from what was downloaded, download what it asks for besides, until it asks for nothing more."""
+    plain = config.changed({"use.trace": "off", "use.screenshot": "off"})
     with (
         TemporaryDirectory(prefix="chatkit-sdk-") as place,
         serve_stack(scenario=scenario_named(EMBEDDED_SCENARIO), sdk_dir=staging) as stack,
@@ -103,7 +103,13 @@ def _watched(config: Config, pulled: Pulled, staging: Path) -> VisitResult:
         for number in range(MOST_ROUNDS):
             target = target_of(plain.embedded_project(), entry=ENTRY, stack=stack)
             with opened(
-                browser, plain, target, Path(place) / str(number), Redactor(), bodies="off", stack=stack
+                browser,
+                target,
+                Path(place) / str(number),
+                config=plain,
+                keep=keep_of(plain.use, bodies="off"),
+                redactor=Redactor(),
+                stack=stack,
             ) as visit:
                 visit.open()
                 result = visit.wait_until_decided()

@@ -1,61 +1,58 @@
-"""The end of every command that makes visits: write the report, then search the files for secrets.
+"""What commands have around their visits, as one `with`: the run's folder, its record, interruptions, the report, the search for secrets.
 
-In: a run's folder and its redactor. Out: files, text on a console; SecretFound when a file contained a secret.
+In: a console, and the configuration. Out: a `Session` while it lasts; afterwards files, words, and SecretFound when a secret was written.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from harness.config.reading import Config
+from harness.drive.interrupts import interrupts
 from harness.errors import ExitCode, HarnessError, SecretFound
 from harness.model.redaction import Redactor
+from harness.model.results import Loss
+from harness.report.ci_systems import CiSystem
 from harness.report.losses import render_losses
-from harness.report.run_files import RunFiles
-from harness.report.run_folder import shown
+from harness.report.run_files import RunFiles, record_of
+from harness.report.run_folder import publish, run_folder_for, shown
 from harness.report.run_report import REPORT_NAME
 from harness.report.search import NOT_SEARCHED, Secret, prove, render_proof
 from harness.report.trend import Night
 
-PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}  # unchanged text, for any terminal
+if TYPE_CHECKING:
+    from harness.visit.visit import Visit
 
-
-def search_for_secrets(console: Console, run: Path, redactor: Redactor, *, is_searched: bool = True) -> None:
-    """Search the files of a command for every secret. Raises SecretFound."""
-    for kind, why in redactor.refused:
-        console.print(f"not redacted: a secret of the kind {kind}, because {why}", **PLAIN)
-    if not is_searched:
-        console.print(NOT_SEARCHED, style="bold yellow", **PLAIN)
-        return
-    proof = prove(run, (Secret(kind=kind, value=value) for kind, value in redactor.learned))
-    told = render_proof(proof, folder=shown(run))
-    if proof.hits:
-        raise SecretFound(told)
-    if told:
-        console.print(told, **PLAIN)
+PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}  # text as it is, for any terminal
 
 
 @dataclass(slots=True, kw_only=True)
-class Ending:
-    """Ends a command after its visits, also after a failure: the report, then the search for secrets."""
+class Session:
+    """One call of a command, from its folder to its end. What it is told here stands in the report."""
 
     console: Console
+    folder: Path  # of the run
     redactor: Redactor
     files: RunFiles
     is_searched: bool
-    exit_code: int = -1  # until the command sets it
-    problems: list[str] = field(default_factory=list)  # the error, for the report
-    nights: tuple[Night, ...] = ()  # earlier runs, for the trend
+    exit_code: int = -1  # until the command knows
+    problems: list[str] = field(default_factory=list)  # what went wrong, for the report
+    nights: tuple[Night, ...] = ()  # the runs before this one, for its trend
+    visits: list[Visit] = field(default_factory=list)  # those whose losses are said at the end
 
     def close(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        """Write the report, and search the command's files for every secret. Raises SecretFound."""
-        run = self.files.folder
+        """Write the report, and search what the command wrote for every secret. Raises SecretFound."""
+        self._tell_losses([loss for visit in self.visits for loss in visit.losses])
         self.files.mask(value for _, value in self.redactor.learned)
         told = [] if error is None else [f"{type(error).__name__}: {error}"]
         losses = self.files.end(
@@ -63,9 +60,78 @@ class Ending:
             problems=(*self.problems, *told),
             nights=self.nights,
         )
+        self._tell_losses(losses)
+        self._search()
+
+    def _tell_losses(self, losses: list[Loss]) -> None:
+        """Say what could not be written, and why, when something could not."""
+        below = (Loss(file=_below(self.folder, loss.file), reason=loss.reason) for loss in losses)
         if losses:
-            self.console.print(render_losses(losses, folder=shown(run)), style="bold red", **PLAIN)
-        search_for_secrets(self.console, run, self.redactor, is_searched=self.is_searched)
+            self.console.print(render_losses(below, folder=shown(self.folder)), style="bold red", **PLAIN)
+
+    def _search(self) -> None:
+        """Search what the command wrote for every secret. Raises SecretFound."""
+        for kind, why in self.redactor.refused:
+            self.console.print(f"not redacted: a secret of the kind {kind}, because {why}", **PLAIN)
+        if not self.is_searched:
+            self.console.print(NOT_SEARCHED, style="bold yellow", **PLAIN)
+            return
+        proof = prove(self.folder, (Secret(kind=kind, value=value) for kind, value in self.redactor.learned))
+        told = render_proof(proof, folder=shown(self.folder))
+        if proof.hits:
+            raise SecretFound(told)
+        if told:
+            self.console.print(told, **PLAIN)
+
+
+@contextmanager
+def run_session(
+    console: Console,
+    config: Config,
+    kind: str = "",
+    *,
+    project: str = "",
+    network: str = "",
+    browser: str = "",
+    environ: Mapping[str, str] = os.environ,
+    ci: CiSystem | None = None,
+    is_searched: bool = True,
+) -> Iterator[Session]:
+    """Yield the session of a command. `kind` says what the run was, in its record and its report; without one it has neither.
+
+    `console`: for what is said of the run as a whole. However the block ends, what was written is published. Raises SecretFound.
+    """
+    found = run_folder_for(config.output_dir, keep_runs=config.keep_runs)
+    if found.problem:
+        console.print(found.problem, style="bold red", **PLAIN)
+    redactor = Redactor(config.secrets)
+    files = RunFiles(found.path, redactor, ci=ci, environ=environ)
+    files.mask(value for _, value in redactor.learned)
+    if kind:
+        browser = browser or config.use.browser
+        files.begin(record_of(kind, project=project, network=network, browser=browser, environ=environ, clean=redactor))
+    session = Session(console=console, folder=found.path, redactor=redactor, files=files, is_searched=is_searched)
+    with ExitStack() as resources:
+        resources.enter_context(interrupts())
+        resources.enter_context(_telling_an_interruption(console, found.path))
+        resources.callback(publish, found.path)
+        resources.push(session.close)
+        yield session
+
+
+@contextmanager
+def _telling_an_interruption(console: Console, run: Path) -> Iterator[None]:
+    """Say where what was seen so far is; whoever called says that it was interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print(f"what was seen so far is in {shown(run)}", **PLAIN)
+        raise
+
+
+def _below(run: Path, file: str) -> str:
+    path = Path(file)
+    return path.relative_to(run).as_posix() if path.is_relative_to(run) else file
 
 
 def _code_of(error: BaseException) -> int:

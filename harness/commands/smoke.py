@@ -20,10 +20,9 @@ from harness import __version__
 from harness.analysis.smoke.smoke import may_pass, verdict_of
 from harness.analysis.smoke.smoke_states import Patience
 from harness.commands.notifications import Teller
-from harness.commands.preflight import fly, folder_for, reachable, saved
-from harness.commands.session import PLAIN, Ending
+from harness.commands.preflight import fly, reachable, saved
+from harness.commands.session import PLAIN, run_session
 from harness.config.reading import Config, Project, Smoke
-from harness.drive.interrupts import interrupts
 from harness.drive.notify import post_json
 from harness.errors import (
     BundleError,
@@ -46,12 +45,10 @@ from harness.report.notice import (
     render_smoke,
 )
 from harness.report.otlp import endpoint_of, headers_of, trace_json
-from harness.report.run_files import RunFiles, record_of
-from harness.report.run_folder import publish
 from harness.report.trend import Night, nights_of
 from harness.visit.browser import launched_browser, opened
 from harness.visit.preflight_walk import Plan, plan_of
-from harness.visit.visit import target_of
+from harness.visit.target import keep_of, target_of
 
 LONGEST_ANSWER = 3  # multiplied by the limit for the first words of a reply
 STYLES = {"ok": "bold green", "degraded": "bold yellow", "failing": "bold red", "environment": "bold yellow"}
@@ -68,37 +65,24 @@ class Surroundings:
 
 
 def run_smoke(console: Console, config: Config, around: Surroundings, *, is_all: bool = False) -> int:
-    """Return the worst exit code of the projects: 0 ok, 7 degraded, 12, 1 or 14 failing, 13 no result. Raises SecretFound."""
-    run = folder_for(console, config)
-    redactor = Redactor(config.secrets)
-    codes: list[int] = []
-    files = RunFiles(run, redactor, ci=around.ci, environ=around.environ)
-    files.mask(value for _, value in redactor.learned)
+    """Return the worst exit code of the projects: 0 ok, 7 degraded, 12, 1 or 14 failing, 13 no statement. Raises SecretFound."""
     names = _projects(config, is_all=is_all)
-    files.begin(
-        record_of(
-            "smoke",
-            project=", ".join(names),
-            network="live",
-            browser=config.use.browser,
-            environ=around.environ,
-            clean=redactor,
-        )
-    )
-    with ExitStack() as resources:
-        resources.enter_context(interrupts())
-        resources.callback(publish, run)
-        ending = Ending(console=console, redactor=redactor, files=files, is_searched=True)
-        resources.push(ending.close)
+    codes: list[int] = []
+    with (
+        run_session(
+            console, config, "smoke", project=", ".join(names), network="live", environ=around.environ, ci=around.ci
+        ) as session,
+        ExitStack() as resources,
+    ):
+        run, redactor = session.folder, session.redactor
         for name in names:
-            place = run / name
-            project = resources.enter_context(reachable(config.project(name), folder=place, redactor=redactor))
+            project = resources.enter_context(reachable(config.project(name), folder=run / name, redactor=redactor))
             smoke = _Smoke(console, config, project, redactor, run, around)
             codes.append(smoke.run())
-            ending.problems += [f"{name}: {smoke.told}"] if codes[-1] else []
-        ending.exit_code = worst_of(codes)
-        ending.nights = _nights(config, names)
-    return ending.exit_code
+            session.problems += [f"{name}: {smoke.told}"] if codes[-1] else []
+        session.exit_code = worst_of(codes)
+        session.nights = _nights(config, names)
+    return session.exit_code
 
 
 def _nights(config: Config, names: tuple[str, ...]) -> tuple[Night, ...]:
@@ -250,7 +234,9 @@ class _Smoke:
         place = folder / f"{entry}-{number}"
         settings, problem, told, first_token_ms = self._settings, "", "", -1.0
         result = None
-        with opened(browser, self._config, target, place, self._redactor) as visit:
+        with opened(
+            browser, target, place, config=self._config, keep=keep_of(self._config.use), redactor=self._redactor
+        ) as visit:
             try:
                 visit.open()
                 result = visit.wait_until_decided()

@@ -14,36 +14,37 @@ from urllib.parse import urlsplit, urlunsplit
 
 from dotenv import dotenv_values
 
-from harness.config.schema import (
-    FILE_NAME,
-    GLOBAL_KEYS,
+from harness.config.kinds import is_web_url
+from harness.config.schema import FILE_NAME, checked, problem, read_tables, shown, wrong_value
+from harness.config.sdk_source import SdkSource, sdk_source_of
+from harness.config.secrets import REFERENCE, masked, secrets_of
+from harness.config.steps import step_of
+from harness.config.tables import (
+    GIVEN_KEYS,
+    INNER,
+    KEY,
     KEYS,
+    PROJECT,
+    PROJECT_CHATKIT_KEYS,
     SDK_NAME,
+    SETTING_KEYS,
     Baseline,
     Chatkit,
     Entry,
     Preflight,
+    Project,
+    Settings,
     Smoke,
     Use,
     Viewport,
     WebServer,
-    checked,
-    is_web_url,
-    problem,
-    read_tables,
-    shown,
-    wrong_value,
 )
-from harness.config.sdk_source import SdkSource, sdk_source_of
-from harness.config.secrets import REFERENCE, masked, secrets_of
-from harness.config.steps import step_of
 from harness.errors import ConfigError
 
 EMBEDDED_PAGE = "/test-chatkit"
 EMBEDDED_SCENARIO = "healthy"
 EMBEDDED_ENTRIES = {"topic-generation": {"click": "Topic Generation"}, "post-writer": {"click": "Post Writer"}}
 DEFAULT_PROJECT = "local"
-PROJECT_VARIABLE = "CHATKIT_HARNESS_PROJECT"
 COMMAND_LINE = "command line"
 DEFAULT = "default"
 
@@ -52,7 +53,6 @@ __all__ = [
     "Chatkit",
     "Config",
     "Entry",
-    "Overrides",
     "Preflight",
     "Project",
     "Setting",
@@ -62,53 +62,6 @@ __all__ = [
     "WebServer",
     "read_config",
 ]
-
-# The keys of [chatkit] that a project may set for itself.
-PROJECT_CHATKIT_KEYS = ("prefetch", "mount_timeout_ms", "console_allow")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overrides:
-    """Values from the command line; None: use the environment, the file or the default."""
-
-    browser: str | None = None
-    executable_path: str | None = None
-    project: str | None = None
-    output_dir: str | None = None
-    test_dir: str | None = None
-    workers: int | None = None
-    retries: int | None = None
-    mount_timeout_ms: int | None = None
-    prefetch: str | None = None
-    headless: bool | None = None
-    trace: str | None = None
-    screenshot: str | None = None
-    sdk: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
-    """One page to test, with every reference resolved."""
-
-    name: str
-    page: str  # a path below the base URL
-    base_url: str = ""  # empty: the URL of `web_server`, or the embedded default
-    scenario: str = ""  # of the embedded page; empty for other projects
-    network: str  # "hermetic" | "live" | "replay"
-    recording: Path | None = None  # the recording to replay; `{entry}` is replaced by the entry's name
-    record: str = "none"  # "none" | "once" | "new_episodes" | "all": when the recording is made or replaced
-    max_age_days: int | None = None  # an older recording is refused
-    session_endpoint: str = ""  # a glob; empty: detected
-    entries: tuple[Entry, ...]
-    chatkit: Chatkit  # with this project's settings
-    web_server: WebServer | None = None
-    preflight: Preflight | None = None
-    smoke: Smoke = field(default_factory=Smoke)
-
-    @property
-    def is_embedded(self) -> bool:
-        """Whether the embedded page is tested."""
-        return not self.base_url and self.web_server is None and self.network != "replay"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,22 +73,12 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """The whole configuration. Each project is resolved separately, see `project`."""
+class Config(Settings):
+    """The whole configuration. Projects are resolved one by one, see `project`."""
 
     path: Path | None  # the file; None: there is none
-    root: Path  # base of relative paths
-    test_dir: Path
-    output_dir: Path
-    test_ignore: tuple[str, ...]  # globs of paths that the gate does not collect
-    workers: int  # how many tests the gate runs in parallel
-    retries: int
-    keep_runs: int  # older runs beyond this number are deleted
-    run_megabytes: int  # limit for the files of a run; later visits keep less
-    use: Use
-    chatkit: Chatkit
-    baseline: Baseline
-    project_name: str  # the project to run
+    root: Path  # relative folders are relative to this one
+    project_name: str  # the project that is run
     project_names: tuple[str, ...]
     secrets: tuple[tuple[str, str], ...] = field(repr=False)  # (kind, value), for the redactor
     settings: Mapping[str, Setting] = field(repr=False)  # by dotted key, without the projects
@@ -158,6 +101,15 @@ class Config:
         is_from_file = self.path is not None and source == self.path.name
         root = self.root if is_from_file else Path.cwd()
         return sdk_source_of(self.chatkit.sdk, root=root, where=str(self.path) if is_from_file else source)
+
+    def changed(self, overrides: Mapping[str, Any]) -> Config:
+        """Return this configuration with other values, as if the command line had set them. Raises ConfigError."""
+        changed = {name: _option(name, value) for name, value in _given(overrides).items() if name in SETTING_KEYS}
+        settings = {**self.settings, **changed}
+        if overrides.get("project"):
+            selected = Setting(value=overrides["project"], source=COMMAND_LINE)
+            settings["project"] = _known_project(selected, self.project_names, self.path)
+        return replace(self, settings=settings, **_built(settings, self.root))
 
     def project(self, name: str = "") -> Project:
         """Return a project, by default the selected one. Raises ConfigError when the project or one of its variables is missing."""
@@ -196,39 +148,61 @@ class Config:
 
 
 def read_config(
-    path: Path | None, *, environ: Mapping[str, str], overrides: Overrides | None = None, root: Path | None = None
+    path: Path | None,
+    *,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, Any] | None = None,
+    root: Path | None = None,
 ) -> Config:
     """Return the configuration. Without a path, the file is searched in `root` (default: the current folder).
 
+    `overrides`: what the command line sets, by dotted key, and `project`; None leaves a key to environment, file and default.
     Raises ConfigError: an unreadable file, an unknown key, a wrong value, an unknown project, a secret in the file.
     """
-    root = root or (path.parent if path else Path.cwd())
+    # Absolute: nothing that is below it depends on the current folder, which is another one in some process of a run.
+    root = (root or (path.parent if path else Path.cwd())).absolute()
     if path is None and (root / FILE_NAME).exists():
         path = root / FILE_NAME
     written = read_tables(path) if path else {}
     variables = _read_variables(root / ".env", environ)
-    settings = _settings(written, path, variables, overrides or Overrides())
+    settings = _settings(written, path, variables, _given(overrides or {}))
     tables: dict[str, Any] = written.get("projects") or {DEFAULT_PROJECT: {}}
     return Config(
         path=path,
         root=root,
-        test_dir=root / settings["test_dir"].value,
-        output_dir=root / settings["output_dir"].value,
-        test_ignore=settings["test_ignore"].value,
-        workers=settings["workers"].value,
-        retries=settings["retries"].value,
-        keep_runs=settings["keep_runs"].value,
-        run_megabytes=settings["run_megabytes"].value,
-        use=Use(**(_values(settings, "use") | {"viewport": Viewport(**_values(settings, "use.viewport"))})),
-        chatkit=Chatkit(**_values(settings, "chatkit")),
-        baseline=Baseline(**_values(settings, "baseline")),
-        project_name=settings["project"].value,
         project_names=tuple(tables),
         secrets=secrets_of(written, {name: setting.value for name, setting in variables.items()}),
         settings=settings,
         tables=tables,
         variables=variables,
+        **_built(settings, root),
     )
+
+
+def _built(settings: Mapping[str, Setting], root: Path) -> dict[str, Any]:
+    """Return what of a configuration its settings say: every field of the tables, and the project."""
+    values = {name: setting.value for name, setting in settings.items()}
+    return {"project_name": values["project"], **_fields(Settings, values, "", root)}
+
+
+def _fields(table: type[Any], values: Mapping[str, Any], prefix: str, root: Path) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for item in fields(table):
+        dotted = f"{prefix}{item.name}"
+        if INNER in item.metadata:
+            made[item.name] = item.metadata[INNER](**_fields(item.metadata[INNER], values, f"{dotted}.", root))
+        else:
+            is_folder = item.metadata[KEY].kind.is_folder
+            made[item.name] = root / values[dotted] if is_folder else values[dotted]
+    return made
+
+
+def _given(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the command line really sets. Raises ValueError for a key that there is not."""
+    unknown = overrides.keys() - GIVEN_KEYS.keys()
+    if unknown:
+        raise ValueError(f"no such keys: {', '.join(sorted(unknown))}")
+    return {name: value for name, value in overrides.items() if value is not None}
 
 
 def _read_variables(dotenv: Path, environ: Mapping[str, str]) -> dict[str, Setting]:
@@ -251,11 +225,10 @@ def _read_variables(dotenv: Path, environ: Mapping[str, str]) -> dict[str, Setti
 
 
 def _settings(
-    written: Mapping[str, Any], path: Path | None, variables: Mapping[str, Setting], overrides: Overrides
+    written: Mapping[str, Any], path: Path | None, variables: Mapping[str, Setting], options: Mapping[str, Any]
 ) -> dict[str, Setting]:
-    options = _by_key(overrides)
-    settings = {name: _setting(name, written, path, variables, options) for name in GLOBAL_KEYS}
-    return settings | {"project": _selected(written, path, variables, overrides)}
+    settings = {name: _setting(name, written, path, variables, options) for name in SETTING_KEYS}
+    return settings | {"project": _selected(written, path, variables, options)}
 
 
 def _setting(
@@ -265,12 +238,10 @@ def _setting(
     variables: Mapping[str, Setting],
     options: Mapping[str, Any],
 ) -> Setting:
-    """Return a value from the first source that has one: command line, environment, .env, file, default."""
-    key, in_file = GLOBAL_KEYS[name], _at(written, name)
+    """Return a value from the first place that has one: command line, environment, .env, file, default."""
+    key, in_file = SETTING_KEYS[name], _at(written, name)
     if name in options:
-        if not key.kind.accepts(options[name]):
-            raise wrong_value(key, name, options[name], COMMAND_LINE, "correct the option, or remove it")
-        return Setting(value=options[name], source=COMMAND_LINE)
+        return _option(name, options[name])
     if key.variable in variables:
         return _from_variable(name, variables[key.variable])
     if in_file is None or path is None:
@@ -281,8 +252,14 @@ def _setting(
     return Setting(value=value, source=path.name)
 
 
+def _option(name: str, value: Any) -> Setting:
+    if not SETTING_KEYS[name].kind.accepts(value):
+        raise wrong_value(SETTING_KEYS[name], name, value, COMMAND_LINE, "correct the option, or leave it out")
+    return Setting(value=value, source=COMMAND_LINE)
+
+
 def _from_variable(name: str, variable: Setting) -> Setting:
-    key = GLOBAL_KEYS[name]
+    key = SETTING_KEYS[name]
     try:
         value = key.kind.parse(variable.value)
     except ValueError:
@@ -293,14 +270,18 @@ def _from_variable(name: str, variable: Setting) -> Setting:
 
 
 def _selected(
-    written: Mapping[str, Any], path: Path | None, variables: Mapping[str, Setting], overrides: Overrides
+    written: Mapping[str, Any], path: Path | None, variables: Mapping[str, Setting], options: Mapping[str, Any]
 ) -> Setting:
     """Return the project to run: the selected one, otherwise `local`, otherwise the first in the file."""
     names = tuple(written.get("projects") or (DEFAULT_PROJECT,))
     selected = Setting(value=DEFAULT_PROJECT if DEFAULT_PROJECT in names else names[0], source=DEFAULT)
-    selected = variables.get(PROJECT_VARIABLE, selected)
-    if overrides.project:
-        selected = Setting(value=overrides.project, source=COMMAND_LINE)
+    selected = variables.get(PROJECT.variable, selected)
+    if options.get("project"):
+        selected = Setting(value=options["project"], source=COMMAND_LINE)
+    return _known_project(selected, names, path)
+
+
+def _known_project(selected: Setting, names: tuple[str, ...], path: Path | None) -> Setting:
     if selected.value not in names:
         where = f"{selected.source}, looked up in {path or 'the defaults (no playwright.config.toml)'}"
         raise _unknown_project(selected.value, names, where, "name one of these, or add [projects.…] to the file")
@@ -310,13 +291,6 @@ def _selected(
 def _unknown_project(name: str, names: tuple[str, ...], where: str, fix: str) -> ConfigError:
     expected = f"one of {', '.join(names)}"
     return problem(f"no project {name!r}", where=where, key=f"projects.{name}", expected=expected, found=name, fix=fix)
-
-
-def _by_key(overrides: Overrides) -> dict[str, Any]:
-    """Return the given options by the dotted name of their key."""
-    dotted = {name.rsplit(".", 1)[-1]: name for name in GLOBAL_KEYS}
-    given = {item.name: getattr(overrides, item.name) for item in fields(overrides) if item.name != "project"}
-    return {dotted[name]: value for name, value in given.items() if value is not None}
 
 
 def _resolved(value: Any, variables: Mapping[str, Setting], path: tuple[str, ...], where: str) -> Any:
@@ -360,33 +334,35 @@ def _project_of(name: str, table: Mapping[str, Any], config: Config) -> Project:
     is_embedded = "base_url" not in table and "web_server" not in table and network != "replay"
     page = table.get("page") or (EMBEDDED_PAGE if is_embedded else "/")
     entries = table.get("entries") or (EMBEDDED_ENTRIES if is_embedded and page == EMBEDDED_PAGE else {"page": {}})
-    return Project(
-        name=name,
-        page=page,
-        base_url=table.get("base_url", ""),
-        scenario=table.get("scenario") or (EMBEDDED_SCENARIO if is_embedded else ""),
-        network=network or ("live" if "base_url" in table and "web_server" not in table else "hermetic"),
-        recording=config.root / recording if recording else None,
-        record=table.get("record") or "none",
-        max_age_days=table.get("max_age_days"),
-        session_endpoint=table.get("session_endpoint", ""),
-        entries=tuple(_entry_of(entry, options, config.root) for entry, options in entries.items()),
-        chatkit=Chatkit(**{item.name: chatkit_setting(item.name, table, config).value for item in fields(Chatkit)}),
-        web_server=WebServer(**table["web_server"]) if "web_server" in table else None,
-        preflight=Preflight(**table["preflight"]) if "preflight" in table else None,
-        smoke=Smoke(**table.get("smoke", {})),
-    )
+    found = {
+        "page": page,
+        "scenario": table.get("scenario") or (EMBEDDED_SCENARIO if is_embedded else ""),
+        "network": network or ("live" if "base_url" in table and "web_server" not in table else "hermetic"),
+        "recording": config.root / recording if recording else None,
+        "entries": tuple(_entry_of(entry, options, config.root) for entry, options in entries.items()),
+        "chatkit": Chatkit(**{item.name: chatkit_setting(item.name, table, config).value for item in fields(Chatkit)}),
+    }
+    return Project(name=name, **(_as_written(Project, table) | found))
+
+
+def _as_written(project: type[Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that stand in a project's table, its inner tables as their values."""
+    written = [item for item in fields(project) if item.name in table]
+    return {
+        item.name: item.metadata[INNER](**table[item.name]) if INNER in item.metadata else table[item.name]
+        for item in written
+    }
 
 
 def _entry_of(name: str, options: Mapping[str, Any], root: Path) -> Entry:
+    found = {name: value for name, value in options.items() if name not in ("storage_state", "headers", "steps")}
     state = options.get("storage_state")
     return Entry(
         name=name,
-        click=options.get("click", ""),
-        page=options.get("page", ""),
         storage_state=root / state if state else None,
         headers=tuple(options.get("headers", {}).items()),
         steps=tuple(map(step_of, options.get("steps", ()))),
+        **found,
     )
 
 
@@ -404,9 +380,3 @@ def _at(table: Mapping[str, Any], dotted: str) -> Any:
     for name in dotted.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
-
-
-def _values(settings: Mapping[str, Setting], table: str) -> dict[str, Any]:
-    """Return the values of one table by their last name, without nested tables."""
-    inside = {name.rpartition("."): setting.value for name, setting in settings.items()}
-    return {last: value for (head, _, last), value in inside.items() if head == table}

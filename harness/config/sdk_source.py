@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.config.schema import SDK, SDK_NAME, problem, shown
+from harness.config.kinds import SDK
+from harness.config.schema import problem, shown
+from harness.config.tables import SDK_NAME
 from harness.errors import RecordingError
 from harness.model.chatkit import CDN_ORIGIN
 

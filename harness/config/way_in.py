@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.config.reading import COMMAND_LINE, Config
-from harness.config.schema import Entry, problem, shown
+from harness.config.schema import problem, shown
 from harness.config.secrets import REFERENCE
 from harness.config.steps import EXAMPLES, step_from
+from harness.config.tables import Entry
 from harness.model.recording import Action
 
 

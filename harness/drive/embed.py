@@ -11,12 +11,13 @@ from playwright.sync_api import Error, Locator, Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from harness.analysis.mount.state import Mount
-from harness.analysis.mount.verdict import Judgement, Limits, follow, judge_others, settle
+from harness.analysis.mount.verdict import Judgement, follow, judge_others, settle
 from harness.drive.actions import Actor
 from harness.drive.waiting import Waiter
 from harness.errors import EnvironmentFailure, HarnessError, PageError
 from harness.model.chatkit import TAG
 from harness.model.events import CaughtUp, HarnessFault, Navigated, PageCrashed, ResponseReceived
+from harness.model.limits import Limits
 from harness.model.recording import Action
 from harness.model.timeline import Entry, Timeline
 

@@ -34,7 +34,7 @@ Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class PullLimits:
     """How much is downloaded at most."""
 
     files: int = MOST_FILES
@@ -72,7 +72,7 @@ def pull(
     base_url: str,
     *,
     seeds: Iterable[str] = (),
-    limits: Limits = Limits(),
+    limits: PullLimits = PullLimits(),
     clock: Clock = lambda: datetime.now(UTC),
 ) -> Pulled:
     """Return what a CDN serves now. `seeds`: more paths to ask for, which need not be there.
@@ -93,7 +93,7 @@ def pull(
     return pulled
 
 
-def pull_more(pulled: Pulled, paths: Iterable[str], *, limits: Limits = Limits()) -> bool:
+def pull_more(pulled: Pulled, paths: Iterable[str], *, limits: PullLimits = PullLimits()) -> bool:
     """Ask for more paths, and for what they lead to; return whether there is anything new. Raises as `pull` does."""
     before = len(pulled.contents)
     with _Puller(pulled, limits) as puller:
@@ -121,7 +121,7 @@ class _Answer:
 class _Puller:
     """Asks one CDN for paths, each once, some at a time, and for what their files refer to."""
 
-    def __init__(self, pulled: Pulled, limits: Limits) -> None:
+    def __init__(self, pulled: Pulled, limits: PullLimits) -> None:
         self._pulled, self._limits = pulled, limits
         agent = {"user-agent": f"chatkit-harness/{__version__}"}
         is_local = (urlsplit(pulled.base_url).hostname or "") in ("127.0.0.1", "::1", "localhost")

@@ -5,10 +5,11 @@ In: values. Out: plain JSON and back. A manifest of a newer format is refused; w
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from harness.model.codec import Count, Format, Origin, RelativePath, Sha256, Text, UnixTime, decoded
+from harness.model.codec import Count, Format, Origin, RelativePath, Sha256, Text, Timeout, UnixTime, decoded
+from harness.model.limits import Limits
 from harness.model.recording import Action, Environment, Judged
 from harness.model.shapes import Shape, read_shape, saved_shape
 
@@ -106,6 +107,13 @@ def manifest_from(data: Any, where: str) -> Manifest:
     """Return the manifest that JSON holds. Raises RecordingError when it is not ours, newer, or damaged."""
     known = FORMAT.opened(data, where)
     decoded(StorageState, known.get("storage", {}), where=where, at="storage")
+    decoded(dict[str, Timeout], _limits_in(known.get("judged")), where=where, at="judged")
     given = decoded(dict[str, Any], known.get("placeholders", {}), where=where, at="placeholders")
     shapes = tuple((name, read_shape(shape, where, f"placeholders.{name}")) for name, shape in given.items())
     return replace(decoded(Manifest, {**REQUIRED, **known, "shapes": []}, where=where), shapes=shapes)
+
+
+def _limits_in(judged: Any) -> dict[str, Any]:
+    """Return what stands there of the limits, which bound themselves only here: the command line has them without the codec."""
+    names = {item.name for item in fields(Limits)}
+    return {name: value for name, value in judged.items() if name in names} if isinstance(judged, dict) else {}

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.model.codec import ColorScheme, Locale, Pixels, Scale, Text, Timeout, Timezone
+from harness.model.codec import ColorScheme, Locale, Pixels, Scale, Text, Timezone
+from harness.model.limits import Limits
 from harness.model.shapes import MadeUp
 
 NEEDED = ("document", "script", "stylesheet", "fetch", "xhr")
@@ -111,19 +112,14 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """The verdict of the visit, and its settings."""
+class Judged(Limits):
+    """How the visit was judged, within which limits, and what it came to."""
 
     outcome: str = ""
     reason: str = ""
     cause: str = ""  # the rule; "" without one
     findings: tuple[str, ...] = ()  # the rules that found something which follows from nothing else, the cause first
     prefetch: str = ""
-    mount_timeout_ms: Timeout = 15_000
-    stable_for_ms: Timeout = 2_000
-    settled_stable_for_ms: Timeout = 300
-    quiet_ms: Timeout = 750
-    idle_ms: Timeout = 2_000
     prefetch_expected: str = "required"
     console_allow: tuple[str, ...] = ()
     session_endpoint: Text = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,20 +17,20 @@ from playwright.sync_api import BrowserContext, Error
 
 from harness.config.reading import Config, Project
 from harness.config.steps import step_from, step_of
-from harness.drive.replay_context import replay_options, taken_by_browser
 from harness.errors import ConfigError, EnvironmentFailure, HarnessError
 from harness.model.bounds import Allowance
 from harness.model.recording import Action, Recording
 from harness.model.redaction import Redactor
 from harness.report.recordings import opened_recording
 from harness.servers.live import LiveRest
-from harness.servers.replay import serve_replay
+from harness.servers.replay import ReplayServer, serve_replay
 from harness.servers.server import Stack
+from harness.visit.opening import NewContext, open_visit
 from harness.visit.record_modes import episode_of, keep_episode
-from harness.visit.replay import change_of, elsewhere_of, opened_replay, target_of_recording
-from harness.visit.visit import Target, Visit, context_options, keep_of, open_visit, target_of
+from harness.visit.replay import change_of, elsewhere_of, target_of_recording
+from harness.visit.target import Target, keep_of, target_of
+from harness.visit.visit import Visit
 
-NewContext = Callable[..., BrowserContext]
 Step = Mapping[str, str] | str
 
 
@@ -116,27 +117,25 @@ class Chatkit:
         )
         return self._open_target(target, context_args)
 
-    def _open_target(self, target: Target, context_args: dict[str, Any], *, bodies: str = "only-on-failure") -> Visit:
+    def _open_target(
+        self,
+        target: Target,
+        context_args: dict[str, Any],
+        *,
+        bodies: str = "only-on-failure",
+        replay: ReplayServer | None = None,
+    ) -> Visit:
         needs_servers = target.network == "hermetic" or (target.network == "live" and self.config.is_sdk_chosen)
-        context = self._fresh_context(
-            context_options(
-                self.config,
-                target.network,
-                has_faults=bool(target.faults),
-                has_servers=needs_servers,
-                storage_state=target.storage_state,
-            ),
-            context_args,
-        )
         visit = self._open.enter_context(
             open_visit(
-                context=context,
-                page=context.new_page(),
-                target=target,
-                folder=self._next_folder(),
-                redactor=self.redactor,
+                partial(self._fresh_context, context_args),
+                target,
+                self._next_folder(),
+                config=self.config,
                 keep=keep_of(self.config.use, bodies=bodies),
+                redactor=self.redactor,
                 stack=self._stack() if needs_servers else None,
+                replay=replay,
                 allowance=self._allowance,
             )
         )
@@ -149,9 +148,7 @@ class Chatkit:
         target = target_of_recording(recording)
         # A test sends its own messages.
         target = replace(target, actions=tuple(action for action in target.actions if action.action != "send"))
-        visit = self._replayed(recording, target, fault, context_args, is_open=False)
-        visit.open()
-        return visit
+        return self._replayed(recording, target, fault, context_args, is_open=False)
 
     def _open_episode(
         self,
@@ -182,9 +179,7 @@ class Chatkit:
         if episode.recording is None:
             return self._open_target(replace(target, network=network), context_args, bodies="on")
         target = replace(target, network="replay", entry=entry)
-        visit = self._replayed(episode.recording, target, fault, context_args, is_open=episode.is_open)
-        visit.open()
-        return visit
+        return self._replayed(episode.recording, target, fault, context_args, is_open=episode.is_open)
 
     def _replayed(
         self, recording: Recording, target: Target, fault: str, context_args: dict[str, Any], *, is_open: bool
@@ -192,17 +187,9 @@ class Chatkit:
         change = change_of([fault] if fault else [])
         elsewhere = elsewhere_of(recording, change) or (LiveRest() if is_open else None)
         server = self._open.enter_context(serve_replay(recording, faults=change.faults, elsewhere=elsewhere))
-        options = replay_options(recording, server.url, browser=self.config.use.browser)
-        with taken_by_browser(recording):
-            context = self._fresh_context(options, context_args)
-        keep = keep_of(self.config.use, bodies="on")
-        visit = self._open.enter_context(
-            opened_replay(context, recording, target, self._next_folder(), server, self.config, keep, self.redactor)
-        )
-        self.visits.append(visit)
-        return visit
+        return self._open_target(target, context_args, bodies="on", replay=server)
 
-    def _fresh_context(self, options: dict[str, Any], context_args: dict[str, Any]) -> BrowserContext:
+    def _fresh_context(self, context_args: dict[str, Any], **options: Any) -> BrowserContext:
         ours = {name: value for name, value in options.items() if name not in self._told}
         try:
             context = self._new_context(**(ours | context_args))

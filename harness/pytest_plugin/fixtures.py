@@ -20,6 +20,7 @@ from harness.drive.browsers import find_browser, launch_failure
 from harness.model.bounds import Allowance
 from harness.model.redaction import Redactor
 from harness.pytest_plugin.chatkit import Chatkit
+from harness.pytest_plugin.run import RUN
 from harness.pytest_plugin.speed_control import FOLDER, Control
 from harness.report.folders import folder_of
 from harness.servers.scenarios import scenario_named
@@ -143,9 +144,9 @@ def chatkit(
     pytestconfig: pytest.Config,
 ) -> Iterator[Chatkit]:
     """Opens ChatKit pages: `chatkit.open("entry")`; each visit leaves a bundle in the test's output folder."""
-    if pytestconfig.option.chatkit_control:
+    run = pytestconfig.stash[RUN]
+    if run.is_controlled:
         request.getfixturevalue("chatkit_control").refresh()
-    scenario = pytestconfig.option.chatkit_scenario
     mark = request.node.get_closest_marker("browser_context_args")
     folder = Path(output_path)
     with Chatkit(
@@ -153,7 +154,7 @@ def chatkit(
         new_context=new_context,
         stack=chatkit_stack,
         folder=folder,
-        scenario=scenario,
+        scenario=run.scenario,
         allowance=pytestconfig.stash[ALLOWANCE],
         told={*browser_context_args, *(mark.kwargs if mark else ())},
     ) as opened:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness.config.reading import Config, Overrides, Project, read_config
+from harness.config.reading import Project
 from harness.config.sdk_source import SdkSource
 from harness.drive.interrupts import driver_in_a_group_of_its_own, interrupts
 from harness.errors import EmbedError, EnvironmentFailure, ExitCode, HarnessError, RecordingError, SecretFound, worst_of
@@ -29,8 +29,9 @@ from harness.pytest_plugin.chatkit import Chatkit
 from harness.pytest_plugin.fixtures import ALLOWANCE, CONFIG, REDACTOR, SDK_SOURCE, SHARED_NAMES, STACK
 from harness.pytest_plugin.outcomes import BUNDLE, EXIT_CODE, MISSING, Outcomes, told_loss
 from harness.pytest_plugin.report_redaction import attach_learned, redact_report, take_learned
+from harness.pytest_plugin.run import RUN, SENT, Run, add_options, run_of, sent
 from harness.report.bundle import write_text
-from harness.report.ci_systems import CI_CHOICES, ci_system
+from harness.report.ci_systems import ci_system
 from harness.report.folders import shared_names
 from harness.report.losses import render_first_loss, render_losses
 from harness.report.run_files import WRITTEN_LAST, RunFiles, record_of
@@ -54,35 +55,7 @@ SERVERS = "chatkit_servers"  # and the addresses of the controller's servers, wh
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add our options; pytest-playwright's own (--browser, --headed, --output, …) go on to work."""
-    group = parser.getgroup("chatkit", "chatkit-harness: test pages that embed ChatKit")
-    group.addoption("--chatkit-config", metavar="FILE", help="configuration file (default: playwright.config.toml)")
-    group.addoption("--chatkit-project", metavar="NAME", help="project of the configuration to run")
-    group.addoption("--chatkit-scenario", metavar="NAME", default="", help="scenario of the embedded page")
-    group.addoption(
-        "--chatkit-prefetch", choices=("required", "allowed"), help="whether the client secret must be pre-fetched"
-    )
-    group.addoption("--chatkit-mount-timeout-ms", type=int, metavar="MS", help="timeout for an undecided mount")
-    group.addoption("--chatkit-trace", choices=("off", "on", "retain-on-failure"), help="when to keep trace.zip")
-    group.addoption(
-        "--chatkit-sdk", metavar="SOURCE", help="source of ChatKit's SDK: stand-in, live, or snapshot:<folder>"
-    )
-    group.addoption(
-        "--chatkit-no-secret-scan", action="store_true", help="do not search the files of the run for secrets"
-    )
-    group.addoption("--chatkit-shard", metavar="K/N", default="", help="run only part K of N of the tests")
-    group.addoption(
-        "--chatkit-ci",
-        choices=CI_CHOICES,
-        default="auto",
-        help="CI system to write outputs for (default: detected)",
-    )
-    group.addoption("--chatkit-debug", action="store_true", help="print tracebacks of chatkit-harness's own errors")
-    group.addoption(
-        "--chatkit-control",
-        action="store_true",
-        help="make control visits of the embedded page, for comparing times",
-    )
-    group.addoption("--chatkit-only", metavar="FILE", help="run only the tests whose node ids are listed in this file")
+    add_options(parser.getgroup("chatkit", "chatkit-harness: does the ChatKit widget mount?"))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -90,9 +63,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the configuration; on the controller, set up the run."""
     # Registered here, when every plugin found by entry point is there: our fixtures extend pytest-playwright's.
     config.pluginmanager.register(pytest_fixtures, "chatkit-harness-fixtures")
-    shard_of(config.option.chatkit_shard)
-    config.stash[CONFIG] = ours = _read(config)
-    config.stash[SDK_SOURCE] = _sdk(ours)
+    run, sdk = _run(config)
+    shard_of(run.shard)
+    ours = run.config
+    config.stash[RUN], config.stash[CONFIG], config.stash[SDK_SOURCE] = run, ours, sdk
     config.stash[REDACTOR] = Redactor(ours.secrets)
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     config.stash[ALLOWANCE] = Allowance(ours.run_megabytes * 1_000_000, processes=workers)
@@ -104,33 +78,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         config.option.output = config.workerinput[OUTPUT]
         if config.workerinput[SERVERS]:
-            sdk = config.stash[SDK_SOURCE]
             config.stash[STACK] = stack_at(config.workerinput[SERVERS], scenario=FOREIGN_BACKEND, sdk_url=sdk.url)
     elif not config.option.collectonly:
-        config.pluginmanager.register(Controller(config, ours), "chatkit-harness-controller")
+        config.pluginmanager.register(Controller(config, run), "chatkit-harness-controller")
 
 
-def _read(config: pytest.Config) -> Config:
-    option = config.option
-    given = Path(option.chatkit_config) if option.chatkit_config else None
-    overrides = Overrides(
-        project=option.chatkit_project,
-        browser=option.browser[0] if option.browser else None,
-        headless=False if option.headed else None,
-        mount_timeout_ms=option.chatkit_mount_timeout_ms,
-        prefetch=option.chatkit_prefetch,
-        trace=option.chatkit_trace,
-        sdk=option.chatkit_sdk,
-    )
+def _run(config: pytest.Config) -> tuple[Run, SdkSource]:
     try:
-        return read_config(given, environ=os.environ, overrides=overrides, root=None if given else config.rootpath)
-    except HarnessError as error:
-        raise pytest.UsageError(f"{type(error).__name__}: {error}") from None
-
-
-def _sdk(ours: Config) -> SdkSource:
-    try:
-        return ours.sdk()
+        run = run_of(config)
+        return run, run.config.sdk()
     except HarnessError as error:
         raise pytest.UsageError(f"{type(error).__name__}: {error}") from None
 
@@ -159,18 +115,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Find the tests whose folders would be the same, then deselect tests by node id or by shard."""
     # Before any is deselected: a folder's name depends on no option.
     config.stash[SHARED_NAMES] = shared_names(item.nodeid for item in items)
-    if config.option.chatkit_only is not None:
-        _keep_named(config, items)
+    run = config.stash[RUN]
+    if run.only is not None:
+        _keep_named(config, run.only, items)
     yield
-    if config.option.chatkit_only is None:
-        keep_shard(config, items)
+    if run.only is None:
+        keep_shard(config, run.shard, items)
 
 
-def _keep_named(config: pytest.Config, items: list[pytest.Item]) -> None:
+def _keep_named(config: pytest.Config, only: str, items: list[pytest.Item]) -> None:
     try:
-        asked = set(Path(config.option.chatkit_only).read_text(encoding="utf-8").splitlines())
+        asked = set(Path(only).read_text(encoding="utf-8").splitlines())
     except (OSError, UnicodeDecodeError) as error:
-        raise pytest.UsageError(f"--chatkit-only: {config.option.chatkit_only} cannot be read: {error}") from None
+        raise pytest.UsageError(f"--chatkit-only: {only} cannot be read: {error}") from None
     left_out = [item for item in items if item.nodeid not in asked]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item.nodeid in asked]
@@ -184,9 +141,9 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None
     return shown.encode("unicode_escape").decode("ascii") if shown != val else None
 
 
-def keep_shard(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of this shard: every N-th test in the order of their ids, the same on every machine."""
-    shard = shard_of(config.option.chatkit_shard)
+def keep_shard(config: pytest.Config, text: str, items: list[pytest.Item]) -> None:
+    """Keep the tests of this shard: every N-th of them in the order of their ids, the same ones on every machine."""
+    shard = shard_of(text)
     if shard is None:
         return
     number, of = shard
@@ -225,7 +182,7 @@ def pytest_runtest_makereport(
     if report.when == "teardown":
         report.user_properties.append(("chatkit_attempts", getattr(item, "execution_count", 1)))
     is_telling = isinstance(error, HarnessError) or (isinstance(error, EmbedError) and item.path == CHECKS)
-    if is_telling and not item.config.option.chatkit_debug:
+    if is_telling and not item.config.stash[RUN].is_debug:
         report.longrepr = f"{type(error).__name__}: {error}"
     _without_secrets(report, item.config, opened)
     return report
@@ -275,30 +232,26 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, 
 class Controller:
     """The tasks of the controller: create the run's folder, run the project's web server, set the exit code."""
 
-    def __init__(self, config: pytest.Config, ours: Config) -> None:
-        self._ours = ours
+    def __init__(self, config: pytest.Config, told: Run) -> None:
+        self._told, self._ours = told, told.config
         self._resources = ExitStack()
         self._stack: Stack | None = None
         self._session: pytest.Session | None = None
         self._redactor = config.stash[REDACTOR]
         self._secrets = {Secret(kind=kind, value=value): None for kind, value in self._redactor.learned}
         self._is_interrupted = False
-        self._is_searched = not config.option.chatkit_no_secret_scan
+        self._is_searched = told.is_searched
         self.kind = "pytest"  # or "gate", which says so
         self.told_losses = ""  # what is missing in the results, at the end
         self.proof = ""  # what the search for secrets says at the end, when it says something
         self.on_outcome: Callable[[TestOutcome], None] = lambda _outcome: None
         self.on_loss: Callable[[str], None] = self._write_line
         self.losses: list[Loss] = []
-        named = Path(config.option.output)
-        output_dir = ours.output_dir if config.option.output == "test-results" else named.absolute()
-        run = run_folder_for(output_dir, keep_runs=ours.keep_runs)
+        run = run_folder_for(told.config.output_dir, keep_runs=told.config.keep_runs)
         self.folder, self.problem = run.path, run.problem
         self._config = config
         self.outcomes = Outcomes(self.folder)
-        self.files = RunFiles(
-            self.folder, self._redactor, ci=ci_system(config.option.chatkit_ci, os.environ), environ=os.environ
-        )
+        self.files = RunFiles(self.folder, self._redactor, ci=ci_system(told.ci, os.environ), environ=os.environ)
         self.files.mask(value for _, value in self._redactor.learned)
         self._problems: list[str] = []
         self._masked: set[str] = set()
@@ -307,7 +260,8 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker of pytest-xdist the run's folder: it reads the command line again, and would miss it."""
+        """Tell a worker of pytest-xdist what the run was told, the run's folder, and where its servers are."""
+        node.workerinput[SENT] = sent(self._told)
         node.workerinput[OUTPUT] = str(self.folder)
         node.workerinput[SERVERS] = self._stack.addresses if self._stack else {}
 
@@ -352,7 +306,7 @@ class Controller:
             browser=config.option.browser[0],
             environ=os.environ,
             clean=self._redactor,
-            shard=config.option.chatkit_shard,
+            shard=self._told.shard,
         )
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -418,7 +372,7 @@ class Controller:
             if self._is_interrupted:
                 # What hangs on Playwright's broken-off greenlets goes now: inside of a compile, CPython 3.11 takes it for a fault.
                 gc.collect()
-        shard = shard_of(session.config.option.chatkit_shard)
+        shard = shard_of(self._told.shard)
         if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and shard is not None and shard[0] > 1:
             session.exitstatus = pytest.ExitCode.OK  # a shard beyond the last test has nothing to run
         codes = {outcome.exit_code for outcome in self.outcomes.finished} & {*OF_THE_RUN}

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Error
 
-from harness.analysis.mount.verdict import Limits
 from harness.config.reading import EMBEDDED_ENTRIES, EMBEDDED_PAGE, EMBEDDED_SCENARIO, Config
 from harness.errors import HarnessError
+from harness.model.limits import Limits
 from harness.model.recording import Action
-from harness.model.redaction import Redactor
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack
-from harness.visit.visit import Keep, Target, context_options, open_visit
+from harness.visit.browser import opened
+from harness.visit.target import Keep, Target
 
 FOLDER = "control"
 WARM_UP = "warm-up"  # the first visit of a browser takes longer than all others, and is not measured
@@ -71,18 +71,13 @@ class Control:
                 network="hermetic",
                 limits=Limits(),
             )
-            context = self._browser.new_context(**context_options(self._config, "hermetic"))
-            try:
-                with open_visit(
-                    context=context,
-                    page=context.new_page(),
-                    target=target,
-                    folder=self._folder / name,
-                    redactor=Redactor(self._config.secrets),
-                    keep=Keep(screenshot="off"),
-                    stack=stack,
-                ) as visit:
-                    visit.open()
-                    visit.wait_until_decided()
-            finally:
-                context.close()
+            with opened(
+                self._browser,
+                target,
+                self._folder / name,
+                config=self._config,
+                keep=Keep(screenshot="off"),
+                stack=stack,
+            ) as visit:
+                visit.open()
+                visit.wait_until_decided()

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.analysis.mount.verdict import Limits
 from harness.analysis.result import result_of
 from harness.errors import BundleError, HarnessError, RecordingError
 from harness.files import is_partial
 from harness.model import codec
 from harness.model.codec import Format
 from harness.model.events import VisitEnded
+from harness.model.limits import Limits
 from harness.model.results import TestOutcome, VisitResult
 from harness.model.run_record import RunRecord
 from harness.model.texts import one_line

@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from harness.report.untrusted import LIMITS, Limits, name_problem
+from harness.report.untrusted import LIMITS, ReadLimits, name_problem
 
 LOCAL_SIGNATURE = b"PK\x03\x04"
 LOCAL = struct.Struct("<4s5H3I2H")  # signature, version, flags, method, time, date, CRC, packed, unpacked, name, extra
@@ -21,7 +21,7 @@ WANTED = ("manifest.json", "network.har")
 BODY = re.compile(r"(?:[^/]+/)?(bodies/[0-9a-f]{64}\.\w{1,20})")
 
 
-def salvaged(archive: Path, into: Path, limits: Limits = LIMITS) -> tuple[str, ...]:
+def salvaged(archive: Path, into: Path, limits: ReadLimits = LIMITS) -> tuple[str, ...]:
     """Write what is whole of manifest, HAR and bodies to a folder, and return their names. Raises OSError."""
     with archive.open("rb") as file:
         content = file.read(limits.text_bytes)
@@ -48,7 +48,7 @@ def salvaged(archive: Path, into: Path, limits: Limits = LIMITS) -> tuple[str, .
     return tuple(found)
 
 
-def _unpacked(content: bytes, method: int, limits: Limits) -> bytes | None:
+def _unpacked(content: bytes, method: int, limits: ReadLimits) -> bytes | None:
     if method == zipfile.ZIP_STORED:
         return content
     if method != zipfile.ZIP_DEFLATED:

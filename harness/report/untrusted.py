@@ -41,7 +41,7 @@ DAMAGED = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ReadLimits:
     """How much of a bundle there may be. Sizes are of what is unpacked; a bundle of our own stays far below all of them."""
 
     archive_bytes: int = 500_000_000
@@ -56,11 +56,11 @@ class Limits:
     line_chars: int = 4_000_000
 
 
-LIMITS = Limits()
+LIMITS = ReadLimits()
 
 
 @contextmanager
-def opened_bundle(path: Path, limits: Limits = LIMITS) -> Iterator[Path]:
+def opened_bundle(path: Path, limits: ReadLimits = LIMITS) -> Iterator[Path]:
     """Yield the folder of a bundle: the one that is given, or what a zip holds, unpacked until the block ends.
 
     A zip holds the files of a bundle, or one folder with them. Raises BundleError.
@@ -75,7 +75,7 @@ def opened_bundle(path: Path, limits: Limits = LIMITS) -> Iterator[Path]:
             yield only[0] if len(only) == 1 and only[0].is_dir() else inside
 
 
-def unpacked(archive: Path, into: Path, limits: Limits = LIMITS) -> Path:
+def unpacked(archive: Path, into: Path, limits: ReadLimits = LIMITS) -> Path:
     """Unpack a zip to a folder that does not exist yet, whole or not at all, and return it. Raises BundleError."""
     if os.path.lexists(into):
         raise BundleError(f"cannot unpack {archive}: {into} exists already")
@@ -96,13 +96,13 @@ def unpacked(archive: Path, into: Path, limits: Limits = LIMITS) -> Path:
     return into
 
 
-def read_text(path: Path, limits: Limits = LIMITS) -> str:
-    """Return a text of a bundle, wrong bytes replaced. Raises BundleError when it is missing, not a regular file, or too large."""
+def read_text(path: Path, limits: ReadLimits = LIMITS) -> str:
+    """Return a text of a bundle, wrong bytes replaced. Raises BundleError when it is missing, no plain file, or too large."""
     return read_bytes(path, limits).decode("utf-8", "replace")
 
 
-def read_bytes(path: Path, limits: Limits = LIMITS) -> bytes:
-    """Return a file of a bundle. Raises BundleError when it is missing, not a regular file, or too large."""
+def read_bytes(path: Path, limits: ReadLimits = LIMITS) -> bytes:
+    """Return a file of a bundle. Raises BundleError when it is missing, no plain file, or too large."""
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             raise BundleError(f"{path} is not a regular file")
@@ -115,12 +115,12 @@ def read_bytes(path: Path, limits: Limits = LIMITS) -> bytes:
     return content
 
 
-def read_json(path: Path, limits: Limits = LIMITS) -> Any:
+def read_json(path: Path, limits: ReadLimits = LIMITS) -> Any:
     """Return the JSON of a bundle's file. Raises BundleError when it is missing or too large, RecordingError when it is no JSON."""
     return parsed(read_text(path, limits), str(path))
 
 
-def read_lines(path: Path, limits: Limits = LIMITS) -> list[str]:
+def read_lines(path: Path, limits: ReadLimits = LIMITS) -> list[str]:
     """Return the lines of a bundle's JSON Lines. Raises BundleError when there is too much, in all or in one line."""
     lines = read_text(path, limits).split("\n")
     for number, line in enumerate(lines, start=1):
@@ -129,7 +129,7 @@ def read_lines(path: Path, limits: Limits = LIMITS) -> list[str]:
     return lines
 
 
-def _require_small_directory(archive: Path, limits: Limits) -> None:
+def _require_small_directory(archive: Path, limits: ReadLimits) -> None:
     """Look at the end of the archive before `zipfile` takes its whole directory into memory."""
     if not archive.is_file():
         raise BundleError(f"{archive} is {'not a regular file' if archive.exists() else 'missing'}")
@@ -151,7 +151,7 @@ def _require_small_directory(archive: Path, limits: Limits) -> None:
         )
 
 
-def _checked(archive: Path, infos: list[zipfile.ZipInfo], limits: Limits) -> list[zipfile.ZipInfo]:
+def _checked(archive: Path, infos: list[zipfile.ZipInfo], limits: ReadLimits) -> list[zipfile.ZipInfo]:
     """Return the members when all of them are what a bundle may hold."""
     if len(infos) > limits.files:
         raise BundleError(f"{archive} holds {len(infos)} files; the limit is {limits.files}")
@@ -170,7 +170,7 @@ def _checked(archive: Path, infos: list[zipfile.ZipInfo], limits: Limits) -> lis
     return infos
 
 
-def _problem(info: zipfile.ZipInfo, limits: Limits) -> str:
+def _problem(info: zipfile.ZipInfo, limits: ReadLimits) -> str:
     """What a member does that none of a bundle does, or nothing."""
     if problem := name_problem(info.orig_filename, limits):
         return problem
@@ -188,7 +188,7 @@ def _problem(info: zipfile.ZipInfo, limits: Limits) -> str:
     return ""
 
 
-def name_problem(name: str, limits: Limits = LIMITS) -> str:
+def name_problem(name: str, limits: ReadLimits = LIMITS) -> str:
     """Return why no file of a bundle has this name: it leads elsewhere, here or on another system; or nothing."""
     parts = name.removesuffix("/").split("/")
     if not name.isprintable() or any(sign in name for sign in '\\:*?"<>|'):
@@ -212,7 +212,7 @@ def _write(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> None:
         raise zipfile.BadZipFile(f"{info.filename} ends too early")
 
 
-def _require_plain_files(folder: Path, limits: Limits) -> None:
+def _require_plain_files(folder: Path, limits: ReadLimits) -> None:
     """Raise BundleError when a folder holds links, devices or pipes, or too much."""
     number = total = 0
     for root, folders, files in os.walk(folder):

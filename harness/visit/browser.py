@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, sync_playwright
 
 from harness.config.reading import Config
 from harness.drive.browsers import find_browser, launch_failure
 from harness.drive.interrupts import driver_in_a_group_of_its_own
 from harness.errors import EnvironmentFailure
 from harness.model.redaction import Redactor
+from harness.servers.replay import ReplayServer
 from harness.servers.server import Stack
-from harness.visit.visit import Target, Visit, context_options, keep_of, open_visit
+from harness.visit.opening import NewContext, open_visit
+from harness.visit.target import Keep, Target
+from harness.visit.visit import Visit
 
 
 @contextmanager
@@ -45,32 +48,30 @@ def launched_browser(config: Config, engine: str = "", *, is_shown: bool = False
 @contextmanager
 def opened(
     browser: Browser,
-    config: Config,
     target: Target,
     folder: Path,
-    redactor: Redactor,
     *,
-    bodies: str = "only-on-failure",
+    config: Config,
+    keep: Keep,
+    redactor: Redactor | None = None,
     stack: Stack | None = None,
+    replay: ReplayServer | None = None,
 ) -> Iterator[Visit]:
-    """Yield a visit in a new context; `stack` as in `open_visit`. Raises EnvironmentFailure when the browser crashes."""
-    options: dict[str, Any] = context_options(
-        config,
-        target.network,
-        has_faults=bool(target.faults),
-        has_servers=stack is not None,
-        storage_state=target.storage_state,
-    )
-    context = browser.new_context(**options)
-    with open_visit(
-        context=context,
-        page=context.new_page(),
-        target=target,
-        folder=folder,
-        redactor=redactor,
-        keep=keep_of(config.use, bodies=bodies),
-        stack=stack,
-    ) as visit:
+    """Yield a visit as `open_visit` has it, in a context that is closed with it. Raises EnvironmentFailure when the browser dies."""
+    with (
+        _contexts_of(browser) as new_context,
+        open_visit(
+            new_context,
+            target,
+            folder,
+            config=config,
+            keep=keep,
+            redactor=redactor,
+            engine=browser.browser_type.name,
+            stack=stack,
+            replay=replay,
+        ) as visit,
+    ):
         try:
             yield visit
         except Error as error:
@@ -79,3 +80,20 @@ def opened(
                     f"the browser crashed during the visit\n  bundle: {visit.folder_shown}"
                 ) from error
             raise
+
+
+@contextmanager
+def _contexts_of(browser: Browser) -> Iterator[NewContext]:
+    """Yield what makes contexts of a browser; they are closed when the block ends."""
+    made: list[BrowserContext] = []
+
+    def new_context(**options: Any) -> BrowserContext:
+        made.append(browser.new_context(**options))
+        return made[-1]
+
+    try:
+        yield new_context
+    finally:
+        for context in made:
+            with suppress(Exception):  # the browser may be gone, for which Playwright has three kinds of errors
+                context.close()

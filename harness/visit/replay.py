@@ -7,30 +7,29 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser
 
-from harness.analysis.mount.verdict import Limits
 from harness.analysis.replay.minimising import MOST_EXPERIMENTS, minimal
 from harness.analysis.replay.suspects import FACTS, Smallest, Suspect, disagreement, smallest, suspects_of
 from harness.config.reading import Config
 from harness.drive.page_healing import install_mending
-from harness.drive.replay_context import replay_options, taken_by_browser
 from harness.errors import PageError, RecordingError
 from harness.model.faults import EXCHANGES, HEALED, HEALTHY, Asked, Fault, combined
+from harness.model.limits import Limits
 from harness.model.recording import Recording
-from harness.model.redaction import Redactor
 from harness.model.results import VisitResult
 from harness.servers.healing import Healer, sdk_only, session_request
 from harness.servers.live import LiveSdk
 from harness.servers.named_faults import faults_of
-from harness.servers.replay import RECORDED, Elsewhere, ReplayServer, serve_replay
-from harness.visit.visit import Keep, Target, Visit, open_visit
+from harness.servers.replay import RECORDED, Elsewhere, serve_replay
+from harness.visit.browser import opened
+from harness.visit.target import Keep, Target
+from harness.visit.visit import Visit
 
 EXPERIMENT_TIMEOUT_MS = 8_000
 LONGEST_NAME = 100
@@ -84,7 +83,14 @@ def replayed(
     elsewhere = elsewhere_of(recording, change, sdk)
     with (
         serve_replay(recording, timing=timing, faults=change.faults, elsewhere=elsewhere) as server,
-        _visit(browser, recording, folder, server, config, limits, keep or Keep(bodies="on")) as visit,
+        opened(
+            browser,
+            target_of_recording(recording, limits),
+            folder,
+            config=config,
+            keep=keep or Keep(bodies="on"),
+            replay=server,
+        ) as visit,
     ):
         if change.facts and isinstance(elsewhere, Healer):
             session = session_request(recording)
@@ -282,59 +288,6 @@ def custom_url(recording: Recording) -> str:
     return ""
 
 
-@contextmanager
-def _visit(
-    browser: Browser,
-    recording: Recording,
-    folder: Path,
-    server: ReplayServer,
-    config: Config,
-    limits: Limits | None,
-    keep: Keep,
-) -> Iterator[Visit]:
-    options: dict[str, Any] = replay_options(recording, server.url, browser=browser.browser_type.name)
-    with taken_by_browser(recording):
-        opened = browser.new_context(**options)
-    with (
-        opened as context,
-        opened_replay(
-            context, recording, target_of_recording(recording, limits), folder, server, config, keep
-        ) as visit,
-    ):
-        yield visit
-
-
-@contextmanager
-def opened_replay(
-    context: BrowserContext,
-    recording: Recording,
-    target: Target,
-    folder: Path,
-    server: ReplayServer,
-    config: Config,
-    keep: Keep,
-    redactor: Redactor | None = None,
-) -> Iterator[Visit]:
-    """Yield a visit that a recording answers, in a context that has the server as its proxy."""
-    redactor = redactor or Redactor(config.secrets)
-    # What was secret when it was recorded is secret here too, in its made-up form.
-    for placeholder, value in recording.made_up.known:
-        redactor.learn(placeholder.split(":")[1], value)
-    with taken_by_browser(recording):
-        page = context.new_page()
-    with open_visit(
-        context=context,
-        page=page,
-        target=target,
-        folder=folder,
-        redactor=redactor,
-        keep=keep,
-        stack=None,
-        replay=server,
-    ) as visit:
-        yield visit
-
-
 def target_of_recording(recording: Recording, limits: Limits | None = None) -> Target:
     """Return what was visited, to be judged as it was."""
     judged = recording.judged
@@ -344,14 +297,7 @@ def target_of_recording(recording: Recording, limits: Limits | None = None) -> T
         entry=recording.entry,
         actions=recording.actions,
         network="replay",
-        limits=limits
-        or Limits(
-            mount_timeout_ms=judged.mount_timeout_ms,
-            stable_for_ms=judged.stable_for_ms,
-            settled_stable_for_ms=judged.settled_stable_for_ms,
-            quiet_ms=judged.quiet_ms,
-            idle_ms=judged.idle_ms,
-        ),
+        limits=limits or judged.limits,
         prefetch=judged.prefetch_expected,
         console_allow=judged.console_allow,
         session_endpoint=judged.session_endpoint,

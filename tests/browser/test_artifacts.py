@@ -25,7 +25,8 @@ from harness.model.timeline import read_timeline
 from harness.report.bundle import read_result
 from harness.report.recordings import opened_recording
 from harness.servers.server import Stack
-from harness.visit.visit import Keep, context_options, keep_of, open_visit, target_of
+from harness.visit.opening import open_visit
+from harness.visit.target import Keep, keep_of, target_of
 from tests.commands import TIMEOUT_S
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -182,10 +183,8 @@ def test_a_trace_films_the_page_when_it_is_asked_to(
     stack, folder = chatkit_stack(), Path(output_path)
     target = target_of(chatkit_config.project("local"), entry="topic-generation", scenario="frame-400", stack=stack)
     use = replace(chatkit_config.use, trace="on", trace_screenshots=films)
-    context = new_context(**context_options(chatkit_config, "hermetic"))
-    page = context.new_page()
     with open_visit(
-        context=context, page=page, target=target, folder=folder, redactor=Redactor(), keep=keep_of(use), stack=stack
+        new_context, target, folder, config=chatkit_config, keep=keep_of(use), redactor=Redactor(), stack=stack
     ) as visit:
         visit.open()
         visit.wait_until_decided()
@@ -201,15 +200,8 @@ def test_a_visit_that_never_asked_for_anything_has_its_bundle_too(
     """It was interrupted before its page was opened, or the browser refused the address: what it lacks is said."""
     stack, folder = chatkit_stack(), Path(output_path)
     target = target_of(chatkit_config.project("local"), entry="topic-generation", stack=stack)
-    context = new_context()
     with open_visit(
-        context=context,
-        page=context.new_page(),
-        target=target,
-        folder=folder,
-        redactor=Redactor(),
-        keep=Keep(),
-        stack=stack,
+        new_context, target, folder, config=chatkit_config, keep=Keep(), redactor=Redactor(), stack=stack
     ) as visit:
         pass
     assert visit.losses == ()

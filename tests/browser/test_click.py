@@ -7,10 +7,10 @@ import time
 import pytest
 from playwright.sync_api import Page
 
-from harness.analysis.mount.verdict import Limits
 from harness.drive import actions
 from harness.drive.embed import Embed
 from harness.errors import PageError
+from harness.model.limits import Limits
 from harness.model.redaction import Redactor
 from harness.model.timeline import Timeline
 

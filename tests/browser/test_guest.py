@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page
 from harness import Chatkit, expect
 from harness.drive.routes import Destinations, install_routes
 from harness.servers.server import Stack
-from harness.visit.visit import context_options
+from harness.visit.opening import context_options
 
 # What the page can see of its own world: globals, natives, event order, DOM.
 LOOK = """() => {

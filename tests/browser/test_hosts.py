@@ -10,7 +10,7 @@ import pytest
 from harness.drive.routes import Destinations, install_routes
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack
-from harness.visit.visit import context_options
+from harness.visit.opening import context_options
 
 ASK = """async ([host, secret]) => {
   const response = await fetch(`https://${host}/v1/chatkit/conversation`, {

@@ -25,7 +25,7 @@ from harness.report.recordings import opened_recording, pack
 from harness.servers.replay import FAST
 from harness.visit.browser import opened
 from harness.visit.replay import Replayed, replayed
-from harness.visit.visit import Keep, target_of
+from harness.visit.target import Keep, keep_of, target_of
 from tests.commands import run_command
 from tests.recorded import plain_config
 
@@ -107,7 +107,8 @@ def record(browser: Browser, folder: Path, handler: type[BaseHTTPRequestHandler]
     with served(handler) as url:
         target = target_of(config.project_at(url), entry="page")
         target = replace(target, limits=replace(target.limits, mount_timeout_ms=4_000))
-        with opened(browser, config, target, folder, Redactor(), bodies="on") as visit:
+        keep = keep_of(config.use, bodies="on")
+        with opened(browser, target, folder, config=config, keep=keep, redactor=Redactor()) as visit:
             visit.open()
             if handler is Site:
                 visit.page.wait_for_function("window.ran && window.size && window.heard && window.bytes")

@@ -23,7 +23,7 @@ from harness.servers.replay import FAST
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
 from harness.visit.replay import Replayed, cause_of, change_of, replayed
-from harness.visit.visit import Keep
+from harness.visit.target import Keep
 from tests.commands import run_command
 from tests.recorded import plain_config, record_scenario
 

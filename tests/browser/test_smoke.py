@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from harness.commands.smoke import Surroundings, run_smoke
-from harness.config.reading import Overrides, read_config
+from harness.config.reading import read_config
 from harness.errors import ConfigError
 from harness.model.history import Record
 from harness.report.ci_systems import GITHUB
@@ -49,7 +49,7 @@ def smoke(tmp_path: Path, stack: Stack, receiver: Receiver, key: str, pauses: li
         "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
         "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
     }
-    config = read_config(tmp_path / "playwright.config.toml", environ=environ, overrides=Overrides())
+    config = read_config(tmp_path / "playwright.config.toml", environ=environ)
     said = StringIO()
     console = Console(file=said, width=300, color_system=None)
     around = Surroundings(environ=environ, sleep=pauses.append, ci=GITHUB)
@@ -122,7 +122,7 @@ def test_three_nights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_a_machine_without_a_browser_makes_no_statement(tmp_path: Path) -> None:
     """Exit code 13; the run is in the history, and nobody is told. Nothing is configured: the embedded default is asked."""
-    config = read_config(None, environ={}, overrides=Overrides(executable_path="/nowhere/chromium"), root=tmp_path)
+    config = read_config(None, environ={}, overrides={"use.executable_path": "/nowhere/chromium"}, root=tmp_path)
     said = StringIO()
     code = run_smoke(Console(file=said, width=300), config, Surroundings(environ={}))
     assert code == 13, said.getvalue()

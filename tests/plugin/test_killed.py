@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness.analysis.mount.verdict import Limits
 from harness.analysis.result import result_of
+from harness.model.limits import Limits
 from harness.model.timeline import read_timeline
 from harness.report.bundle import read_result
 from tests.commands import clean_environ

@@ -17,9 +17,9 @@ from rich.console import Console
 from harness.analysis.facts.api_keys import cleaned, key_of
 from harness.analysis.smoke.preflight import judged
 from harness.commands.preflight import EXIT_CODES, fly, run_preflight
-from harness.config.reading import Overrides, read_config
-from harness.config.schema import Preflight as Settings
+from harness.config.reading import read_config
 from harness.config.schema import literal
+from harness.config.tables import Preflight as Settings
 from harness.model.hops import Failure, Kind, PreflightResult
 from harness.model.redaction import Redactor
 from harness.observe.http_probe import Asker, Heard, Question
@@ -580,7 +580,7 @@ preflight = {literal({"cdn_base": stack.cdn_url})}
 
 def run(folder: Path, project: str, environ: dict[str, str], *, as_json: bool = False) -> tuple[int, str]:
     """Run the command in this process; return its exit code and its words."""
-    config = read_config(folder / "playwright.config.toml", environ=environ, overrides=Overrides(project=project))
+    config = read_config(folder / "playwright.config.toml", environ=environ, overrides={"project": project})
     said = StringIO()
     return run_preflight(Console(file=said, width=300), config, environ, as_json=as_json), said.getvalue()
 

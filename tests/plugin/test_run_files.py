@@ -172,6 +172,6 @@ def shard_of(ids: list[str], shard: str) -> list[str]:
     """Return the ids that are left of these in a shard."""
     items: list[Any] = [SimpleNamespace(nodeid=nodeid) for nodeid in ids]
     hook = SimpleNamespace(pytest_deselected=lambda **_items: None)
-    config: Any = SimpleNamespace(option=SimpleNamespace(chatkit_shard=shard), hook=hook)
-    keep_shard(config, items)
+    config: Any = SimpleNamespace(hook=hook)
+    keep_shard(config, shard, items)
     return [item.nodeid for item in items]

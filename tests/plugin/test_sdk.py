@@ -16,7 +16,7 @@ from rich.console import Console
 from harness.commands.sdk import PullOptions, run_diff, run_pull, run_show, run_verify
 from harness.config.reading import Config, read_config
 from harness.config.sdk_source import sdk_source_of
-from harness.drive.sdk_download import Limits, pull
+from harness.drive.sdk_download import PullLimits, pull
 from harness.errors import ConfigError, EnvironmentFailure, HarnessError, RecordingError
 from harness.servers.scenarios import fixtures_dir, scenario_named
 from harness.servers.server import serve_stack
@@ -259,7 +259,9 @@ def test_what_is_no_whole_sdk_is_not_stored(
     sentence: str,
 ) -> None:
     """A sentence says which file, and why; nothing is left behind."""
-    monkeypatch.setattr("harness.commands.sdk.pull", lambda base_url: pull(base_url, limits=Limits(file_bytes=10_000)))
+    monkeypatch.setattr(
+        "harness.commands.sdk.pull", lambda base_url: pull(base_url, limits=PullLimits(file_bytes=10_000))
+    )
     answers = {path: answer for path, answer in (SITE | change).items() if answer is not None}
     with serve_site(answers) as site, pytest.raises(error, match=sentence):
         said.pull(site, tmp_path / "sdk")
@@ -268,9 +270,9 @@ def test_what_is_no_whole_sdk_is_not_stored(
 
 @pytest.mark.parametrize(
     ("limits", "sentence"),
-    [(Limits(files=3), "more than 3 files"), (Limits(total_bytes=120), "serves more than 120 bytes")],
+    [(PullLimits(files=3), "over 3 files"), (PullLimits(total_bytes=120), "serves more than 120 bytes")],
 )
-def test_there_is_an_end_to_what_is_downloaded(limits: Limits, sentence: str) -> None:
+def test_there_is_an_end_to_what_is_downloaded(limits: PullLimits, sentence: str) -> None:
     """In number and in size."""
     with serve_site(SITE) as site, pytest.raises(RecordingError, match=sentence):
         pull(site, limits=limits)

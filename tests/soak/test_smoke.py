@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from harness.commands.smoke import Surroundings, run_smoke
-from harness.config.reading import Overrides, read_config
+from harness.config.reading import read_config
 from harness.model.history import Record
 from harness.report.history import read_history
 from harness.servers.named_faults import faults_of
@@ -77,7 +77,7 @@ first_token_ms = 20_000
         encoding="utf-8",
     )
     environ = {"KEY": "sk-test-topic-project"}
-    config = read_config(tmp_path / "playwright.config.toml", environ=environ, overrides=Overrides())
+    config = read_config(tmp_path / "playwright.config.toml", environ=environ)
     said = StringIO()
     found = run_smoke(Console(file=said, width=300), config, Surroundings(environ=environ))
     lines = read_history(tmp_path / "smoke-history.jsonl").lines

@@ -15,7 +15,7 @@ import pytest
 from harness.analysis.diagnosis import GENERAL
 from harness.analysis.rules import BY_ID
 from harness.analysis.rules.hops import HOP_RULES_BY_ID
-from harness.config.reading import Overrides, read_config
+from harness.config.reading import read_config
 from harness.servers.scenarios import fixtures_dir
 from tests.docs import PAGES, ROOT, Block, blocks, check_command, commands_in, missing_lines
 
@@ -69,7 +69,7 @@ def test_configuration_is_accepted(block: Block, tmp_path: Path) -> None:
     """Every key is known, every value is of its type, every project resolves."""
     path = tmp_path / "playwright.config.toml"
     path.write_text(block.text, encoding="utf-8")
-    config = read_config(path, environ=VARIABLES, overrides=Overrides())
+    config = read_config(path, environ=VARIABLES)
     for name in config.project_names:
         config.project(name)
 

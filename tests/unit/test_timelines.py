@@ -11,8 +11,9 @@ import pytest
 from timelines import FOLDER, expected, read_golden, settings_of, told
 from visits import limits_of
 
-from harness.analysis.mount.verdict import Judgement, Limits, Outcome, follow, judge
+from harness.analysis.mount.verdict import Judgement, Outcome, follow, judge
 from harness.analysis.result import result_of
+from harness.model.limits import Limits
 from harness.model.results import VisitResult
 from harness.model.timeline import decode, encode
 from harness.servers.scenarios import Scenario, read_scenarios

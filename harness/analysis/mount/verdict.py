@@ -13,20 +13,10 @@ from harness.analysis.mount.fold import advance
 from harness.analysis.mount.state import Backend, EmbedId, Milestone, Mount, Reached, Verification
 from harness.analysis.mount.tracks import Element, Frame, Script, Session, Signal
 from harness.model.events import ActionRepeated, ActionTaken, CaughtUp, Navigated, VisitEnded, VisitStarted, is_message
+from harness.model.limits import Limits
 from harness.model.timeline import Entry
 
 MOST_OTHERS = 8  # embeds of one page that are judged beside the first
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How long to wait for what."""
-
-    mount_timeout_ms: float = 15_000  # after the visit began or the last action; for the undecidable
-    stable_for_ms: float = 2_000  # after the last deciding fact, while the domain check is unanswered or unseen
-    settled_stable_for_ms: float = 300  # once it was answered yes, or skipped
-    quiet_ms: float = 750  # nothing relevant in flight after a failure: the app does not try again
-    idle_ms: float = 2_000  # nothing relevant at all: nobody is going to mount anything any more
 
 
 BACK_OFF = 2.5  # how much longer the next pause of a page that repeats a request may be: twice, with some chance in it

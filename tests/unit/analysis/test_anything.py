@@ -32,10 +32,11 @@ from rule_cases import FIRES
 
 from harness.analysis.facts.exchanges import exchanges_of
 from harness.analysis.har import har_of
-from harness.analysis.mount.verdict import Limits, judge
+from harness.analysis.mount.verdict import judge
 from harness.analysis.result import result_of
 from harness.errors import RecordingError
 from harness.model import events
+from harness.model.limits import Limits
 from harness.model.timeline import EVENT_TYPES, FORMAT, Entry, decode, encode, header_line, read_timeline
 from harness.report.context import render_console, render_error_context, render_failure
 

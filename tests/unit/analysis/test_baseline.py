@@ -36,8 +36,8 @@ from harness.analysis.baseline import (
     profile_of,
     updated,
 )
-from harness.analysis.mount.verdict import Limits
 from harness.analysis.result import result_of
+from harness.model.limits import Limits
 
 TEST = "test_chat.py::test_mounts[chromium]"
 TIMES: dict[str, float | None] = {"page-loaded": 100.0, "element-connected": 400.0, "composer-ready": 800.0}

@@ -71,10 +71,11 @@ from rule_told import facts
 
 from harness.analysis.diagnosis import diagnose
 from harness.analysis.facts.facts import Facts
-from harness.analysis.mount.verdict import Limits, judge
+from harness.analysis.mount.verdict import judge
 from harness.analysis.result import result_of
 from harness.analysis.rules import RULES
 from harness.analysis.rules.rule import Found, Layer, Party, Rule
+from harness.model.limits import Limits
 from harness.model.results import VisitResult
 
 MOCK = exchange("r3", SESSION, **secret_read("digest-m", secret_format="other", is_mock=True))

@@ -75,8 +75,9 @@ from builders import (
 )
 
 from harness.analysis.facts.exchanges import exchanges_of
-from harness.analysis.mount.verdict import Judgement, Limits, Reason, judge
+from harness.analysis.mount.verdict import Judgement, Reason, judge
 from harness.analysis.result import explain, result_of
+from harness.model.limits import Limits
 from harness.model.results import VisitResult
 
 STARTED_AT = "2026-11-24T08:00:00.000+00:00"

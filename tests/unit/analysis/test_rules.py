@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from rule_cases import FIRES, NEAR_MISSES
 from rule_told import BENIGN, HEALTHY, RECOVERY, STAYS_SAID, WAIT, cases, facts, told_by
 
-from harness.analysis.mount.verdict import Limits
 from harness.analysis.result import result_of
 from harness.analysis.rules import BY_ID, RULES
 from harness.analysis.rules.rule import Confidence, Layer, Rule
+from harness.model.limits import Limits
 from harness.model.results import Finding
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from builders import Steps, console_message, entries, hosted, pause, request_started, session_fetched, visit_ended
 
-from harness.analysis.mount.verdict import Limits
 from harness.analysis.result import result_of
 from harness.commands.baseline import BaselineOptions, Judged, judge_run, plan_of, read_run
 from harness.config.reading import read_config
 from harness.errors import ConfigError
 from harness.model.codec import json_text, plain
+from harness.model.limits import Limits
 from harness.model.redaction import Redactor
 from harness.model.results import TestOutcome
 from harness.model.timeline import encode, header_line

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.commands.config import render_config
-from harness.config.reading import Config, Entry, Overrides, Preflight, Smoke, WebServer, read_config
+from harness.config.reading import Config, Entry, Preflight, Smoke, WebServer, read_config
 from harness.config.schema import KEYS
 from harness.errors import ConfigError
 
@@ -25,7 +26,7 @@ def configured(
     *,
     dotenv: str = "",
     environ: dict[str, str] | None = None,
-    overrides: Overrides | None = None,
+    overrides: dict[str, Any] | None = None,
 ) -> Config:
     """Return the configuration of a folder with this file and these variables."""
     if toml is not None:
@@ -103,7 +104,7 @@ def test_the_nearest_source_wins_and_is_remembered(
         toml,
         dotenv=f"{name}={dotenv}\n" if dotenv else "",
         environ={name: environ},
-        overrides=Overrides(mount_timeout_ms=option),
+        overrides={"chatkit.mount_timeout_ms": option},
     )
     assert config.chatkit.mount_timeout_ms == expected
     assert config.settings["chatkit.mount_timeout_ms"].source == source
@@ -275,7 +276,7 @@ def test_a_fault_in_a_variable_is_named(tmp_path: Path, variable: str, text: str
 
 def test_a_fault_in_an_option_is_named(tmp_path: Path) -> None:
     """An option that is no choice is the command line's fault, not the file's."""
-    message = refusal(tmp_path, overrides=Overrides(trace="sometimes"))
+    message = refusal(tmp_path, overrides={"use.trace": "sometimes"})
     assert "in:       command line" in message
     assert 'found:    "sometimes"' in message
 
@@ -343,7 +344,7 @@ def test_a_webhook_in_the_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sources", "where"),
     [
-        ({"overrides": Overrides(project="prod")}, "command line"),
+        ({"overrides": {"project": "prod"}}, "command line"),
         ({"environ": {"CHATKIT_HARNESS_PROJECT": "prod"}}, "environment CHATKIT_HARNESS_PROJECT"),
     ],
 )
@@ -475,7 +476,7 @@ def test_the_effective_configuration_says_where_each_value_is_from(tmp_path: Pat
             STAGING,
             environ=environ,
             dotenv=f"OPENAI_API_KEY={API_KEY}\n",
-            overrides=Overrides(browser="firefox", project="staging"),
+            overrides={"use.browser": "firefox", "project": "staging"},
         )
     )
     for line in (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.reading import Config, Overrides, read_config
+from harness.config.reading import Config, read_config
 from harness.config.sdk_folders import LOADER, cache_folder, newest_in, read_folder, same_in, seal, stage, staging_of
 from harness.config.sdk_source import sdk_source_of
 from harness.errors import ConfigError, RecordingError
@@ -32,7 +32,7 @@ def stored(folder: Path, contents: dict[str, bytes] = CONTENTS, taken_at: str = 
 def configured(root: Path, text: str = "", sdk: str | None = None, **environ: str) -> Config:
     """Return a configuration."""
     (root / "playwright.config.toml").write_text(text)
-    return read_config(None, environ=environ, overrides=Overrides(sdk=sdk), root=root)
+    return read_config(None, environ=environ, overrides={"chatkit.sdk": sdk}, root=root)
 
 
 def test_the_stand_in_is_the_default(tmp_path: Path) -> None:

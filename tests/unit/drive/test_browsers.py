@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.reading import Overrides, read_config
+from harness.config.reading import read_config
 from harness.drive.browsers import browsers_dir, find_browser, launch_failure, require_rerouting, revisions
 from harness.errors import EnvironmentFailure
-from harness.visit.visit import context_options
+from harness.visit.opening import context_options
 
 
 def executable(path: Path) -> Path:
@@ -133,7 +133,7 @@ def test_a_distributions_firefox_cannot_be_sent_to_other_servers(tmp_path: Path)
     executable(tmp_path / "bin" / "firefox-esr")
     with pytest.raises(EnvironmentFailure, match=r"hermetic projects, .*\n  to fix: --browser chromium"):
         require_rerouting("firefox", "", environ_of(tmp_path))
-    config = read_config(None, environ=environ_of(tmp_path), overrides=Overrides(browser="firefox"), root=tmp_path)
+    config = read_config(None, environ=environ_of(tmp_path), overrides={"use.browser": "firefox"}, root=tmp_path)
     assert "permissions" not in context_options(config, "live")
     downloaded(tmp_path, "firefox")
     require_rerouting("firefox", "", environ_of(tmp_path))

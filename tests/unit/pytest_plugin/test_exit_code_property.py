@@ -10,6 +10,7 @@ import pytest
 from harness.errors import ConfigError, HarnessError, RecordingError, ServerError
 from harness.pytest_plugin import plugin
 from harness.pytest_plugin.outcomes import EXIT_CODE
+from harness.pytest_plugin.run import RUN
 
 
 @pytest.mark.parametrize(
@@ -18,7 +19,7 @@ from harness.pytest_plugin.outcomes import EXIT_CODE
 def test_the_exit_code_of_an_error_is_a_plain_number(error: HarnessError, monkeypatch: pytest.MonkeyPatch) -> None:
     """xdist sends plain values only, and a worker that cannot send its report is lost with its tests."""
     monkeypatch.setattr(plugin, "_without_secrets", lambda *_: None)
-    item = SimpleNamespace(funcargs={}, config=SimpleNamespace(option=SimpleNamespace(chatkit_debug=False)))
+    item = SimpleNamespace(funcargs={}, config=SimpleNamespace(stash={RUN: SimpleNamespace(is_debug=False)}))
     call = SimpleNamespace(excinfo=SimpleNamespace(value=error))
     report = SimpleNamespace(when="call", user_properties=[], longrepr=None)
     making = plugin.pytest_runtest_makereport(item, call)  # type: ignore[arg-type]

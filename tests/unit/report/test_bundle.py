@@ -10,10 +10,10 @@ import pytest
 from builders import TRANSCRIPTS, entries, pause, visit_ended, visit_started
 from disks import disk, largest_file
 
-from harness.analysis.mount.verdict import Limits
 from harness.analysis.result import result_of
 from harness.errors import BundleError, RecordingError
 from harness.files import reason_of
+from harness.model.limits import Limits
 from harness.model.results import Loss, OtherEmbed, VisitResult
 from harness.report.bundle import (
     TIMELINE_NAME,

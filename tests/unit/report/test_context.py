@@ -22,8 +22,9 @@ from builders import (
     visit_started,
 )
 
-from harness.analysis.mount.verdict import Limits, judge
+from harness.analysis.mount.verdict import judge
 from harness.analysis.result import result_of
+from harness.model.limits import Limits
 from harness.model.results import ConsoleProblem, VisitResult
 from harness.model.texts import visible, with_texts
 from harness.report.context import render_console, render_error_context, render_failure, render_prefetch, render_verdict

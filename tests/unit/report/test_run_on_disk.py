@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from builders import TRANSCRIPTS, entries, visit_ended, visit_started
 
-from harness.analysis.mount.verdict import Limits
 from harness.analysis.result import result_of
+from harness.model.limits import Limits
 from harness.model.results import Loss, TestOutcome
 from harness.model.timeline import encode, header_line
 from harness.report.bundle import write_result

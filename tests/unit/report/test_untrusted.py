@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from harness.errors import BundleError, RecordingError
 from harness.report.untrusted import (
     LIMITS,
-    Limits,
+    ReadLimits,
     name_problem,
     opened_bundle,
     read_json,
@@ -79,7 +79,7 @@ def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> No
     refused(archive, r"has a name|leads|damaged", tmp_path)
 
 
-def refused(archive: Path, message: str, folder: Path, limits: Limits = LIMITS) -> None:
+def refused(archive: Path, message: str, folder: Path, limits: ReadLimits = LIMITS) -> None:
     """Require that an archive is not unpacked, for this reason, and leaves nothing behind."""
     before = content_of(folder)
     with pytest.raises(BundleError, match=message) as caught:
@@ -136,7 +136,7 @@ def test_a_name_that_stands_twice_is_refused(tmp_path: Path) -> None:
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     """By its ratio, its number, its size, and the size of its list."""
     refused(zip_of(tmp_path / "ratio.zip", {"a": bytes(12_000_000)}), "more than 400 times its size", tmp_path)
-    small = Limits(files=3, file_bytes=1_000, total_bytes=2_000, archive_bytes=100_000, directory_bytes=400)
+    small = ReadLimits(files=3, file_bytes=1_000, total_bytes=2_000, archive_bytes=100_000, directory_bytes=400)
     refused(zip_of(tmp_path / "many.zip", {f"{n}": b"" for n in range(4)}), "4 files; the limit is 3", tmp_path, small)
     refused(zip_of(tmp_path / "file.zip", {"a": bytes(1_001)}), "'a' unpacks to 1001 bytes", tmp_path, small)
     in_all = zip_of(tmp_path / "all.zip", {f"{n}": bytes(900) for n in range(3)})
@@ -235,9 +235,9 @@ def test_a_text_is_read_up_to_its_limit(tmp_path: Path) -> None:
     path.write_bytes(b"one\ntwo \xff\n")
     assert read_lines(path) == ["one", "two \ufffd", ""]
     with pytest.raises(BundleError, match="larger than 5 bytes"):
-        read_text(path, Limits(text_bytes=5))
+        read_text(path, ReadLimits(text_bytes=5))
     with pytest.raises(BundleError, match="line 2 is longer than 3 characters"):
-        read_lines(path, Limits(line_chars=3))
+        read_lines(path, ReadLimits(line_chars=3))
     with pytest.raises(BundleError, match=r"cannot read .*gone: No such file"):
         read_text(tmp_path / "gone")
 

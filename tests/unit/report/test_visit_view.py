@@ -21,9 +21,10 @@ from builders import (
 )
 
 from harness.analysis.facts.exchanges import exchanges_of
-from harness.analysis.mount.verdict import Limits, judge
+from harness.analysis.mount.verdict import judge
 from harness.analysis.result import result_of
 from harness.model.events import Event
+from harness.model.limits import Limits
 from harness.report.islands import encoded_json
 from harness.report.page_clock import PageClock
 from harness.report.sentences import LANES, sentence_of

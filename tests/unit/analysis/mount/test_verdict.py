@@ -78,8 +78,9 @@ from hypothesis import strategies as st
 
 from harness.analysis.mount.state import Milestone, Mount
 from harness.analysis.mount.tracks import Element
-from harness.analysis.mount.verdict import Judgement, Limits, Outcome, Reason, Verdict, follow, judge, settle
+from harness.analysis.mount.verdict import Judgement, Outcome, Reason, Verdict, follow, judge, settle
 from harness.model.events import BodyRead, Event, RequestFailed, RequestFinished, RequestStarted, ResponseReceived
+from harness.model.limits import Limits
 from harness.model.timeline import Entry
 
 LIMITS = Limits()

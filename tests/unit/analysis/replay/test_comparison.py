@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from builders import TRANSCRIPTS, entries, pause, visit_ended, visit_started
 
-from harness.analysis.mount.verdict import Limits
 from harness.analysis.replay.comparison import compared
 from harness.analysis.result import result_of
+from harness.model.limits import Limits
 from harness.model.recording import Judged
 from harness.model.results import VisitResult
 

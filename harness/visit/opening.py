@@ -1,0 +1,130 @@
+"""Opens a visit: a context for its target, an observer, whoever answers, and the bundle at the end. Every visit there is begins here.
+
+In: a way to make browser contexts, and a target. Out: a `Visit` while it lasts, and its bundle afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import BrowserContext
+
+from harness.config.reading import Config
+from harness.drive.browsers import require_rerouting
+from harness.drive.replay_context import replay_options, taken_by_browser
+from harness.model.bounds import Allowance
+from harness.model.events import Omitted
+from harness.model.redaction import Redactor
+from harness.observe.playwright_private import check_parts, is_driver_gone
+from harness.observe.recorder import Recorder
+from harness.report.run_folder import written_bytes
+from harness.servers.replay import ReplayServer
+from harness.servers.server import Stack
+from harness.visit.answering import answered
+from harness.visit.target import Keep, Target
+from harness.visit.visit import Visit
+
+NewContext = Callable[..., BrowserContext]
+SPARED = "bodies, DOM, screenshots, trace, and most of console and timeline"
+
+
+@contextmanager
+def open_visit(
+    new_context: NewContext,
+    target: Target,
+    folder: Path,
+    *,
+    config: Config,
+    keep: Keep,
+    redactor: Redactor | None = None,
+    engine: str = "",
+    stack: Stack | None = None,
+    replay: ReplayServer | None = None,
+    allowance: Allowance | None = None,
+) -> Iterator[Visit]:
+    """Yield a visit in a context of its own, observed from before its first navigation until the block ends; then write the bundle.
+
+    `new_context` is Playwright's; whoever has it closes the context. `engine`: of its browser, by default the configured one.
+    `stack` answers a hermetic visit, and the CDN's URLs of a live one; `replay` answers a visit whose target's network is "replay".
+    `allowance`: what this process may still write in its run; without one, the visit is the only one.
+    Raises EnvironmentFailure for a browser that cannot do it, RecordingError where it does not take what a recording says of its own.
+    """
+    redactor = Redactor(config.secrets) if redactor is None else redactor
+    if replay is None:
+        options = context_options(
+            config,
+            target.network,
+            has_faults=bool(target.faults),
+            has_servers=stack is not None,
+            storage_state=target.storage_state,
+        )
+    else:
+        recording = replay.replay.recording
+        options = replay_options(recording, replay.url, browser=engine or config.use.browser)
+        # What was secret when it was recorded is secret here too, in its made-up form.
+        for placeholder, value in recording.made_up.known:
+            redactor.learn(placeholder.split(":")[1], value)
+    with _taken(replay):
+        context = new_context(**options)
+        page = context.new_page()
+    check_parts(context)
+    allowance = allowance or Allowance()
+    recorder = Recorder(folder=folder, redactor=redactor, bounds=allowance.bounds)
+    recorder.attach(context, page)
+    try:
+        with answered(context, page, target, recorder, stack=stack, replay=replay):
+            visit = Visit(
+                context=context,
+                page=page,
+                target=target,
+                recorder=recorder,
+                keep=keep,
+                recorded_network=replay.replay.recording.network if replay else "",
+            )
+            if allowance.reason:
+                recorder.timeline.append(Omitted(what=SPARED, limit=allowance.reason))
+            try:
+                yield visit
+            finally:
+                try:
+                    visit.finish()
+                finally:
+                    with suppress(OSError):  # a disk that is full or gone: then there is nothing to count
+                        allowance.spend(written_bytes(folder))
+    finally:
+        with suppress(Exception) if is_driver_gone(page) else nullcontext():  # nothing is left to listen to
+            recorder.detach(context, page)
+        recorder.close()
+
+
+def _taken(replay: ReplayServer | None) -> AbstractContextManager[None]:
+    return taken_by_browser(replay.replay.recording) if replay is not None else nullcontext()
+
+
+def context_options(
+    config: Config,
+    network: str,
+    *,
+    has_faults: bool = False,
+    has_servers: bool = False,
+    storage_state: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return what a browser context needs for a project's visits; `has_servers`: ours answer a part of a live one.
+
+    Raises EnvironmentFailure for a browser that cannot be sent to other servers where the visit needs that.
+    """
+    viewport = config.use.viewport
+    options: dict[str, Any] = {"viewport": {"width": viewport.width, "height": viewport.height}}
+    if storage_state:
+        options["storage_state"] = storage_state
+    if network == "hermetic" or has_faults or has_servers:
+        require_rerouting(config.use.browser, config.use.executable_path, os.environ)
+        options["ignore_https_errors"] = True  # our own servers sign their own certificates
+        # A page that is not on loopback itself may otherwise not reach the loopback servers it is routed to.
+        if config.use.browser == "chromium":
+            options["permissions"] = ["local-network-access"]
+    return options
