@@ -87,9 +87,9 @@ def _config_options(command: Command) -> Command:
     keys = [_key_option(name) for name, key in GIVEN_KEYS.items() if key.option and not key.is_of_gate]
     for option in reversed(
         (
-            click.option("--config", "config_file", type=click.Path(path_type=Path), help="The configuration file."),
+            click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration file to use."),
             *keys,
-            click.option("--debug", is_flag=True, help="Show tracebacks of our own errors."),
+            click.option("--debug", is_flag=True, help="Print tracebacks of chatkit-harness's own errors."),
         )
     ):
         command = option(command)
@@ -185,7 +185,7 @@ def _ca_option(command: Command) -> Command:
 
 
 def _config(options: dict[str, Any]) -> Config:
-    """Return the configuration for a command's options; what the command does not offer is left alone."""
+    """Return the configuration for a command's options; options that the command does not have change nothing."""
     overrides = {name: options.get(key_parameter(name)) for name in GIVEN_KEYS}
     return read_config(options.get("config_file"), environ=os.environ, overrides=overrides)
 
@@ -384,17 +384,19 @@ def record(
 )
 @click.option("--debug", is_flag=True, help="Print tracebacks of chatkit-harness's own errors.")
 def pack(folder: Path, out: Path | None, **_debug: Any) -> int:
-    """Make one zip of FOLDER, the bundle of a visit, to send to somebody."""
+    """Pack FOLDER, the bundle of a visit, into one zip that can be shared."""
     from harness.commands.pack import run_pack
 
     return run_pack(_stdout(), folder, out)
 
 
-@cli.command(epilog=EXIT_CODES, short_help="Does this change break the mount? For CI.")
+@cli.command(epilog=EXIT_CODES, short_help="Run the regression gate, for CI.")
 @_gate_options
-@click.option("-k", "only", default="", metavar="EXPRESSION", help="Run only tests whose names match, as in pytest.")
-@click.option("--no-secret-scan", is_flag=True, help="Do not search what the run wrote for secrets afterwards.")
-@click.option("--shard", default="", metavar="K/N", help="Run only the K-th of N parts; `report --merge` joins them.")
+@click.option(
+    "-k", "only", default="", metavar="EXPRESSION", help="Run only tests that match the expression, as in pytest."
+)
+@click.option("--no-secret-scan", is_flag=True, help="Do not search the files of the run for secrets.")
+@click.option("--shard", default="", metavar="K/N", help="Run only part K of N; `report --merge` merges the reports.")
 @click.option(
     "--baseline",
     is_flag=False,
@@ -409,8 +411,8 @@ def pack(folder: Path, out: Path | None, **_debug: Any) -> int:
     metavar="[FILE]",
     help="Save this run as the baseline, if it passes.",
 )
-@click.option("--force", is_flag=True, help="With --update-baseline: also when tests fail.")
-@click.option("--no-baseline", is_flag=True, help="Compare with no baseline, whatever the configuration says.")
+@click.option("--force", is_flag=True, help="With --update-baseline: save it even if tests fail.")
+@click.option("--no-baseline", is_flag=True, help="Do not compare with a baseline, even if one is configured.")
 @_ci_option
 @click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
 @_ca_option
@@ -526,9 +528,9 @@ def smoke(is_all: bool, ci: str, **options: Any) -> int:
 @click.option("--port", type=int, default=0, metavar="PORT", help="Port of the page; 0 selects a free port.")
 @_sdk_option
 @click.option("--list", "is_list", is_flag=True, help="List the scenarios.")
-@click.option("--debug", is_flag=True, help="Show tracebacks of our own errors.")
+@click.option("--debug", is_flag=True, help="Print tracebacks of chatkit-harness's own errors.")
 def serve(scenario: str, port: int, is_list: bool, **options: Any) -> int:
-    """Serve the test page with a stand-in ChatKit for a normal browser tab, until Ctrl-C."""
+    """Serve the test page with a stand-in for ChatKit until Ctrl-C, for a normal browser tab."""
     from harness.commands.serve import list_scenarios, run_serve
     from harness.config.sdk_source import sdk_source_of
 

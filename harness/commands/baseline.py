@@ -36,7 +36,10 @@ from harness.report.run_on_disk import is_within, read_entries, read_outcomes
 
 MOST_REPETITIONS = 2  # of tests whose regressions may be random
 AGAIN = "again"
-ENDED_WELL = (ExitCode.PASSED, ExitCode.PASSED_AFTER_RETRY)  # exit codes of a run that may become the baseline
+ENDED_WELL = (
+    ExitCode.PASSED,
+    ExitCode.PASSED_AFTER_RETRY,
+)  # exit codes exit codes of a run that may become the baseline
 Repeat = Callable[
     [list[str], Path], Path | None
 ]  # runs these tests with results below a folder, and returns the run's folder

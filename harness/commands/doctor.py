@@ -38,7 +38,7 @@ class Check:
     is_good: bool
     found: str
     fix: str = ""
-    is_required: bool = True  # a run needs it; an engine that is not configured is not required
+    is_required: bool = True  # a run needs it; an engine that is not configured is not required required
 
 
 def run_doctor(console: Console, config: Config | ConfigError, environ: Mapping[str, str] = os.environ) -> int:

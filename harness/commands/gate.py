@@ -60,7 +60,7 @@ class GateOptions:
 
 
 def run_gate(console: Console, told: Run, options: GateOptions) -> int:
-    """Return the exit code of the gate. Raises EnvironmentFailure when there is no browser to start with."""
+    """Return the exit code of the gate. Raises EnvironmentFailure when no browser can be started."""
     config = told.config
     plan = plan_of(config, options.baseline)
     introduction_of(config)  # raises before pytest starts
@@ -94,7 +94,7 @@ def introduction_of(config: Config) -> list[str]:
 
 
 def _judged(console: Console, run: Run, arguments: list[str], plan: Plan, reporter: GateReporter, code: int) -> Judged:
-    """Hold the run against the baseline, or make it the next one; one that was broken off, or ran no test, is neither."""
+    """Compare the run with the baseline, or save it as the baseline; neither when it was interrupted or ran no test."""
     controller = reporter.controller
     if controller is None or code not in (ExitCode.PASSED, ExitCode.FAILED, ExitCode.PASSED_AFTER_RETRY):
         why = "no test ran" if code == ExitCode.NO_TEST_RAN else f"the run did not complete (exit code {code})"
@@ -113,7 +113,7 @@ def _judged(console: Console, run: Run, arguments: list[str], plan: Plan, report
 
 
 def _repeat(run: Run, arguments: list[str], tests: list[str], folder: Path) -> Path | None:
-    """Run only these tests again, in a process of its own, and return the folder of that run; None when there is none.
+    """Run only these tests again in another process, and return the folder of that run; None when it wrote none.
 
     Raises SecretFound when the new files contain a secret, BundleError when nothing can be written.
     """

@@ -18,7 +18,7 @@ from harness.report.run_folder import shown
 def run_pack(console: Console, folder: Path, out: Path | None) -> int:
     """Write a bundle's folder as one zip, and return 0. Raises BundleError."""
     if not (folder / MANIFEST).is_file():
-        raise BundleError(f"{folder} is no bundle that can be replayed: it has no {MANIFEST}")
+        raise BundleError(f"{folder} is not a bundle that can be replayed: it has no {MANIFEST}")
     tell_bundle(console, folder, out or folder.with_name(folder.name + ".zip"))
     return 0
 

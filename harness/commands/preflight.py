@@ -44,7 +44,7 @@ EXIT_CODES = {
 
 
 def run_preflight(console: Console, config: Config, environ: Mapping[str, str], *, as_json: bool = False) -> int:
-    """Return 0 when every hop is as it has to be, 12 when not, 13 when this machine cannot tell. Raises SecretFound."""
+    """Return 0 when every hop is good, 12 when one is not, 13 when this machine cannot judge. Raises SecretFound."""
     said = Console(stderr=True) if as_json else console
     with run_session(said, config, environ=environ) as session:
         redactor, run = session.redactor, session.folder

@@ -93,7 +93,7 @@ def _place_for(store: Path, snapshot: Snapshot) -> Path:
 
 
 def _watched(config: Config, pulled: Pulled, staging: Path) -> VisitResult:
-    """Mount a widget from what was downloaded, download what it asks for besides, until it asks for nothing more."""
+    """Mount a widget from the downloaded files, and download other files that it requests, until it requests no more."""
     plain = config.changed({"use.trace": "off", "use.screenshot": "off"})
     with (
         TemporaryDirectory(prefix="chatkit-sdk-") as place,

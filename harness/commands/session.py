@@ -31,7 +31,7 @@ from harness.report.trend import Night
 if TYPE_CHECKING:
     from harness.visit.visit import Visit
 
-PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}  # text as it is, for any terminal
+PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}  # unchanged text, for any terminal
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,15 +43,15 @@ class Session:
     redactor: Redactor
     files: RunFiles
     is_searched: bool
-    exit_code: int = -1  # until the command knows
-    problems: list[str] = field(default_factory=list)  # what went wrong, for the report
-    nights: tuple[Night, ...] = ()  # the runs before this one, for its trend
+    exit_code: int = -1  # until the command sets it
+    problems: list[str] = field(default_factory=list)  # the error, for the report
+    nights: tuple[Night, ...] = ()  # earlier runs, for the trend
     visits: list[Visit] = field(default_factory=list)  # those whose losses are said at the end
 
     def close(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        """Write the report, and search what the command wrote for every secret. Raises SecretFound."""
+        """Write the report, and search the command's files for every secret. Raises SecretFound."""
         self._tell_losses([loss for visit in self.visits for loss in visit.losses])
         self.files.mask(value for _, value in self.redactor.learned)
         told = [] if error is None else [f"{type(error).__name__}: {error}"]
@@ -64,7 +64,7 @@ class Session:
         self._search()
 
     def _tell_losses(self, losses: list[Loss]) -> None:
-        """Say what could not be written, and why, when something could not."""
+        """Print which files could not be written, and why."""
         below = (Loss(file=_below(self.folder, loss.file), reason=loss.reason) for loss in losses)
         if losses:
             self.console.print(render_losses(below, folder=shown(self.folder)), style="bold red", **PLAIN)
@@ -121,11 +121,11 @@ def run_session(
 
 @contextmanager
 def _telling_an_interruption(console: Console, run: Path) -> Iterator[None]:
-    """Say where what was seen so far is; whoever called says that it was interrupted."""
+    """Print the folder of the unfinished visit; the caller prints that it was interrupted."""
     try:
         yield
     except KeyboardInterrupt:
-        console.print(f"what was seen so far is in {shown(run)}", **PLAIN)
+        console.print(f"the unfinished visit is in {shown(run)}", **PLAIN)
         raise
 
 

@@ -65,7 +65,7 @@ class Surroundings:
 
 
 def run_smoke(console: Console, config: Config, around: Surroundings, *, is_all: bool = False) -> int:
-    """Return the worst exit code of the projects: 0 ok, 7 degraded, 12, 1 or 14 failing, 13 no statement. Raises SecretFound."""
+    """Return the worst exit code of the projects: 0 ok, 7 degraded, 12, 1 or 14 failing, 13 no result. Raises SecretFound."""
     names = _projects(config, is_all=is_all)
     codes: list[int] = []
     with (

@@ -17,12 +17,12 @@ from harness.config.steps import EXAMPLES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What a value may be, and how a variable's text becomes one."""
+    """The type of a value, and how to parse it from a variable's text."""
 
-    expects: str  # as an error message says it
+    expects: str  # as in error messages
     accepts: Callable[[Any], bool]
     parse: Callable[[str], Any] = str  # raises ValueError
-    is_text: bool = True  # a text may hold a ${REFERENCE}
+    is_text: bool = True  # a string may contain a ${REFERENCE}
     is_folder: bool = False  # a path below the root of the configuration
     names: tuple[str, ...] = ()  # of a choice
     metavar: str = "TEXT"  # as `--help` calls the value
@@ -30,7 +30,7 @@ class Kind:
 
 
 def choice(*names: str) -> Kind:
-    """Return the kind of a text that is one of these."""
+    """Return the kind of a string that must be one of these."""
     return Kind(expects=listed(names), accepts=lambda value: value in names, names=names)
 
 
@@ -56,7 +56,7 @@ def number(least: float) -> Kind:
 
 
 def listed(names: tuple[str, ...]) -> str:
-    """Return the names as a sentence has them: "a", "b" or "c"."""
+    """Return the names for a sentence: "a", "b" or "c"."""
     quoted = [f'"{name}"' for name in names]
     return " or ".join([", ".join(quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else quoted[0]
 
@@ -82,7 +82,7 @@ def is_web_url(value: Any) -> bool:
 
 
 def is_json(value: Any) -> bool:
-    """Whether the value is a text that holds JSON."""
+    """Whether the value is a string that contains JSON."""
     try:
         json.loads(value)
     except (TypeError, ValueError):
@@ -107,7 +107,7 @@ def is_path(value: Any) -> bool:
 
 TEXT = Kind(expects="a text", accepts=lambda value: isinstance(value, str))
 FILE = Kind(expects="a text", accepts=TEXT.accepts, metavar="FILE")
-FILLED = Kind(expects="a text that is not empty", accepts=is_filled)
+FILLED = Kind(expects="a non-empty string", accepts=is_filled)
 FOLDER = Kind(expects=FILLED.expects, accepts=is_filled, is_folder=True, metavar="FOLDER")
 NAME = Kind(expects=FILLED.expects, accepts=is_filled, metavar="NAME")
 PATH = Kind(expects="a path that starts with /", accepts=is_path)
@@ -119,7 +119,7 @@ HEADLESS = Kind(
     expects="true or false", accepts=FLAG.accepts, parse=lambda text: not flag(text), is_text=False, flag=False
 )
 TEXTS = Kind(
-    expects="a list of texts",
+    expects="a list of strings",
     accepts=lambda value: isinstance(value, list | tuple) and all(isinstance(item, str) for item in value),
     is_text=False,
 )
@@ -135,7 +135,7 @@ ADDRESS = Kind(
     expects="a URL, or a path of the page's own origin that starts with /",
     accepts=lambda value: is_web_url(value) or is_path(value),
 )
-JSON_TEXT = Kind(expects="JSON in a text", accepts=is_json)
+JSON_TEXT = Kind(expects="a string that contains JSON", accepts=is_json)
 REPO = Kind(expects="a repository, owner/name", accepts=matches(r"[\w.-]+/[\w.-]+"))
 SDK = Kind(
     expects='"stand-in", "live" or "snapshot:<folder>"',

@@ -74,11 +74,11 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config(Settings):
-    """The whole configuration. Projects are resolved one by one, see `project`."""
+    """The whole configuration. Each project is resolved separately, see `project`."""
 
     path: Path | None  # the file; None: there is none
-    root: Path  # relative folders are relative to this one
-    project_name: str  # the project that is run
+    root: Path  # base of relative paths
+    project_name: str  # the project to run
     project_names: tuple[str, ...]
     secrets: tuple[tuple[str, str], ...] = field(repr=False)  # (kind, value), for the redactor
     settings: Mapping[str, Setting] = field(repr=False)  # by dotted key, without the projects
@@ -238,7 +238,7 @@ def _setting(
     variables: Mapping[str, Setting],
     options: Mapping[str, Any],
 ) -> Setting:
-    """Return a value from the first place that has one: command line, environment, .env, file, default."""
+    """Return a value from the first source that has one: command line, environment, .env, file, default."""
     key, in_file = SETTING_KEYS[name], _at(written, name)
     if name in options:
         return _option(name, options[name])
@@ -254,7 +254,7 @@ def _setting(
 
 def _option(name: str, value: Any) -> Setting:
     if not SETTING_KEYS[name].kind.accepts(value):
-        raise wrong_value(SETTING_KEYS[name], name, value, COMMAND_LINE, "correct the option, or leave it out")
+        raise wrong_value(SETTING_KEYS[name], name, value, COMMAND_LINE, "correct the option, or remove it")
     return Setting(value=value, source=COMMAND_LINE)
 
 

@@ -64,7 +64,7 @@ class Key:
     option: str = ""  # of the commands, such as "-n --workers"; pytest's is `pytest_option`
     is_of_gate: bool = False  # no other command has the option
     is_per_project: bool = False  # a project may have its own
-    may_be_unset: bool = False  # a reference to a variable that is not set leaves the key out, in place of an error
+    may_be_unset: bool = False  # a reference to an unset variable removes the key and is not an error
 
 
 def key(kind: Kind, default: Any = "", help: str = "", *, is_shown: bool = True, **more: Any) -> Any:
@@ -93,7 +93,7 @@ class Viewport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """The browser and what it keeps, `[use]`."""
+    """The browser and its artifacts, `[use]`."""
 
     browser: str = key(BROWSER, "chromium", "The engine.", variable="CHATKIT_HARNESS_BROWSER", option="--browser")
     executable_path: str = key(
@@ -141,7 +141,7 @@ class Chatkit(Limits):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """What a gate is compared with, and how much slower a milestone may get, `[baseline]`."""
+    """The baseline of the gate, and how much slower a milestone may become, `[baseline]`."""
 
     file: str = key(FILLED, "chatkit-baseline.json", "What a gate is compared with.")
     slower_ratio: float = key(number(1), 1.5, "How much of the time that is expected on this machine is too slow.")
@@ -150,20 +150,20 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One way into the chat: a button to click, or the page as it is."""
+    """One way to open the chat: a button to click, or only the page."""
 
     name: str
     click: str = key(FILLED, "", "The button to click; the short form of one step.")
     page: str = key(PATH, "", "A path below the base URL, in place of the project's page.")
     storage_state: Path | None = key(FILLED, None, "Cookies and local storage of a browser that has signed in.")
-    headers: tuple[tuple[str, str], ...] = named(  # of requests to the page's own origin
-        Key(kind=FILLED, help="A header of requests to the page's own origin."), is_shown=False
+    headers: tuple[tuple[str, str], ...] = named(  # for requests to the page's own origin
+        Key(kind=FILLED, help="A header for requests to the page's own origin."), is_shown=False
     )
     steps: tuple[Action, ...] = key(STEPS, (), "What is done on the page, in order.", is_shown=False)
 
     @property
     def actions(self) -> tuple[Action, ...]:
-        """What is done on the page: the click, then the steps."""
+        """The actions on the page: the click, then the steps."""
         from harness.model.recording import Action
 
         return (*((Action(action="click", target=self.click),) if self.click else ()), *self.steps)
@@ -181,7 +181,7 @@ class WebServer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preflight:
-    """What is asked of each hop before a live run, `preflight` of a project."""
+    """The settings of the preflight, `preflight` of a project."""
 
     api_key: str = key(FILLED, "", "The key of OpenAI's API.", may_be_unset=True, is_shown=False)
     organization: str = key(TEXT, "", "The organization that the key should belong to.")
@@ -204,12 +204,10 @@ class Preflight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Smoke:
-    """How often a live page is tried, what is slow, and who is told, `smoke` of a project."""
+    """Attempts, time limits and notifications of the smoke test, `smoke` of a project."""
 
     attempts: int = key(whole(1), 3, "How often a page is tried.")
-    backoff_ms: int = key(
-        whole(0), 5_000, "The pause before the second attempt; twice as long before each further one."
-    )
+    backoff_ms: int = key(whole(0), 5_000, "The pause before the second attempt; doubled before each further one.")
     message: str = key(TEXT, "", "What is sent to the mounted widget.")
     first_token_ms: int = key(whole(1), 10_000, "A later first word is degraded.")
     slow_mount_ms: int = key(whole(1), 8_000, "A slower mount is degraded.")
@@ -240,14 +238,14 @@ class Project:
         FILLED, "", "A glob of the call that fetches the client secret; else it is found by itself."
     )
     entries: tuple[Entry, ...] = named(Entry)
-    chatkit: Chatkit  # with this project's own settings
+    chatkit: Chatkit  # with this project's settings
     web_server: WebServer | None = inner(WebServer)
     preflight: Preflight | None = inner(Preflight)
     smoke: Smoke = inner(Smoke, is_always_there=True)
 
     @property
     def is_embedded(self) -> bool:
-        """Whether our own page is tested."""
+        """Whether the embedded page is tested."""
         return not self.base_url and self.web_server is None and self.network != "replay"
 
 

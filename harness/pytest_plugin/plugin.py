@@ -55,7 +55,7 @@ SERVERS = "chatkit_servers"  # and the addresses of the controller's servers, wh
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add our options; pytest-playwright's own (--browser, --headed, --output, …) go on to work."""
-    add_options(parser.getgroup("chatkit", "chatkit-harness: does the ChatKit widget mount?"))
+    add_options(parser.getgroup("chatkit", "chatkit-harness: test pages that embed ChatKit"))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -142,7 +142,7 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None
 
 
 def keep_shard(config: pytest.Config, text: str, items: list[pytest.Item]) -> None:
-    """Keep the tests of this shard: every N-th of them in the order of their ids, the same ones on every machine."""
+    """Keep the tests of this shard: every N-th test in the order of their ids, the same on every machine."""
     shard = shard_of(text)
     if shard is None:
         return

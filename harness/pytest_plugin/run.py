@@ -43,24 +43,22 @@ class Run:
     """One run: its configuration, and what is only about this run."""
 
     config: Config
-    scenario: str = option("--chatkit-scenario", "", "the scenario of the embedded default", metavar="NAME")
+    scenario: str = option("--chatkit-scenario", "", "scenario of the embedded page", metavar="NAME")
     is_searched: bool = option(
-        "--chatkit-no-secret-scan", True, "do not search what the run wrote for secrets afterwards",
+        "--chatkit-no-secret-scan", True, "do not search the files of the run for secrets",
         action="store_const", const=False,
     )  # fmt: skip
-    shard: str = option("--chatkit-shard", "", "run only the K-th of N parts of the tests", metavar="K/N")
-    ci: str = option(
-        "--chatkit-ci", "auto", "the CI system to write for (default: the one that this is)", choices=CI_CHOICES
-    )
+    shard: str = option("--chatkit-shard", "", "run only part K of N of the tests", metavar="K/N")
+    ci: str = option("--chatkit-ci", "auto", "CI system to write outputs for (default: detected)", choices=CI_CHOICES)
     is_debug: bool = option(
-        "--chatkit-debug", False, "show tracebacks of our own errors", action="store_const", const=True
+        "--chatkit-debug", False, "print tracebacks of chatkit-harness's own errors", action="store_const", const=True
     )
     is_controlled: bool = option(
-        "--chatkit-control", False, "visit the embedded healthy page now and then, to compare times by",
+        "--chatkit-control", False, "make control visits of the embedded page, for comparing times",
         action="store_const", const=True,
     )  # fmt: skip
     only: str | None = option(
-        "--chatkit-only", None, "run only the tests whose node ids are the lines of this file", metavar="FILE"
+        "--chatkit-only", None, "run only the tests whose node ids are listed in this file", metavar="FILE"
     )
 
 
@@ -69,7 +67,7 @@ RUN = pytest.StashKey[Run]()
 
 def add_options(group: pytest.OptionGroup) -> None:
     """Add an option for every key that has one and that no other plugin sets, and for every other field of a run."""
-    group.addoption("--chatkit-config", metavar="FILE", help="the configuration (default: playwright.config.toml)")
+    group.addoption("--chatkit-config", metavar="FILE", help="configuration file (default: playwright.config.toml)")
     for name in OURS:
         group.addoption(pytest_option(name), dest=_dest(name), default=None, **_kind_of_option(GIVEN_KEYS[name]))
     for item in fields(Run):

@@ -151,7 +151,7 @@ class VisitEvidence:
     def _manifest(
         self, result: VisitResult, har: dict[str, Any], bodies: dict[str, bytes], lacks: tuple[str, ...]
     ) -> Manifest:
-        """Return what the visit needs to be had again, beyond its network."""
+        """Return what a replay of the visit needs besides its network."""
         target, timeline = self._target, self._recorder.timeline
         storage = timeline.redactor.value(self._storage)
         done = [action.text for action in self._embed.done]
@@ -198,5 +198,5 @@ class VisitEvidence:
 def _lacks_of(har: dict[str, Any], bodies: dict[str, bytes]) -> tuple[str, ...]:
     """Return what a replay of this HAR lacks, as sentences."""
     if not har["log"]["entries"]:
-        return ("every request: the page asked for nothing",)
+        return ("every request: the page sent none",)
     return recording_of(har, name=HAR, read_file=bodies.get).missing

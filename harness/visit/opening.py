@@ -29,7 +29,7 @@ from harness.visit.target import Keep, Target
 from harness.visit.visit import Visit
 
 NewContext = Callable[..., BrowserContext]
-SPARED = "bodies, DOM, screenshots, trace, and most of console and timeline"
+SPARED = "bodies, DOM, screenshots, trace, and most of the console and timeline"
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def target_of(
         base_url = stack.app_url if chosen.origin == "local" else chosen.origin
     elif any(fault.target == "openai-sessions" for fault in faults):
         raise ConfigError(
-            f"the fault {fault!r} is between the app's server and OpenAI, where no browser can bring it in"
+            f"the fault {fault!r} is between the app's server and OpenAI; it cannot be injected from the browser"
         )
     chosen_entry = known[entry] if entry else Entry(name="")
     own = (Action(action="click", target=click),) if click else chosen_entry.actions

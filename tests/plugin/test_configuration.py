@@ -166,7 +166,7 @@ def _toml(values: Mapping[str, Any]) -> str:
             project = "embedded" if name == "projects.*.scenario" else SELECTED
             dotted = name.replace("projects.*", f"projects.{project}").replace("*", "walked")
             lines.append(f"{dotted} = {literal(f'${{{SECRET}}}' if is_secret(name) else value)}")
-    # What starts a server of its own is not the project that is run.
+    # What starts a server of its own is not the project to run.
     lines = [line.replace(f"projects.{SELECTED}.web_server", "projects.served.web_server") for line in lines]
     return "\n".join(lines) + "\n"
 

@@ -83,7 +83,7 @@ def test_a_run_that_is_interrupted_says_where_it_left_what_it_saw(config: Config
         run_session(out, config, "record", project="page", network="live") as session,
     ):
         raise KeyboardInterrupt
-    assert f"what was seen so far is in {session.folder}" in said.getvalue()
+    assert f"the unfinished visit is in {session.folder}" in said.getvalue()
     assert record_of(session)["exit_code"] == 2
 
 
