@@ -95,19 +95,29 @@ class Viewport:
 class Use:
     """The browser and its artifacts, `[use]`."""
 
-    browser: str = key(BROWSER, "chromium", "The engine.", variable="CHATKIT_HARNESS_BROWSER", option="--browser")
+    browser: str = key(BROWSER, "chromium", "Browser engine.", variable="CHATKIT_HARNESS_BROWSER", option="--browser")
     executable_path: str = key(
-        FILE, "", "The browser to start.", variable="CHATKIT_HARNESS_EXECUTABLE_PATH", option="--executable-path"
+        FILE,
+        "",
+        "Path to the browser executable.",
+        variable="CHATKIT_HARNESS_EXECUTABLE_PATH",
+        option="--executable-path",
     )
     viewport: Viewport = inner(Viewport, is_always_there=True)
     trace: str = key(
-        TRACE, "retain-on-failure", "When to keep a trace.", variable="CHATKIT_HARNESS_TRACE", option="--trace"
+        TRACE,
+        "retain-on-failure",
+        "When to keep a Playwright trace.",
+        variable="CHATKIT_HARNESS_TRACE",
+        option="--trace",
     )
     trace_screenshots: bool = key(
         FLAG, False, "Whether a trace films the page: twice the cost.", variable="CHATKIT_HARNESS_TRACE_SCREENSHOTS"
     )
     screenshot: str = key(SCREENSHOT, "on", "When to keep screenshots.", variable="CHATKIT_HARNESS_SCREENSHOT")
-    headless: bool = key(HEADLESS, True, "Show the browser.", variable="CHATKIT_HARNESS_HEADED", option="--headed")
+    headless: bool = key(
+        HEADLESS, True, "Run the browser with a window.", variable="CHATKIT_HARNESS_HEADED", option="--headed"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,13 +127,13 @@ class Chatkit(Limits):
     prefetch: str = key(
         PREFETCH,
         "required",
-        "What the client secret must be.",
+        "Whether the client secret must be pre-fetched.",
         option="--prefetch",
         is_of_gate=True,
         is_per_project=True,
     )
     mount_timeout_ms: float = key(
-        whole(1, "MS"), LIMITS.mount_timeout_ms, "How long an undecided mount is awaited.",
+        whole(1, "MS"), LIMITS.mount_timeout_ms, "Timeout for an undecided mount.",
         variable="CHATKIT_HARNESS_MOUNT_TIMEOUT_MS", option="--mount-timeout-ms", is_per_project=True,
     )  # fmt: skip
     stable_for_ms: float = key(whole(0), LIMITS.stable_for_ms, "How long a widget stays before its domain is verified.")
@@ -134,7 +144,7 @@ class Chatkit(Limits):
         TEXTS, (), "Console messages that contain one of these are clean.", is_per_project=True
     )
     sdk: str = key(
-        SDK, "stand-in", "Where ChatKit's SDK comes from: stand-in, live, snapshot:<folder>.",
+        SDK, "stand-in", "Source of ChatKit's SDK: stand-in, live, or snapshot:<folder>.",
         variable="CHATKIT_HARNESS_SDK", option="--sdk", is_of_gate=True,
     )  # fmt: skip
 
@@ -255,16 +265,20 @@ class Settings:
 
     test_dir: Path = key(FOLDER, "tests/e2e", "Your own tests, run after the built-in checks.")
     output_dir: Path = key(
-        FOLDER, "test-results", "Where results go (default: test-results).",
+        FOLDER, "test-results", "Folder for results (default: test-results).",
         variable="CHATKIT_HARNESS_OUTPUT_DIR", option="--output-dir",
     )  # fmt: skip
     test_ignore: tuple[str, ...] = key(TEXTS, (), "Globs of paths that a gate does not collect.")
     workers: int = key(
-        whole(1), 1, "Run N tests at a time.",
+        whole(1), 1, "Number of tests to run in parallel.",
         variable="CHATKIT_HARNESS_WORKERS", option="-n --workers", is_of_gate=True,
     )  # fmt: skip
     retries: int = key(
-        whole(0), 0, "Try a failing test N more times; a pass is then exit code 7.", option="--retries", is_of_gate=True
+        whole(0),
+        0,
+        "Number of retries for a failed test. A pass after a retry has exit code 7.",
+        option="--retries",
+        is_of_gate=True,
     )
     keep_runs: int = key(whole(1), 5, "Older runs beyond this number are deleted.")
     run_megabytes: int = key(whole(1), 2_000, "What a run's visits may write until they keep little.")
@@ -274,7 +288,7 @@ class Settings:
 
 
 PROJECT = Key(
-    kind=NAME, default=None, help="The project of the configuration.",
+    kind=NAME, default=None, help="Project of the configuration to run.",
     variable="CHATKIT_HARNESS_PROJECT", option="-p --project",
 )  # fmt: skip
 

@@ -270,7 +270,7 @@ def test_what_is_no_whole_sdk_is_not_stored(
 
 @pytest.mark.parametrize(
     ("limits", "sentence"),
-    [(PullLimits(files=3), "over 3 files"), (PullLimits(total_bytes=120), "serves more than 120 bytes")],
+    [(PullLimits(files=3), "more than 3 files"), (PullLimits(total_bytes=120), "serves more than 120 bytes")],
 )
 def test_there_is_an_end_to_what_is_downloaded(limits: PullLimits, sentence: str) -> None:
     """In number and in size."""
