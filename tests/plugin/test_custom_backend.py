@@ -380,7 +380,7 @@ def test_unknown_operation_is_named_in_the_log(running: Stack) -> None:
     Chat(running.app_url).send("threads.retry_after_item", UNKNOWN_THREAD | {"item_id": "msg_1"})
     first, second = running.answers("app", "/chatkit")
     assert (first.status, first.note[:50]) == (500, "the backend raises: Invalid value: 'threads.stop'.")
-    assert (second.status, second.note) == (200, "the stream breaks off: Thread with id 'thr_nowhere' not found.")
+    assert (second.status, second.note) == (200, "the stream was aborted: Thread with id 'thr_nowhere' not found.")
 
 
 def test_connection_breaks_when_asked_to(running: Stack) -> None:
