@@ -61,7 +61,7 @@ WORDS_OF_ERRORS = (
     "error", "message", "detail", "details", "statusMessage", "title", "error_description", "msg", "reason", "errors", "cause",
 )  # fmt: skip
 STATUS_PHRASES = frozenset(status.phrase.casefold() for status in HTTPStatus)
-DEEPEST_WORDS, MOST_ERRORS = 3, 3
+DEEPEST_WORDS, MOST_ERRORS = 4, 3
 Answer = TypeVar("Answer")
 LONGEST_PAGE = 20_000
 UNSHOWN = re.compile(r"<(script|style)\b.*?(</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
@@ -457,8 +457,8 @@ def _said(value: object, depth: int) -> Iterator[str]:
     match value:
         case str() if value.strip():
             yield value.strip()[:LONGEST_MESSAGE]
-        case list():
-            yield from (text for one in value[:MOST_ERRORS] for text in _said(one, depth))
+        case list() if depth:
+            yield from (text for one in value[:MOST_ERRORS] for text in _said(one, depth - 1))
         case dict() if depth:
             yield from (text for name in WORDS_OF_ERRORS if name in value for text in _said(value[name], depth - 1))
 

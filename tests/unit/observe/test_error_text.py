@@ -51,4 +51,8 @@ def test_what_is_deep_or_long_has_an_end() -> None:
     for _ in range(50):
         deep = {"error": deep, "message": "x" * 10_000}
     assert len(error_text_of(deep, "")) == LONGEST_MESSAGE
+    nested: Any = "the end"
+    for _ in range(2_000):
+        nested = [nested]
+    assert error_text_of({"error": nested}, "") == ""
     assert error_text_of({"errors": [{"message": str(n)} for n in range(100)]}, "") == "0: 1: 2"
