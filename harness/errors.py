@@ -32,10 +32,8 @@ class ExitCode(IntEnum):
     INTERRUPTED = 2, "interrupted"
     FAILED = 1, "a test failed, the widget does not mount, or there is a regression against the baseline"
     PASSED_AFTER_RETRY = 7, "passed, but only after a retry; `smoke`: degraded"
-    NO_TEST_RAN = (
-        5,
-        "no test ran",
-    )  # after PASSED_AFTER_RETRY: a shard without tests does not change the result of the others
+    # After PASSED_AFTER_RETRY: a shard without tests does not change the result of the others.
+    NO_TEST_RAN = 5, "no test ran"
     PASSED = 0, "passed"
 
     def __new__(cls, code: int, meaning: str) -> Self:

@@ -40,9 +40,7 @@ class Observed:
     has_more: bool = False  # more handlers hear it now than at the attempt
     caused: frozenset[str] = frozenset()  # what happened while the event was dispatched
     followed: frozenset[str] = frozenset()  # what happened later, by the action or by itself
-    soon: frozenset[str] = (
-        frozenset()
-    )  # that part of it that happened within a second, or when what a handler put off was done
+    soon: frozenset[str] = frozenset()  # the part of it within a second, or when what a handler put off was done
     was_silent: bool = False  # an attempt before this one was without a sign
     was_busy: bool = False  # the page did things of its own at the attempt: what followed may be theirs
     is_awaited: bool = False  # what a handler put off is still to come

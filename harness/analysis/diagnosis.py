@@ -24,10 +24,7 @@ MOST_CONSOLE_FINDINGS = 10
 BROUGHT_ON_MS = 1_000  # an uncaught error within this time after an error of the widget counts as its consequence
 SHORTEST_MESSAGE = 12  # shorter messages occur in too many console lines
 ORDER = {layer.value: number for number, layer in enumerate(Layer)}
-POLICY = (
-    "Content Security Policy directive",
-    "Content-Security-Policy: ",
-)  # what Chromium and Firefox write about a violation
+POLICY = ("Content Security Policy directive", "Content-Security-Policy: ")  # of violations, in Chromium and Firefox
 REFUSED_BY_POLICY = "violates the document's Content Security Policy"  # and what Chromium writes about the request
 Needles = frozenset[
     tuple[str, ...]

@@ -36,13 +36,9 @@ from harness.report.run_on_disk import is_within, read_entries, read_outcomes
 
 MOST_REPETITIONS = 2  # of tests whose regressions may be random
 AGAIN = "again"
-ENDED_WELL = (
-    ExitCode.PASSED,
-    ExitCode.PASSED_AFTER_RETRY,
-)  # exit codes exit codes of a run that may become the baseline
-Repeat = Callable[
-    [list[str], Path], Path | None
-]  # runs these tests with results below a folder, and returns the run's folder
+ENDED_WELL = (ExitCode.PASSED, ExitCode.PASSED_AFTER_RETRY)  # of a run that may become the baseline
+# Runs these tests with results below a folder, and returns the folder of that run.
+Repeat = Callable[[list[str], Path], Path | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

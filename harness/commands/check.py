@@ -14,7 +14,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from harness.commands.session import PLAIN, run_session, tell_report
+from harness.commands.printing import PLAIN
+from harness.commands.session import run_session, tell_report
 from harness.config.reading import EMBEDDED_SCENARIO, Config
 from harness.config.sdk_source import STAND_IN, SdkSource
 from harness.config.way_in import WayIn, way_in

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from harness.config.reading import DEFAULT, Config, Entry, Setting, chatkit_setting
+from harness.config.reading import DEFAULT, Config, Setting, chatkit_setting
 from harness.config.schema import bare, literal
 from harness.config.secrets import REFERENCE, masked, texts_of
-from harness.config.tables import PROJECT_CHATKIT_KEYS
+from harness.config.tables import PROJECT_CHATKIT_KEYS, Entry
 from harness.errors import ConfigError
 
 

@@ -15,6 +15,7 @@ from harness.analysis.diagnosis import GENERAL
 from harness.analysis.rules import BY_ID, RULES
 from harness.analysis.rules.hops import HOP_RULES, HOP_RULES_BY_ID
 from harness.analysis.smoke.smoke_states import STATES
+from harness.commands.printing import PLAIN
 from harness.errors import ConfigError
 from harness.report.bundle import write_text
 from harness.report.rules import render_hop_rule, render_list, render_rule, render_rules
@@ -24,7 +25,7 @@ UNRULED = {**GENERAL, **STATES}  # names of findings that have no rule
 
 def run_explain(console: Console, name: str) -> int:
     """Print one rule, or all rules without a name, and return 0. Raises ConfigError with similar names."""
-    console.print(_told(name), markup=False, highlight=False, soft_wrap=True)
+    console.print(_told(name), **PLAIN)
     return 0
 
 

@@ -17,6 +17,7 @@ import pytest
 from rich.console import Console
 
 from harness.commands.baseline import BaselineOptions, Judged, Plan, judge_run, plan_of
+from harness.commands.printing import PLAIN
 from harness.config.reading import Config
 from harness.config.sdk_source import STAND_IN
 from harness.drive.browsers import BrowserChoice, find_browser
@@ -102,7 +103,7 @@ def _judged(console: Console, run: Run, arguments: list[str], plan: Plan, report
         return Judged(words=f"baseline: not compared, because {why}{left}")
 
     def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        console.print(text, **PLAIN)
 
     def repeat(tests: list[str], folder: Path) -> Path | None:
         return _repeat(run, arguments, tests, folder)
@@ -171,7 +172,7 @@ class GateReporter:
         config = session.config.stash[RUN].config  # what was given to pytest besides is in it
         try:
             for line in introduction_of(config):
-                self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+                self._console.print(line, **PLAIN)
         except HarnessError as error:
             pytest.exit(f"{type(error).__name__}: {error}", returncode=error.exit_code)
         controller = session.config.pluginmanager.get_plugin("chatkit-harness-controller")
@@ -207,7 +208,7 @@ class GateReporter:
             self._console.print(failure_text(outcome), highlight=False, soft_wrap=True)
 
     def _on_loss(self, told: str) -> None:
-        self._console.print(told, style="bold red", markup=False, highlight=False, soft_wrap=True)
+        self._console.print(told, style="bold red", **PLAIN)
 
     def _result(self, bundle: str) -> VisitResult | None:
         try:
@@ -233,17 +234,17 @@ class GateReporter:
             self._console.print(f"results: {shown(self._folder)} (also as {LATEST})", markup=False, highlight=False)
             if (self._folder / REPORT_NAME).is_file():
                 report = shown(self._folder.parent / REPORT_NAME)
-                self._console.print(f"report:  {report}", markup=False, highlight=False, soft_wrap=True)
+                self._console.print(f"report:  {report}", **PLAIN)
         if self.controller is not None:
             for told in filter(None, (self.controller.told_losses, self.controller.proof)):
-                self._console.print(told, style="bold red", markup=False, highlight=False, soft_wrap=True)
+                self._console.print(told, style="bold red", **PLAIN)
 
     def close(self, code: int, judged: Judged) -> None:
         """Print the comparison with the baseline, and the result."""
         finished = self.finished
         if judged.words:
             style = "bold red" if judged.regressions or judged.is_refused else None
-            self._console.print(judged.words, style=style, markup=False, highlight=False, soft_wrap=True)
+            self._console.print(judged.words, style=style, **PLAIN)
         sentence = SENTENCES.get(code, f"ended with exit code {code}").format(
             bad=sum(not outcome.is_good for outcome in finished),
             flaky=sum(outcome.is_flaky for outcome in finished),

@@ -6,10 +6,10 @@ In: a folder. Out: configuration, an example test, workflows. Existing files are
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
+from harness.commands.printing import PLAIN
 from harness.errors import BundleError
 from harness.report.bundle import write_text
 from harness.servers.scenarios import fixtures_dir
@@ -24,7 +24,6 @@ FILES: tuple[tuple[str, str], ...] = (
 )
 COMMANDS = ("chatkit-harness install", "chatkit-harness gate")
 KEPT_OUT = (".env", "test-results/")  # of the repository
-PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
 
 
 def run_init(console: Console, folder: Path, *, is_forced: bool) -> int:

@@ -16,6 +16,7 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import sync_playwright
 from rich.console import Console
 
+from harness.commands.printing import PLAIN
 from harness.drive.browsers import BrowserChoice, cause_of, find_browser
 from harness.errors import EnvironmentFailure
 
@@ -164,7 +165,7 @@ def _run(console: Console, command: Sequence[str], environ: Mapping[str, str], d
 
 def say(console: Console, text: str) -> None:
     """Print one line unchanged."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print(text, **PLAIN)
 
 
 def description_of(tried: Launch) -> str:

@@ -13,7 +13,8 @@ from typing import Any
 from rich.console import Console
 
 from harness.analysis.smoke.transitions import Escalation, next_record, undelivered
-from harness.config.reading import Smoke
+from harness.commands.printing import PLAIN
+from harness.config.tables import Smoke
 from harness.drive.notify import GitHub, close_issue, open_issue, post_json
 from harness.errors import BundleError
 from harness.model.history import Delivery, Record, Verdict
@@ -22,7 +23,6 @@ from harness.report.history import History, append_to_history
 from harness.report.notice import LABEL, comment_of, issue_of, marker_of, webhook_json
 from harness.report.run_folder import shown
 
-PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
 OPENS_ISSUE = ("failing", "escalated")
 
 

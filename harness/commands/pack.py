@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.commands.session import PLAIN
+from harness.commands.printing import PLAIN
 from harness.errors import BundleError
 from harness.report.recordings import MANIFEST, opened_recording, pack
 from harness.report.run_folder import shown

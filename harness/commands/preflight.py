@@ -14,9 +14,11 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.analysis.smoke.preflight import judged
-from harness.commands.session import PLAIN, run_session
-from harness.config.reading import Config, Project
+from harness.commands.printing import PLAIN
+from harness.commands.session import run_session
+from harness.config.reading import Config
 from harness.config.tables import Preflight as Settings
+from harness.config.tables import Project
 from harness.errors import BundleError, ConfigError, ExitCode
 from harness.model.hops import PreflightResult
 from harness.model.redaction import Redactor

@@ -15,7 +15,8 @@ from rich.console import Console
 
 from harness.analysis.replay.comparison import Comparison, compared
 from harness.commands.pack import tell_bundle
-from harness.commands.session import PLAIN, run_session, tell_report
+from harness.commands.printing import PLAIN
+from harness.commands.session import run_session, tell_report
 from harness.config.reading import Config
 from harness.config.way_in import WayIn, way_in
 from harness.errors import EmbedError, ExitCode

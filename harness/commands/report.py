@@ -10,11 +10,11 @@ import sys
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from harness import __version__
+from harness.commands.printing import PLAIN
 from harness.config.reading import Config
 from harness.errors import BundleError, SecretFound
 from harness.model.redaction import Redactor
@@ -28,8 +28,6 @@ from harness.report.run_on_disk import read_run
 from harness.report.run_report import write_report
 from harness.report.search import Secret, prove, render_proof
 from harness.report.trend import Night, nights_of
-
-PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,8 @@ from rich.console import Console
 
 from harness.analysis.replay.comparison import Comparison, compared, verdict_told
 from harness.analysis.replay.suspects import FACTS
-from harness.commands.session import PLAIN, run_session, tell_report
+from harness.commands.printing import PLAIN
+from harness.commands.session import run_session, tell_report
 from harness.config.reading import COMMAND_LINE, Config
 from harness.config.sdk_source import sdk_source_of
 from harness.errors import ConfigError, ExitCode, RecordingError

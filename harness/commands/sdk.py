@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from harness.commands.session import PLAIN
+from harness.commands.printing import PLAIN
 from harness.config.reading import EMBEDDED_SCENARIO, Config
 from harness.config.sdk_folders import (
     LOADER,

@@ -11,10 +11,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from harness.commands.printing import PLAIN
 from harness.config.reading import Config
 from harness.drive.interrupts import interrupts
 from harness.errors import ExitCode, HarnessError, SecretFound
@@ -30,8 +31,6 @@ from harness.report.trend import Night
 
 if TYPE_CHECKING:
     from harness.visit.visit import Visit
-
-PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}  # unchanged text, for any terminal
 
 
 @dataclass(slots=True, kw_only=True)

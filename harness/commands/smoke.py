@@ -21,8 +21,10 @@ from harness.analysis.smoke.smoke import may_pass, verdict_of
 from harness.analysis.smoke.smoke_states import Patience
 from harness.commands.notifications import Teller
 from harness.commands.preflight import fly, reachable, saved
-from harness.commands.session import PLAIN, run_session
-from harness.config.reading import Config, Project, Smoke
+from harness.commands.printing import PLAIN
+from harness.commands.session import run_session
+from harness.config.reading import Config
+from harness.config.tables import Project, Smoke
 from harness.drive.notify import post_json
 from harness.errors import (
     BundleError,

@@ -28,16 +28,10 @@ from harness.config.tables import (
     PROJECT_CHATKIT_KEYS,
     SDK_NAME,
     SETTING_KEYS,
-    Baseline,
     Chatkit,
     Entry,
-    Preflight,
     Project,
     Settings,
-    Smoke,
-    Use,
-    Viewport,
-    WebServer,
 )
 from harness.errors import ConfigError
 
@@ -47,21 +41,6 @@ EMBEDDED_ENTRIES = {"topic-generation": {"click": "Topic Generation"}, "post-wri
 DEFAULT_PROJECT = "local"
 COMMAND_LINE = "command line"
 DEFAULT = "default"
-
-__all__ = [
-    "Baseline",
-    "Chatkit",
-    "Config",
-    "Entry",
-    "Preflight",
-    "Project",
-    "Setting",
-    "Smoke",
-    "Use",
-    "Viewport",
-    "WebServer",
-    "read_config",
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,11 +44,8 @@ from harness.model.limits import Limits
 if TYPE_CHECKING:
     from harness.model.recording import Action  # its bounds load the codec, which `--help` does not need
 
-KEY, INNER, NAMED = (
-    "key",
-    "inner",
-    "named",
-)  # what a field of a table is: a key, a table, tables under names of the user's
+# What a field of a table is: a key, a table, tables under names of the user's.
+KEY, INNER, NAMED = "key", "inner", "named"
 LIMITS = Limits()
 SDK_NAME = "chatkit.sdk"
 

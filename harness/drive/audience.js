@@ -21,21 +21,22 @@
   };
   const holds = (/** @type {any} */ holder, /** @type {(key: string | symbol, value: any) => boolean} */ is) =>
     Reflect.ownKeys(holder).slice(0, MOST_KEYS).some((key) => is(key, (Object.getOwnPropertyDescriptor(holder, key) || {}).value));
-  /** Whether what listens above has a handler for this very node. */
-  const isKnownAbove = (/** @type {any} */ node, /** @type {string[]} */ asked) => {
-    if (node.nodeType !== 1) return false;
-    const types = asked.join('|'), name = new RegExp(`^(?:on|\\$\\$|__)?(?:${types})(?:capture)?$`, 'i'), attribute = new RegExp(`^(?:on:|on-|q-e:)(?:${types})$`);
-    return holds(node, (key, value) => isHandler(key, value, name)
+  /** Returns what says whether those that listen above have a handler for a node itself. */
+  const knownAbove = (/** @type {string[]} */ asked) => {
+    const of = asked.join('|'), name = new RegExp(`^(?:on|\\$\\$|__)?(?:${of})(?:capture)?$`, 'i');
+    const attribute = new RegExp(`^(?:on:|on-|q-e:)(?:${of})$`), kept = new RegExp(`(?:^|[\\s;])(?:${of}):`);
+    return (/** @type {any} */ node) => node.nodeType === 1 && (holds(node, (key, value) => isHandler(key, value, name)
       || (!!value && Object.prototype.toString.call(value) === '[object Object]' && holds(value, (inner, held) => isHandler(inner, held, name))))
       || node.getAttributeNames().some((/** @type {string} */ one) => attribute.test(one))
-      || new RegExp(`(?:^|[\\s;])(?:${types}):`).test(node.getAttribute('jsaction') || '');
+      || kept.test(node.getAttribute('jsaction') || ''));
   };
   const hears = (/** @type {any[]} */ on, /** @type {string[]} */ asked) => {
     const spare = new Set((listeners(window).touchcancel || []).map((/** @type {any} */ one) => one.listener));
+    const isKnownAbove = knownAbove(asked);
     let audience = 'none', count = 0, isKnown = false;
     for (const node of on) {
       const all = listeners(node), isWindow = node === window;
-      isKnown = isKnown || isKnownAbove(node, asked);
+      isKnown = isKnown || isKnownAbove(node);
       const heard = asked.flatMap((type) => all[type] || []).filter((/** @type {any} */ one) => !own.includes(one.listener) && !(isWindow && spare.has(one.listener)));
       if (!heard.length) continue;
       count += heard.length;

@@ -50,9 +50,10 @@
   // What a handler asks for, or puts off, is seen while it runs, and at no other time; what was put off is the action's, too.
   const LONGEST_MS = 3_000, LATE_MS = 1_000, MOST = 50;
   const awaited = /** @type {{ at: number }[]} */ ([]);
+  /** Begins what is caused; what it returns ends it. Null where it goes on already. */
   const begun = () => {
+    if (phase === 'during') return null;
     take();
-    if (phase !== 'after') return () => {};
     phase = 'during';
     return listenIn();
   };
@@ -68,17 +69,17 @@
     return function () {
       one.at = 0;
       const undo = begun();
-      next(() => { undo(); settled(); });
+      if (undo) next(() => { undo(); settled(); });
       // @ts-ignore: what it is called on is passed on
       return callback.apply(this, arguments);
     };
   };
   // Messages come in the order in which they were sent: one of ours before and one after tell when theirs is handled, as React's scheduler does it.
   const marks = new MessageChannel();
-  let undone = () => {};
+  let undone = /** @type {null | (() => void)} */ (null);
   marks.port1.onmessage = ({ data }) => {
     if (data === 'begin') undone = begun();
-    else { undone(); undone = () => {}; settled(); }
+    else if (undone) { undone(); undone = null; settled(); }
   };
   const prototypeOf = (/** @type {string} */ name) => /** @type {any} */ (window)[name] && /** @type {any} */ (window)[name].prototype;
   const wrapped = /** @type {[any, string, (given: any[]) => void][]} */ ([
@@ -130,11 +131,9 @@
     }
     // A button that is pressed takes the focus from a field, which may change something, too: it counts where the press is heard.
     if (!mains.includes(event.type) && !(who && ['near', 'root'].includes(who.audience))) return;
-    if (phase === 'during') return;
-    take();
-    phase = 'during';
+    const undo = begun();
+    if (!undo) return;
     from = now();
-    const undo = listenIn();
     next(() => {
       undo();
       to = now();

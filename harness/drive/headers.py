@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, Error, Page, Route
+
+from harness.model.addresses import split_url
 
 
 def install_headers(context: BrowserContext, page: Page, url: str, headers: tuple[tuple[str, str], ...]) -> None:
@@ -58,8 +59,5 @@ def _adding(added: dict[str, str]) -> Callable[[Route], None]:
 
 
 def _origin(url: str) -> tuple[str, str]:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "", url
+    parts = split_url(url)
     return parts.scheme, parts.netloc

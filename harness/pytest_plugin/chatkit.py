@@ -15,8 +15,9 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Error
 
-from harness.config.reading import Config, Project
+from harness.config.reading import Config
 from harness.config.steps import step_from, step_of
+from harness.config.tables import Project
 from harness.errors import ConfigError, EnvironmentFailure, HarnessError
 from harness.model.bounds import Allowance
 from harness.model.recording import Action, Recording

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from harness.config.reading import Project
 from harness.config.sdk_source import SdkSource
+from harness.config.tables import Project
 from harness.drive.interrupts import driver_in_a_group_of_its_own, interrupts
 from harness.errors import EmbedError, EnvironmentFailure, ExitCode, HarnessError, RecordingError, SecretFound, worst_of
 from harness.files import reason_of

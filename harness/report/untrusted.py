@@ -160,9 +160,8 @@ def _checked(archive: Path, infos: list[zipfile.ZipInfo], limits: ReadLimits) ->
         raise BundleError(f"{archive} unpacks to {total} bytes; the limit is {limits.total_bytes}")
     seen: set[str] = set()
     for info in infos:
-        name = (
-            unicodedata.normalize("NFC", info.filename).casefold().rstrip("/")
-        )  # some file systems know no difference
+        # Some file systems know no difference.
+        name = unicodedata.normalize("NFC", info.filename).casefold().rstrip("/")
         problem = "occurs twice" if name in seen else _problem(info, limits)
         if problem:
             raise BundleError(f"{archive}: the file {info.orig_filename[:LONGEST_SHOWN]!a} {problem}")

@@ -16,9 +16,10 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from harness.analysis.facts.api_keys import cleaned, key_of
-from harness.config.reading import Config, Project
+from harness.config.reading import Config
 from harness.config.secrets import REFERENCE
 from harness.config.tables import Preflight as Settings
+from harness.config.tables import Project
 from harness.model.chatkit import CDN_ORIGIN, LOADER_PATH
 from harness.model.hops import Hop, Key, Kind, Preflight
 from harness.model.redaction import Redactor

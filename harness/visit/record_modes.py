@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.config.reading import Project
+from harness.config.tables import Project
 from harness.errors import RecordingError, SecretFound
 from harness.model.recording import Recording
 from harness.model.redaction import Redactor

@@ -9,9 +9,8 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.config.reading import Project, Use
 from harness.config.storage_state import read_storage_state
-from harness.config.tables import Entry
+from harness.config.tables import Entry, Project, Use
 from harness.errors import ConfigError
 from harness.model.faults import Fault, combined
 from harness.model.limits import Limits
@@ -30,9 +29,8 @@ class Target:
     project: str
     entry: str = ""
     actions: tuple[Action, ...] = ()  # what is done on the page, in order
-    storage_state: dict[str, Any] | None = field(
-        default=None, repr=False
-    )  # what the browser begins with, as Playwright has it
+    # What the browser begins with, as Playwright saves it.
+    storage_state: dict[str, Any] | None = field(default=None, repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # of requests to the page's own origin
     scenario: Scenario | None = None
     network: str = "live"  # "hermetic" | "live" | "replay"

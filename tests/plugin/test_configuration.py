@@ -40,11 +40,11 @@ from harness.config.kinds import (
     WEB_URL,
     Kind,
 )
-from harness.config.reading import Config, Project, read_config
+from harness.config.reading import Config, read_config
 from harness.config.schema import literal
 from harness.config.secrets import is_secret_key
 from harness.config.steps import step_of
-from harness.config.tables import GIVEN_KEYS, INNER, KEY, KEYS, NAMED, SETTING_KEYS, Key, Settings
+from harness.config.tables import GIVEN_KEYS, INNER, KEY, KEYS, NAMED, SETTING_KEYS, Key, Project, Settings
 from harness.drive.browsers import find_browser
 from harness.model.limits import Limits
 from harness.pytest_plugin.run import THEIRS, Run, pytest_option

@@ -13,7 +13,7 @@ from nights import broken, flight, mounted, night, offline, verdict
 from rich.console import Console
 
 from harness.commands.notifications import Teller
-from harness.config.reading import Smoke
+from harness.config.tables import Smoke
 from harness.model.history import Record, Verdict
 from harness.model.redaction import Redactor
 from harness.report.history import read_history

@@ -24,12 +24,8 @@ from harness.analysis.rules.rule import (
 )
 
 FAILED = ("failed", "timeout")
-INVENTED = (
-    "chatkit-widget",
-    "chatkit-chat",
-    "chatkit-element",
-    "chat-kit",
-)  # names seen in pages that intended to use ChatKit
+# Names seen in pages that intended to use ChatKit.
+INVENTED = ("chatkit-widget", "chatkit-chat", "chatkit-element", "chat-kit")
 NOT_UPGRADED = r"setOptions is not a function"
 NO_SET_OPTIONS = r"setOptions is not a function|(undefined|null)[^\n]{0,40}setOptions"
 UNDEFINED_OPTIONS = r"threadItemActions"

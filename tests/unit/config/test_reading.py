@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from harness.commands.config import render_config
-from harness.config.reading import Config, Entry, Preflight, Smoke, WebServer, read_config
+from harness.config.reading import Config, read_config
 from harness.config.schema import KEYS
+from harness.config.tables import Entry, Preflight, Smoke, WebServer
 from harness.errors import ConfigError
 
 # Put together here, so that no file of the project holds anything in the shape of a secret.

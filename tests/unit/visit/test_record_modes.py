@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.config.reading import Project, read_config
+from harness.config.reading import read_config
+from harness.config.tables import Project
 from harness.errors import ConfigError, RecordingError
 from harness.visit.record_modes import episode_of
 
