@@ -8,8 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
+
 # What has to come is awaited for so long, on a machine that is as busy as can be; what does not come any more ends a test then.
 TIMEOUT_S = 600
+
+# How a connection looks that was closed in the middle: closed, or reset where something of the request was not read yet.
+BROKEN = (httpx.RemoteProtocolError, httpx.ReadError)
 
 
 def run_command(

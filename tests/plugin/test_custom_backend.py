@@ -16,7 +16,7 @@ from harness.servers.chat.scripts import SCRIPTS
 from harness.servers.chat.store import ChatStore
 from harness.servers.scenarios import Scenario
 from harness.servers.server import Stack, serve_stack
-from tests.commands import TIMEOUT_S
+from tests.commands import BROKEN, TIMEOUT_S
 
 pytest.importorskip("chatkit", reason="the real server is not installed: pip install 'chatkit-harness[clients]'")
 
@@ -56,7 +56,7 @@ class Chat:
             try:
                 for chunk in response.iter_text():
                     text += chunk
-            except (httpx.RemoteProtocolError, httpx.ReadError):  # how a broken connection looks is a matter of timing
+            except BROKEN:
                 ending = "broken"
         media_type = response.headers["content-type"]
         answer: Any = json.loads(text) if media_type == "application/json" else text
