@@ -1,6 +1,6 @@
 """Smoke runs without a browser: what real transcripts of visits and hops come to, as verdicts.
 
-In: transcripts of `builders` and `rule_cases`. Out: `VisitResult`s, `PreflightResult`s and `Verdict`s.
+In: transcripts of `builders` and `rule_cases`. Out: `VisitResult`s, `PreflightResult`s and `PastVerdict`s.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from harness.analysis.result import result_of
 from harness.analysis.smoke.preflight import judged
 from harness.analysis.smoke.smoke import verdict_of
 from harness.analysis.smoke.smoke_states import Patience
-from harness.model.history import Attempt, Verdict
-from harness.model.hops import Failure, Hop, Kind, Preflight, PreflightResult
+from harness.model.history import Attempt, PastVerdict
+from harness.model.hops import Failure, Hop, HopKind, PreflightFacts, PreflightResult
 from harness.model.limits import Limits
 from harness.model.results import VisitResult
 
@@ -58,20 +58,25 @@ def _stopped_by(rule: str) -> VisitResult:
     return visit(FIRES[rule])
 
 
-def hop(kind: Kind, number: int, **changes: Any) -> Hop:
+def hop(kind: HopKind, number: int, **changes: Any) -> Hop:
     """Return a hop that went well."""
-    url = {Kind.PAGE: PAGE_URL, Kind.LOADER: "https://cdn.platform.openai.com/deployments/chatkit/chatkit.js"}.get(
-        kind, f"https://api.openai.com/{kind.value}"
-    )
+    url = {
+        HopKind.PAGE: PAGE_URL,
+        HopKind.LOADER: "https://cdn.platform.openai.com/deployments/chatkit/chatkit.js",
+    }.get(kind, f"https://api.openai.com/{kind.value}")
     plain = Hop(number=number, kind=kind, name=kind.value, url=url, status=200, total_ms=100, limit_ms=10_000)
     return replace(plain, **changes)
 
 
-def hops(sdk: str = "a" * 64, **changes: dict[str, Any]) -> Preflight:
+def hops(sdk: str = "a" * 64, **changes: dict[str, Any]) -> PreflightFacts:
     """Return what a preflight saw: page, loader and frame, with changes by kind."""
-    seen = [hop(Kind.PAGE, 1), hop(Kind.LOADER, 2, digest=sdk, references=("index-one.html",)), hop(Kind.FRAME, 3)]
+    seen = [
+        hop(HopKind.PAGE, 1),
+        hop(HopKind.LOADER, 2, digest=sdk, references=("index-one.html",)),
+        hop(HopKind.FRAME, 3),
+    ]
     seen = [replace(one, **changes.get(one.kind.value, {})) for one in seen]
-    return Preflight(project="staging", page_url=PAGE_URL, hops=tuple(seen))
+    return PreflightFacts(project="staging", page_url=PAGE_URL, hops=tuple(seen))
 
 
 def flight(sdk: str = "a" * 64, **changes: dict[str, Any]) -> PreflightResult:
@@ -91,7 +96,7 @@ def verdict(
     *attempts: Attempt,
     earlier: tuple[str, ...] = (),
     environment: str = "",
-) -> Verdict:
+) -> PastVerdict:
     """Return a night's verdict."""
     return verdict_of(
         preflight or flight(),

@@ -16,7 +16,7 @@ from harness.model.limits import Limits
 from harness.model.results import TestOutcome, VisitResult
 from harness.model.run_record import RunRecord
 from harness.model.timeline import encode, header_line
-from harness.report.bundle import write_bytes, write_result, write_text
+from harness.report.bundle import saved_result, write_bytes, write_json, write_text
 from harness.report.folders import folder_of
 from harness.report.run_on_disk import write_record
 
@@ -54,7 +54,7 @@ def write_bundle(
     text = "\n".join([header_line(started_at=STARTED), *map(encode, lines)])
     write_text(folder / "timeline.jsonl", f"{text}\n")
     if is_whole:
-        write_result(folder / "result.json", result)
+        write_json(folder / "result.json", saved_result(result))
         write_text(folder / "console.log", "(no console messages)\n")
         write_bytes(folder / "screenshot-page.png", picture)
     return result

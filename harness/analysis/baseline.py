@@ -91,7 +91,7 @@ class Regression:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class BaselineComparison:
     """The comparison of a run with a baseline."""
 
     regressions: tuple[Regression, ...]
@@ -178,7 +178,7 @@ def control_ms_of(controls: Iterable[VisitProfile]) -> float | None:
 # --- comparison ---------------------------------------------------------------------------------------------------
 
 
-def compare(before: RunProfile, now: RunProfile, tolerance: Tolerance) -> Comparison:
+def compare(before: RunProfile, now: RunProfile, tolerance: Tolerance) -> BaselineComparison:
     """Return the regressions of the second run, and the tests that only one of the runs has."""
     known = {(visit.test, visit.number): visit for visit in before.visits}
     seen = {(visit.test, visit.number): visit for visit in now.visits}
@@ -188,7 +188,7 @@ def compare(before: RunProfile, now: RunProfile, tolerance: Tolerance) -> Compar
     missing_tests = [test for test in before.tests if test not in now.tests]
     new_visits = [v.name for key, v in seen.items() if key not in known and v.test not in new_tests]
     missing_visits = [v.name for key, v in known.items() if key not in seen and v.test not in missing_tests]
-    return Comparison(
+    return BaselineComparison(
         regressions=tuple(r for old, new in pairs for r in regressions_of(old, new, pace, tolerance)),
         new=(*new_tests, *new_visits),
         missing=(*missing_tests, *missing_visits),
@@ -280,7 +280,9 @@ REMEDIES = {
 }
 
 
-def confirmed(comparison: Comparison, again: Comparison, visits: Iterable[VisitProfile]) -> Comparison:
+def confirmed(
+    comparison: BaselineComparison, again: BaselineComparison, visits: Iterable[VisitProfile]
+) -> BaselineComparison:
     """Return the comparison without regressions that were not reproduced; `visits` are the repeated ones."""
     repeated = {(visit.test, visit.number) for visit in visits}
     keys = {_key(regression) for regression in again.regressions}

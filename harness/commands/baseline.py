@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.analysis.baseline import (
-    Comparison,
+    BaselineComparison,
     RunProfile,
     Tolerance,
     VisitProfile,
@@ -53,7 +53,7 @@ class BaselineOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class BaselinePlan:
     """Which baseline to use, and what to do with it."""
 
     path: Path
@@ -67,7 +67,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class BaselineOutcome:
     """The result: text, the number of regressions, and whether an update was refused."""
 
     words: str = ""
@@ -75,7 +75,7 @@ class Judged:
     is_refused: bool = False
 
 
-def plan_of(config: Config, options: BaselineOptions) -> Plan | None:
+def plan_of(config: Config, options: BaselineOptions) -> BaselinePlan | None:
     """Return the plan; None when no baseline is used. Raises ConfigError for a file that cannot be used."""
     if options.is_left_out and (options.compared is not None or options.updated is not None):
         raise _contradiction(
@@ -94,7 +94,7 @@ def plan_of(config: Config, options: BaselineOptions) -> Plan | None:
     is_new = is_updated and not path.exists()
     if is_updated:
         _require_writable(path)
-    return Plan(
+    return BaselinePlan(
         path=path,
         before=Baseline() if is_new else read_baseline(path),
         is_updated=is_updated,
@@ -203,7 +203,7 @@ def _portable(nodeid: str, root: Path) -> str:
 
 
 def judge_run(
-    plan: Plan,
+    plan: BaselinePlan,
     folder: Path,
     config: Config,
     *,
@@ -211,7 +211,7 @@ def judge_run(
     redactor: Redactor,
     repeat: Repeat,
     say: Callable[[str], None],
-) -> Judged:
+) -> BaselineOutcome:
     """Compare a finished run with its baseline and write `regressions.json`, or save the run as the baseline."""
     run = read_run(folder, config, redactor)
     before = plan.before.run(plan.project, plan.browser) or RunProfile(tests=(), visits=(), control_ms=None)
@@ -235,14 +235,14 @@ def judge_run(
         told = render_comparison(compared, comparison, run.bundles, is_accepted=is_accepted)
         words.append(redactor.shown(told))
     if not plan.is_updated:
-        return Judged(words="\n".join(words), regressions=len(comparison.regressions))
+        return BaselineOutcome(words="\n".join(words), regressions=len(comparison.regressions))
     words.append(refused or _update(plan, run.profile))
-    return Judged(words="\n".join(words), is_refused=bool(refused))
+    return BaselineOutcome(words="\n".join(words), is_refused=bool(refused))
 
 
 def _measured_again(
-    plan: Plan,
-    comparison: Comparison,
+    plan: BaselinePlan,
+    comparison: BaselineComparison,
     before: RunProfile,
     nodeids: Mapping[str, str],
     folder: Path,
@@ -250,7 +250,7 @@ def _measured_again(
     redactor: Redactor,
     repeat: Repeat,
     say: Callable[[str], None],
-) -> Comparison:
+) -> BaselineComparison:
     """Return the comparison with only those timing regressions that occur in every measurement."""
     for number in range(1, MOST_REPETITIONS + 1):
         tests = list(dict.fromkeys(r.test for r in comparison.regressions if r.is_timing))
@@ -266,7 +266,7 @@ def _measured_again(
     return comparison
 
 
-def _refusal(plan: Plan, profile: RunProfile, code: int) -> str:
+def _refusal(plan: BaselinePlan, profile: RunProfile, code: int) -> str:
     """Why this run is not saved as the baseline; "" when it is."""
     left = f"baseline: {shown(plan.path.absolute())} is unchanged"
     if not profile.visits:
@@ -278,7 +278,7 @@ def _refusal(plan: Plan, profile: RunProfile, code: int) -> str:
     return f"{left}, because the run did not complete (exit code {code})"
 
 
-def _update(plan: Plan, profile: RunProfile) -> str:
+def _update(plan: BaselinePlan, profile: RunProfile) -> str:
     before = plan.before.run(plan.project, plan.browser)
     run = updated(before, profile, plan.tolerance, is_partial=plan.is_partial)
     write_baseline(plan.path, plan.before.with_run(plan.project, plan.browser, run))

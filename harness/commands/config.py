@@ -12,7 +12,7 @@ from typing import Any
 from harness.config.reading import DEFAULT, Config, Setting, chatkit_setting
 from harness.config.schema import bare, literal
 from harness.config.secrets import REFERENCE, masked, texts_of
-from harness.config.tables import PROJECT_CHATKIT_KEYS, Entry
+from harness.config.tables import PROJECT_CHATKIT_KEYS, ProjectEntry
 from harness.errors import ConfigError
 
 
@@ -60,7 +60,7 @@ def _project_lines(name: str, config: Config) -> list[str]:
     ]
 
 
-def _shown_entry(entry: Entry) -> dict[str, str]:
+def _shown_entry(entry: ProjectEntry) -> dict[str, str]:
     return {"click": entry.click} if entry.click else {}
 
 

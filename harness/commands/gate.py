@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.commands.baseline import BaselineOptions, Judged, Plan, judge_run, plan_of
+from harness.commands.baseline import BaselineOptions, BaselineOutcome, BaselinePlan, judge_run, plan_of
 from harness.commands.printing import PLAIN
 from harness.config.reading import Config
 from harness.config.sdk_source import STAND_IN
 from harness.drive.browsers import BrowserChoice, find_browser
 from harness.errors import ExitCode, HarnessError, SecretFound
 from harness.files import Appender
+from harness.model.file_names import REPORT_NAME
 from harness.model.results import Loss, TestOutcome, VisitResult
 from harness.pytest_plugin import again
 from harness.pytest_plugin.plugin import CHECKS, Controller
@@ -30,7 +31,6 @@ from harness.pytest_plugin.run import RUN, Run, sent
 from harness.report.bundle import read_result, write_text
 from harness.report.run_folder import LATEST, runs_in, shown
 from harness.report.run_on_disk import UNFINISHED, read_run
-from harness.report.run_report import REPORT_NAME
 from harness.report.terminal import failure_text, run_table, test_line
 
 PYTEST_LOG = "pytest.log"
@@ -74,7 +74,7 @@ def run_gate(console: Console, told: Run, options: GateOptions) -> int:
     if code == 0 and any(outcome.is_flaky for outcome in reporter.finished):
         code = ExitCode.PASSED_AFTER_RETRY
     reporter.print_table(code)
-    judged = _judged(console, run, arguments, plan, reporter, code) if plan is not None else Judged()
+    judged = _judged(console, run, arguments, plan, reporter, code) if plan is not None else BaselineOutcome()
     if code in (ExitCode.PASSED, ExitCode.PASSED_AFTER_RETRY) and (judged.regressions or judged.is_refused):
         code = ExitCode.FAILED
         if reporter.controller is not None:
@@ -94,13 +94,15 @@ def introduction_of(config: Config) -> list[str]:
     ]
 
 
-def _judged(console: Console, run: Run, arguments: list[str], plan: Plan, reporter: GateReporter, code: int) -> Judged:
+def _judged(
+    console: Console, run: Run, arguments: list[str], plan: BaselinePlan, reporter: GateReporter, code: int
+) -> BaselineOutcome:
     """Compare the run with the baseline, or save it as the baseline; neither when it was interrupted or ran no test."""
     controller = reporter.controller
     if controller is None or code not in (ExitCode.PASSED, ExitCode.FAILED, ExitCode.PASSED_AFTER_RETRY):
         why = "no test ran" if code == ExitCode.NO_TEST_RAN else f"the run did not complete (exit code {code})"
         left = f"; {shown(plan.path.absolute())} is unchanged" if plan.is_updated else ""
-        return Judged(words=f"baseline: not compared, because {why}{left}")
+        return BaselineOutcome(words=f"baseline: not compared, because {why}{left}")
 
     def say(text: str) -> None:
         console.print(text, **PLAIN)
@@ -239,7 +241,7 @@ class GateReporter:
             for told in filter(None, (self.controller.told_losses, self.controller.proof)):
                 self._console.print(told, style="bold red", **PLAIN)
 
-    def close(self, code: int, judged: Judged) -> None:
+    def close(self, code: int, judged: BaselineOutcome) -> None:
         """Print the comparison with the baseline, and the result."""
         finished = self.finished
         if judged.words:
@@ -258,7 +260,7 @@ class GateReporter:
         self._console.print(f"gate: {sentence}", style=style, highlight=False, soft_wrap=True)
 
 
-def _failed_by_baseline(judged: Judged) -> str:
+def _failed_by_baseline(judged: BaselineOutcome) -> str:
     """The result of a run that failed although all tests passed."""
     if judged.is_refused:
         return "failed: the baseline was not updated"

@@ -17,7 +17,7 @@ from harness.commands.printing import PLAIN
 from harness.config.tables import Smoke
 from harness.drive.notify import GitHub, close_issue, open_issue, post_json
 from harness.errors import BundleError
-from harness.model.history import Delivery, Record, Verdict
+from harness.model.history import Delivery, PastVerdict, Record
 from harness.model.redaction import Redactor
 from harness.report.history import History, append_to_history
 from harness.report.notice import LABEL, comment_of, issue_of, marker_of, webhook_json
@@ -35,7 +35,7 @@ class Teller:
         self._path = path
         self._redactor = redactor
 
-    def remember(self, verdict: Verdict) -> Record:
+    def remember(self, verdict: PastVerdict) -> Record:
         """Append the run to the history, send notifications, and return the run's record."""
         settings, path = self._settings, self._path
         escalation = Escalation(after_runs=settings.escalate_after_runs, after_minutes=settings.escalate_after_minutes)
@@ -113,6 +113,6 @@ class Teller:
         self._console.print(self._redactor.shown(text), **PLAIN, **style)
 
 
-def _redacted(verdict: Verdict, redactor: Redactor) -> Verdict:
+def _redacted(verdict: PastVerdict, redactor: Redactor) -> PastVerdict:
     values = redactor.value(asdict(verdict))
-    return Verdict(**values | {"sdk": verdict.sdk, "reasons": tuple(values["reasons"])})
+    return PastVerdict(**values | {"sdk": verdict.sdk, "reasons": tuple(values["reasons"])})

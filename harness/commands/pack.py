@@ -11,14 +11,15 @@ from rich.console import Console
 
 from harness.commands.printing import PLAIN
 from harness.errors import BundleError
-from harness.report.recordings import MANIFEST, opened_recording, pack
+from harness.model.file_names import MANIFEST_NAME
+from harness.report.recordings import opened_recording, pack
 from harness.report.run_folder import shown
 
 
 def run_pack(console: Console, folder: Path, out: Path | None) -> int:
     """Write a bundle's folder as one zip, and return 0. Raises BundleError."""
-    if not (folder / MANIFEST).is_file():
-        raise BundleError(f"{folder} is not a bundle that can be replayed: it has no {MANIFEST}")
+    if not (folder / MANIFEST_NAME).is_file():
+        raise BundleError(f"{folder} is not a bundle that can be replayed: it has no {MANIFEST_NAME}")
     tell_bundle(console, folder, out or folder.with_name(folder.name + ".zip"))
     return 0
 

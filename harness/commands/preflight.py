@@ -17,8 +17,7 @@ from harness.analysis.smoke.preflight import judged
 from harness.commands.printing import PLAIN
 from harness.commands.session import run_session
 from harness.config.reading import Config
-from harness.config.tables import Preflight as Settings
-from harness.config.tables import Project
+from harness.config.tables import PreflightSettings, Project
 from harness.errors import BundleError, ConfigError, ExitCode
 from harness.model.hops import PreflightResult
 from harness.model.redaction import Redactor
@@ -35,7 +34,7 @@ from harness.report.run_folder import shown
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import serve_stack
 from harness.servers.web_server import WebServerCommand, WebServerProcess
-from harness.visit.preflight_walk import Plan, asker_of, plan_of, walk
+from harness.visit.preflight_walk import PreflightPlan, asker_of, plan_of, walk
 
 PREFLIGHT_FILE = "preflight.json"
 EXIT_CODES = {
@@ -57,7 +56,9 @@ def run_preflight(console: Console, config: Config, environ: Mapping[str, str], 
     return EXIT_CODES[result.outcome]
 
 
-def fly(console: Console, plan: Plan, redactor: Redactor, environ: Mapping[str, str], folder: Path) -> PreflightResult:
+def fly(
+    console: Console, plan: PreflightPlan, redactor: Redactor, environ: Mapping[str, str], folder: Path
+) -> PreflightResult:
     """Check a plan's hops, print each one and the findings, and write the result into a folder."""
     settings = plan.settings
     expected = ", ".join(filter(None, (settings.organization, settings.project)))
@@ -114,7 +115,7 @@ def _embedded(project: Project) -> Iterator[Project]:
             f"the scenario {scenario.name!r} is on {scenario.origin}, which only a routed browser reaches"
         )
     with serve_stack(scenario=scenario, is_for_people=True) as stack:
-        written, key = project.preflight or Settings(), stack.app_key
+        written, key = project.preflight or PreflightSettings(), stack.app_key
         settings = replace(
             written,
             api_key=written.api_key or key,

@@ -13,7 +13,7 @@ from pathlib import Path
 from playwright.sync_api import Browser
 from rich.console import Console
 
-from harness.analysis.replay.comparison import Comparison, compared
+from harness.analysis.replay.comparison import ReplayComparison, compared
 from harness.commands.pack import tell_bundle
 from harness.commands.printing import PLAIN
 from harness.commands.session import run_session, tell_report
@@ -74,7 +74,7 @@ def run_record(console: Console, config: Config, url: str, options: RecordOption
     return session.exit_code
 
 
-def _verified(browser: Browser, config: Config, run: Path) -> Comparison:
+def _verified(browser: Browser, config: Config, run: Path) -> ReplayComparison:
     """Return the comparison of a replay with the recording; the replay's bundle is kept if it differs."""
     with opened_recording(run / "record") as (recording, _):
         again = replayed(browser, recording, run / VERIFY, config=config, keep=keep_of(config.use, bodies="on"))
@@ -86,7 +86,7 @@ def _verified(browser: Browser, config: Config, run: Path) -> Comparison:
     return comparison
 
 
-def _tell_verified(console: Console, comparison: Comparison, run: Path) -> None:
+def _tell_verified(console: Console, comparison: ReplayComparison, run: Path) -> None:
     if comparison.is_same:
         console.print(f"  verified:  {comparison.sentence}", style="green", **PLAIN)
         return

@@ -17,9 +17,9 @@ from harness import __version__
 from harness.commands.printing import PLAIN
 from harness.config.reading import Config
 from harness.errors import BundleError, SecretFound
+from harness.model.file_names import CTRF_NAME
 from harness.model.redaction import Redactor
 from harness.report.ci_systems import CiSystem, tell_ci
-from harness.report.ctrf import CTRF_NAME
 from harness.report.history import read_history
 from harness.report.merge import merge_runs, runs_named
 from harness.report.run_files import typed_command, write_ctrf

@@ -18,7 +18,7 @@ from typing import Any
 from playwright.sync_api import Error
 from rich.console import Console
 
-from harness.analysis.replay.comparison import Comparison, compared, verdict_told
+from harness.analysis.replay.comparison import ReplayComparison, compared, verdict_told
 from harness.analysis.replay.suspects import FACTS
 from harness.commands.printing import PLAIN
 from harness.commands.session import run_session, tell_report
@@ -35,7 +35,7 @@ from harness.servers.live import LiveSdk
 from harness.servers.named_faults import fixtures_dir
 from harness.servers.replay import RECORDED
 from harness.visit.browser import launched_browser
-from harness.visit.replay import RECORD_AGAIN, Cause, Replayed, Smaller, cause_of, change_of, minimised, replayed
+from harness.visit.replay import RECORD_AGAIN, ReplayCause, Replayed, Smaller, cause_of, change_of, minimised, replayed
 from harness.visit.target import keep_of
 from harness.visit.visit import Visit
 
@@ -151,7 +151,7 @@ def _tell_replay(console: Console, recording: Recording, again: Replayed, option
     return 0 if comparison.is_same or (comparison.is_same is None and again.result.is_mounted) else DIFFERS
 
 
-def _tell_comparison(console: Console, recording: Recording, again: Replayed, comparison: Comparison) -> None:
+def _tell_comparison(console: Console, recording: Recording, again: Replayed, comparison: ReplayComparison) -> None:
     style = {True: "bold green", False: "bold red", None: "bold"}[comparison.is_same]
     console.print(comparison.sentence, style=style, **PLAIN)
     if recording.judged.outcome:
@@ -222,7 +222,7 @@ def _teller(console: Console) -> Callable[[frozenset[str], bool], None]:
     return tell
 
 
-def _tell_cause(console: Console, cause: Cause, options: ReproOptions) -> int:
+def _tell_cause(console: Console, cause: ReplayCause, options: ReproOptions) -> int:
     found, baseline = cause.found, cause.baseline
     rule = baseline.cause.rule if baseline.cause else ""
     why = {suspect.name: suspect.why for suspect in cause.suspects}

@@ -1,6 +1,6 @@
 """What commands have around their visits, as one `with`: the run's folder, its record, interruptions, the report, the search for secrets.
 
-In: a console, and the configuration. Out: a `Session` while it lasts; afterwards files, words, and SecretFound when a secret was written.
+In: a console, and the configuration. Out: a `RunSession` while it lasts; afterwards files, words, and SecretFound if a secret was written.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from harness.commands.printing import PLAIN
 from harness.config.reading import Config
 from harness.drive.interrupts import interrupts
 from harness.errors import ExitCode, HarnessError, SecretFound
+from harness.model.file_names import REPORT_NAME
 from harness.model.redaction import Redactor
 from harness.model.results import Loss
 from harness.report.ci_systems import CiSystem
 from harness.report.losses import render_losses
 from harness.report.run_files import RunFiles, record_of
 from harness.report.run_folder import publish, run_folder_for, shown
-from harness.report.run_report import REPORT_NAME
 from harness.report.search import NOT_SEARCHED, Secret, prove, render_proof
 from harness.report.trend import Night
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, kw_only=True)
-class Session:
+class RunSession:
     """One call of a command, from its folder to its end. What it is told here stands in the report."""
 
     console: Console
@@ -95,7 +95,7 @@ def run_session(
     environ: Mapping[str, str] = os.environ,
     ci: CiSystem | None = None,
     is_searched: bool = True,
-) -> Iterator[Session]:
+) -> Iterator[RunSession]:
     """Yield the session of a command. `kind` says what the run was, in its record and its report; without one it has neither.
 
     `console`: for what is said of the run as a whole. However the block ends, what was written is published. Raises SecretFound.
@@ -109,7 +109,7 @@ def run_session(
     if kind:
         browser = browser or config.use.browser
         files.begin(record_of(kind, project=project, network=network, browser=browser, environ=environ, clean=redactor))
-    session = Session(console=console, folder=found.path, redactor=redactor, files=files, is_searched=is_searched)
+    session = RunSession(console=console, folder=found.path, redactor=redactor, files=files, is_searched=is_searched)
     with ExitStack() as resources:
         resources.enter_context(interrupts())
         resources.enter_context(_telling_an_interruption(console, found.path))

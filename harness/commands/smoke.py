@@ -36,7 +36,7 @@ from harness.errors import (
     worst_of,
 )
 from harness.model.history import Attempt, Record
-from harness.model.hops import Kind, PreflightResult
+from harness.model.hops import HopKind, PreflightResult
 from harness.model.redaction import Redactor
 from harness.report.bundle import write_json, write_text
 from harness.report.ci_systems import CiSystem
@@ -49,7 +49,7 @@ from harness.report.notice import (
 from harness.report.otlp import endpoint_of, headers_of, trace_json
 from harness.report.trend import Night, nights_of
 from harness.visit.browser import launched_browser, opened
-from harness.visit.preflight_walk import Plan, plan_of
+from harness.visit.preflight_walk import PreflightPlan, plan_of
 from harness.visit.target import keep_of, target_of
 
 LONGEST_ANSWER = 3  # multiplied by the limit for the first words of a reply
@@ -184,7 +184,7 @@ class _Smoke:
         if problem:
             self._say(problem)
 
-    def _preflight(self, plan: Plan, folder: Path) -> tuple[PreflightResult, tuple[str, ...]]:
+    def _preflight(self, plan: PreflightPlan, folder: Path) -> tuple[PreflightResult, tuple[str, ...]]:
         """The first preflight that passes or that cannot succeed on a retry, and the causes of the earlier ones."""
         earlier: list[str] = []
         while True:
@@ -205,7 +205,7 @@ class _Smoke:
 
     def _visits(self, preflight: PreflightResult, folder: Path) -> tuple[tuple[Attempt, ...], str]:
         """All attempts at all entries, and what this machine lacked for them."""
-        page = next(iter(preflight.preflight.of(Kind.PAGE)), None)
+        page = next(iter(preflight.preflight.of(HopKind.PAGE)), None)
         if preflight.outcome == "environment" or page is None or not page.is_answered:
             self._say("  visits:    none, because there is no page to visit")
             return (), ""

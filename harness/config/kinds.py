@@ -16,7 +16,7 @@ from harness.config.steps import EXAMPLES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class ValueKind:
     """The type of a value, and how to parse it from a variable's text."""
 
     expects: str  # as in error messages
@@ -29,14 +29,14 @@ class Kind:
     flag: bool | None = None  # what its option means, which has no value then
 
 
-def choice(*names: str) -> Kind:
+def choice(*names: str) -> ValueKind:
     """Return the kind of a string that must be one of these."""
-    return Kind(expects=listed(names), accepts=lambda value: value in names, names=names)
+    return ValueKind(expects=listed(names), accepts=lambda value: value in names, names=names)
 
 
-def whole(least: int, metavar: str = "N") -> Kind:
+def whole(least: int, metavar: str = "N") -> ValueKind:
     """Return the kind of a whole number with a lower bound."""
-    return Kind(
+    return ValueKind(
         expects=f"a whole number, {least} or more",
         accepts=lambda value: type(value) is int and value >= least,  # a bool is an int too
         parse=int,
@@ -45,9 +45,9 @@ def whole(least: int, metavar: str = "N") -> Kind:
     )
 
 
-def number(least: float) -> Kind:
+def number(least: float) -> ValueKind:
     """Return the kind of a number with a lower bound."""
-    return Kind(
+    return ValueKind(
         expects=f"a number, {least:g} or more",
         accepts=lambda value: type(value) in (int, float) and value >= least,
         parse=float,
@@ -105,39 +105,39 @@ def is_path(value: Any) -> bool:
     return isinstance(value, str) and value.startswith("/")
 
 
-TEXT = Kind(expects="a text", accepts=lambda value: isinstance(value, str))
-FILE = Kind(expects="a text", accepts=TEXT.accepts, metavar="FILE")
-FILLED = Kind(expects="a non-empty string", accepts=is_filled)
-FOLDER = Kind(expects=FILLED.expects, accepts=is_filled, is_folder=True, metavar="FOLDER")
-NAME = Kind(expects=FILLED.expects, accepts=is_filled, metavar="NAME")
-PATH = Kind(expects="a path that starts with /", accepts=is_path)
-WEB_URL = Kind(expects="a URL that starts with http:// or https://", accepts=is_web_url)
-FLAG = Kind(
+TEXT = ValueKind(expects="a text", accepts=lambda value: isinstance(value, str))
+FILE = ValueKind(expects="a text", accepts=TEXT.accepts, metavar="FILE")
+FILLED = ValueKind(expects="a non-empty string", accepts=is_filled)
+FOLDER = ValueKind(expects=FILLED.expects, accepts=is_filled, is_folder=True, metavar="FOLDER")
+NAME = ValueKind(expects=FILLED.expects, accepts=is_filled, metavar="NAME")
+PATH = ValueKind(expects="a path that starts with /", accepts=is_path)
+WEB_URL = ValueKind(expects="a URL that starts with http:// or https://", accepts=is_web_url)
+FLAG = ValueKind(
     expects="true or false", accepts=lambda value: isinstance(value, bool), parse=flag, is_text=False, flag=True
 )
-HEADLESS = Kind(
+HEADLESS = ValueKind(
     expects="true or false", accepts=FLAG.accepts, parse=lambda text: not flag(text), is_text=False, flag=False
 )
-TEXTS = Kind(
+TEXTS = ValueKind(
     expects="a list of strings",
     accepts=lambda value: isinstance(value, list | tuple) and all(isinstance(item, str) for item in value),
     is_text=False,
 )
-STEPS = Kind(
+STEPS = ValueKind(
     expects=f"a list of steps: {EXAMPLES}", accepts=lambda value: isinstance(value, list | tuple), is_text=False
 )
-NETWORK = Kind(
+NETWORK = ValueKind(
     expects='"hermetic", "live" or "replay:<recording>", such as "replay:recordings/happy.zip"',
     accepts=matches(r"hermetic|live|replay:.*\S.*"),
 )
 RECORD = choice("none", "once", "new_episodes", "all")
-ADDRESS = Kind(
+ADDRESS = ValueKind(
     expects="a URL, or a path of the page's own origin that starts with /",
     accepts=lambda value: is_web_url(value) or is_path(value),
 )
-JSON_TEXT = Kind(expects="a string that contains JSON", accepts=is_json)
-REPO = Kind(expects="a repository, owner/name", accepts=matches(r"[\w.-]+/[\w.-]+"))
-SDK = Kind(
+JSON_TEXT = ValueKind(expects="a string that contains JSON", accepts=is_json)
+REPO = ValueKind(expects="a repository, owner/name", accepts=matches(r"[\w.-]+/[\w.-]+"))
+SDK = ValueKind(
     expects='"stand-in", "live" or "snapshot:<folder>"',
     accepts=matches(r"stand-in|live|snapshot:\s*\S.*"),
     metavar="SOURCE",

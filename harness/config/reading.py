@@ -28,9 +28,9 @@ from harness.config.tables import (
     PROJECT_CHATKIT_KEYS,
     SDK_NAME,
     SETTING_KEYS,
-    Chatkit,
-    Entry,
+    ChatkitSettings,
     Project,
+    ProjectEntry,
     Settings,
 )
 from harness.errors import ConfigError
@@ -107,7 +107,7 @@ class Config(Settings):
         """Return the project of the embedded page, independent of the configured ones."""
         return _project_of(DEFAULT_PROJECT, {}, self)
 
-    def project_at(self, url: str, *, entry: Entry | None = None) -> Project:
+    def project_at(self, url: str, *, entry: ProjectEntry | None = None) -> Project:
         """Return a project for one URL without configuration: live, one entry. Raises ConfigError when it is not a URL."""
         if not is_web_url(url):
             raise problem(
@@ -319,7 +319,9 @@ def _project_of(name: str, table: Mapping[str, Any], config: Config) -> Project:
         "network": network or ("live" if "base_url" in table and "web_server" not in table else "hermetic"),
         "recording": config.root / recording if recording else None,
         "entries": tuple(_entry_of(entry, options, config.root) for entry, options in entries.items()),
-        "chatkit": Chatkit(**{item.name: chatkit_setting(item.name, table, config).value for item in fields(Chatkit)}),
+        "chatkit": ChatkitSettings(
+            **{item.name: chatkit_setting(item.name, table, config).value for item in fields(ChatkitSettings)}
+        ),
     }
     return Project(name=name, **(_as_written(Project, table) | found))
 
@@ -333,10 +335,10 @@ def _as_written(project: type[Any], table: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _entry_of(name: str, options: Mapping[str, Any], root: Path) -> Entry:
+def _entry_of(name: str, options: Mapping[str, Any], root: Path) -> ProjectEntry:
     found = {name: value for name, value in options.items() if name not in ("storage_state", "headers", "steps")}
     state = options.get("storage_state")
-    return Entry(
+    return ProjectEntry(
         name=name,
         storage_state=root / state if state else None,
         headers=tuple(options.get("headers", {}).items()),

@@ -16,7 +16,7 @@ from typing import Any
 from harness.config.kinds import STEPS, WEB_URL
 from harness.config.secrets import REFERENCE, masked, secrets_in_file
 from harness.config.steps import EXAMPLES, step_of
-from harness.config.tables import KEYS, Key
+from harness.config.tables import KEYS, ConfigKey
 from harness.errors import ConfigError
 
 FILE_NAME = "playwright.config.toml"
@@ -28,7 +28,7 @@ def problem(what: str, *, where: str, key: str, expected: str, found: str, fix: 
     return ConfigError("\n".join([what, *(f"  {f'{name}:':<9} {text}" for name, text in lines.items() if text)]))
 
 
-def wrong_value(key: Key, name: str, value: Any, where: str, fix: str = "") -> ConfigError:
+def wrong_value(key: ConfigKey, name: str, value: Any, where: str, fix: str = "") -> ConfigError:
     """Return the error for a value that its key does not accept."""
     example = f"write {name.rsplit('.', 1)[-1]} = {literal(key.default)}" if key.default else "correct the value"
     if key.kind is WEB_URL and isinstance(value, str) and re.fullmatch(r"[\w.-]+\.?\w+(:\d+)?(/\S*)?", value):
@@ -129,7 +129,7 @@ def checked(table: Mapping[str, Any], where: str, path: tuple[str, ...] = (), pa
     return result
 
 
-def _checked_value(key: Key, name: str, value: Any, where: str) -> Any:
+def _checked_value(key: ConfigKey, name: str, value: Any, where: str) -> Any:
     if key.kind is STEPS and key.kind.accepts(value):
         return tuple(_checked_step(item, f"{name}[{number}]", where) for number, item in enumerate(value))
     awaits_variable = key.kind.is_text and isinstance(value, str) and bool(REFERENCE.search(value))

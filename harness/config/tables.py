@@ -34,7 +34,7 @@ from harness.config.kinds import (
     TEXTS,
     TRACE,
     WEB_URL,
-    Kind,
+    ValueKind,
     number,
     whole,
 )
@@ -51,10 +51,10 @@ SDK_NAME = "chatkit.sdk"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
+class ConfigKey:
     """One key. A default of None means that it depends on other keys, see `reading.Config.project`."""
 
-    kind: Kind
+    kind: ValueKind
     default: Any = ""
     help: str = ""
     variable: str = ""
@@ -64,9 +64,11 @@ class Key:
     may_be_unset: bool = False  # a reference to an unset variable removes the key and is not an error
 
 
-def key(kind: Kind, default: Any = "", help: str = "", *, is_shown: bool = True, **more: Any) -> Any:
+def key(kind: ValueKind, default: Any = "", help: str = "", *, is_shown: bool = True, **more: Any) -> Any:
     """Return the field of a table that is a key. `is_shown`: whether its value stands in the text of the table's value."""
-    return field(default=default, repr=is_shown, metadata={KEY: Key(kind=kind, default=default, help=help, **more)})
+    return field(
+        default=default, repr=is_shown, metadata={KEY: ConfigKey(kind=kind, default=default, help=help, **more)}
+    )
 
 
 def inner(table: type[Any], *, is_always_there: bool = False) -> Any:
@@ -75,7 +77,7 @@ def inner(table: type[Any], *, is_always_there: bool = False) -> Any:
     return field(metadata={INNER: table}, **made)
 
 
-def named(content: type[Any] | Key, *, is_shown: bool = True) -> Any:
+def named(content: type[Any] | ConfigKey, *, is_shown: bool = True) -> Any:
     """Return the field that is a table with names that the user gives, each of which has a table or a value."""
     return field(default=(), repr=is_shown, metadata={NAMED: content})
 
@@ -118,7 +120,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chatkit(Limits):
+class ChatkitSettings(Limits):
     """What counts as mounted, and how long to wait for it, `[chatkit]`."""
 
     prefetch: str = key(
@@ -147,7 +149,7 @@ class Chatkit(Limits):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Baseline:
+class BaselineSettings:
     """The baseline of the gate, and how much slower a milestone may become, `[baseline]`."""
 
     file: str = key(FILLED, "chatkit-baseline.json", "What a gate is compared with.")
@@ -156,7 +158,7 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ProjectEntry:
     """One way to open the chat: a button to click, or only the page."""
 
     name: str
@@ -164,7 +166,7 @@ class Entry:
     page: str = key(PATH, "", "A path below the base URL, in place of the project's page.")
     storage_state: Path | None = key(FILLED, None, "Cookies and local storage of a browser that has signed in.")
     headers: tuple[tuple[str, str], ...] = named(  # for requests to the page's own origin
-        Key(kind=FILLED, help="A header for requests to the page's own origin."), is_shown=False
+        ConfigKey(kind=FILLED, help="A header for requests to the page's own origin."), is_shown=False
     )
     steps: tuple[Action, ...] = key(STEPS, (), "What is done on the page, in order.", is_shown=False)
 
@@ -187,7 +189,7 @@ class WebServer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preflight:
+class PreflightSettings:
     """The settings of the preflight, `preflight` of a project."""
 
     api_key: str = key(FILLED, "", "The key of OpenAI's API.", may_be_unset=True, is_shown=False)
@@ -244,10 +246,10 @@ class Project:
     session_endpoint: str = key(
         FILLED, "", "A glob of the call that fetches the client secret; else it is found by itself."
     )
-    entries: tuple[Entry, ...] = named(Entry)
-    chatkit: Chatkit  # with this project's settings
+    entries: tuple[ProjectEntry, ...] = named(ProjectEntry)
+    chatkit: ChatkitSettings  # with this project's settings
     web_server: WebServer | None = inner(WebServer)
-    preflight: Preflight | None = inner(Preflight)
+    preflight: PreflightSettings | None = inner(PreflightSettings)
     smoke: Smoke = inner(Smoke, is_always_there=True)
 
     @property
@@ -280,36 +282,36 @@ class Settings:
     keep_runs: int = key(whole(1), 5, "Older runs beyond this number are deleted.")
     run_megabytes: int = key(whole(1), 2_000, "What a run's visits may write until they keep little.")
     use: Use = inner(Use, is_always_there=True)
-    chatkit: Chatkit = inner(Chatkit, is_always_there=True)
-    baseline: Baseline = inner(Baseline, is_always_there=True)
+    chatkit: ChatkitSettings = inner(ChatkitSettings, is_always_there=True)
+    baseline: BaselineSettings = inner(BaselineSettings, is_always_there=True)
 
 
-PROJECT = Key(
+PROJECT = ConfigKey(
     kind=NAME, default=None, help="Project of the configuration to run.",
     variable="CHATKIT_HARNESS_PROJECT", option="-p --project",
 )  # fmt: skip
 
 
-def _keys_of(table: type[Any], prefix: str = "") -> Iterator[tuple[str, Key]]:
+def _keys_of(table: type[Any], prefix: str = "") -> Iterator[tuple[str, ConfigKey]]:
     for item in fields(table):
         match dict(item.metadata):
-            case {"key": Key() as found}:
+            case {"key": ConfigKey() as found}:
                 yield f"{prefix}{item.name}", found
             case {"inner": found}:
                 yield from _keys_of(found, f"{prefix}{item.name}.")
-            case {"named": Key() as found}:
+            case {"named": ConfigKey() as found}:
                 yield f"{prefix}{item.name}.*", found
             case {"named": found}:
                 yield from _keys_of(found, f"{prefix}{item.name}.*.")
 
 
-SETTING_KEYS: Mapping[str, Key] = dict(_keys_of(Settings))
+SETTING_KEYS: Mapping[str, ConfigKey] = dict(_keys_of(Settings))
 # The keys of [chatkit] that a project may set for itself.
-PROJECT_CHATKIT_KEYS: Mapping[str, Key] = {
-    item.name: item.metadata[KEY] for item in fields(Chatkit) if item.metadata[KEY].is_per_project
+PROJECT_CHATKIT_KEYS: Mapping[str, ConfigKey] = {
+    item.name: item.metadata[KEY] for item in fields(ChatkitSettings) if item.metadata[KEY].is_per_project
 }
 # A "*" stands for a name that the user gives.
-KEYS: Mapping[str, Key] = {
+KEYS: Mapping[str, ConfigKey] = {
     **SETTING_KEYS,
     **{f"projects.*.{name}": found for name, found in _keys_of(Project)},
     **{
@@ -318,4 +320,4 @@ KEYS: Mapping[str, Key] = {
     },
 }
 # What the command line or the environment may set: the settings, and which project is run.
-GIVEN_KEYS: Mapping[str, Key] = {"project": PROJECT, **SETTING_KEYS}
+GIVEN_KEYS: Mapping[str, ConfigKey] = {"project": PROJECT, **SETTING_KEYS}

@@ -1,6 +1,6 @@
 """How to open the chat at a URL, from the command line: clicks, steps, a storage state, headers.
 
-In: arguments. Out: an `Entry`, and the configuration with the values of its variables as secrets; or a ConfigError that names the
+In: arguments. Out: a `ProjectEntry`, and the configuration with the values of its variables as secrets; or a ConfigError that names the
 argument.
 """
 
@@ -13,7 +13,7 @@ from harness.config.reading import COMMAND_LINE, Config
 from harness.config.schema import problem, shown
 from harness.config.secrets import REFERENCE
 from harness.config.steps import EXAMPLES, step_from
-from harness.config.tables import Entry
+from harness.config.tables import ProjectEntry
 from harness.model.recording import Action
 
 
@@ -27,7 +27,7 @@ class WayIn:
     headers: tuple[str, ...] = ()  # "Name: value"
 
 
-def way_in(config: Config, way: WayIn) -> tuple[Config, Entry]:
+def way_in(config: Config, way: WayIn) -> tuple[Config, ProjectEntry]:
     """Return the entry with resolved variables, and the configuration that has their values as secrets. Raises ConfigError."""
     found: dict[str, str] = {}
 
@@ -45,7 +45,7 @@ def way_in(config: Config, way: WayIn) -> tuple[Config, Entry]:
             found[str(config.variables[name].value)] = "secret"
         return REFERENCE.sub(lambda match: str(config.variables[match[1]].value), text)
 
-    entry = Entry(
+    entry = ProjectEntry(
         name="page",
         steps=(
             *(Action(action="click", target=name) for name in way.clicks),

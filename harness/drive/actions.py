@@ -19,7 +19,7 @@ from playwright.sync_api import ElementHandle, Error, Frame, JSHandle, Locator, 
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from harness.analysis.action_moves import WEAK, Audience, Move, Observed, effect_of, next_move
-from harness.drive.audience import FIELDS, KEYS, POINTER, Ear, Heard
+from harness.drive.audience import FIELDS, KEYS, POINTER, Ear, Listening
 from harness.drive.waiting import Waiter, answer_within
 from harness.errors import PageError
 from harness.model.addresses import is_telemetry
@@ -194,7 +194,7 @@ class Actor:
             self._timeline.append(again(action=action.action, target=action.target, attempt=attempt))
         return self._timeline.entries[-1].seq
 
-    def _await_listener(self, ear: Ear, watched: _Watched, types: tuple[str, ...], *, is_first: bool) -> Heard:
+    def _await_listener(self, ear: Ear, watched: _Watched, types: tuple[str, ...], *, is_first: bool) -> Listening:
         """Return as soon as a handler is near; else when the page has loaded and somebody listens; at the latest after a while."""
         began_ms, loaded_ms, pause_ms = self._timeline.now_ms, -1.0, float(FIRST_LOOK_MS)
         while True:
@@ -203,21 +203,21 @@ class Actor:
             is_loaded = heard is not None and heard.is_loaded
             audience = heard.audience if heard else Audience.UNKNOWN
             if audience is Audience.NEAR or not is_first:
-                return Heard(audience=audience, is_loaded=is_loaded)
+                return Listening(audience=audience, is_loaded=is_loaded)
             if is_loaded or now_ms - began_ms >= LOAD_TIMEOUT_MS:
                 loaded_ms = loaded_ms if loaded_ms >= 0 else now_ms
                 if audience is not Audience.NONE or now_ms - loaded_ms >= LISTEN_TIMEOUT_MS:
-                    return Heard(audience=audience, is_loaded=is_loaded)
+                    return Listening(audience=audience, is_loaded=is_loaded)
             self._waiter.pause(pause_ms)
             pause_ms = min(pause_ms * 1.5, NEXT_LOOK_MS)
             if heard is None or audience is Audience.UNKNOWN:  # the element may have been replaced
                 watched.renew()
 
-    def _asked(self, ear: Ear, watched: _Watched, types: tuple[str, ...]) -> Heard | None:
+    def _asked(self, ear: Ear, watched: _Watched, types: tuple[str, ...]) -> Listening | None:
         return ear.heard_by(watched.element, types, watched.handle) if watched.element else None
 
     def _observe(
-        self, ear: Ear, watched: _Watched, types: tuple[str, ...], heard: Heard, attempt: _Attempt
+        self, ear: Ear, watched: _Watched, types: tuple[str, ...], heard: Listening, attempt: _Attempt
     ) -> tuple[Move, Observed]:
         """Watch what comes of an attempt until it is known what to do next."""
         began_ms, pause_ms = self._timeline.now_ms, float(FIRST_PAUSE_MS)

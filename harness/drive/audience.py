@@ -57,7 +57,7 @@ def _source() -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class Listening:
     """Who hears an action on an element, and whether its document has loaded."""
 
     audience: Audience
@@ -73,19 +73,19 @@ class Ear:
         self._session: CDPSession | None = None
         self._is_deaf = False
 
-    def heard_by(self, element: ElementHandle, types: tuple[str, ...], watch: JSHandle | None = None) -> Heard:
+    def heard_by(self, element: ElementHandle, types: tuple[str, ...], watch: JSHandle | None = None) -> Listening:
         """Return who hears events of these types on the element; the listeners of `watch` do not count.
 
         A page that does not answer within a second is one that nobody can be asked about, and one that has not loaded.
         """
         found = answer_within(self._page, lambda: behind(element).evaluate(NATIVE), ANSWER_TIMEOUT_S)
         if not isinstance(found, dict):  # it was taken out, its document is gone, or it is busy
-            return Heard(audience=Audience.UNKNOWN, is_loaded=False)
+            return Listening(audience=Audience.UNKNOWN, is_loaded=False)
         is_loaded = bool(found["isLoaded"])
         if found["isNative"]:
-            return Heard(audience=Audience.NATIVE, is_loaded=is_loaded)
+            return Listening(audience=Audience.NATIVE, is_loaded=is_loaded)
         audience, count = self._listening(element, types, watch)
-        return Heard(audience=audience, count=count, is_loaded=is_loaded)
+        return Listening(audience=audience, count=count, is_loaded=is_loaded)
 
     def _listening(
         self, element: ElementHandle, types: tuple[str, ...], watch: JSHandle | None

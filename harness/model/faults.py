@@ -47,7 +47,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+class NamedExchange:
     """A name for a kind of exchange, and how to recognise it."""
 
     name: str
@@ -130,64 +130,64 @@ def _is_custom(asked: Asked) -> bool:
 
 
 ALL_EXCHANGES = (
-    Exchange(
+    NamedExchange(
         name="page", about="the page's own document", hint=r".", is_it=lambda asked: asked.destination == "document"
     ),
-    Exchange(
+    NamedExchange(
         name="script", about="the loader, chatkit.js", hint=r"/chatkit\.js", is_it=lambda asked: is_loader(asked.url)
     ),
-    Exchange(
+    NamedExchange(
         name="frame",
         about="the document of the widget's frame",
         hint=r"/index-[\w-]+\.html",
         is_it=lambda asked: bool(FRAME_DOCUMENT.search(_path(asked))) and asked.destination != "document",
     ),
-    Exchange(
+    NamedExchange(
         name="entry",
         about="the frame's entry module",
         hint=re.escape(ASSETS) + "index-",
         is_it=lambda asked: bool(FRAME_ENTRY.search(_path(asked))),
     ),
-    Exchange(
+    NamedExchange(
         name="assets",
         about="the frame's other scripts and styles",
         hint=re.escape(ASSETS),
         is_it=lambda asked: _path(asked).startswith(ASSETS) and not FRAME_ENTRY.search(_path(asked)),
     ),
-    Exchange(
+    NamedExchange(
         name="session",
         about="the app's endpoint that returns a client secret",
         hint=r"session|secret|chat[-_]?kit",
         is_it=_is_session,
     ),
-    Exchange(
+    NamedExchange(
         name="verify",
         about="the frame's domain check",
         hint=re.escape(VERIFY),
         is_it=lambda asked: _path(asked).startswith(VERIFY),
     ),
-    Exchange(
+    NamedExchange(
         name="conversation",
         about="backend calls in hosted mode",
         hint=re.escape(CONVERSATION),
         is_it=lambda asked: _path(asked) == CONVERSATION,
         has_operations=True,
     ),
-    Exchange(
+    NamedExchange(
         name="custom",
         about="backend calls in custom mode, to the app's own server",
         hint=r".",
         is_it=_is_custom,
         has_operations=True,
     ),
-    Exchange(
+    NamedExchange(
         name="sentinel",
         about="OpenAI's anti-abuse script",
         hint=re.escape(SENTINEL),
         is_it=lambda asked: _path(asked).startswith(SENTINEL),
     ),
-    Exchange(name="telemetry", about="hosts for telemetry", hint=r".", is_it=_is_telemetry),
-    Exchange(
+    NamedExchange(name="telemetry", about="hosts for telemetry", hint=r".", is_it=_is_telemetry),
+    NamedExchange(
         name="openai-sessions",
         about="the app's server requesting a session from OpenAI; not visible in the browser",
         hint=re.escape(SESSIONS),

@@ -40,7 +40,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class PastVerdict:
     """What one run found, before anybody looks at the runs before it."""
 
     at: str  # ISO 8601, UTC
@@ -66,7 +66,7 @@ class Verdict:
 class Record:
     """One run in the history: its verdict, and what it means after the runs before it."""
 
-    verdict: Verdict
+    verdict: PastVerdict
     since: str  # when this outcome began
     runs: Count  # with this outcome in a row
     first_seen: str = ""  # this cause, ever

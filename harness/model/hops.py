@@ -15,7 +15,7 @@ from harness.model.results import Finding
 SIGN_IN = re.compile(r"(^|[/_-])(log-?in|sign-?in|auth(orize)?|sso|oauth2?)([/_.?-]|$)", re.IGNORECASE)
 
 
-class Kind(StrEnum):
+class HopKind(StrEnum):
     """What a hop asks for."""
 
     PAGE = "page"
@@ -49,7 +49,7 @@ class Hop:
     """One question and its answer. Times are milliseconds, -1 where a stage was not reached or is not known."""
 
     number: int  # from 1, in the order of asking; findings cite it
-    kind: Kind
+    kind: HopKind
     name: str  # as the table says it: "page", "session wf_…"
     method: str = "GET"
     url: str  # that was asked
@@ -101,7 +101,7 @@ class Hop:
     @property
     def is_guarded(self) -> bool:
         """Whether the app refuses a caller that sent no authorization, as it should."""
-        is_ours = self.kind in (Kind.APP_SESSION, Kind.BACKEND) and self.is_answered and not self.is_signed_in
+        is_ours = self.kind in (HopKind.APP_SESSION, HopKind.BACKEND) and self.is_answered and not self.is_signed_in
         to_sign_in = 300 <= self.status < 400 and SIGN_IN.search(self.header("location")) is not None
         return is_ours and (self.status in (401, 403, 419) or to_sign_in)
 
@@ -127,7 +127,7 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
+class ApiKey:
     """An API key without the key."""
 
     kind: str = ""  # see `analysis.keys`; "" when there is none
@@ -145,27 +145,27 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preflight:
+class PreflightFacts:
     """Everything that a preflight saw, with what was expected."""
 
     project: str  # of the configuration
     page_url: str
     started_at: str = ""
-    key: Key = Key()
+    key: ApiKey = ApiKey()
     expected_organization: str = ""
     expected_project: str = ""
     proxies: tuple[str, ...] = ()  # "HTTPS_PROXY=http://proxy:3128", without passwords
     hops: tuple[Hop, ...] = ()
 
-    def of(self, *kinds: Kind) -> tuple[Hop, ...]:
+    def of(self, *kinds: HopKind) -> tuple[Hop, ...]:
         """Return the hops of these kinds that were asked."""
         return tuple(hop for hop in self.hops if hop.kind in kinds and not hop.skipped)
 
     @property
     def sdk(self) -> tuple[tuple[str, str], ...]:
         """What identifies the SDK that the CDN serves: the loader's digest, its frame's file, the frame's entry."""
-        loader = next((hop for hop in self.of(Kind.LOADER) if hop.is_good), None)
-        frame = next((hop for hop in self.of(Kind.FRAME) if hop.is_good), None)
+        loader = next((hop for hop in self.of(HopKind.LOADER) if hop.is_good), None)
+        frame = next((hop for hop in self.of(HopKind.FRAME) if hop.is_good), None)
         found = {
             "loader": loader.digest[:16] if loader else "",
             "frame": loader.references[0] if loader and loader.references else "",
@@ -178,7 +178,7 @@ class Preflight:
 class PreflightResult:
     """The result of a preflight."""
 
-    preflight: Preflight
+    preflight: PreflightFacts
     outcome: str  # "passed" | "failed" | "environment": this machine cannot tell
     findings: tuple[Finding, ...] = ()  # by layer; the evidence are numbers of hops
     warnings: tuple[str, ...] = ()  # the rules of those findings that the preflight does not fail with

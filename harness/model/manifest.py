@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.model.codec import Count, Format, Origin, RelativePath, Sha256, Text, Timeout, UnixTime, decoded
 from harness.model.limits import Limits
-from harness.model.recording import Action, Environment, Judged
+from harness.model.recording import Action, Environment, RecordedVerdict
 from harness.model.shapes import Shape, read_shape, saved_shape
 
 FORMAT = Format(name="chatkit-harness/bundle", version=1)
@@ -39,7 +39,7 @@ class Manifest:
     environment: Environment = field(default_factory=Environment)
     actions: tuple[Action, ...] = ()
     storage: dict[str, Any] = field(default_factory=dict)
-    judged: Judged = field(default_factory=Judged)
+    judged: RecordedVerdict = field(default_factory=RecordedVerdict)
     shapes: tuple[tuple[str, Shape], ...] = ()  # by placeholder
     files: tuple[FileSeal, ...] = ()
     left_out: Count = 0  # exchanges that were not needed to see the same cause; what asks for one gets nothing

@@ -112,7 +112,7 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged(Limits):
+class RecordedVerdict(Limits):
     """How the visit was judged, within which limits, and what it came to."""
 
     outcome: str = ""
@@ -140,7 +140,7 @@ class Recording:
     environment: Environment = field(default_factory=Environment)
     actions: tuple[Action, ...] = ()
     storage: dict[str, Any] = field(default_factory=dict)  # as Playwright's `storage_state`
-    judged: Judged = field(default_factory=Judged)
+    judged: RecordedVerdict = field(default_factory=RecordedVerdict)
     made_up: MadeUp = field(default_factory=lambda: MadeUp({}))
     left_out: int = 0  # exchanges that are not needed, and are answered with nothing
     missing: tuple[str, ...] = ()  # what a replay would need and does not have, as sentences

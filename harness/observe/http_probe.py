@@ -21,7 +21,7 @@ import httpx
 from harness import __version__
 from harness.config.authorities import trusted
 from harness.model.addresses import FRAME_FILE, split_url
-from harness.model.hops import Failure, Hop, Kind
+from harness.model.hops import Failure, Hop, HopKind
 from harness.model.redaction import Redactor
 from harness.model.snapshot import digest_of
 from harness.model.waiting import within
@@ -49,7 +49,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class ProbedHop:
     """How it went, and what is in force only as long as the preflight lasts."""
 
     hop: Hop
@@ -81,7 +81,7 @@ class Asker:
         """How long one question may take."""
         return self._limit_ms
 
-    def ask(self, question: Question) -> Heard:
+    def ask(self, question: Question) -> ProbedHop:
         """Return how one question went. It raises nothing, and takes no longer than the limit."""
         question = replace(question, hop=replace(question.hop, limit_ms=self._limit_ms))
         attempt = _Attempt(question, self._environ, self._tls, self._clock, self._resolve, self._limit_ms / 1000)
@@ -129,22 +129,22 @@ class _Attempt:
         self._proxy = proxy_for(question.hop.url, environ)
         self._marks: dict[str, float] = {}
 
-    def left_behind(self) -> Heard:
+    def left_behind(self) -> ProbedHop:
         """Return what is known of an attempt that did not end."""
         hop = self._timed()
         is_connected = hop.status > 0 or "http11.send_request_headers.started" in self._marks
         failure = Failure.SLOW_ANSWER if is_connected else Failure.SLOW_CONNECT
-        return Heard(hop=replace(hop, failure=failure, failure_text=f"timed out after {self._limit_s:g} s"))
+        return ProbedHop(hop=replace(hop, failure=failure, failure_text=f"timed out after {self._limit_s:g} s"))
 
-    def run(self) -> Heard:
+    def run(self) -> ProbedHop:
         """Ask, and return how it went."""
         try:
             return self._asked()
         except Exception as error:  # whatever it is, it is what came of this hop
             failure, text = self._failure_of(error)
-            return Heard(hop=replace(self._timed(), failure=failure, failure_text=text))
+            return ProbedHop(hop=replace(self._timed(), failure=failure, failure_text=text))
 
-    def _asked(self) -> Heard:
+    def _asked(self) -> ProbedHop:
         hop, question = self._hop, self._question
         if self._proxy:
             self._hop = hop = replace(hop, proxy=without_password(self._proxy))
@@ -174,7 +174,7 @@ class _Attempt:
             finally:
                 response.close()
 
-    def _heard(self, response: httpx.Response) -> Heard:
+    def _heard(self, response: httpx.Response) -> ProbedHop:
         headers = tuple((name.lower(), value) for name, value in response.headers.multi_items())
         self._hop = replace(
             self._hop,
@@ -246,11 +246,11 @@ def _ms(start: float, end: float) -> float:
 # --- what an answer holds -----------------------------------------------------------------------------------------
 
 
-def _read(hop: Hop, text: str) -> Heard:
-    parsed = parsed_json(text) if hop.kind not in (Kind.LOADER, Kind.FRAME, Kind.PAGE) else None
+def _read(hop: Hop, text: str) -> ProbedHop:
+    parsed = parsed_json(text) if hop.kind not in (HopKind.LOADER, HopKind.FRAME, HopKind.PAGE) else None
     table = parsed if isinstance(parsed, dict) else {}
     items = table.get("data")
-    secret = found_secret(text, parsed) if hop.kind in (Kind.API_SESSION, Kind.APP_SESSION) else None
+    secret = found_secret(text, parsed) if hop.kind in (HopKind.API_SESSION, HopKind.APP_SESSION) else None
     verified = table.get("verified")
     hop = replace(
         hop,
@@ -262,19 +262,19 @@ def _read(hop: Hop, text: str) -> Heard:
         is_list=isinstance(items, list),
         count=len(items) if isinstance(items, list) else -1,
         references=_references(hop.kind, text),
-        policies=tuple(_policies(text)) if hop.kind is Kind.PAGE else (),
+        policies=tuple(_policies(text)) if hop.kind is HopKind.PAGE else (),
     )
     session_id = table.get("id")
-    return Heard(
+    return ProbedHop(
         hop=hop,
         secret=secret.value if secret else "",
-        session_id=session_id if isinstance(session_id, str) and hop.kind is Kind.API_SESSION else "",
+        session_id=session_id if isinstance(session_id, str) and hop.kind is HopKind.API_SESSION else "",
     )
 
 
-def _references(kind: Kind, text: str) -> tuple[str, ...]:
+def _references(kind: HopKind, text: str) -> tuple[str, ...]:
     """The frame's file that a loader names; the scripts and styles that a frame names. Never what differs each time."""
-    pattern = {Kind.LOADER: FRAME_FILE, Kind.FRAME: ASSET}.get(kind)
+    pattern = {HopKind.LOADER: FRAME_FILE, HopKind.FRAME: ASSET}.get(kind)
     return tuple(dict.fromkeys(pattern.findall(text))) if pattern else ()
 
 

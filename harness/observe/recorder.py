@@ -16,6 +16,7 @@ from playwright.sync_api import BrowserContext, Page, Request
 
 from harness.files import Appender, reason_of, write_whole
 from harness.model.bounds import FULL, Bounds
+from harness.model.file_names import TIMELINE_NAME
 from harness.model.recording import RecordedSocket
 from harness.model.redaction import Redactor
 from harness.model.timeline import Entry, Timeline, encode, header_line
@@ -24,8 +25,6 @@ from harness.observe.console import PageObserver
 from harness.observe.network import NetworkObserver
 from harness.observe.probe import Probe
 from harness.observe.sockets import SocketObserver
-
-TIMELINE_NAME = "timeline.jsonl"
 
 
 class Recorder:

@@ -21,6 +21,7 @@ from harness.drive.interrupts import driver_in_a_group_of_its_own, interrupts
 from harness.errors import EmbedError, EnvironmentFailure, ExitCode, HarnessError, RecordingError, SecretFound, worst_of
 from harness.files import reason_of
 from harness.model.bounds import Allowance
+from harness.model.file_names import JUNIT_NAME, REPORT_NAME
 from harness.model.redaction import Redactor
 from harness.model.results import Loss, TestOutcome
 from harness.model.run_record import RunRecord
@@ -36,7 +37,6 @@ from harness.report.folders import shared_names
 from harness.report.losses import render_first_loss, render_losses
 from harness.report.run_files import WRITTEN_LAST, RunFiles, record_of
 from harness.report.run_folder import TESTS_NAME, free_room, publish, run_folder_for, shown
-from harness.report.run_report import REPORT_NAME
 from harness.report.search import NOT_SEARCHED, Secret, prove, redact_file, render_proof
 from harness.report.terminal import verdict_of
 from harness.report.trace import is_trace, learn_from_trace, rewrite_trace
@@ -256,7 +256,7 @@ class Controller:
         self._problems: list[str] = []
         self._masked: set[str] = set()
         config.option.output = str(self.folder)  # pytest-playwright's `output_path` is below it
-        config.option.xmlpath = config.option.xmlpath or str(self.folder / "junit.xml")
+        config.option.xmlpath = config.option.xmlpath or str(self.folder / JUNIT_NAME)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from harness.config.reading import Config, read_config
-from harness.config.tables import GIVEN_KEYS, Key
+from harness.config.tables import GIVEN_KEYS, ConfigKey
 from harness.report.ci_systems import CI_CHOICES
 
 OPTION = "option"
@@ -84,7 +84,7 @@ def pytest_option(name: str) -> str:
     return f"--chatkit-{GIVEN_KEYS[name].option.rpartition('--')[2]}"
 
 
-def _kind_of_option(key: Key) -> dict[str, Any]:
+def _kind_of_option(key: ConfigKey) -> dict[str, Any]:
     if key.kind.flag is not None:
         return {"help": key.help, "action": "store_const", "const": key.kind.flag}
     if key.kind.names:

@@ -18,23 +18,22 @@ from harness.analysis.har import BODIES
 from harness.errors import BundleError
 from harness.files import halve_lines, is_partial, link_or_copy, reason_of, write_whole
 from harness.model.codec import Format, decoded, json_text, pairs
+from harness.model.file_names import CONSOLE_NAME, DOM_NAME, HAR_NAME, RESULT_NAME, TIMELINE_NAME, TRACE_NAME
 from harness.model.results import Loss, VisitResult
 from harness.model.texts import in_json
 from harness.report.untrusted import read_json
 
 RESULT = Format(name="chatkit-harness/result", version=1)
-TIMELINE_NAME = "timeline.jsonl"
-RESULT_NAME = "result.json"
 FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
 # Files that are deleted, in this order, when the disk is too full for the verdict.
 DISPENSABLE = (
-    "trace.zip",
+    TRACE_NAME,
     "screenshot-element.png",
     "screenshot-page.png",
-    "dom.html",
-    "network.har",
+    DOM_NAME,
+    HAR_NAME,
     BODIES,
-    "console.log",
+    CONSOLE_NAME,
     TIMELINE_NAME,  # its second half
 )
 
@@ -152,13 +151,8 @@ def json_bytes(value: Any) -> bytes:
     return text_bytes(in_json(json_text(value, indent=1)) + "\n")
 
 
-def write_result(path: Path, result: VisitResult) -> None:
-    """Write `result.json`: format, version, and every field of `VisitResult` under its name."""
-    write_json(path, saved_result(result))
-
-
 def saved_result(result: VisitResult) -> dict[str, Any]:
-    """Return the content of `result.json`."""
+    """Return the content of `result.json`: format, version, and every field of `VisitResult` under its name."""
     return {**RESULT.header, **result_dict(result)}
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from harness import __version__
 from harness.model.redaction import Redactor
 from harness.report.bundle import write_json
-from harness.report.page_model import Cause, Page, TestRow, page_of
+from harness.report.page_model import ReportPage, ShownCause, TestRow, page_of
 from harness.report.run_on_disk import RunOnDisk
 
 Environ = Mapping[str, str]
@@ -39,7 +39,7 @@ class CiSystem:
     commit: str  # the variable that holds the commit
     job_url: Callable[[Environ], str]  # the page of the job that this is; "" when the variables for it are missing
     masks: Callable[[Iterable[str]], Iterator[str]]  # returns the output that masks these values in its log
-    show: Callable[[Page, Path, Environ, Redactor], None]  # raises BundleError, OSError
+    show: Callable[[ReportPage, Path, Environ, Redactor], None]  # raises BundleError, OSError
     files: tuple[str, ...] = ()  # the file that it reads from the run's folder
 
 
@@ -54,7 +54,7 @@ def mask_commands(values: Iterable[str]) -> Iterator[str]:
                 yield f"::add-mask::{_data(line)}"
 
 
-def render_annotations(page: Page) -> tuple[str, ...]:
+def render_annotations(page: ReportPage) -> tuple[str, ...]:
     """Return an error for each cause, a warning for each flaky test and for a smoke test that is degraded, within GitHub's limits."""
     # A smoke test that passed at its second attempt has causes too.
     kind = "warning" if page.word == "flaky" else "error"
@@ -67,7 +67,7 @@ def render_annotations(page: Page) -> tuple[str, ...]:
     return (*_bounded("error", told, "causes"), *_bounded("warning", warnings, "flaky tests"))
 
 
-def _of_cause(kind: str, cause: Cause) -> str:
+def _of_cause(kind: str, cause: ShownCause) -> str:
     lines = [cause.seen, f"Why: {cause.why}" if cause.why else "", f"To fix: {cause.remedy}" if cause.remedy else ""]
     where = ", ".join(place.name for place in cause.places[:5])
     lines += [f"Where: {where}" + (f" and {len(cause.places) + cause.more - 5} more" if len(cause.places) > 5 else "")]
@@ -97,7 +97,7 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def render_summary(page: Page, *, room_bytes: int = LARGEST_SUMMARY_BYTES) -> str:
+def render_summary(page: ReportPage, *, room_bytes: int = LARGEST_SUMMARY_BYTES) -> str:
     """Return the job summary in Markdown: the verdict, the causes with their remedies, and the tests that did not pass."""
     marks = {"passed": "✅", "flaky": "⚠️"}
     lines = [f"## {marks.get(page.word, '❌')} {markdown(page.headline)}", ""]
@@ -115,7 +115,7 @@ def render_summary(page: Page, *, room_bytes: int = LARGEST_SUMMARY_BYTES) -> st
     return _cut("\n".join(lines).rstrip() + "\n", room_bytes)
 
 
-def _told(cause: Cause) -> tuple[tuple[str, str], ...]:
+def _told(cause: ShownCause) -> tuple[tuple[str, str], ...]:
     rule = f"{cause.rule}, {cause.confidence}" if cause.confidence else cause.rule
     return (("Rule", rule), ("Seen", cause.seen), ("Why", cause.why), ("To fix", cause.remedy))
 
@@ -137,7 +137,7 @@ def _cut(text: str, room_bytes: int) -> str:
     return content[:room].decode("utf-8", "ignore") + CUT if room > 0 else ""
 
 
-def _show_on_github(page: Page, _folder: Path, environ: Environ, redactor: Redactor) -> None:
+def _show_on_github(page: ReportPage, _folder: Path, environ: Environ, redactor: Redactor) -> None:
     """Print annotations and append the job summary."""
     for command in render_annotations(page):
         print(redactor.text(command), flush=True)
@@ -166,7 +166,7 @@ GITHUB = CiSystem(
 # --- GitLab -------------------------------------------------------------------------------------------------------
 
 
-def code_quality(page: Page) -> list[dict[str, Any]]:
+def code_quality(page: ReportPage) -> list[dict[str, Any]]:
     """Return GitLab's code quality report: one issue for each cause and place."""
     return [
         {
@@ -181,7 +181,7 @@ def code_quality(page: Page) -> list[dict[str, Any]]:
     ]
 
 
-def _show_on_gitlab(page: Page, folder: Path, _environ: Environ, redactor: Redactor) -> None:
+def _show_on_gitlab(page: ReportPage, folder: Path, _environ: Environ, redactor: Redactor) -> None:
     """Write the code quality report."""
     write_json(folder / CODE_QUALITY_NAME, redactor.value(code_quality(page)))
 

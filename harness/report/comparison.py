@@ -1,6 +1,6 @@
 """Regressions against the baseline: as text for a terminal, and as a file for other programs.
 
-In: a `Comparison`, and the paths of the bundles. Out: text, plain values.
+In: a `ReplayComparison`, and the paths of the bundles. Out: text, plain values.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from harness.analysis.baseline import Comparison, Regression
+from harness.analysis.baseline import BaselineComparison, Regression
 from harness.report.terminal import short_name
 
 FORMAT = "chatkit-harness/regressions"
@@ -33,7 +33,7 @@ class Compared:
 
 
 def render_comparison(
-    compared: Compared, comparison: Comparison, bundles: Bundles, *, is_accepted: bool = False
+    compared: Compared, comparison: BaselineComparison, bundles: Bundles, *, is_accepted: bool = False
 ) -> str:
     """Return the comparison in lines: the regressions with their remedies first, then what was not compared."""
     lines = [_heading(compared, comparison)]
@@ -51,7 +51,7 @@ def render_comparison(
     return "\n".join(lines)
 
 
-def _heading(compared: Compared, comparison: Comparison) -> str:
+def _heading(compared: Compared, comparison: BaselineComparison) -> str:
     count = len(comparison.regressions)
     said = "no regression" if not count else "1 regression" if count == 1 else f"{count} regressions"
     visits = "1 visit" if compared.visits == 1 else f"{compared.visits} visits"
@@ -92,7 +92,7 @@ def _named(what: str, names: Iterable[str], fix: str = "") -> list[str]:
     return [f"  {what}: {', '.join(shown[:MOST_NAMES])}{more}" + (f" ({fix})" if fix else "")]
 
 
-def saved_comparison(compared: Compared, comparison: Comparison, bundles: Bundles) -> dict[str, Any]:
+def saved_comparison(compared: Compared, comparison: BaselineComparison, bundles: Bundles) -> dict[str, Any]:
     """Return the content of `regressions.json`."""
 
     def rows(regressions: Iterable[Regression]) -> list[dict[str, Any]]:

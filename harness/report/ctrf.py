@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from harness.analysis.fingerprint import fingerprint_of
+from harness.model.file_names import CONSOLE_NAME, ERROR_CONTEXT_NAME, HAR_NAME, TIMELINE_NAME, TRACE_NAME
 from harness.model.results import TestOutcome, VisitResult
 from harness.report.run_on_disk import RunOnDisk, TestOnDisk
 
-CTRF_NAME = "ctrf-report.json"
 SPECIFICATION = "1.0.0"
 STATUSES = {
     "passed": "passed",
@@ -24,11 +24,11 @@ STATUSES = {
 CONTENT_TYPES = {
     "screenshot-page.png": "image/png",
     "screenshot-element.png": "image/png",
-    "trace.zip": "application/zip",
-    "network.har": "application/json",
-    "timeline.jsonl": "application/jsonl",
-    "console.log": "text/plain",
-    "error-context.md": "text/markdown",
+    TRACE_NAME: "application/zip",
+    HAR_NAME: "application/json",
+    TIMELINE_NAME: "application/jsonl",
+    CONSOLE_NAME: "text/plain",
+    ERROR_CONTEXT_NAME: "text/markdown",
 }
 
 

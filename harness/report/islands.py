@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
+from harness.model.file_names import MANIFEST_NAME
 from harness.model.results import Finding, VisitResult
 from harness.model.run_record import RunRecord
 from harness.report.context import render_prefetch
 from harness.report.page_model import TestRow, VisitRow
-from harness.report.recordings import MANIFEST
 from harness.report.run_on_disk import WITHOUT_TESTS, read_entries
-from harness.report.side_by_side import Comparison
+from harness.report.side_by_side import SideBySide
 from harness.report.visit_view import VisitView, view_of
 
 PICTURES = (("the page", "screenshot-page.png"), ("the element", "screenshot-element.png"))
@@ -64,7 +64,7 @@ class VisitIsland:
     about: tuple[tuple[str, str], ...]
     pictures: tuple[Picture, ...]
     commands: tuple[str, ...]
-    green: Comparison | None
+    green: SideBySide | None
     green_picture: Picture | None
 
 
@@ -72,7 +72,7 @@ class VisitIsland:
 class Beside:
     """The last good visit, compared."""
 
-    comparison: Comparison
+    comparison: SideBySide
     folder: Path
 
 
@@ -197,7 +197,7 @@ def about(result: VisitResult) -> tuple[tuple[str, str], ...]:
 
 
 def _replay(visit: VisitRow) -> tuple[str, ...]:
-    if MANIFEST not in visit.on_disk.files:
+    if MANIFEST_NAME not in visit.on_disk.files:
         return ()
     return (f"chatkit-harness repro {shlex.quote(visit.bundle)}  # in the folder of this report",)
 

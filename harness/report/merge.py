@@ -14,19 +14,13 @@ from xml.etree import ElementTree
 
 from harness.errors import BundleError, worst_of
 from harness.model.codec import json_text, plain
+from harness.model.file_names import JUNIT_NAME, RECORD_NAME, TIMELINE_NAME
 from harness.model.results import TestOutcome
 from harness.model.run_record import RunRecord
 from harness.model.texts import in_json
-from harness.report.bundle import TIMELINE_NAME, write_bytes, write_text
+from harness.report.bundle import write_bytes, write_text
 from harness.report.run_folder import LATEST, TESTS_NAME, runs_in
-from harness.report.run_on_disk import (
-    RECORD_NAME,
-    outcomes_in,
-    record_in,
-    write_record,
-)
-
-JUNIT_NAME = "junit.xml"
+from harness.report.run_on_disk import outcomes_in, record_in, write_record
 
 
 def is_run(folder: Path) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from harness.model.history import FAILING, Attempt, Record
-from harness.model.hops import Preflight
+from harness.model.hops import PreflightFacts
 
 SERVICE = "chatkit-harness"
 INTERNAL, CLIENT = 1, 3
@@ -37,7 +37,7 @@ def headers_of(environ: Mapping[str, str]) -> dict[str, str]:
 
 def trace_json(
     record: Record,
-    preflight: Preflight,
+    preflight: PreflightFacts,
     attempts: Iterable[Attempt],
     *,
     started: datetime,

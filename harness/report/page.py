@@ -1,6 +1,6 @@
 """The report as one HTML file: everything escaped, one style, one script, and a policy that lets nothing else run or load.
 
-In: a `Page` and its islands. Out: the file's text, in pieces. No network, no file: it is opened from disk.
+In: a `ReportPage` and its islands. Out: the file's text, in pieces. No network, no file: it is opened from disk.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from harness.report.islands import Island
-from harness.report.page_model import Page
+from harness.report.page_model import ReportPage
 
 ASSETS = Path(__file__).with_name("assets")
 
 
-def render_page(page: Page, islands: Iterable[Island]) -> Iterator[str]:
+def render_page(page: ReportPage, islands: Iterable[Island]) -> Iterator[str]:
     """Yield the page piece by piece; an island is made when its turn comes."""
     style, script = _asset("report.css"), _asset("report.js")
     yield from _template().generate(

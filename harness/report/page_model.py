@@ -1,6 +1,6 @@
 """The content of the report's page as values: the verdict, causes, tests and environment.
 
-In: a `RunOnDisk`. Out: one frozen `Page`. It chooses texts and order; the template has only headings.
+In: a `RunOnDisk`. Out: one frozen `ReportPage`. It chooses texts and order; the template has only headings.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class ShownCause:
     """Failures with one fingerprint, or one finding of mounted visits."""
 
     id: str
@@ -98,7 +98,7 @@ class TestRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class ReportPage:
     """The whole page, without what is drawn later."""
 
     title: str
@@ -110,9 +110,9 @@ class Page:
     tally_text: str
     meta: tuple[tuple[str, str], ...]
     problems: tuple[str, ...]
-    causes: tuple[Cause, ...]
+    causes: tuple[ShownCause, ...]
     causes_heading: str
-    notes: tuple[Cause, ...]  # what was found in visits that mounted
+    notes: tuple[ShownCause, ...]  # what was found in visits that mounted
     tests: tuple[TestRow, ...]
     tests_heading: str
     trend: Trend | None
@@ -121,7 +121,7 @@ class Page:
     version: str
 
 
-def page_of(run: RunOnDisk, *, version: str, trend: Trend | None = None) -> Page:
+def page_of(run: RunOnDisk, *, version: str, trend: Trend | None = None) -> ReportPage:
     """Return the page of a run."""
     rows = tuple(_rows(run))
     record = run.record
@@ -129,7 +129,7 @@ def page_of(run: RunOnDisk, *, version: str, trend: Trend | None = None) -> Page
     word = _word(record, rows)
     headline = _headline(record, rows, word)
     counts = Counter(row.word for row in rows)
-    return Page(
+    return ReportPage(
         title=f"{headline} · {record.project or 'chatkit-harness'}",
         kicker=_kicker(record),
         word=word,
@@ -221,7 +221,9 @@ def _headline(record: RunRecord, rows: tuple[TestRow, ...], word: str) -> str:
     return f"All {_tests(len(rows))} passed" if len(rows) > 1 else "The test passed"
 
 
-def _lead(causes: tuple[Cause, ...], notes: tuple[Cause, ...], rows: tuple[TestRow, ...], record: RunRecord) -> str:
+def _lead(
+    causes: tuple[ShownCause, ...], notes: tuple[ShownCause, ...], rows: tuple[TestRow, ...], record: RunRecord
+) -> str:
     if len(causes) == 1:
         return causes[0].title.rstrip(".") + "."
     if causes:
@@ -270,7 +272,7 @@ def _kicker(record: RunRecord) -> str:
 # --- causes -------------------------------------------------------------------------------------------------------
 
 
-def _causes(run: RunOnDisk, rows: tuple[TestRow, ...]) -> tuple[Cause, ...]:
+def _causes(run: RunOnDisk, rows: tuple[TestRow, ...]) -> tuple[ShownCause, ...]:
     groups: dict[str, list[tuple[TestRow, VisitRow | None]]] = {}
     for test, row in zip(run.tests, rows, strict=True):
         if test.outcome.is_good:
@@ -284,7 +286,7 @@ def _causes(run: RunOnDisk, rows: tuple[TestRow, ...]) -> tuple[Cause, ...]:
     )
 
 
-def _notes(rows: tuple[TestRow, ...], record: RunRecord) -> tuple[Cause, ...]:
+def _notes(rows: tuple[TestRow, ...], record: RunRecord) -> tuple[ShownCause, ...]:
     """Findings of mounted visits, each rule once, the most frequent first."""
     groups: dict[str, list[tuple[TestRow, VisitRow, Finding]]] = {}
     for row in rows:
@@ -317,7 +319,7 @@ def _stopped_by(test: TestOnDisk, row: TestRow) -> Iterator[tuple[str, VisitRow 
         yield digest_of(test.outcome.outcome, _first_line(test.outcome.message)), first
 
 
-def _cause(identity: str, key: str, members: list[tuple[TestRow, VisitRow | None]], kind: str) -> Cause:
+def _cause(identity: str, key: str, members: list[tuple[TestRow, VisitRow | None]], kind: str) -> ShownCause:
     row, visit = members[0]
     result = visit.on_disk.result if visit else None
     finding = result.cause if result and not result.is_mounted else None
@@ -328,17 +330,17 @@ def _cause(identity: str, key: str, members: list[tuple[TestRow, VisitRow | None
         return _named(identity, key, finding, count, places, more)
     if result is not None and not result.is_mounted:
         title = result.explanation
-        return Cause(
+        return ShownCause(
             id=identity, fingerprint=key, title=title, rule=result.reason, count_text=count, places=places, more=more
         )
     title = _first_line(row.message) or f"The test ended with {row.word} and has no message"
-    return Cause(id=identity, fingerprint=key, title=title, count_text=count, places=places, more=more)
+    return ShownCause(id=identity, fingerprint=key, title=title, count_text=count, places=places, more=more)
 
 
 def _named(
     identity: str, fingerprint: str, finding: Finding, count: str, places: tuple[Place, ...], more: int
-) -> Cause:
-    return Cause(
+) -> ShownCause:
+    return ShownCause(
         id=identity,
         fingerprint=fingerprint,
         title=finding.title,
@@ -377,7 +379,7 @@ def _place(row: TestRow, visit: VisitRow | None, finding: Finding | None) -> Pla
     return Place(name=name, nodeid=row.nodeid, target=visit.id, visit=visit.id, evidence=evidence)
 
 
-def _causes_heading(causes: tuple[Cause, ...], record: RunRecord, rows: tuple[TestRow, ...]) -> str:
+def _causes_heading(causes: tuple[ShownCause, ...], record: RunRecord, rows: tuple[TestRow, ...]) -> str:
     if len(causes) > 1:
         return f"{len(causes)} causes"
     if causes:

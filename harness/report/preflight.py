@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.analysis.smoke.hop_facts import failure_told
-from harness.model.hops import Hop, Kind, Preflight, PreflightResult
+from harness.model.hops import Hop, HopKind, PreflightFacts, PreflightResult
 from harness.model.results import Finding
 
 FORMAT = "chatkit-harness/preflight"
@@ -48,7 +48,7 @@ def _times(hop: Hop) -> str:
 def _said(hop: Hop) -> list[str]:
     """The facts about a hop, without its time."""
     said = [] if hop.is_answered else [failure_told(hop)]
-    if hop.kind is Kind.MODELS and hop.is_good:
+    if hop.kind is HopKind.MODELS and hop.is_good:
         said.append(f"{hop.count} model{'' if hop.count == 1 else 's'}")
     if hop.secret_key:
         said.append("mock secret" if hop.is_mock else f"client secret ({hop.secret_format or 'other'})")
@@ -92,7 +92,7 @@ def _hops(finding: Finding) -> str:
     return f"[hop{'s' if len(finding.evidence) > 1 else ''} {', '.join(map(str, finding.evidence))}]"
 
 
-def render_proxies(preflight: Preflight) -> list[str]:
+def render_proxies(preflight: PreflightFacts) -> list[str]:
     """Return the proxies of the environment, which asks and browser alike go through."""
     return [f"  proxy:     {', '.join(preflight.proxies)}"] if preflight.proxies else []
 

@@ -20,6 +20,7 @@ from harness.analysis.replay.minimising import files_of, filtered
 from harness.analysis.replay.recording import ReadFile, recording_of
 from harness.errors import BundleError, RecordingError
 from harness.files import is_partial, reason_of, replacing
+from harness.model.file_names import ERROR_CONTEXT_NAME, HAR_NAME, MANIFEST_NAME, RESULT_NAME, TIMELINE_NAME
 from harness.model.manifest import FileSeal, Manifest, manifest_from, saved_manifest
 from harness.model.recording import Recording
 from harness.model.shapes import PLACEHOLDER, Shape, shape_of
@@ -27,21 +28,19 @@ from harness.report.bundle import write_bytes, write_json, write_text
 from harness.report.salvage import salvaged
 from harness.report.untrusted import name_problem, opened_bundle, read_bytes, read_json, read_text
 
-MANIFEST = "manifest.json"
-HAR = "network.har"
-PACKED_FIRST = (MANIFEST, HAR, "timeline.jsonl", "result.json")
+PACKED_FIRST = (MANIFEST_NAME, HAR_NAME, TIMELINE_NAME, RESULT_NAME)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write `manifest.json`, with a seal for every file that is there. Raises BundleError."""
-    write_json(folder / MANIFEST, saved_manifest(sealed(manifest, folder)))
+    write_json(folder / MANIFEST_NAME, saved_manifest(sealed(manifest, folder)))
 
 
 def sealed(manifest: Manifest, folder: Path) -> Manifest:
     """Return the manifest with a seal for every file that is there and can be read."""
     seals = []
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != MANIFEST and not is_partial(path):
+        if path.is_file() and path.name != MANIFEST_NAME and not is_partial(path):
             with suppress(BundleError):
                 seals.append(_seal(path, path.relative_to(folder).as_posix()))
     return replace(manifest, files=tuple(seals))
@@ -50,7 +49,11 @@ def sealed(manifest: Manifest, folder: Path) -> Manifest:
 def reseal(folder: Path) -> None:
     """Seal a bundle's files once more, after one of them had to be redacted late; a folder that is not a bundle is not changed."""
     try:
-        manifest = manifest_from(read_json(folder / MANIFEST), MANIFEST) if (folder / MANIFEST).is_file() else None
+        manifest = (
+            manifest_from(read_json(folder / MANIFEST_NAME), MANIFEST_NAME)
+            if (folder / MANIFEST_NAME).is_file()
+            else None
+        )
         if manifest is not None:
             write_manifest(folder, manifest)
     except (BundleError, RecordingError):
@@ -78,8 +81,8 @@ def _seal(path: Path, name: str) -> FileSeal:
 
 def pack(folder: Path, archive: Path) -> Path:
     """Write a bundle's folder as one zip, and return it. Raises BundleError when it is not a bundle, or cannot be written."""
-    if not (folder / HAR).is_file():
-        raise BundleError(f"{folder} is not a bundle: it has no {HAR}")
+    if not (folder / HAR_NAME).is_file():
+        raise BundleError(f"{folder} is not a bundle: it has no {HAR_NAME}")
     names = [
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() and not path.is_symlink()
     ]
@@ -120,7 +123,7 @@ def _read(path: Path, resources: ExitStack) -> tuple[Recording, Path]:
             raise
         rest = Path(resources.enter_context(TemporaryDirectory(prefix="chatkit-salvage-"))) / "bundle"
         found = salvaged(path, rest)
-        if HAR not in found:
+        if HAR_NAME not in found:
             raise
         recording = read_recording(rest, name=path.name, is_whole=False)
         told = [name for name in found if not name.startswith(f"{BODIES}/")]
@@ -133,7 +136,9 @@ def read_recording(folder: Path, *, name: str, is_whole: bool = True) -> Recordi
     """Return what a bundle's folder holds. Raises RecordingError, BundleError."""
     har = _har_in(folder)
     manifest = (
-        manifest_from(read_json(folder / MANIFEST), f"{name}: {MANIFEST}") if (folder / MANIFEST).is_file() else None
+        manifest_from(read_json(folder / MANIFEST_NAME), f"{name}: {MANIFEST_NAME}")
+        if (folder / MANIFEST_NAME).is_file()
+        else None
     )
 
     recording = recording_of(read_json(har), name=name, manifest=manifest, read_file=_reader_in(har.parent))
@@ -157,16 +162,16 @@ def _reader_in(folder: Path) -> ReadFile:
 def write_smaller(folder: Path, into: Path, smaller: Recording, kept: frozenset[int]) -> None:
     """Write the bundle again with only these exchanges, as redacted as it was. Screenshots, trace and DOM stay behind."""
     manifest = (
-        manifest_from(read_json(folder / MANIFEST), MANIFEST)
-        if (folder / MANIFEST).is_file()
+        manifest_from(read_json(folder / MANIFEST_NAME), MANIFEST_NAME)
+        if (folder / MANIFEST_NAME).is_file()
         else _manifest_of(smaller)
     )
     har = filtered(read_json(_har_in(folder)), kept)
-    write_json(into / HAR, har)
+    write_json(into / HAR_NAME, har)
     bodies = [name for name in files_of(har) if not name_problem(name) and (folder / name).is_file()]
     for name in bodies:
         write_bytes(into / name, read_bytes(folder / name))
-    for name in ("timeline.jsonl", "result.json", "error-context.md"):
+    for name in (TIMELINE_NAME, RESULT_NAME, ERROR_CONTEXT_NAME):
         if (folder / name).is_file():
             write_text(into / name, read_text(folder / name))
     present = {found[0] for found in PLACEHOLDER.finditer(json.dumps(har, ensure_ascii=False))}
@@ -190,11 +195,11 @@ def _manifest_of(recording: Recording) -> Manifest:
 
 
 def _har_in(folder: Path) -> Path:
-    if (folder / HAR).is_file():
-        return folder / HAR
+    if (folder / HAR_NAME).is_file():
+        return folder / HAR_NAME
     others = sorted(folder.glob("*.har"))
     if not others:
-        raise RecordingError(f"{folder} is not a bundle: it has no {HAR}, and no other HAR")
+        raise RecordingError(f"{folder} is not a bundle: it has no {HAR_NAME}, and no other HAR")
     return others[0]
 
 

@@ -17,16 +17,16 @@ from pathlib import Path
 from harness import __version__
 from harness.errors import HarnessError
 from harness.files import reason_of
+from harness.model.file_names import CTRF_NAME, JUNIT_NAME, RECORD_NAME, REPORT_NAME
 from harness.model.redaction import Redactor
 from harness.model.results import Loss
 from harness.model.run_record import RunRecord
 from harness.report.bundle import write_json
 from harness.report.ci_systems import CI_SYSTEMS, CiSystem, ci_commit, ci_url, tell_ci
-from harness.report.ctrf import CTRF_NAME, render_ctrf
+from harness.report.ctrf import render_ctrf
 from harness.report.junit import keep_last_attempts
-from harness.report.merge import JUNIT_NAME
-from harness.report.run_on_disk import RECORD_NAME, RunOnDisk, read_run, write_record
-from harness.report.run_report import REPORT_NAME, write_report
+from harness.report.run_on_disk import RunOnDisk, read_run, write_record
+from harness.report.run_report import write_report
 from harness.report.trend import Night
 
 PACKAGES = ("playwright", "pytest")
@@ -87,7 +87,7 @@ class RunFiles:
     def begin(self, record: RunRecord) -> list[Loss]:
         """Write the record; a killed run leaves it like this. Return what could not be written."""
         self.record = record
-        return self._tried("run.json", lambda: write_record(self.folder, record))
+        return self._tried(RECORD_NAME, lambda: write_record(self.folder, record))
 
     def end(self, *, exit_code: int, problems: tuple[str, ...], nights: tuple[Night, ...] = ()) -> list[Loss]:
         """Complete the record and write the report; return what could not be written."""
@@ -97,7 +97,7 @@ class RunFiles:
         self.record = record = replace(
             self.record, ended_at=_now(), exit_code=exit_code, problems=tuple(map(clean, problems))
         )
-        told = self._tried("run.json", lambda: write_record(self.folder, record))
+        told = self._tried(RECORD_NAME, lambda: write_record(self.folder, record))
         try:
             run = read_run(self.folder)
         except HarnessError as error:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from harness.errors import BundleError
 from harness.files import is_partial, reason_of, replacing
+from harness.model.file_names import CTRF_NAME, JUNIT_NAME, REPORT_NAME
 from harness.report.losses import remedy_of
 
 LATEST = "latest"
@@ -36,7 +37,7 @@ FOREIGN_S = 86_400.0
 HEAD_BYTES = 4096
 BUNDLES_HERE = b'<meta name="bundles" content="">'
 BUNDLES_IN = b'<meta name="bundles" content="%s/">'
-COPIED_UP = ("junit.xml", "report.html", "ctrf-report.json", "gl-code-quality-report.json")
+COPIED_UP = (JUNIT_NAME, REPORT_NAME, CTRF_NAME, "gl-code-quality-report.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,17 +17,17 @@ from harness.files import is_partial
 from harness.model import codec
 from harness.model.codec import Format
 from harness.model.events import VisitEnded
+from harness.model.file_names import RECORD_NAME, RESULT_NAME, TIMELINE_NAME
 from harness.model.limits import Limits
 from harness.model.results import TestOutcome, VisitResult
 from harness.model.run_record import RunRecord
 from harness.model.texts import one_line
 from harness.model.timeline import Entry, read_saved
-from harness.report.bundle import RESULT_NAME, TIMELINE_NAME, read_result, write_json
+from harness.report.bundle import read_result, write_json
 from harness.report.folders import is_folder_of, names_of
 from harness.report.run_folder import RUN_NAME, TESTS_NAME
 from harness.report.untrusted import read_json, read_lines, read_text
 
-RECORD_NAME = "run.json"
 RECORD = Format(name="chatkit-harness/run", version=1)
 CONTROL = "control"  # visits of our own page, by which a gate tells how fast the machine is
 WITHOUT_TESTS = ("check", "record", "repro", "smoke")  # commands that make visits and run no tests

@@ -12,15 +12,14 @@ from pathlib import Path
 from harness.analysis.facts.exchanges import exchanges_of
 from harness.errors import BundleError, HarnessError
 from harness.files import reason_of, replacing
+from harness.model.file_names import REPORT_NAME
 from harness.report.islands import Beside, Clean, Islands
 from harness.report.page import render_page
-from harness.report.page_model import Page, TestRow, VisitRow, cleaned, page_of
+from harness.report.page_model import ReportPage, TestRow, VisitRow, cleaned, page_of
 from harness.report.run_folder import runs_in
 from harness.report.run_on_disk import RunOnDisk, VisitOnDisk, read_entries, read_outcomes, read_run, read_visit
 from harness.report.side_by_side import Side, compare
 from harness.report.trend import Night, trend_of
-
-REPORT_NAME = "report.html"
 
 
 def write_report(
@@ -28,7 +27,7 @@ def write_report(
 ) -> Path:
     """Write the report of a run and return its path. `clean` replaces secrets once more in all that is written."""
     run = run or read_run(folder)
-    page: Page = cleaned(page_of(run, version=version, trend=trend_of(nights, run.record.project)), clean)
+    page: ReportPage = cleaned(page_of(run, version=version, trend=trend_of(nights, run.record.project)), clean)
     islands = Islands(run.record, clean, Greens(folder, run).beside)
     path = folder / REPORT_NAME
     try:

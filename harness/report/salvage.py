@@ -12,12 +12,13 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from harness.model.file_names import HAR_NAME, MANIFEST_NAME
 from harness.report.untrusted import LIMITS, ReadLimits, name_problem
 
 LOCAL_SIGNATURE = b"PK\x03\x04"
 LOCAL = struct.Struct("<4s5H3I2H")  # signature, version, flags, method, time, date, CRC, packed, unpacked, name, extra
 SIZES_FOLLOW = 0x8
-WANTED = ("manifest.json", "network.har")
+WANTED = (MANIFEST_NAME, HAR_NAME)
 BODY = re.compile(r"(?:[^/]+/)?(bodies/[0-9a-f]{64}\.\w{1,20})")
 
 

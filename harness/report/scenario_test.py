@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from harness.model.recording import Judged, Recording
+from harness.model.recording import RecordedVerdict, Recording
 
 TEMPLATE = '''"""{about}"""
 
@@ -42,13 +42,13 @@ def render_scenario_test(recording: Recording, *, name: str, path: str) -> str:
     )
 
 
-def _fact(judged: Judged) -> str:
+def _fact(judged: RecordedVerdict) -> str:
     if judged.outcome in ("mounted", ""):
         return "The widget mounts as it did when it was recorded."
     return f"The widget does not mount, for the reason that was recorded: {judged.cause or judged.reason}."
 
 
-def _expectations(judged: Judged) -> list[str]:
+def _expectations(judged: RecordedVerdict) -> list[str]:
     if judged.outcome in ("mounted", ""):
         return ["expect(embed).to_be_mounted()"]
     lines = [f'expect(embed).not_to_be_mounted(reason="{_quoted(judged.reason)}")']

@@ -1,6 +1,6 @@
 """Two visits side by side: a failed one, and the last good one of the same test.
 
-In: results and exchanges. Out: a `Comparison` of rows; what differs is marked.
+In: results and exchanges. Out: a `SideBySide` of rows; what differs is marked.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class SideBySide:
     """A visit beside a good one."""
 
     bundle: str  # of the good one, relative to the output folder
@@ -44,10 +44,10 @@ class Side:
     exchanges: tuple[Exchange, ...]
 
 
-def compare(here: Side, green: Side, *, bundle: str) -> Comparison:
+def compare(here: Side, green: Side, *, bundle: str) -> SideBySide:
     """Return the rows that say what is different now."""
     requests = tuple(_requests(here.exchanges, green.exchanges))
-    return Comparison(
+    return SideBySide(
         bundle=bundle,
         when=green.result.started_at,
         rows=(*_facts(here, green), *_milestones(here.result, green.result), *requests[:MOST_REQUESTS]),

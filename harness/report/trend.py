@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.model.history import Record, Verdict
+from harness.model.history import PastVerdict, Record
 from harness.report.history import History
 
 MOST_POINTS = 120
@@ -46,7 +46,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class SdkChange:
     """Where the SDK changed."""
 
     x: float
@@ -70,7 +70,7 @@ class Trend:
     sentence: str
     ticks: tuple[Tick, ...]
     points: tuple[Point, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[SdkChange, ...]
     path: str
     rows: tuple[TrendRow, ...]
     first: str
@@ -96,7 +96,7 @@ def trend_of(nights: tuple[Night, ...], project: str = "") -> Trend | None:
             Point(x=x, y=y, shape=SHAPES.get(night.outcome, "cross"), text=_told(night))
             for night, x, y in zip(nights, xs, ys, strict=True)
         ),
-        changes=tuple(Change(x=round((xs[number - 1] + xs[number]) / 2, 1)) for number in changed),
+        changes=tuple(SdkChange(x=round((xs[number - 1] + xs[number]) / 2, 1)) for number in changed),
         path=" ".join(f"{x},{y}" for night, x, y in zip(nights, xs, ys, strict=True) if night.mount_ms >= 0),
         rows=tuple(_row(night) for night in reversed(nights)),
         first=nights[0].at[:10],
@@ -166,7 +166,7 @@ def nights_of(history: History) -> tuple[Night, ...]:
     return tuple(_night(line.verdict) for line in history.lines if isinstance(line, Record))
 
 
-def _night(verdict: Verdict) -> Night:
+def _night(verdict: PastVerdict) -> Night:
     return Night(
         at=verdict.at,
         outcome=verdict.outcome,

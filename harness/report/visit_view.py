@@ -28,6 +28,7 @@ from harness.model.events import (
     ResourceTimed,
     ResponseReceived,
 )
+from harness.model.file_names import CONSOLE_NAME, HAR_NAME, TIMELINE_NAME
 from harness.model.results import VisitResult
 from harness.model.timeline import Entry
 from harness.report.page_clock import PageClock
@@ -132,9 +133,9 @@ def view_of(result: VisitResult, entries: Iterable[Entry]) -> VisitView:
     left_out = [
         f"{number} more {what}; all of them are in {file}"
         for number, what, file in (
-            (more_lines, "lines", "timeline.jsonl"),
-            (more_requests, "requests", "network.har"),
-            (more_console, "console lines", "console.log"),
+            (more_lines, "lines", TIMELINE_NAME),
+            (more_requests, "requests", HAR_NAME),
+            (more_console, "console lines", CONSOLE_NAME),
         )
         if number
     ]

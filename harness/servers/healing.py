@@ -34,7 +34,7 @@ from harness.servers.openai_api.access import EU_HOST, PLAIN_HOST
 from harness.servers.openai_api.sessions import LIFETIME_S, REQUESTS_PER_MINUTE, new_secret
 from harness.servers.scenarios import FOREIGN_BACKEND, fixtures_dir
 from harness.servers.stack import Stack, file_answer
-from harness.servers.visit import Configuration, Session
+from harness.servers.visit import Configuration, ServedSession
 from harness.servers.world import read_world
 
 # What a page's own answer must not say if it is to hold a chat.
@@ -147,10 +147,10 @@ class Healer:
             self._stack.visit.sessions.setdefault(secret.strip(), replace(session, expires_at=expires_at))
         await self._api(scope, receive, send)
 
-    def _session(self, locality: str) -> Session:
+    def _session(self, locality: str) -> ServedSession:
         now = int(self._stack.now())
         project = self._stack.world.organizations[0].projects[0]
-        return Session(
+        return ServedSession(
             id=f"cksess_{secrets.token_hex(24)}",
             project_id=project.id,
             data_locality=locality,

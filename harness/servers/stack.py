@@ -22,7 +22,7 @@ from harness.errors import ServerError
 from harness.model.events import ServerAnswered
 from harness.model.injection import Injector
 from harness.servers.scenarios import Scenario
-from harness.servers.visit import Visit
+from harness.servers.visit import ServedVisit
 from harness.servers.world import World
 
 LOG_LIMIT = 10_000
@@ -71,7 +71,7 @@ class Stack:
         self.sdk_url = sdk_url or (self.cdn_url if is_for_people else self.cdn_tls_url)  # what answers for the CDN
         self.now = now
         self.on_answer: Listener = ignore
-        self.visit = Visit(scenario=scenario)
+        self.visit = ServedVisit(scenario=scenario)
         self.injector = Injector(scenario.faults)
         self._log: deque[ServerAnswered] = deque(maxlen=LOG_LIMIT)
         self._lock = threading.Lock()
@@ -96,7 +96,7 @@ class Stack:
     def use(self, scenario: Scenario) -> None:
         """Answer by this scenario from now on, and forget sessions, threads and the log."""
         self.raise_listener_fault()
-        self.visit = Visit(scenario=scenario)
+        self.visit = ServedVisit(scenario=scenario)
         self.injector = Injector(scenario.faults)
         with self._lock:
             self._log.clear()

@@ -23,7 +23,7 @@ class Configuration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class ServedSession:
     """A ChatKit session that the stand-in API has created."""
 
     id: str
@@ -42,11 +42,11 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
+class ServedVisit:
     """The current scenario and its state. A new visit begins with an empty state."""
 
     scenario: Scenario
-    sessions: dict[str, Session] = field(default_factory=dict)  # by client secret
+    sessions: dict[str, ServedSession] = field(default_factory=dict)  # by client secret
     requests_at: dict[str, deque[float]] = field(default_factory=dict)  # by session: Unix seconds of the last minute
     hosted: ChatStore = field(default_factory=ChatStore)
     custom: ChatStore = field(default_factory=ChatStore)

@@ -25,7 +25,7 @@ class Workflow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
+class WorldProject:
     """A project: its keys see its workflows and no others."""
 
     id: str
@@ -49,7 +49,7 @@ class Organization:
 
     slug: str
     domains: tuple[Domain, ...]
-    projects: tuple[Project, ...]
+    projects: tuple[WorldProject, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class World:
     app: AppSettings
     organizations: tuple[Organization, ...]
 
-    def project_of_key(self, key: str) -> Project | None:
+    def project_of_key(self, key: str) -> WorldProject | None:
         """Return the project that an API key belongs to, None for a key that does not exist."""
         return next((p for p in self._projects() if key in p.keys or key in p.restricted_keys), None)
 
@@ -103,7 +103,7 @@ class World:
         domains = [domain for organization in self.organizations for domain in organization.domains]
         return next((domain.key for domain in domains if domain.origin == origin), "")
 
-    def _projects(self) -> list[Project]:
+    def _projects(self) -> list[WorldProject]:
         return [project for organization in self.organizations for project in organization.projects]
 
 
@@ -127,10 +127,10 @@ def _organization(data: dict[str, Any]) -> Organization:
     )
 
 
-def _project(data: dict[str, Any]) -> Project:
+def _project(data: dict[str, Any]) -> WorldProject:
     values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items()}
     workflows = tuple(Workflow(**item) for item in values.pop("workflow", ()))
-    project = Project(workflows=workflows, **values)
+    project = WorldProject(workflows=workflows, **values)
     if project.data_locality not in LOCALITIES:
         raise ValueError(
             f"{project.id}: data_locality {project.data_locality!r} is none of {', '.join(LOCALITIES[1:])}"

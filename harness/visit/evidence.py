@@ -20,15 +20,24 @@ from harness.analysis.replay.recording import lacks_in, recording_of
 from harness.drive.capture import NO_DOM, dom_html, element_screenshot, page_screenshot, secret_elements
 from harness.drive.embed import Embed
 from harness.drive.environment import environment_of, storage_of
+from harness.model.file_names import (
+    CONSOLE_NAME,
+    DOM_NAME,
+    ERROR_CONTEXT_NAME,
+    HAR_NAME,
+    MANIFEST_NAME,
+    RESULT_NAME,
+    TIMELINE_NAME,
+)
 from harness.model.manifest import Manifest, saved_manifest
-from harness.model.recording import Environment, Judged
+from harness.model.recording import Environment, RecordedVerdict
 from harness.model.redaction import in_markup
 from harness.model.results import Loss, VisitResult
 from harness.model.texts import with_texts
-from harness.observe.recorder import TIMELINE_NAME, Recorder
-from harness.report.bundle import RESULT_NAME, Bundle, json_bytes, saved_result, text_bytes
+from harness.observe.recorder import Recorder
+from harness.report.bundle import Bundle, json_bytes, saved_result, text_bytes
 from harness.report.context import omissions_of, render_console, render_error_context
-from harness.report.recordings import HAR, MANIFEST, sealed, shapes_in
+from harness.report.recordings import sealed, shapes_in
 from harness.report.run_folder import shared_bodies_of, shown
 from harness.visit.target import Keep, Target, is_wanted
 
@@ -130,18 +139,18 @@ class VisitEvidence:
         lacks = _lacks_of(saved_har, bodies)
         gaps = lacks if is_whole else ()
         result = replace(result, unreplayable=lacks_in(entries) if self._target.network == "replay" else gaps)
-        bundle.write("console.log", text_bytes(redactor.text(render_console(entries))))
-        bundle.write(HAR, json_bytes(saved_har))
+        bundle.write(CONSOLE_NAME, text_bytes(redactor.text(render_console(entries))))
+        bundle.write(HAR_NAME, json_bytes(saved_har))
         bundle.write_bodies(bodies)
         if self._dom:
-            bundle.write("dom.html", text_bytes(in_markup(redactor.text(self._dom))))
+            bundle.write(DOM_NAME, text_bytes(in_markup(redactor.text(self._dom))))
         for name, image in self._screenshots.items():
             bundle.write(name, image)
         if not result.is_good:
-            bundle.write_above_all("error-context.md", lambda: text_bytes(redactor.text(self._told(result))))
+            bundle.write_above_all(ERROR_CONTEXT_NAME, lambda: text_bytes(redactor.text(self._told(result))))
         bundle.write_above_all(RESULT_NAME, lambda: self._saved(result))
         manifest = sealed(self._manifest(result, saved_har, bodies, lacks), recorder.folder)
-        if bundle.write(MANIFEST, json_bytes(saved_manifest(manifest))):
+        if bundle.write(MANIFEST_NAME, json_bytes(saved_manifest(manifest))):
             bundle.replace(RESULT_NAME, self._saved(result))
         return self._with_losses(result)
 
@@ -168,7 +177,7 @@ class VisitEvidence:
             environment=self._environment,
             actions=tuple(with_texts(action, timeline.redactor.text) for action in self._embed.done),
             storage=storage,
-            judged=Judged(
+            judged=RecordedVerdict(
                 outcome=result.outcome,
                 reason=result.reason,
                 cause=result.cause.rule if result.cause else "",
@@ -187,7 +196,7 @@ class VisitEvidence:
         return replace(result, missing=self.bundle.missing)
 
     def _told(self, result: VisitResult) -> str:
-        files = sorted({"error-context.md", RESULT_NAME, *self.bundle.files})
+        files = sorted({ERROR_CONTEXT_NAME, RESULT_NAME, *self.bundle.files})
         timeline = self._recorder.timeline
         # Redacted before it is marked up: that would hide what was learned late.
         known = with_texts(self._with_losses(result), timeline.redactor.text)
@@ -199,4 +208,4 @@ def _lacks_of(har: dict[str, Any], bodies: dict[str, bytes]) -> tuple[str, ...]:
     """Return what a replay of this HAR lacks, as sentences."""
     if not har["log"]["entries"]:
         return ("every request: the page sent none",)
-    return recording_of(har, name=HAR, read_file=bodies.get).missing
+    return recording_of(har, name=HAR_NAME, read_file=bodies.get).missing

@@ -1,6 +1,6 @@
 """Checks a project's hops in order, from the page to the chat backend, each with its own request.
 
-In: a plan, and an `Asker`. Out: a `Preflight`. A failed hop does not stop the others; created sessions are always cancelled.
+In: a plan, and an `Asker`. Out: a `PreflightFacts`. A failed hop does not stop the others; created sessions are always cancelled.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from urllib.parse import urljoin, urlsplit
 from harness.analysis.facts.api_keys import cleaned, key_of
 from harness.config.reading import Config
 from harness.config.secrets import REFERENCE
-from harness.config.tables import Preflight as Settings
-from harness.config.tables import Project
+from harness.config.tables import PreflightSettings, Project
 from harness.model.chatkit import CDN_ORIGIN, LOADER_PATH
-from harness.model.hops import Hop, Key, Kind, Preflight
+from harness.model.hops import ApiKey, Hop, HopKind, PreflightFacts
 from harness.model.redaction import Redactor
-from harness.observe.http_probe import Asker, Heard, Question, proxies_in
+from harness.observe.http_probe import Asker, ProbedHop, Question, proxies_in
 
 API = "https://api.openai.com"
 SESSIONS = "/v1/chatkit/sessions"
@@ -37,14 +36,14 @@ Told = Callable[[Hop], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class PreflightPlan:
     """The requests to send. It contains secrets; a `Hop` contains none."""
 
     project: str
     page_url: str
-    settings: Settings = field(repr=False)
+    settings: PreflightSettings = field(repr=False)
     session_url: str = ""
-    key: Key = field(default_factory=Key)
+    key: ApiKey = field(default_factory=ApiKey)
     key_text: str = field(default="", repr=False)
 
     @property
@@ -54,14 +53,14 @@ class Plan:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def plan_of(config: Config, project: Project) -> Plan:
+def plan_of(config: Config, project: Project) -> PreflightPlan:
     """Return the plan for a project; hops that are not configured are skipped and named."""
-    settings = project.preflight or Settings()
+    settings = project.preflight or PreflightSettings()
     base_url = (project.base_url or (project.web_server.url if project.web_server else "")).rstrip("/")
     page_url = base_url + project.page
     written = config.tables.get(project.name, {}).get("preflight", {}).get("api_key", "")
     variable = next(iter(REFERENCE.findall(written)), "") if isinstance(written, str) else ""
-    return Plan(
+    return PreflightPlan(
         project=project.name,
         page_url=page_url,
         settings=settings,
@@ -80,7 +79,9 @@ def _session_url(written: str, endpoint: str, page_url: str) -> str:
     return urljoin(page_url, plain) if is_one else ""
 
 
-def walk(plan: Plan, asker: Asker, *, environ: Mapping[str, str], on_hop: Told = lambda _hop: None) -> Preflight:
+def walk(
+    plan: PreflightPlan, asker: Asker, *, environ: Mapping[str, str], on_hop: Told = lambda _hop: None
+) -> PreflightFacts:
     """Return the result of every hop. `on_hop` is called for each finished hop."""
     for kind, value in (
         ("api_key", plan.key_text),
@@ -97,7 +98,7 @@ def walk(plan: Plan, asker: Asker, *, environ: Mapping[str, str], on_hop: Told =
         walker.domains(sessions)
     walker.app()
     walker.backend()
-    return Preflight(
+    return PreflightFacts(
         project=plan.project,
         page_url=plan.page_url,
         started_at=started_at,
@@ -112,7 +113,7 @@ def walk(plan: Plan, asker: Asker, *, environ: Mapping[str, str], on_hop: Told =
 class _Walker:
     """The hops so far, and how each kind is asked."""
 
-    def __init__(self, plan: Plan, asker: Asker, on_hop: Told) -> None:
+    def __init__(self, plan: PreflightPlan, asker: Asker, on_hop: Told) -> None:
         self._plan = plan
         self._settings = plan.settings
         self._asker = asker
@@ -120,7 +121,7 @@ class _Walker:
         self._began = time.monotonic()
         self.hops: list[Hop] = []
 
-    def _ask(self, kind: Kind, name: str, url: str, *, method: str = "GET", **more: Any) -> Heard:
+    def _ask(self, kind: HopKind, name: str, url: str, *, method: str = "GET", **more: Any) -> ProbedHop:
         """Ask one question. `headers`, `body` and `follows` are sent; everything else describes the hop."""
         sent = {key: more.pop(key) for key in ("headers", "body", "follows") if key in more}
         began_ms = round((time.monotonic() - self._began) * 1000, 1)
@@ -130,32 +131,32 @@ class _Walker:
             self._asker.learn("client_secret", heard.secret)
         return self._kept(heard)
 
-    def _kept(self, heard: Heard) -> Heard:
+    def _kept(self, heard: ProbedHop) -> ProbedHop:
         self.hops.append(heard.hop)
         self._on_hop(heard.hop)
         return heard
 
-    def _skip(self, kind: Kind, name: str, url: str, why: str, **more: Any) -> None:
+    def _skip(self, kind: HopKind, name: str, url: str, why: str, **more: Any) -> None:
         hop = Hop(number=len(self.hops) + 1, kind=kind, name=name, url=url, skipped=why, **more)
-        self._kept(Heard(hop=hop))
+        self._kept(ProbedHop(hop=hop))
 
     # --- page and CDN
 
     def page(self) -> None:
         """Ask for the page."""
-        self._ask(Kind.PAGE, "page", self._plan.page_url, follows=True, headers=(("accept", "text/html,*/*"),))
+        self._ask(HopKind.PAGE, "page", self._plan.page_url, follows=True, headers=(("accept", "text/html,*/*"),))
 
     def cdn(self) -> None:
         """Ask the CDN for the loader, and for the frame that it names."""
         base = self._settings.cdn_base.rstrip("/")
-        loader = self._ask(Kind.LOADER, "CDN loader", base + LOADER_PATH, known_as=CDN_ORIGIN + LOADER_PATH).hop
+        loader = self._ask(HopKind.LOADER, "CDN loader", base + LOADER_PATH, known_as=CDN_ORIGIN + LOADER_PATH).hop
         folder = LOADER_PATH.rpartition("/")[0]
         if not loader.references:
             why = "the loader names no frame" if loader.is_good else "its address is only in the loader"
-            self._skip(Kind.FRAME, "CDN frame", f"{base}{folder}/", why, known_as=f"{CDN_ORIGIN}{folder}/index.html")
+            self._skip(HopKind.FRAME, "CDN frame", f"{base}{folder}/", why, known_as=f"{CDN_ORIGIN}{folder}/index.html")
             return
         path = f"{folder}/{loader.references[0]}"
-        self._ask(Kind.FRAME, "CDN frame", base + path, known_as=CDN_ORIGIN + path)
+        self._ask(HopKind.FRAME, "CDN frame", base + path, known_as=CDN_ORIGIN + path)
 
     # --- OpenAI's API
 
@@ -176,14 +177,14 @@ class _Walker:
         """Ask for the models that the key may use: proof that it is valid, and whose it is."""
         where, why = self._api("/v1/models"), self._why_not()
         if why and (self._settings.workflows or self._plan.key.kind or self._plan.key.variable):
-            self._skip(Kind.MODELS, "models", why=why, **where)
+            self._skip(HopKind.MODELS, "models", why=why, **where)
         elif not why:
-            self._ask(Kind.MODELS, "models", headers=(self._authorization(),), is_signed_in=True, **where)
+            self._ask(HopKind.MODELS, "models", headers=(self._authorization(),), is_signed_in=True, **where)
 
     @contextmanager
-    def sessions(self) -> Iterator[list[Heard]]:
+    def sessions(self) -> Iterator[list[ProbedHop]]:
         """Make a session for each workflow, and cancel them when the block ends."""
-        made: list[Heard] = []
+        made: list[ProbedHop] = []
         try:
             for workflow in self._settings.workflows:
                 heard = self._session(workflow)
@@ -194,10 +195,10 @@ class _Walker:
             for heard in made:
                 self._cancel(heard)
 
-    def _session(self, workflow: str) -> Heard | None:
+    def _session(self, workflow: str) -> ProbedHop | None:
         where, why, name = self._api(SESSIONS), self._why_not(), f"session {workflow}"
         if why:
-            self._skip(Kind.API_SESSION, name, why=why, workflow=workflow, **where)
+            self._skip(HopKind.API_SESSION, name, why=why, workflow=workflow, **where)
             return None
         body = {
             "workflow": {"id": workflow},
@@ -206,7 +207,7 @@ class _Walker:
         }
         headers = (self._authorization(), BETA)
         return self._ask(
-            Kind.API_SESSION,
+            HopKind.API_SESSION,
             name,
             method="POST",
             headers=headers,
@@ -216,16 +217,18 @@ class _Walker:
             **where,
         )
 
-    def _cancel(self, heard: Heard) -> None:
+    def _cancel(self, heard: ProbedHop) -> None:
         hop = heard.hop
         where = self._api(f"{SESSIONS}/{heard.session_id}/cancel")
         headers = (self._authorization(), BETA)
         name = f"cancel {hop.workflow}"
-        self._ask(Kind.CANCEL, name, method="POST", headers=headers, workflow=hop.workflow, is_signed_in=True, **where)
+        self._ask(
+            HopKind.CANCEL, name, method="POST", headers=headers, workflow=hop.workflow, is_signed_in=True, **where
+        )
 
     # --- the allowlist
 
-    def domains(self, sessions: list[Heard]) -> None:
+    def domains(self, sessions: list[ProbedHop]) -> None:
         """Ask whether the domains are allowed, as the widget's frame would ask."""
         origins = [_origin_of(domain) for domain in self._settings.domains] or [self._plan.origin]
         for origin in origins:
@@ -233,28 +236,30 @@ class _Walker:
             path = "/v1/chatkit/domain_keys/" + ("verify" if self._settings.domain_key else "verify_hosted")
             where = self._api(path)
             if is_development(origin):
-                self._skip(Kind.DOMAIN, name, why="ChatKit does not check a development origin", origin=origin, **where)
+                self._skip(
+                    HopKind.DOMAIN, name, why="ChatKit does not check a development origin", origin=origin, **where
+                )
             elif self._settings.domain_key:
                 body = {"referrer_origin": origin, "domain_key": self._settings.domain_key}
-                self._ask(Kind.DOMAIN, name, method="POST", body=body, origin=origin, **where)
+                self._ask(HopKind.DOMAIN, name, method="POST", body=body, origin=origin, **where)
             elif sessions:
                 self._hosted_domain(name, origin, sessions[0], where)
             elif self._settings.domains or self._settings.workflows:
                 self._skip(
-                    Kind.DOMAIN,
+                    HopKind.DOMAIN,
                     name,
                     why="the request needs a client secret, and there is none",
                     origin=origin,
                     **where,
                 )
 
-    def _hosted_domain(self, name: str, origin: str, session: Heard, where: dict[str, str]) -> None:
+    def _hosted_domain(self, name: str, origin: str, session: ProbedHop, where: dict[str, str]) -> None:
         host = host_of_secret(session.secret, session.hop.secret_format)
         if where["known_as"] and host:  # the real API: each secret has a host of its own
             where = {"url": where["url"].replace(API, host), "known_as": ""}
         headers = (("authorization", f"Bearer {session.secret}"),)
         self._ask(
-            Kind.DOMAIN,
+            HopKind.DOMAIN,
             name,
             method="POST",
             headers=headers,
@@ -270,14 +275,14 @@ class _Walker:
         """Ask the app for a client secret: as a stranger, and with the authorization that is configured."""
         url, token = self._plan.session_url, self._settings.session_token
         if not url:
-            self._skip(Kind.APP_SESSION, "app session", self._plan.page_url, "preflight.session_url is not set")
+            self._skip(HopKind.APP_SESSION, "app session", self._plan.page_url, "preflight.session_url is not set")
             return
         more: dict[str, Any] = {"method": "POST", "body": self._session_body(), "origin": self._plan.origin}
         origin = ("origin", self._plan.origin)
-        self._ask(Kind.APP_SESSION, "app session", url, headers=(origin,), is_protected=bool(token), **more)
+        self._ask(HopKind.APP_SESSION, "app session", url, headers=(origin,), is_protected=bool(token), **more)
         if token:
             headers = (origin, ("authorization", f"Bearer {token}"))
-            self._ask(Kind.APP_SESSION, "app session, signed in", url, headers=headers, is_signed_in=True, **more)
+            self._ask(HopKind.APP_SESSION, "app session, signed in", url, headers=headers, is_signed_in=True, **more)
 
     def _session_body(self) -> Any:
         if self._settings.session_body:
@@ -292,7 +297,7 @@ class _Walker:
         url, token = urljoin(self._plan.page_url, self._settings.backend_url), self._settings.backend_token
         headers = [("origin", self._plan.origin), *([("authorization", f"Bearer {token}")] if token else [])]
         self._ask(
-            Kind.BACKEND, "chat backend", url, method="POST", body=THREADS_LIST, headers=tuple(headers), origin=self._plan.origin,
+            HopKind.BACKEND, "chat backend", url, method="POST", body=THREADS_LIST, headers=tuple(headers), origin=self._plan.origin,
             is_signed_in=bool(token),
         )  # fmt: skip
 
@@ -321,6 +326,6 @@ def host_of_secret(secret: str, format: str) -> str:
     return LOCALITY_HOSTS.get(locality or "", "")
 
 
-def asker_of(plan: Plan, redactor: Redactor, environ: Mapping[str, str]) -> Asker:
+def asker_of(plan: PreflightPlan, redactor: Redactor, environ: Mapping[str, str]) -> Asker:
     """Return what asks a plan's questions."""
     return Asker(redactor=redactor, environ=environ, limit_ms=plan.settings.timeout_ms)

@@ -37,7 +37,7 @@ RECORD_AGAIN = "record it again: chatkit-harness record URL --out FILE keeps eve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class ReplayChanges:
     """The changes of a replay: injected faults, healthy exchanges, and repaired parts of the page."""
 
     faults: tuple[Fault, ...] = ()
@@ -69,7 +69,7 @@ def replayed(
     *,
     config: Config,
     timing: str = RECORDED,
-    change: Change | None = None,
+    change: ReplayChanges | None = None,
     sdk: Path | LiveSdk | None = None,
     limits: Limits | None = None,
     keep: Keep | None = None,
@@ -79,7 +79,7 @@ def replayed(
 
     `sdk`: the SDK's files come from there, whatever was recorded. `on_end`: called when there is a verdict, while the page is still open.
     """
-    change, trouble = change or Change(), ""
+    change, trouble = change or ReplayChanges(), ""
     elsewhere = elsewhere_of(recording, change, sdk)
     with (
         serve_replay(recording, timing=timing, faults=change.faults, elsewhere=elsewhere) as server,
@@ -124,7 +124,7 @@ def replayed(
         )
 
 
-def change_of(texts: Iterable[str]) -> Change:
+def change_of(texts: Iterable[str]) -> ReplayChanges:
     """Return what expressions such as "session=healthy", "delay:session=8s" and "layout=healthy" change about a replay.
 
     `healthy` takes back a fault that was named before it; where there is none, it heals what was recorded. Raises ConfigError.
@@ -142,19 +142,19 @@ def change_of(texts: Iterable[str]) -> Change:
             if fault.verb == HEALTHY and len(left) == len(faults):
                 heals.append(fault)
             faults = list(left)
-    return Change(faults=tuple(faults), heals=tuple(heals), facts=tuple(dict.fromkeys(facts)))
+    return ReplayChanges(faults=tuple(faults), heals=tuple(heals), facts=tuple(dict.fromkeys(facts)))
 
 
-def healing(names: Iterable[str]) -> Change:
+def healing(names: Iterable[str]) -> ReplayChanges:
     """Return the change that heals these suspects."""
     names = tuple(names)
-    return Change(
+    return ReplayChanges(
         heals=tuple(Fault(verb=HEALTHY, target=name) for name in names if name not in FACTS),
         facts=tuple(name for name in names if name in FACTS),
     )
 
 
-def elsewhere_of(recording: Recording, change: Change, sdk: Path | LiveSdk | None = None) -> Elsewhere | None:
+def elsewhere_of(recording: Recording, change: ReplayChanges, sdk: Path | LiveSdk | None = None) -> Elsewhere | None:
     """Return what answers in place of a recording when this is changed; None when nothing does."""
     if change.heals or change.facts:
         return Healer(change.heals, recording, sdk_dir=sdk if isinstance(sdk, Path) else None)
@@ -162,7 +162,7 @@ def elsewhere_of(recording: Recording, change: Change, sdk: Path | LiveSdk | Non
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class ReplayCause:
     """The result of the experiments."""
 
     baseline: VisitResult  # of the replay without a change
@@ -179,12 +179,12 @@ def cause_of(
     *,
     config: Config,
     on_experiment: Callable[[frozenset[str], bool], None] = lambda _names, _is_mounted: None,
-) -> Cause:
+) -> ReplayCause:
     """Return the smallest set of suspects whose healing lets the widget mount. Nothing is healed that mounts by itself."""
     limits = target_of_recording(recording).limits
     quick = dataclasses.replace(limits, mount_timeout_ms=min(limits.mount_timeout_ms, EXPERIMENT_TIMEOUT_MS))
 
-    def one(name: str, change: Change) -> Replayed:
+    def one(name: str, change: ReplayChanges) -> Replayed:
         return replayed(
             browser,
             recording,
@@ -195,7 +195,7 @@ def cause_of(
             keep=Keep(screenshot="off"),
         )
 
-    as_recorded = one("as-recorded", Change())
+    as_recorded = one("as-recorded", ReplayChanges())
     baseline = as_recorded.result
     if as_recorded.lacks and not baseline.is_mounted:
         raise RecordingError(f"{recording.name} cannot be reproduced: {as_recorded.lacks[0]}\n  to fix: {RECORD_AGAIN}")
@@ -208,7 +208,7 @@ def cause_of(
 
     found = Smallest(names=(), experiments=0) if baseline.is_mounted else smallest(suspects, works)
     rule = baseline.cause.rule if baseline.cause else ""
-    return Cause(
+    return ReplayCause(
         baseline=baseline,
         suspects=suspects,
         found=found,

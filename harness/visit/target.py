@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.config.storage_state import read_storage_state
-from harness.config.tables import Entry, Project, Use
+from harness.config.tables import Project, ProjectEntry, Use
 from harness.errors import ConfigError
 from harness.model.faults import Fault, combined
 from harness.model.limits import Limits
@@ -86,7 +86,7 @@ def target_of(
         raise ConfigError(
             f"the fault {fault!r} is between the app's server and OpenAI; it cannot be injected from the browser"
         )
-    chosen_entry = known[entry] if entry else Entry(name="")
+    chosen_entry = known[entry] if entry else ProjectEntry(name="")
     own = (Action(action="click", target=click),) if click else chosen_entry.actions
     return Target(
         url=base_url.rstrip("/") + (chosen_entry.page or project.page),

@@ -13,6 +13,7 @@ from playwright.sync_api import BrowserContext, Error
 from harness.errors import BundleError
 from harness.files import reason_of
 from harness.model.events import Omitted
+from harness.model.file_names import CONSOLE_NAME, TRACE_NAME
 from harness.model.results import VisitResult
 from harness.model.texts import with_texts
 from harness.observe.recorder import Recorder
@@ -21,8 +22,6 @@ from harness.report.context import render_console, render_error_context, render_
 from harness.report.run_folder import shown
 from harness.report.trace import Evidence, learn_from_trace, rewrite_trace
 from harness.visit.target import Keep, is_wanted
-
-TRACE_NAME = "trace.zip"
 
 
 class Tracing:
@@ -79,5 +78,5 @@ class Tracing:
         return Evidence(
             title=render_verdict(known),
             error="" if result.is_mounted else known.explanation,
-            attachments={"verdict.md": redact(told), "console.log": redact(render_console(timeline.entries))},
+            attachments={"verdict.md": redact(told), CONSOLE_NAME: redact(render_console(timeline.entries))},
         )

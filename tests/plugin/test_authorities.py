@@ -16,7 +16,7 @@ from harness.config.authorities import trusted
 from harness.drive.notify import post_json
 from harness.drive.sdk_download import pull
 from harness.errors import ConfigError, EnvironmentFailure
-from harness.model.hops import Failure, Hop, Kind
+from harness.model.hops import Failure, Hop, HopKind
 from harness.model.redaction import Redactor
 from harness.observe.http_probe import Asker, Question
 from harness.servers.live import passed_to
@@ -54,7 +54,7 @@ def public(monkeypatch: pytest.MonkeyPatch) -> None:
 def asked_preflight(url: str, environ: dict[str, str]) -> Failure | None:
     """Return what failed when preflight's asker asks a URL."""
     asker = Asker(redactor=Redactor(), environ=environ, limit_ms=20_000)
-    return asker.ask(Question(hop=Hop(number=1, kind=Kind.PAGE, name="page", url=f"{url}/notice"))).hop.failure
+    return asker.ask(Question(hop=Hop(number=1, kind=HopKind.PAGE, name="page", url=f"{url}/notice"))).hop.failure
 
 
 def asked_live(url: str) -> int:

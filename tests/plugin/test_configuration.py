@@ -38,13 +38,13 @@ from harness.config.kinds import (
     TEXT,
     TEXTS,
     WEB_URL,
-    Kind,
+    ValueKind,
 )
 from harness.config.reading import Config, read_config
 from harness.config.schema import literal
 from harness.config.secrets import is_secret_key
 from harness.config.steps import step_of
-from harness.config.tables import GIVEN_KEYS, INNER, KEY, KEYS, NAMED, SETTING_KEYS, Key, Project, Settings
+from harness.config.tables import GIVEN_KEYS, INNER, KEY, KEYS, NAMED, SETTING_KEYS, ConfigKey, Project, Settings
 from harness.drive.browsers import find_browser
 from harness.model.limits import Limits
 from harness.pytest_plugin.run import THEIRS, Run, pytest_option
@@ -79,7 +79,7 @@ TEXTS_OF: Mapping[int, tuple[Any, Any, Any]] = {
 }
 
 
-def other_value(name: str, key: Key, place: str, folder: Path) -> Any:
+def other_value(name: str, key: ConfigKey, place: str, folder: Path) -> Any:
     """Return what a key is set to in a place: something that it accepts, and that is not its default."""
     number = PLACES.index(place)
     if key.kind.names and id(key.kind) not in TEXTS_OF:
@@ -148,7 +148,7 @@ def walk(tmp_path: Path) -> Walk:
     return walk
 
 
-def _text(value: Any, kind: Kind) -> str:
+def _text(value: Any, kind: ValueKind) -> str:
     """Return a value as a variable holds it."""
     if isinstance(value, bool):
         return str(value is (kind.flag is not False)).lower()

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from harness.commands.notifications import Teller
 from harness.config.tables import Smoke
-from harness.model.history import Record, Verdict
+from harness.model.history import PastVerdict, Record
 from harness.model.redaction import Redactor
 from harness.report.history import read_history
 from harness.report.notice import render_metrics, render_smoke
@@ -23,48 +23,48 @@ from tests.receiver import REPO, TOKEN, Receiver, serve_receiver
 OLD, NEW = "a" * 64, "b" * 64
 
 
-def ok(n: int) -> Verdict:
+def ok(n: int) -> PastVerdict:
     """Return a good night before the SDK changed."""
     return verdict(n, flight(OLD), mounted())
 
 
-def ok_new(n: int) -> Verdict:
+def ok_new(n: int) -> PastVerdict:
     """Return a good night after it."""
     return verdict(n, flight(NEW), mounted())
 
 
-def flaky(n: int) -> Verdict:
+def flaky(n: int) -> PastVerdict:
     """Return a night that needed a second attempt."""
     return verdict(n, flight(OLD), mounted(2))
 
 
-def cdn_down(n: int) -> Verdict:
+def cdn_down(n: int) -> PastVerdict:
     """Return a night on which the CDN says no, to the preflight and to the browser."""
     return verdict(n, flight(OLD, loader={"status": 503}), broken("loader-refused"))
 
 
-def app_down(n: int) -> Verdict:
+def app_down(n: int) -> PastVerdict:
     """Return a night on which the app's endpoint fails."""
     return verdict(n, flight(OLD), broken("session-server-error"))
 
 
-def key_wrong(n: int) -> Verdict:
+def key_wrong(n: int) -> PastVerdict:
     """Return a night on which the app has another project's key."""
     return verdict(n, flight(OLD), broken("workflow-not-found"))
 
 
-def sdk_broken(n: int) -> Verdict:
+def sdk_broken(n: int) -> PastVerdict:
     """Return a night on which the new SDK refuses the page's options."""
     return verdict(n, flight(NEW), broken("option-unknown"))
 
 
-def no_network(n: int) -> Verdict:
+def no_network(n: int) -> PastVerdict:
     """Return a night on which this machine is offline."""
     return verdict(n, offline())
 
 
 # Nights, what they are like, and what is told on the first of them.
-MONTH: tuple[tuple[int, Callable[[int], Verdict], str], ...] = (
+MONTH: tuple[tuple[int, Callable[[int], PastVerdict], str], ...] = (
     (6, ok, ""),
     (1, flaky, "degraded"),
     (4, ok, "recovered"),

@@ -19,16 +19,16 @@ from harness.analysis.smoke.preflight import judged
 from harness.commands.preflight import EXIT_CODES, fly, run_preflight
 from harness.config.reading import read_config
 from harness.config.schema import literal
-from harness.config.tables import Preflight as Settings
-from harness.model.hops import Failure, Kind, PreflightResult
+from harness.config.tables import PreflightSettings
+from harness.model.hops import Failure, HopKind, PreflightResult
 from harness.model.redaction import Redactor
-from harness.observe.http_probe import Asker, Heard, Question
+from harness.observe.http_probe import Asker, ProbedHop, Question
 from harness.report.preflight import hop_line, preflight_dict, render_findings, render_outcome
 from harness.servers.named_faults import faults_of
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
 from harness.servers.session import access_token_of
-from harness.visit.preflight_walk import Plan, asker_of, walk
+from harness.visit.preflight_walk import PreflightPlan, asker_of, walk
 from tests.commands import run_command
 from tests.ports import free_port
 from tests.site import Answer, serve_site
@@ -335,7 +335,9 @@ def stack() -> Iterator[Stack]:
         yield running
 
 
-def plan_for(stack: Stack, *, api: bool = True, session_url: str = "/api/chatkit/session", **settings: Any) -> Plan:
+def plan_for(
+    stack: Stack, *, api: bool = True, session_url: str = "/api/chatkit/session", **settings: Any
+) -> PreflightPlan:
     """Return a plan for the embedded app; everything in it is as it should be unless `settings` say otherwise."""
     token = access_token_of("a-user", secret=stack.world.app.jwt_secret)
     chosen = {
@@ -356,8 +358,8 @@ def plan_for(stack: Stack, *, api: bool = True, session_url: str = "/api/chatkit
         name: value.replace("<api>", stack.api_url).replace("<token>", token) if isinstance(value, str) else value
         for name, value in chosen.items()
     }
-    made = Settings(**filled)
-    return Plan(
+    made = PreflightSettings(**filled)
+    return PreflightPlan(
         project="night",
         page_url=f"{stack.app_url}/test-chatkit",
         settings=made,
@@ -367,7 +369,7 @@ def plan_for(stack: Stack, *, api: bool = True, session_url: str = "/api/chatkit
     )
 
 
-def flown(plan: Plan, environ: dict[str, str] | None = None) -> PreflightResult:
+def flown(plan: PreflightPlan, environ: dict[str, str] | None = None) -> PreflightResult:
     """Return what a preflight comes to."""
     environ = environ or {}
     return judged(walk(plan, asker_of(plan, Redactor(), environ), environ=environ))
@@ -378,7 +380,7 @@ class Impatient(Asker):
 
     hop = ""
 
-    def ask(self, question: Question) -> Heard:
+    def ask(self, question: Question) -> ProbedHop:
         """Return how one question went."""
         self._limit_ms = SHORT_MS if question.hop.name == self.hop else LIMIT_MS
         return super().ask(question)
@@ -420,14 +422,14 @@ def test_a_healthy_app_passes(stack: Stack) -> None:
     result = flown(plan)
     assert result.findings == (), told(result)
     assert [hop.kind for hop in result.preflight.hops] == [
-        Kind.PAGE, Kind.LOADER, Kind.FRAME, Kind.MODELS, Kind.API_SESSION, Kind.API_SESSION, Kind.DOMAIN, Kind.CANCEL, Kind.CANCEL,
-        Kind.APP_SESSION, Kind.APP_SESSION, Kind.BACKEND,
+        HopKind.PAGE, HopKind.LOADER, HopKind.FRAME, HopKind.MODELS, HopKind.API_SESSION, HopKind.API_SESSION, HopKind.DOMAIN,
+        HopKind.CANCEL, HopKind.CANCEL, HopKind.APP_SESSION, HopKind.APP_SESSION, HopKind.BACKEND,
     ]  # fmt: skip
     assert all(session.is_cancelled for session in stack.visit.sessions.values() if session.user == plan.settings.user)
     assert len(stack.answers("api", "/v1/chatkit/sessions")) == 3  # two of the preflight's, one of the app's
-    signed_out, signed_in = result.preflight.of(Kind.APP_SESSION)
+    signed_out, signed_in = result.preflight.of(HopKind.APP_SESSION)
     assert (signed_out.status, signed_in.status) == (401, 200)
-    models = result.preflight.of(Kind.MODELS)[0]
+    models = result.preflight.of(HopKind.MODELS)[0]
     assert (models.organization, models.project, models.count) == ("test-publishing", "proj_test_topics", 1)
     assert models.request_id.startswith("req_")
     assert dict(result.preflight.sdk)["frame"] == "index-standin01.html"
@@ -448,7 +450,7 @@ def test_sessions_are_cancelled_when_a_later_hop_raises(stack: Stack) -> None:
     plan = plan_for(stack, domains=("app.test",))
 
     def fail(hop: Any) -> None:
-        if hop.kind is Kind.DOMAIN:
+        if hop.kind is HopKind.DOMAIN:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -476,7 +478,7 @@ def test_a_self_signed_certificate_is_named_once(stack: Stack) -> None:
     result = flown(replace(plan, page_url=page_url, session_url=f"{stack.app_tls_url}/api/chatkit/session"))
     assert [finding.rule for finding in result.findings] == ["certificate-untrusted"]
     assert "unable to get local issuer certificate" in result.findings[0].summary
-    assert [hop.failure for hop in result.preflight.of(Kind.PAGE, Kind.APP_SESSION)] == [Failure.CERTIFICATE] * 2
+    assert [hop.failure for hop in result.preflight.of(HopKind.PAGE, HopKind.APP_SESSION)] == [Failure.CERTIFICATE] * 2
     assert EXIT_CODES[result.outcome] == 12
 
 
@@ -516,7 +518,7 @@ def test_a_proxy_that_is_away_is_the_environments(stack: Stack) -> None:
     plan = replace(plan_for(stack, api=False, cdn_base="https://cdn.example.test"), session_url="")
     result = flown(plan, environ)
     assert [finding.rule for finding in result.findings] == ["proxy-failed"], told(result)
-    assert result.preflight.of(Kind.PAGE)[0].is_good
+    assert result.preflight.of(HopKind.PAGE)[0].is_good
     assert EXIT_CODES[result.outcome] == 13
     assert "proxy-password-1" not in told(result) + repr(result)
 
@@ -524,7 +526,9 @@ def test_a_proxy_that_is_away_is_the_environments(stack: Stack) -> None:
 def test_a_proxy_that_wants_a_password_is_named() -> None:
     """407 from the proxy, for an address of plain http."""
     with serve_site({"http://staging.example.test/": Answer(status=407)}) as proxy:
-        plan = Plan(project="night", page_url="http://staging.example.test/", settings=Settings(cdn_base=proxy))
+        plan = PreflightPlan(
+            project="night", page_url="http://staging.example.test/", settings=PreflightSettings(cdn_base=proxy)
+        )
         result = flown(plan, {"HTTP_PROXY": proxy})
     assert result.findings[0].rule == "proxy-failed"
     assert "407" in result.findings[0].summary
@@ -534,8 +538,10 @@ def test_an_answer_that_drips_is_given_up() -> None:
     """A hop ends with its limit, whatever the other side does."""
     page = {"/": Answer(body=b"<html>", never_ends=True)}
     with serve_site(page) as site:
-        plan = Plan(project="night", page_url=f"{site}/", settings=Settings(cdn_base=site, timeout_ms=500))
-        hop = flown(plan).preflight.of(Kind.PAGE)[0]
+        plan = PreflightPlan(
+            project="night", page_url=f"{site}/", settings=PreflightSettings(cdn_base=site, timeout_ms=500)
+        )
+        hop = flown(plan).preflight.of(HopKind.PAGE)[0]
     assert hop.failure is Failure.SLOW_ANSWER
 
 

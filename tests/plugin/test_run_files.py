@@ -14,7 +14,7 @@ import pytest
 from builders import TRANSCRIPTS
 from runs import write_run
 
-from harness.model.history import Record, Verdict
+from harness.model.history import PastVerdict, Record
 from harness.pytest_plugin.plugin import keep_shard
 from harness.report.history import saved_line
 from tests.commands import TIMEOUT_S, clean_environ, run_command
@@ -132,7 +132,7 @@ def test_the_command_joins_shards_and_tells_github(tmp_path: Path) -> None:
     for number, name in enumerate(("hosted", "mock-secret"), start=1):
         folder = tmp_path / "shards" / f"chatkit-shard-{number}" / f"run-20261124-08000{number}-abcd"
         write_run(folder, {name: TRANSCRIPTS[name]}, shard=f"{number}/3", exit_code=number - 1)
-    night = Verdict(at="2026-11-23T03:17:00+00:00", run="run-1", project="staging", outcome="ok", mount_ms=900.0)
+    night = PastVerdict(at="2026-11-23T03:17:00+00:00", run="run-1", project="staging", outcome="ok", mount_ms=900.0)
     line = json.dumps(saved_line(Record(verdict=night, since=night.at, runs=1)))
     (tmp_path / "history.jsonl").write_text(f'{line}\n{{"cut', encoding="utf-8")
     done = run_command(

@@ -1,13 +1,13 @@
 """The kind of an API key, recognised by its form, and characters that were copied with it.
 
-In: the text of a variable. Out: a `Key` that does not hold it, and the key as it was meant. It asks nobody.
+In: the text of a variable. Out: a `ApiKey` that does not hold it, and the key as it was meant. It asks nobody.
 """
 
 from __future__ import annotations
 
 import re
 
-from harness.model.hops import Key
+from harness.model.hops import ApiKey
 
 QUOTES = "\"'`\u201c\u201d\u2018\u2019"
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
@@ -41,13 +41,13 @@ def cleaned(text: str) -> str:
     return visible.strip().strip(QUOTES).strip()
 
 
-def key_of(text: str, *, variable: str = "") -> Key:
+def key_of(text: str, *, variable: str = "") -> ApiKey:
     """Return the public properties of a key, without the key."""
     key = cleaned(text)
     if not key:
-        return Key(variable=variable, has_quotes=any(sign in text for sign in QUOTES))
+        return ApiKey(variable=variable, has_quotes=any(sign in text for sign in QUOTES))
     pattern, kind, is_usable = next(known for known in KINDS if re.match(known[0], key, re.IGNORECASE))
-    return Key(
+    return ApiKey(
         kind=kind,
         prefix=pattern if re.fullmatch(r"[a-z]+[-_][a-z_-]*", pattern) else "",
         last_four=key[-4:] if len(key) >= SHORTEST_SHOWN else "",

@@ -5,7 +5,6 @@ In: entries, one by one. Out: a frozen `Mount`, without a verdict.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import urljoin
@@ -50,14 +49,6 @@ NOBODY_ANSWERS = (Element.MOVED, Element.REMOVED, Element.DISCONNECTED)
 E = TypeVar("E")
 MOST_SAID = 5_000  # lines about one embed: it may have to be judged from its beginning
 MOST_REMEMBERED = 50  # answers and requests that nobody has asked about yet
-
-
-def mount_of(entries: Iterable[Entry], *, session_endpoint: str = "", wanted: EmbedId | None = None) -> Mount:
-    """Return the mount a timeline ends in."""
-    mount = Mount(session_endpoint=session_endpoint, wanted=wanted)
-    for entry in entries:
-        mount = advance(mount, entry)
-    return mount
 
 
 def advance(mount: Mount, entry: Entry) -> Mount:

@@ -1,6 +1,6 @@
 """The comparison of a replay with the recording: the same verdict and cause, or the differences.
 
-In: the recorded verdict, the replay's result, what the recording could not answer. Out: a `Comparison` in sentences.
+In: the recorded verdict, the replay's result, what the recording could not answer. Out: a `ReplayComparison` in sentences.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.model.recording import Judged
+from harness.model.recording import RecordedVerdict
 from harness.model.results import VisitResult
 
 MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class ReplayComparison:
     """Whether a replay has the recorded verdict; `is_same` is None when no verdict was recorded, or the visit could not be replayed."""
 
     is_same: bool | None
@@ -27,13 +27,13 @@ class Comparison:
 
 
 def compared(
-    judged: Judged,
+    judged: RecordedVerdict,
     result: VisitResult,
     *,
     misses: Iterable[str] = (),
     missing: Iterable[str] = (),
     lacks: Iterable[str] = (),
-) -> Comparison:
+) -> ReplayComparison:
     """Return how a result stands to the recorded verdict: by outcome and cause.
 
     `lacks`: bodies that were asked for and are not in the recording, as sentences. A page that mounts did not need them; the failure of a
@@ -43,25 +43,27 @@ def compared(
     if lacks and not result.is_mounted:
         return _impossible(judged, result, lacks, missing)
     if not judged.outcome:
-        return Comparison(is_same=None, sentence="replayed; the recording has no verdict to compare with")
+        return ReplayComparison(is_same=None, sentence="replayed; the recording has no verdict to compare with")
     recorded, replayed = (judged.outcome, judged.cause), (result.outcome, result.cause.rule if result.cause else "")
     if recorded == replayed:
         sentence = "same verdict, same cause" if result.cause else "same verdict"
-        return Comparison(is_same=True, sentence=f"reproduced: {sentence}")
+        return ReplayComparison(is_same=True, sentence=f"reproduced: {sentence}")
     if misses:
         return _impossible(judged, result, [f"no recorded response for {miss}" for miss in misses], missing)
     differences = [f"recorded {verdict_told(*recorded)}; replayed {verdict_told(*replayed)}"]
     if judged.reason != result.reason:
         differences.append(f"the reason was {judged.reason}, and is {result.reason}")
     differences += _cut([f"not in the recording: {what}" for what in missing])
-    return Comparison(is_same=False, sentence="NOT reproduced", differences=tuple(differences))
+    return ReplayComparison(is_same=False, sentence="NOT reproduced", differences=tuple(differences))
 
 
-def _impossible(judged: Judged, result: VisitResult, lacks: Sequence[str], missing: Iterable[str]) -> Comparison:
+def _impossible(
+    judged: RecordedVerdict, result: VisitResult, lacks: Sequence[str], missing: Iterable[str]
+) -> ReplayComparison:
     recorded, replayed = (judged.outcome, judged.cause), (result.outcome, result.cause.rule if result.cause else "")
     others = [f"not in the recording: {what}" for what in missing if what not in lacks]
     told = f"recorded {verdict_told(*recorded)}; replayed without the missing parts: {verdict_told(*replayed)}"
-    return Comparison(
+    return ReplayComparison(
         is_same=None,
         sentence=f"cannot be reproduced: {lacks[0]}",
         differences=(told, *_cut(list(lacks)), *_cut(others)),

@@ -20,10 +20,10 @@ from harness.analysis.rules.hop_rule import (
 )
 from harness.analysis.rules.rule import Confidence, Found, on_one_line
 from harness.model.addresses import split_url
-from harness.model.hops import Hop, Kind, Preflight
+from harness.model.hops import Hop, HopKind, PreflightFacts
 
 
-def _refused(preflight: Preflight, use: str, *kinds: Kind) -> Iterator[Found]:
+def _refused(preflight: PreflightFacts, use: str, *kinds: HopKind) -> Iterator[Found]:
     page = page_of(preflight)
     if page is None:
         return
@@ -46,27 +46,27 @@ def _foretold(refusal: Refusal, url: str, page: Hop, hop: Hop) -> Found:
     )
 
 
-def loader_csp(preflight: Preflight) -> Iterator[Found]:
+def loader_csp(preflight: PreflightFacts) -> Iterator[Found]:
     """The page's policy does not allow the loader."""
-    yield from _refused(preflight, "script-src-elem", Kind.LOADER)
+    yield from _refused(preflight, "script-src-elem", HopKind.LOADER)
 
 
-def frame_csp(preflight: Preflight) -> Iterator[Found]:
+def frame_csp(preflight: PreflightFacts) -> Iterator[Found]:
     """The page's policy does not allow the frame."""
-    yield from _refused(preflight, "frame-src", Kind.FRAME)
+    yield from _refused(preflight, "frame-src", HopKind.FRAME)
 
 
-def session_csp(preflight: Preflight) -> Iterator[Found]:
+def session_csp(preflight: PreflightFacts) -> Iterator[Found]:
     """The page's policy does not allow the session endpoint."""
-    yield from _refused(preflight, "connect-src", Kind.APP_SESSION)
+    yield from _refused(preflight, "connect-src", HopKind.APP_SESSION)
 
 
-def backend_csp(preflight: Preflight) -> Iterator[Found]:
+def backend_csp(preflight: PreflightFacts) -> Iterator[Found]:
     """The page's policy does not allow the chat backend."""
-    yield from _refused(preflight, "connect-src", Kind.BACKEND)
+    yield from _refused(preflight, "connect-src", HopKind.BACKEND)
 
 
-def styles_csp(preflight: Preflight) -> Iterator[Found]:
+def styles_csp(preflight: PreflightFacts) -> Iterator[Found]:
     """The page's policy does not allow the element's own styles."""
     page = page_of(preflight)
     if page is not None:
@@ -81,18 +81,18 @@ def styles_csp(preflight: Preflight) -> Iterator[Found]:
             )
 
 
-def loader_coep(preflight: Preflight) -> Iterator[Found]:
+def loader_coep(preflight: PreflightFacts) -> Iterator[Found]:
     """The page isolates itself, and the loader does not consent."""
     page, policy = _isolation(preflight)
-    for hop in preflight.of(Kind.LOADER):
+    for hop in preflight.of(HopKind.LOADER):
         if page and policy == "require-corp" and hop.is_good and not _has_corp(hop):
             yield _isolated(page, hop, policy, "Cross-Origin-Resource-Policy: cross-origin", Confidence.LIKELY)
 
 
-def frame_coep(preflight: Preflight) -> Iterator[Found]:
+def frame_coep(preflight: PreflightFacts) -> Iterator[Found]:
     """The page isolates itself, and the frame does not consent."""
     page, policy = _isolation(preflight)
-    for hop in preflight.of(Kind.FRAME):
+    for hop in preflight.of(HopKind.FRAME):
         own = hop.header("cross-origin-embedder-policy").partition(";")[0].strip()
         if page and policy and hop.is_good and own not in ("require-corp", "credentialless"):
             yield _isolated(page, hop, policy, "Cross-Origin-Embedder-Policy", None)
@@ -107,10 +107,10 @@ def _isolated(page: Hop, hop: Hop, policy: str, lacking: str, confidence: Confid
     )
 
 
-def frame_forbidden(preflight: Preflight) -> Iterator[Found]:
+def frame_forbidden(preflight: PreflightFacts) -> Iterator[Found]:
     """The headers of the frame's document forbid embedding it in the page."""
     page = page_of(preflight)
-    for hop in preflight.of(Kind.FRAME):
+    for hop in preflight.of(HopKind.FRAME):
         policies = policies_of([v for name, v in hop.headers if name == "content-security-policy"])
         ancestors = next((policy["frame-ancestors"] for policy in policies if "frame-ancestors" in policy), None)
         options = hop.header("x-frame-options").upper()
@@ -120,7 +120,7 @@ def frame_forbidden(preflight: Preflight) -> Iterator[Found]:
             yield Found(summary=f"{hop.page_url} is sent with {sent}", evidence=numbers_of(hop), is_prediction=True)
 
 
-def page_insecure(preflight: Preflight) -> Iterator[Found]:
+def page_insecure(preflight: PreflightFacts) -> Iterator[Found]:
     """The page is not a secure context, and the frame needs one."""
     page = page_of(preflight)
     if page is not None:
@@ -134,7 +134,7 @@ def page_insecure(preflight: Preflight) -> Iterator[Found]:
             )
 
 
-def _without_cors(preflight: Preflight, kind: Kind) -> Iterator[Found]:
+def _without_cors(preflight: PreflightFacts, kind: HopKind) -> Iterator[Found]:
     for hop in preflight.of(kind):
         allowed = hop.header("access-control-allow-origin")
         if hop.is_good and hop.origin and origin_of(hop.url) != hop.origin and allowed not in ("*", hop.origin):
@@ -147,17 +147,17 @@ def _without_cors(preflight: Preflight, kind: Kind) -> Iterator[Found]:
             return
 
 
-def session_cors(preflight: Preflight) -> Iterator[Found]:
+def session_cors(preflight: PreflightFacts) -> Iterator[Found]:
     """The session endpoint is on another origin and does not allow the page's."""
-    yield from _without_cors(preflight, Kind.APP_SESSION)
+    yield from _without_cors(preflight, HopKind.APP_SESSION)
 
 
-def backend_cors(preflight: Preflight) -> Iterator[Found]:
+def backend_cors(preflight: PreflightFacts) -> Iterator[Found]:
     """The chat backend is on another origin and does not allow the page's."""
-    yield from _without_cors(preflight, Kind.BACKEND)
+    yield from _without_cors(preflight, HopKind.BACKEND)
 
 
-def _plain_http(preflight: Preflight, kind: Kind) -> Iterator[Found]:
+def _plain_http(preflight: PreflightFacts, kind: HopKind) -> Iterator[Found]:
     for hop in preflight.of(kind)[:1]:
         parts = split_url(hop.url)
         is_here = parts.hostname in LOOPBACK
@@ -165,17 +165,17 @@ def _plain_http(preflight: Preflight, kind: Kind) -> Iterator[Found]:
             yield Found(summary=f"an https page may not call {hop.url}", evidence=numbers_of(hop), is_prediction=True)
 
 
-def session_plain_http(preflight: Preflight) -> Iterator[Found]:
+def session_plain_http(preflight: PreflightFacts) -> Iterator[Found]:
     """An https page has a session endpoint with a plain http address."""
-    yield from _plain_http(preflight, Kind.APP_SESSION)
+    yield from _plain_http(preflight, HopKind.APP_SESSION)
 
 
-def backend_plain_http(preflight: Preflight) -> Iterator[Found]:
+def backend_plain_http(preflight: PreflightFacts) -> Iterator[Found]:
     """A secure page has a chat backend of plain http."""
-    yield from _plain_http(preflight, Kind.BACKEND)
+    yield from _plain_http(preflight, HopKind.BACKEND)
 
 
-def workflow_unknown(preflight: Preflight) -> Iterator[Found]:
+def workflow_unknown(preflight: PreflightFacts) -> Iterator[Found]:
     """The workflow is not found, and the key's project is the expected one or unknown."""
     owner = owner_of(preflight)
     for hop in workflow_404s(preflight):
@@ -189,7 +189,7 @@ def workflow_unknown(preflight: Preflight) -> Iterator[Found]:
         )
 
 
-def api_failing(preflight: Preflight) -> Iterator[Found]:
+def api_failing(preflight: PreflightFacts) -> Iterator[Found]:
     """OpenAI's API answers with a server error."""
     failed = [hop for hop in preflight.of(*API_KINDS) if hop.is_answered and hop.status >= 500]
     if failed:
@@ -200,7 +200,7 @@ def api_failing(preflight: Preflight) -> Iterator[Found]:
         )
 
 
-def _isolation(preflight: Preflight) -> tuple[Hop | None, str]:
+def _isolation(preflight: PreflightFacts) -> tuple[Hop | None, str]:
     page = page_of(preflight)
     policy = page.header("cross-origin-embedder-policy").partition(";")[0].strip() if page else ""
     return page, policy if policy in ("require-corp", "credentialless") else ""

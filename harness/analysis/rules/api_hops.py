@@ -22,12 +22,12 @@ from harness.analysis.rules.hop_rule import (
 )
 from harness.analysis.rules.rule import CHATKIT_GUIDE, Confidence, Found, Layer, Party, on_one_line
 from harness.analysis.smoke.hop_facts import failure_told
-from harness.model.hops import Failure, Hop, Kind, Preflight
+from harness.model.hops import Failure, Hop, HopKind, PreflightFacts
 
 REGION = "incorrect regional hostname"
 
 
-def api_key_not_set(preflight: Preflight) -> Iterator[Found]:
+def api_key_not_set(preflight: PreflightFacts) -> Iterator[Found]:
     """No API key is set."""
     asked_for = skipped_of(preflight, *API_KINDS)
     if not preflight.key.kind and asked_for:
@@ -48,7 +48,7 @@ API_KEY_NOT_SET = HopRule(
 )
 
 
-def api_key_with_wrapping(preflight: Preflight) -> Iterator[Found]:
+def api_key_with_wrapping(preflight: PreflightFacts) -> Iterator[Found]:
     """The key has spaces or quotes around it."""
     key, hops = preflight.key, [hop for hop in preflight.hops if hop.kind in API_KINDS]
     if key.kind and (key.has_spaces or key.has_quotes) and hops:
@@ -74,7 +74,7 @@ API_KEY_WITH_WRAPPING = HopRule(
 )
 
 
-def api_key_of_wrong_kind(preflight: Preflight) -> Iterator[Found]:
+def api_key_of_wrong_kind(preflight: PreflightFacts) -> Iterator[Found]:
     """The configured API key is another kind of value."""
     key, hops = preflight.key, skipped_of(preflight, *API_KINDS)
     if key.kind and not key.is_usable and hops:
@@ -99,9 +99,9 @@ API_KEY_OF_WRONG_KIND = HopRule(
 )
 
 
-def api_unreachable(preflight: Preflight) -> Iterator[Found]:
+def api_unreachable(preflight: PreflightFacts) -> Iterator[Found]:
     """OpenAI's API cannot be reached from here."""
-    failed = [hop for hop in preflight.of(*API_KINDS, Kind.DOMAIN, Kind.CANCEL) if hop.failure in UNREACHED]
+    failed = [hop for hop in preflight.of(*API_KINDS, HopKind.DOMAIN, HopKind.CANCEL) if hop.failure in UNREACHED]
     if failed:
         yield Found(summary=f"{failed[0].url} failed with {failure_told(failed[0])}", evidence=numbers_of(*failed))
 
@@ -118,9 +118,9 @@ API_UNREACHABLE = HopRule(
 )
 
 
-def api_unanswered(preflight: Preflight) -> Iterator[Found]:
+def api_unanswered(preflight: PreflightFacts) -> Iterator[Found]:
     """OpenAI's API accepts the request and does not answer."""
-    waiting = [hop for hop in preflight.of(*API_KINDS, Kind.DOMAIN) if hop.failure is Failure.SLOW_ANSWER]
+    waiting = [hop for hop in preflight.of(*API_KINDS, HopKind.DOMAIN) if hop.failure is Failure.SLOW_ANSWER]
     if waiting:
         yield Found(summary=f"{waiting[0].method} {waiting[0].url} {waited(waiting[0])}", evidence=numbers_of(*waiting))
 
@@ -137,10 +137,10 @@ API_UNANSWERED = HopRule(
 )
 
 
-def api_answered_by_page(preflight: Preflight) -> Iterator[Found]:
+def api_answered_by_page(preflight: PreflightFacts) -> Iterator[Found]:
     """A web page is delivered instead of OpenAI's response."""
     pages = [
-        hop for hop in preflight.of(*API_KINDS, Kind.DOMAIN)
+        hop for hop in preflight.of(*API_KINDS, HopKind.DOMAIN)
         if hop.is_answered and hop.status < 500 and hop.media_type == "text/html"
     ]  # fmt: skip
     if pages:
@@ -163,7 +163,7 @@ API_ANSWERED_BY_PAGE = HopRule(
 )
 
 
-def api_host_of_other_region(preflight: Preflight) -> Iterator[Found]:
+def api_host_of_other_region(preflight: PreflightFacts) -> Iterator[Found]:
     """The key's project is in a region with its own API host."""
     told = [hop for hop in preflight.of(*API_KINDS) if REGION in hop.error_text]
     if told:
@@ -181,14 +181,14 @@ API_HOST_OF_OTHER_REGION = HopRule(
 )
 
 
-def api_answer_unknown(preflight: Preflight) -> Iterator[Found]:
+def api_answer_unknown(preflight: PreflightFacts) -> Iterator[Found]:
     """OpenAI's API answers with an error that no rule knows."""
     for hop in preflight.of(*API_KINDS):
         known = REGION in hop.error_text or upstream.is_upstream_text(hop.error_text) or hop.media_type == "text/html"
-        is_odd = hop.is_good and (hop.kind is Kind.API_SESSION) != bool(hop.secret_key)
+        is_odd = hop.is_good and (hop.kind is HopKind.API_SESSION) != bool(hop.secret_key)
         if hop.is_answered and ((300 <= hop.status < 500 and not known) or (is_odd and hop.media_type != "text/html")):
             said = f" ({on_one_line(hop.error_text)})" if hop.error_text else ""
-            lacks = " without a client secret" if is_odd and hop.kind is Kind.API_SESSION else ""
+            lacks = " without a client secret" if is_odd and hop.kind is HopKind.API_SESSION else ""
             yield Found(summary=f"{hop.method} {hop.url} answered {hop.status}{lacks}{said}", evidence=numbers_of(hop))
             return
 
@@ -205,7 +205,7 @@ API_ANSWER_UNKNOWN = HopRule(
 )
 
 
-def workflow_not_visible(preflight: Preflight) -> Iterator[Found]:
+def workflow_not_visible(preflight: PreflightFacts) -> Iterator[Found]:
     """The workflow is not found, and the key belongs to another project than the expected one."""
     owner = owner_of(preflight)
     for hop in workflow_404s(preflight):
@@ -233,7 +233,7 @@ WORKFLOW_NOT_VISIBLE = HopRule(
 )
 
 
-def key_of_other_project(preflight: Preflight) -> Iterator[Found]:
+def key_of_other_project(preflight: PreflightFacts) -> Iterator[Found]:
     """The key belongs to another project than the expected one."""
     owner = owner_of(preflight)
     if owner and owner.project and preflight.expected_project not in ("", owner.project):
@@ -255,7 +255,7 @@ KEY_OF_OTHER_PROJECT = HopRule(
 )
 
 
-def key_of_other_organization(preflight: Preflight) -> Iterator[Found]:
+def key_of_other_organization(preflight: PreflightFacts) -> Iterator[Found]:
     """The key belongs to another organisation than the expected one."""
     owner = owner_of(preflight)
     if owner and owner.organization and preflight.expected_organization not in ("", owner.organization):
@@ -279,9 +279,9 @@ KEY_OF_OTHER_ORGANIZATION = HopRule(
 )
 
 
-def session_left_behind(preflight: Preflight) -> Iterator[Found]:
+def session_left_behind(preflight: PreflightFacts) -> Iterator[Found]:
     """A session that the preflight created could not be cancelled."""
-    failed = [hop for hop in preflight.of(Kind.CANCEL) if not hop.is_good]
+    failed = [hop for hop in preflight.of(HopKind.CANCEL) if not hop.is_good]
     if failed:
         told = f"answered {failed[0].status}" if failed[0].status else f"failed with {failure_told(failed[0])}"
         yield Found(summary=f"{failed[0].name} {told}", evidence=numbers_of(*failed))
@@ -299,7 +299,7 @@ SESSION_LEFT_BEHIND = HopRule(
 )
 
 
-def _of_organization(preflight: Preflight, hop: Hop, owner: Hop | None) -> str:
+def _of_organization(preflight: PreflightFacts, hop: Hop, owner: Hop | None) -> str:
     actual = hop.organization or (owner.organization if owner else "")
     is_other = actual and preflight.expected_organization not in ("", actual)
     return f" of the organisation {actual} (expected: {preflight.expected_organization})" if is_other else ""

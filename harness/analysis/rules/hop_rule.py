@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from harness.analysis.rules.rule import Confidence, Found, Layer, Party
 from harness.model.addresses import split_url
-from harness.model.hops import Failure, Hop, Kind, Preflight
+from harness.model.hops import Failure, Hop, HopKind, PreflightFacts
 
 STATUS_PAGE = "https://status.openai.com"
 KEYS_PAGE = "https://platform.openai.com/api-keys"
 UNREACHED = (Failure.NAME, Failure.REFUSED, Failure.UNREACHABLE, Failure.SLOW_CONNECT, Failure.TLS, Failure.BROKEN)
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-API_KINDS = (Kind.MODELS, Kind.API_SESSION)
+API_KINDS = (HopKind.MODELS, HopKind.API_SESSION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class HopRule:
     title: str
     cause: str
     remedy: str
-    finds: Callable[[Preflight], Iterator[Found]]
+    finds: Callable[[PreflightFacts], Iterator[Found]]
     confidence: Confidence = Confidence.CERTAIN
     is_fatal: bool = True  # the preflight fails because of it; otherwise it is a warning
     is_of_machine: bool = False  # of this machine: the preflight says nothing about other parties
@@ -44,7 +44,7 @@ class Ahead:
     """A visit's rule that headers can match before a browser loads the page."""
 
     rule: str
-    finds: Callable[[Preflight], Iterator[Found]]
+    finds: Callable[[PreflightFacts], Iterator[Found]]
 
 
 def numbers_of(*hops: Hop) -> tuple[int, ...]:
@@ -63,24 +63,24 @@ def waited(hop: Hop) -> str:
     return f"{begun} within {hop.limit_ms / 1000:g} s"
 
 
-def skipped_of(preflight: Preflight, *kinds: Kind) -> list[Hop]:
+def skipped_of(preflight: PreflightFacts, *kinds: HopKind) -> list[Hop]:
     """Return the hops of these kinds that were skipped."""
     return [hop for hop in preflight.hops if hop.kind in kinds and hop.skipped]
 
 
-def page_of(preflight: Preflight) -> Hop | None:
+def page_of(preflight: PreflightFacts) -> Hop | None:
     """Return the page, when it was answered."""
-    return next((hop for hop in preflight.of(Kind.PAGE) if hop.is_answered), None)
+    return next((hop for hop in preflight.of(HopKind.PAGE) if hop.is_answered), None)
 
 
-def owner_of(preflight: Preflight) -> Hop | None:
+def owner_of(preflight: PreflightFacts) -> Hop | None:
     """Return the first answer that names the key's organisation and project; not every answer does."""
     return next((hop for hop in preflight.of(*API_KINDS) if hop.project or hop.organization), None)
 
 
-def workflow_404s(preflight: Preflight) -> list[Hop]:
+def workflow_404s(preflight: PreflightFacts) -> list[Hop]:
     """Return the hops whose workflow was not found."""
-    return [h for h in preflight.of(Kind.API_SESSION) if h.status == 404 and "Workflow" in h.error_text]
+    return [h for h in preflight.of(HopKind.API_SESSION) if h.status == 404 and "Workflow" in h.error_text]
 
 
 def origin_of(url: str) -> str:

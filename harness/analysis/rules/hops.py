@@ -14,29 +14,29 @@ from harness.analysis.rules.hop_rule import UNREACHED, HopRule, is_here, numbers
 from harness.analysis.rules.rule import MDN, Found, Layer, Party
 from harness.analysis.smoke.hop_facts import failure_told
 from harness.model.addresses import split_url
-from harness.model.hops import Failure, Kind, Preflight
+from harness.model.hops import Failure, HopKind, PreflightFacts
 
 SLOW_MS = 5_000
 OFFLINE = (Failure.NAME, Failure.UNREACHABLE, Failure.SLOW_CONNECT, Failure.PROXY)
 
-SHARED: dict[Kind, tuple[str, ...]] = {
-    Kind.PAGE: ("page-refused", "page-behind-sign-in"),
-    Kind.LOADER: ("loader-challenged", "loader-refused", "loader-unreachable", "loader-answered-by-page", "loader-never-arrives"),
-    Kind.FRAME: ("frame-challenged", "frame-refused", "frame-unreachable", "frame-unanswered"),
+SHARED: dict[HopKind, tuple[str, ...]] = {
+    HopKind.PAGE: ("page-refused", "page-behind-sign-in"),
+    HopKind.LOADER: ("loader-challenged", "loader-refused", "loader-unreachable", "loader-answered-by-page", "loader-never-arrives"),
+    HopKind.FRAME: ("frame-challenged", "frame-refused", "frame-unreachable", "frame-unanswered"),
     # A restricted key may lack the permission to list models.
-    Kind.MODELS: tuple(rule.id for rule in upstream.RULES if rule.id != "api-key-restricted"),
-    Kind.API_SESSION: tuple(rule.id for rule in upstream.RULES if rule.id != "workflow-not-found"),
-    Kind.APP_SESSION: (
+    HopKind.MODELS: tuple(rule.id for rule in upstream.RULES if rule.id != "api-key-restricted"),
+    HopKind.API_SESSION: tuple(rule.id for rule in upstream.RULES if rule.id != "workflow-not-found"),
+    HopKind.APP_SESSION: (
         *(rule.id for rule in (*session.RULES, *session_delivery.RULES, *upstream.RULES)),
         "mock-secret",
         "secret-malformed",
     ),
-    Kind.DOMAIN: tuple(rule.id for rule in domain.RULES if rule.id != "verification-unreachable"),
-    Kind.BACKEND: (*(rule.id for rule in custom.RULES), "backend-unanswered"),
+    HopKind.DOMAIN: tuple(rule.id for rule in domain.RULES if rule.id != "verification-unreachable"),
+    HopKind.BACKEND: (*(rule.id for rule in custom.RULES), "backend-unanswered"),
 }  # fmt: skip
 
 
-def network_missing(preflight: Preflight) -> Iterator[Found]:
+def network_missing(preflight: PreflightFacts) -> Iterator[Found]:
     """No host outside of this machine can be reached."""
     outside = [hop for hop in preflight.hops if not hop.skipped and not is_here(hop)]
     hosts = {split_url(hop.url).hostname for hop in outside}
@@ -61,7 +61,7 @@ NETWORK_MISSING = HopRule(
 )
 
 
-def proxy_failed(preflight: Preflight) -> Iterator[Found]:
+def proxy_failed(preflight: PreflightFacts) -> Iterator[Found]:
     """The environment names a proxy, and the proxy does not forward the request."""
     failed = [hop for hop in preflight.hops if hop.failure is Failure.PROXY or (hop.proxy and hop.status == 407)]
     if failed:
@@ -85,7 +85,7 @@ PROXY_FAILED = HopRule(
 )
 
 
-def certificate_untrusted(preflight: Preflight) -> Iterator[Found]:
+def certificate_untrusted(preflight: PreflightFacts) -> Iterator[Found]:
     """A server's certificate is not accepted."""
     failed = [hop for hop in preflight.hops if hop.failure is Failure.CERTIFICATE]
     if failed:
@@ -107,7 +107,7 @@ CERTIFICATE_UNTRUSTED = HopRule(
 )
 
 
-def hop_slow(preflight: Preflight) -> Iterator[Found]:
+def hop_slow(preflight: PreflightFacts) -> Iterator[Found]:
     """A hop was answered slowly."""
     slow = [hop for hop in preflight.hops if hop.is_answered and hop.total_ms > SLOW_MS]
     if slow:
@@ -127,9 +127,9 @@ HOP_SLOW = HopRule(
 )
 
 
-def page_unreachable(preflight: Preflight) -> Iterator[Found]:
+def page_unreachable(preflight: PreflightFacts) -> Iterator[Found]:
     """The page's server cannot be reached."""
-    for hop in preflight.of(Kind.PAGE):
+    for hop in preflight.of(HopKind.PAGE):
         if hop.failure in UNREACHED:
             yield Found(summary=f"{hop.url} failed with {failure_told(hop)}", evidence=numbers_of(hop))
 
@@ -146,9 +146,9 @@ PAGE_UNREACHABLE = HopRule(
 )
 
 
-def page_unanswered(preflight: Preflight) -> Iterator[Found]:
+def page_unanswered(preflight: PreflightFacts) -> Iterator[Found]:
     """The page's server accepts the request and does not answer."""
-    for hop in preflight.of(Kind.PAGE):
+    for hop in preflight.of(HopKind.PAGE):
         if hop.failure is Failure.SLOW_ANSWER:
             yield Found(summary=f"{hop.url} {waited(hop)}", evidence=numbers_of(hop))
 
@@ -165,9 +165,9 @@ PAGE_UNANSWERED = HopRule(
 )
 
 
-def session_open_to_anyone(preflight: Preflight) -> Iterator[Found]:
+def session_open_to_anyone(preflight: PreflightFacts) -> Iterator[Found]:
     """The app returns a secret to a request without an authorization."""
-    for hop in preflight.of(Kind.APP_SESSION):
+    for hop in preflight.of(HopKind.APP_SESSION):
         if hop.is_protected and hop.is_good and hop.secret_key:
             yield Found(
                 summary=f"{hop.method} {hop.url} without an authorization answered {hop.status} with a client secret",
@@ -189,9 +189,9 @@ SESSION_OPEN_TO_ANYONE = HopRule(
 )
 
 
-def session_guard_broken(preflight: Preflight) -> Iterator[Found]:
+def session_guard_broken(preflight: PreflightFacts) -> Iterator[Found]:
     """The app answers a request without an authorization with an unexpected status."""
-    for hop in preflight.of(Kind.APP_SESSION):
+    for hop in preflight.of(HopKind.APP_SESSION):
         if hop.is_protected and hop.is_answered and not hop.is_good and hop.status not in (400, 401, 403, 419, 422):
             if 300 <= hop.status < 400 or hop.status == 429:
                 continue
@@ -216,9 +216,9 @@ SESSION_GUARD_BROKEN = HopRule(
 )
 
 
-def backend_answers_otherwise(preflight: Preflight) -> Iterator[Found]:
+def backend_answers_otherwise(preflight: PreflightFacts) -> Iterator[Found]:
     """The chat backend answers with a success status and without a list of threads."""
-    for hop in preflight.of(Kind.BACKEND):
+    for hop in preflight.of(HopKind.BACKEND):
         if hop.is_good and not hop.is_list and hop.media_type != "text/html":
             yield Found(
                 summary=f"threads.list: {hop.url} answered {hop.status} with {hop.media_type or 'no media type'}, "

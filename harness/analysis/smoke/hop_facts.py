@@ -12,7 +12,7 @@ from harness.analysis.mount.state import Mount
 from harness.analysis.mount.tracks import Frame
 from harness.analysis.mount.verdict import Outcome
 from harness.model.events import BodyRead, RequestStarted, ResponseReceived
-from harness.model.hops import Failure, Hop, Kind
+from harness.model.hops import Failure, Hop, HopKind
 
 NOTHING_FETCHED = PrefetchReport(
     outcome=Prefetch.NEVER, connected_page_ms=-1, response_ended_page_ms=-1, url="", evidence=()
@@ -23,19 +23,19 @@ UNENDED = (Failure.SLOW_ANSWER, Failure.SLOW_CONNECT)
 def exchange_of(hop: Hop) -> Exchange:
     """Return the exchange of a browser that corresponds to this hop."""
     is_answered = hop.status > 0 and hop.failure is not Failure.SLOW_ANSWER
-    kind = {Kind.PAGE: "document", Kind.FRAME: "document", Kind.LOADER: "script"}.get(hop.kind, "fetch")
+    kind = {HopKind.PAGE: "document", HopKind.FRAME: "document", HopKind.LOADER: "script"}.get(hop.kind, "fetch")
     request = RequestStarted(
         request_id=str(hop.number),
         method=hop.method,
         url=hop.page_url,
         resource_type=kind,
         frame_url="",
-        is_top_frame=hop.kind is not Kind.FRAME,
+        is_top_frame=hop.kind is not HopKind.FRAME,
         is_navigation=kind == "document",
         headers=(),
         body=None,
         string_digests=(),
-        bearer="sent" if hop.is_signed_in or hop.kind is Kind.DOMAIN else "",
+        bearer="sent" if hop.is_signed_in or hop.kind is HopKind.DOMAIN else "",
     )
     response = ResponseReceived(
         request_id=request.request_id,
@@ -81,14 +81,14 @@ def _body_of(hop: Hop) -> BodyRead:
 def facts_of_hop(hop: Hop) -> Facts:
     """Return the facts of a visit with only this hop."""
     exchange = exchange_of(hop)
-    is_session = hop.kind in (Kind.APP_SESSION, Kind.API_SESSION, Kind.MODELS)
+    is_session = hop.kind in (HopKind.APP_SESSION, HopKind.API_SESSION, HopKind.MODELS)
     call = SessionCall(
         exchange=exchange,
         is_named=True,
         has_secret=hop.secret_key != "",
         is_refused=exchange.failure != "" or hop.status >= 400 or (hop.is_good and not hop.secret_key),
     )
-    is_removed = hop.kind is Kind.DOMAIN
+    is_removed = hop.kind is HopKind.DOMAIN
     return Facts(
         mount=Mount(frame=Frame.UNMOUNTED if is_removed else Frame.ABSENT),
         outcome=Outcome.TIMEOUT if hop.failure in UNENDED else Outcome.FAILED,
@@ -97,7 +97,7 @@ def facts_of_hop(hop: Hop) -> Facts:
         prefetch=NOTHING_FETCHED,
         exchanges=(exchange,),
         scripts=(),
-        loaders=(exchange,) if hop.kind is Kind.LOADER else (),
+        loaders=(exchange,) if hop.kind is HopKind.LOADER else (),
         defined=(),
         lookalikes=(),
         notices=(),
@@ -110,13 +110,13 @@ def facts_of_hop(hop: Hop) -> Facts:
         errors=(),
         events=(),
         frame_starts=(),
-        frame_documents=(exchange,) if hop.kind is Kind.FRAME else (),
+        frame_documents=(exchange,) if hop.kind is HopKind.FRAME else (),
         frame_scripts=(),
         handovers=(),
         frame_calls=(),
         sessions=(call,) if is_session else (),
         checks=(exchange,) if is_removed else (),
-        calls=(exchange,) if hop.kind is Kind.BACKEND else (),
+        calls=(exchange,) if hop.kind is HopKind.BACKEND else (),
         console=(),
         page_errors=(),
         violations=(),
@@ -128,7 +128,7 @@ def facts_of_hop(hop: Hop) -> Facts:
 
 
 def _page_of(hop: Hop) -> PageFacts:
-    if hop.kind is not Kind.PAGE:
+    if hop.kind is not HopKind.PAGE:
         return PageFacts(
             url=hop.origin, origin=hop.origin, is_top=True, is_secure_context=True, asked_url=hop.origin,
             status=200, headers=(), seq=hop.number, loaded_seq=hop.number,

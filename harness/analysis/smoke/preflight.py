@@ -1,6 +1,6 @@
 """The result of a preflight: the hops, judged by the rules of visits and by the rules of hops.
 
-In: a `Preflight`. Out: `PreflightResult`. A finding that another finding of the same hops explains is left out.
+In: a `PreflightFacts`. Out: `PreflightResult`. A finding that another finding of the same hops explains is left out.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from harness.analysis.rules.hops import HOP_RULES, HOP_RULES_BY_ID, NETWORK_MISS
 from harness.analysis.rules.rule import Confidence, Found, Layer, Rule
 from harness.analysis.smoke.blame import party_of
 from harness.analysis.smoke.hop_facts import facts_of_hop
-from harness.model.hops import Hop, Preflight, PreflightResult
+from harness.model.hops import Hop, PreflightFacts, PreflightResult
 from harness.model.results import Finding
 
 ORDER = {layer.value: number for number, layer in enumerate(Layer)}
 Told = dict[str, tuple[Rule | HopRule, list[Found]]]
 
 
-def judged(preflight: Preflight) -> PreflightResult:
+def judged(preflight: PreflightFacts) -> PreflightResult:
     """Return the result of a preflight."""
     told = _without_explained(_found(preflight))
     findings = [_finding(rule, found) for rule, found in told.values()]
@@ -52,7 +52,7 @@ def _is_fatal(finding: Finding) -> bool:
     return own.is_fatal if own else rule is None or rule.stops_mount or rule.layer is Layer.BACKEND
 
 
-def _found(preflight: Preflight) -> Told:
+def _found(preflight: PreflightFacts) -> Told:
     """The findings of all rules, by rule."""
     told: Told = {}
 

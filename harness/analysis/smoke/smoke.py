@@ -1,6 +1,6 @@
 """The verdict of a smoke run: preflight and visits together, with one cause and the party that has to act.
 
-In: a `PreflightResult` and attempts. Out: a `Verdict`. Earlier runs are not considered.
+In: a `PreflightResult` and attempts. Out: a `PastVerdict`. Earlier runs are not considered.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from harness.analysis.smoke.smoke_states import (
     CONVERSATION_FAILED,
     PAGE_NOT_VISITED,
     STATES,
+    DegradedReason,
     Patience,
-    Reason,
     reasons_of,
 )
 from harness.errors import ExitCode
-from harness.model.history import DEGRADED, ENVIRONMENT, FAILING, OK, Attempt, Verdict
-from harness.model.hops import Kind, PreflightResult
+from harness.model.history import DEGRADED, ENVIRONMENT, FAILING, OK, Attempt, PastVerdict
+from harness.model.hops import HopKind, PreflightResult
 from harness.model.results import Finding, VisitResult
 
 MOST_REASONS = 12
@@ -32,11 +32,11 @@ EXIT_CODES = {
     "environment": ExitCode.BROKEN_ENVIRONMENT,
     "page": ExitCode.PAGE_NOT_VISITED,
 }
-SEEN_BY_VISITS = (Kind.PAGE, Kind.LOADER, Kind.FRAME, Kind.APP_SESSION, Kind.BACKEND)
+SEEN_BY_VISITS = (HopKind.PAGE, HopKind.LOADER, HopKind.FRAME, HopKind.APP_SESSION, HopKind.BACKEND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class SmokeCause:
     """Why a run is not ok."""
 
     rule: str
@@ -56,7 +56,7 @@ def verdict_of(
     patience: Patience,
     earlier: tuple[str, ...] = (),
     environment: str = "",
-) -> Verdict:
+) -> PastVerdict:
     """Return the verdict of a run.
 
     `earlier`: the causes of earlier preflights of this run. `environment`: what this machine lacked for the visits.
@@ -68,7 +68,7 @@ def verdict_of(
     if cause is None and reasons:
         cause = _degraded(reasons)
     outcome = OK if cause is None else DEGRADED if cause.source == DEGRADED else _outcome(cause)
-    return Verdict(
+    return PastVerdict(
         at=at,
         run=run,
         project=preflight.preflight.project,
@@ -89,11 +89,11 @@ def verdict_of(
     )
 
 
-def _outcome(cause: Cause) -> str:
+def _outcome(cause: SmokeCause) -> str:
     return ENVIRONMENT if cause.source == "environment" else FAILING
 
 
-def _exit_code(outcome: str, cause: Cause | None) -> int:
+def _exit_code(outcome: str, cause: SmokeCause | None) -> int:
     if outcome == DEGRADED:
         return ExitCode.PASSED_AFTER_RETRY
     return EXIT_CODES[cause.source] if cause else ExitCode.PASSED
@@ -119,7 +119,7 @@ def _stopping(preflight: PreflightResult, last: tuple[Attempt, ...]) -> tuple[Fi
 
 def _cause(
     preflight: PreflightResult, stopping: tuple[Finding, ...], last: tuple[Attempt, ...], environment: str
-) -> Cause | None:
+) -> SmokeCause | None:
     """Why it is failing or has no result: the cause of the preflight or of the visit, whichever is earlier in the chain."""
     if preflight.outcome == "environment" and preflight.cause:
         return _of_finding(preflight.cause, "environment")
@@ -139,8 +139,8 @@ def _says_more(finding: Finding, failed: Attempt) -> bool:
     return cause is None or cause.rule == "unexplained" or cause.layer == finding.layer
 
 
-def _of_finding(finding: Finding, source: str) -> Cause:
-    return Cause(
+def _of_finding(finding: Finding, source: str) -> SmokeCause:
+    return SmokeCause(
         rule=finding.rule,
         title=finding.title,
         summary=finding.summary,
@@ -150,7 +150,7 @@ def _of_finding(finding: Finding, source: str) -> Cause:
     )
 
 
-def _of_attempt(attempt: Attempt) -> Cause:
+def _of_attempt(attempt: Attempt) -> SmokeCause:
     result = attempt.result
     if attempt.problem == "page" or result is None:
         return _of_state(PAGE_NOT_VISITED, _first_line(attempt.told), "page")
@@ -158,7 +158,7 @@ def _of_attempt(attempt: Attempt) -> Cause:
         return _of_conversation(attempt, result)
     if result.cause:
         return _of_finding(result.cause, "visit")
-    return Cause(
+    return SmokeCause(
         rule=result.reason,
         title=f"The widget did not mount: {result.reason}",
         summary=result.explanation,
@@ -168,7 +168,7 @@ def _of_attempt(attempt: Attempt) -> Cause:
     )
 
 
-def _of_conversation(attempt: Attempt, result: VisitResult) -> Cause:
+def _of_conversation(attempt: Attempt, result: VisitResult) -> SmokeCause:
     """The widget mounted and does not reply; a finding about the backend explains it, if there is one."""
     finding = next(
         (f for f in result.findings if f.layer in ("chat backend", "session endpoint", "OpenAI sessions API")), None
@@ -179,9 +179,9 @@ def _of_conversation(attempt: Attempt, result: VisitResult) -> Cause:
     return failed if result.mode == "custom" else replace(failed, blame=Party.API.value)
 
 
-def _of_state(name: str, summary: str, source: str) -> Cause:
+def _of_state(name: str, summary: str, source: str) -> SmokeCause:
     state = STATES[name]
-    return Cause(
+    return SmokeCause(
         rule=name, title=state.title, summary=summary, remedy=state.remedy, blame=state.owner.value, source=source
     )
 
@@ -197,9 +197,9 @@ def may_pass(preflight: PreflightResult) -> bool:
     return any(hop.failure or hop.status >= 500 or hop.status == 429 for hop in of_cause)
 
 
-def _degraded(reasons: tuple[Reason, ...]) -> Cause:
+def _degraded(reasons: tuple[DegradedReason, ...]) -> SmokeCause:
     first = reasons[0]
-    return Cause(
+    return SmokeCause(
         rule=first.rule,
         title=first.title,
         summary="; ".join(reason.told for reason in reasons),

@@ -87,7 +87,7 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
+class DegradedReason:
     """One reason why a passed run is degraded."""
 
     rule: str
@@ -108,7 +108,7 @@ def reasons_of(
     attempts: tuple[Attempt, ...],
     patience: Patience,
     earlier: tuple[str, ...],
-) -> Iterator[Reason]:
+) -> Iterator[DegradedReason]:
     """Yield why a passed run is degraded. `stopping`: findings that would have failed it. `earlier`: causes of earlier preflights."""
     for finding in preflight.findings:
         if finding not in stopping:
@@ -121,7 +121,7 @@ def reasons_of(
         yield from _of_attempt(attempt, attempts, patience)
 
 
-def _of_attempt(attempt: Attempt, attempts: Iterable[Attempt], patience: Patience) -> Iterator[Reason]:
+def _of_attempt(attempt: Attempt, attempts: Iterable[Attempt], patience: Patience) -> Iterator[DegradedReason]:
     entry, result = attempt.entry, attempt.result
     if attempt.number > 1:
         before = [_name(other) for other in attempts if other.entry == entry and other is not attempt]
@@ -143,13 +143,13 @@ def _name(attempt: Attempt) -> str:
     return attempt.result.cause.rule if attempt.result.cause else attempt.result.reason
 
 
-def _state(name: str, told: str) -> Reason:
+def _state(name: str, told: str) -> DegradedReason:
     state = STATES[name]
-    return Reason(rule=name, title=state.title, told=told, remedy=state.remedy, blame=state.owner.value)
+    return DegradedReason(rule=name, title=state.title, told=told, remedy=state.remedy, blame=state.owner.value)
 
 
-def _of_finding(finding: Finding, more: str) -> Reason:
-    return Reason(
+def _of_finding(finding: Finding, more: str) -> DegradedReason:
+    return DegradedReason(
         rule=finding.rule,
         title=finding.title,
         told=finding.summary + more,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from harness.model.history import ENVIRONMENT, FAILING, OK, Delivery, Record, Verdict
+from harness.model.history import ENVIRONMENT, FAILING, OK, Delivery, PastVerdict, Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class Escalation:
     after_minutes: int = 0
 
 
-def next_record(history: tuple[Record | Delivery, ...], verdict: Verdict, escalation: Escalation) -> Record:
+def next_record(history: tuple[Record | Delivery, ...], verdict: PastVerdict, escalation: Escalation) -> Record:
     """Return the record of a run, given the earlier records of its project."""
     runs = tuple(line for line in history if isinstance(line, Record) and line.verdict.project == verdict.project)
     told = tuple(record for record in runs if record.verdict.outcome != ENVIRONMENT)
@@ -56,7 +56,7 @@ def _alert(
     runs: tuple[Record, ...],
     told: tuple[Record, ...],
     streak: tuple[Record, ...],
-    verdict: Verdict,
+    verdict: PastVerdict,
     escalation: Escalation,
 ) -> str:
     was_blind = (
@@ -79,7 +79,7 @@ def _alert(
             return "escalated" if _is_too_long(streak, verdict, escalation) else "sighted" if was_blind else ""
 
 
-def _is_too_long(streak: tuple[Record, ...], verdict: Verdict, escalation: Escalation) -> bool:
+def _is_too_long(streak: tuple[Record, ...], verdict: PastVerdict, escalation: Escalation) -> bool:
     if verdict.outcome != FAILING or any(record.is_escalated for record in streak):
         return False
     minutes = (_time(verdict.at) - _time(streak[0].verdict.at)).total_seconds() / 60
@@ -91,7 +91,7 @@ def _time(at: str) -> datetime:
     return datetime.fromisoformat(at)
 
 
-def _sdk_changed(told: tuple[Record, ...], verdict: Verdict) -> tuple[str, ...]:
+def _sdk_changed(told: tuple[Record, ...], verdict: PastVerdict) -> tuple[str, ...]:
     """The parts of the SDK that changed since the last run that was ok."""
     green = next((record for record in reversed(told) if record.verdict.outcome == OK and record.verdict.sdk), None)
     if green is None or not verdict.sdk:

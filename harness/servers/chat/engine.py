@@ -40,7 +40,7 @@ from harness.servers.chat.requests import (
     UpdateThread,
     UserInput,
 )
-from harness.servers.chat.store import ChatStore, IdScheme, Page, Thread
+from harness.servers.chat.store import ChatStore, IdScheme, ListPage, Thread
 from harness.servers.chat.turn import ScriptedError, Turn
 
 Events = AsyncIterator[Json]
@@ -110,7 +110,7 @@ class Engine:
             after=operation.after,
             newest=self.recent_threads,
         )
-        return events.page_json(Page(data=tuple(map(events.thread_json, page.data)), has_more=page.has_more))
+        return events.page_json(ListPage(data=tuple(map(events.thread_json, page.data)), has_more=page.has_more))
 
     def _new_attachment(self, operation: CreateAttachment) -> Json:
         attachment_id = self.ids.new("attachment")

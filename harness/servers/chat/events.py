@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from harness.servers.chat.requests import Json
-from harness.servers.chat.store import Page, Thread
+from harness.servers.chat.store import ListPage, Thread
 
 
-def thread_json(thread: Thread, items: Page[Json] | None = None) -> Json:
+def thread_json(thread: Thread, items: ListPage[Json] | None = None) -> Json:
     """Return a thread as the frame reads it, with no items unless some are given."""
     return {
         **({} if thread.title is None else {"title": thread.title}),
@@ -24,7 +24,7 @@ def thread_json(thread: Thread, items: Page[Json] | None = None) -> Json:
     }
 
 
-def page_json(page: Page[Json]) -> Json:
+def page_json(page: ListPage[Json]) -> Json:
     """Return a page; `after` names its last element when there are more."""
     after = {"after": page.data[-1]["id"]} if page.has_more and page.data else {}
     return {"data": list(page.data), "has_more": page.has_more, **after}

@@ -36,7 +36,7 @@ class Thread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page(Generic[T]):
+class ListPage(Generic[T]):
     """Part of a list."""
 
     data: tuple[T, ...]
@@ -90,7 +90,7 @@ class ChatStore:
 
     def thread_page(
         self, owner: str, *, limit: int, order: str, after: str | None, newest: int | None = None
-    ) -> Page[Thread]:
+    ) -> ListPage[Thread]:
         """Return a page of an owner's threads, of so many newest ones. Raises NotFoundError for an unknown `after`."""
         own = [thread for thread in self.threads.values() if thread.owner == owner]
         threads = _ordered(own if newest is None else own[max(len(own) - newest, 0) :], order)
@@ -116,7 +116,7 @@ class ChatStore:
         """Return a thread's items, oldest first."""
         return tuple(self.items.get(thread_id, {}).values())
 
-    def item_page(self, thread_id: str, *, limit: int, order: str, after: str | None) -> Page[Json]:
+    def item_page(self, thread_id: str, *, limit: int, order: str, after: str | None) -> ListPage[Json]:
         """Return a page of a thread's items. Raises NotFoundError when there is no item `after`."""
         items = _ordered(self.items_of(thread_id), order)
         return page_of(items, [item["id"] for item in items], "Item", limit=limit, after=after)
@@ -136,14 +136,14 @@ class ChatStore:
 
 def page_of(
     rows: Sequence[T], ids: Sequence[str], kind: str, *, limit: int, after: str | None = None, before: str | None = None
-) -> Page[T]:
+) -> ListPage[T]:
     """Return the rows that follow `after`, or the nearest ones that precede `before`. Raises NotFoundError for either."""
     start = _place(ids, after, kind) + 1 if after is not None else 0
     stop = _place(ids, before, kind) if before is not None else len(rows)
     within = rows[start:stop]
     if before is not None and after is None:
-        return Page(data=tuple(within[max(len(within) - limit, 0) :]), has_more=len(within) > limit)
-    return Page(data=tuple(within[:limit]), has_more=len(within) > limit)
+        return ListPage(data=tuple(within[max(len(within) - limit, 0) :]), has_more=len(within) > limit)
+    return ListPage(data=tuple(within[:limit]), has_more=len(within) > limit)
 
 
 def _place(ids: Sequence[str], wanted: str, kind: str) -> int:

@@ -21,8 +21,8 @@ from starlette.requests import Request
 from harness.servers.openai_api import errors
 from harness.servers.openai_api.errors import BETA_HEADER, ApiError
 from harness.servers.stack import Stack
-from harness.servers.visit import Session
-from harness.servers.world import Project
+from harness.servers.visit import ServedSession
+from harness.servers.world import WorldProject
 
 PLAIN_HOST, US_HOST, EU_HOST = "api.openai.com", "us.api.openai.com", "eu.api.openai.com"
 HOSTS = (PLAIN_HOST, US_HOST, EU_HOST)
@@ -32,7 +32,7 @@ CHATKIT_SCOPE = "api.chatkit.write"
 MINUTE_S = 60.0
 
 
-def project_of(request: Request, stack: Stack) -> Project:
+def project_of(request: Request, stack: Stack) -> WorldProject:
     """Return the project of the request's API key. Raises ApiError 401 without one that is valid on this host."""
     key = bearer_of(request)
     if not key:
@@ -51,7 +51,7 @@ def project_of(request: Request, stack: Stack) -> Project:
     return project
 
 
-def chatkit_project_of(request: Request, stack: Stack) -> Project:
+def chatkit_project_of(request: Request, stack: Stack) -> WorldProject:
     """Return the project as `project_of` does, if its key may use ChatKit and the beta header is there."""
     project = project_of(request, stack)
     if stack.world.is_restricted(bearer_of(request)):
@@ -61,7 +61,7 @@ def chatkit_project_of(request: Request, stack: Stack) -> Project:
     return project
 
 
-def session_of(request: Request, stack: Stack) -> Session:
+def session_of(request: Request, stack: Stack) -> ServedSession:
     """Return the session of the request's client secret. Raises ApiError 401 unless it is active and on its host.
 
     The wording for expired and cancelled secrets is not publicly known; the status is.
@@ -82,7 +82,7 @@ def session_of(request: Request, stack: Stack) -> Session:
     return session
 
 
-def count_request(session: Session, stack: Stack) -> None:
+def count_request(session: ServedSession, stack: Stack) -> None:
     """Count a request of a session's frame. Raises ApiError 429 when its minute is full; that one is not counted."""
     now = stack.now()
     recent = stack.visit.requests_at.setdefault(session.id, deque())

@@ -23,7 +23,7 @@ from harness.servers.openai_api.errors import ApiError
 from harness.servers.openai_api.threads import owner_of
 from harness.servers.stack import Stack
 from harness.servers.uploads import content_answer, upload_of
-from harness.servers.visit import Session
+from harness.servers.visit import ServedSession
 
 IDS = IdScheme(
     prefixes={
@@ -40,7 +40,7 @@ IDS = IdScheme(
 MEGABYTE = 1024 * 1024
 
 
-def engine_of(session: Session, stack: Stack) -> Engine:
+def engine_of(session: ServedSession, stack: Stack) -> Engine:
     """Return the backend of a session: its user's threads in its project."""
     configuration = session.configuration
     base = stack.api_url if stack.is_for_people else f"https://{PLAIN_HOST}"  # nothing is routed in a person's browser

@@ -20,8 +20,8 @@ from harness.servers.openai_api import errors
 from harness.servers.openai_api.access import chatkit_project_of
 from harness.servers.openai_api.bodies import fields_of
 from harness.servers.stack import Stack
-from harness.servers.visit import Configuration, Session
-from harness.servers.world import Project
+from harness.servers.visit import Configuration, ServedSession
+from harness.servers.world import WorldProject
 
 LIFETIME_S = 600
 REQUESTS_PER_MINUTE = 10
@@ -56,7 +56,7 @@ async def cancel_session(request: Request, stack: Stack) -> Response:
     raise errors.not_found("Chatkit Session", wanted)
 
 
-def session_from(body: Fields, project: Project, *, now: int) -> Session:
+def session_from(body: Fields, project: WorldProject, *, now: int) -> ServedSession:
     """Return the session that a create request asks for, with the defaults. Raises FieldError for what is wrong."""
     body.only("user", "workflow", "expires_after", "rate_limits", "chatkit_configuration")
     workflow = body.table("workflow")
@@ -67,7 +67,7 @@ def session_from(body: Fields, project: Project, *, now: int) -> Session:
     tracing.only("enabled")
     rates = body.table_or_empty("rate_limits")
     rates.only("max_requests_per_1_minute")
-    return Session(
+    return ServedSession(
         id=f"{ID_PREFIX}_{secrets.token_hex(24)}",
         project_id=project.id,
         data_locality=project.data_locality,
@@ -83,7 +83,7 @@ def session_from(body: Fields, project: Project, *, now: int) -> Session:
     )
 
 
-def new_secret(session: Session) -> str:
+def new_secret(session: ServedSession) -> str:
     """Return a client secret: version 00, or 01 with the locality when the project has one."""
     claims: dict[str, Any] = {"expires_at": session.expires_at}
     version = "00"
@@ -93,7 +93,7 @@ def new_secret(session: Session) -> str:
     return f"ek_{secrets.token_hex(24)}_{version}{base64.b64encode(json.dumps(claims).encode()).decode()}"
 
 
-def session_json(session: Session, *, secret: str, now: float) -> dict[str, Any]:
+def session_json(session: ServedSession, *, secret: str, now: float) -> dict[str, Any]:
     """Return a session as the API shows it."""
     configuration = session.configuration
     return {

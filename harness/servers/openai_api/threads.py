@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from harness.servers.chat.requests import PAGE_SIZE, Json
-from harness.servers.chat.store import NotFoundError, Page, Thread, page_of
+from harness.servers.chat.store import ListPage, NotFoundError, Thread, page_of
 from harness.servers.fields import FieldError, Fields, within
 from harness.servers.openai_api import errors
 from harness.servers.openai_api.access import chatkit_project_of
@@ -82,7 +82,7 @@ def _thread(request: Request, stack: Stack) -> Thread:
     return thread
 
 
-def _page(rows: Sequence[T], ids: Sequence[str], query: Fields, kind: str) -> Page[T]:
+def _page(rows: Sequence[T], ids: Sequence[str], query: Fields, kind: str) -> ListPage[T]:
     limit = _limit(query)
     if query.text_or("order", "desc", one_of=ORDERS) == "desc":
         rows, ids = rows[::-1], ids[::-1]
@@ -108,7 +108,7 @@ def _limit(query: Fields) -> int:
         ) from None
 
 
-def _list(page: Page[T], shape: Any) -> Response:
+def _list(page: ListPage[T], shape: Any) -> Response:
     data = [shape(row) for row in page.data]
     return JSONResponse(
         {

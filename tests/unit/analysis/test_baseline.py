@@ -26,7 +26,7 @@ from builders import (
 
 from harness.analysis.baseline import (
     MOST_TEXTS,
-    Comparison,
+    BaselineComparison,
     RunProfile,
     Tolerance,
     VisitProfile,
@@ -276,7 +276,7 @@ def test_regressions_stand_in_the_order_of_the_tests() -> None:
 # --- seen again ---------------------------------------------------------------------------------------------------
 
 
-def judged(now: VisitProfile) -> Comparison:
+def judged(now: VisitProfile) -> BaselineComparison:
     """Return the comparison of one visit with a healthy one."""
     return compare(run(visit()), run(now), Tolerance())
 

@@ -12,17 +12,17 @@ import pytest
 from builders import Steps, console_message, entries, hosted, pause, request_started, session_fetched, visit_ended
 
 from harness.analysis.result import result_of
-from harness.commands.baseline import BaselineOptions, Judged, judge_run, plan_of, read_run
+from harness.commands.baseline import BaselineOptions, BaselineOutcome, judge_run, plan_of, read_run
 from harness.config.reading import read_config
 from harness.errors import ConfigError
 from harness.model.codec import json_text, plain
+from harness.model.file_names import TIMELINE_NAME
 from harness.model.limits import Limits
 from harness.model.redaction import Redactor
 from harness.model.results import TestOutcome
 from harness.model.timeline import encode, header_line
-from harness.observe.recorder import TIMELINE_NAME
 from harness.pytest_plugin.speed_control import FOLDER, WARM_UP
-from harness.report.bundle import write_result, write_text
+from harness.report.bundle import saved_result, write_json, write_text
 
 STARTED = "2026-11-24T08:00:00.000+00:00"
 TEST = "test_chat.py::test_mounts[chromium]"
@@ -32,7 +32,7 @@ SLOW: Steps = [*hosted()[:8], pause(4_000), *hosted()[8:]]
 def write_bundle(folder: Path, steps: Steps) -> None:
     """Write a visit as the harness does."""
     lines = entries(steps, pause(5_000), visit_ended())
-    write_result(folder / "result.json", result_of(lines, limits=Limits(), started_at=STARTED))
+    write_json(folder / "result.json", saved_result(result_of(lines, limits=Limits(), started_at=STARTED)))
     text = "\n".join([header_line(started_at=STARTED), *map(encode, lines)])
     write_text(folder / TIMELINE_NAME, text + "\n")
 
@@ -77,7 +77,7 @@ class Gate:
         code: int = 0,
         again: Callable[[int], Steps] | None = None,
         **options: Any,
-    ) -> Judged:
+    ) -> BaselineOutcome:
         """Judge a run of these tests; `again` says what a visit is like when it is repeated."""
         plan = plan_of(self.config, BaselineOptions(**options))
         assert plan is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.commands.session import Session, run_session
+from harness.commands.session import RunSession, run_session
 from harness.config.reading import Config, read_config
 from harness.errors import SecretFound, ServerError
 from harness.report.run_folder import RUNNING
@@ -30,7 +30,7 @@ def console() -> tuple[Console, io.StringIO]:
     return Console(file=said, width=200), said
 
 
-def record_of(session: Session) -> dict[str, object]:
+def record_of(session: RunSession) -> dict[str, object]:
     """Return what the run's record says at its end."""
     found: dict[str, object] = json.loads((session.folder / "run.json").read_text(encoding="utf-8"))
     return found

@@ -11,7 +11,7 @@ import pytest
 from harness.commands.config import render_config
 from harness.config.reading import Config, read_config
 from harness.config.schema import KEYS
-from harness.config.tables import Entry, Preflight, Smoke, WebServer
+from harness.config.tables import PreflightSettings, ProjectEntry, Smoke, WebServer
 from harness.errors import ConfigError
 
 # Put together here, so that no file of the project holds anything in the shape of a secret.
@@ -60,8 +60,8 @@ def test_without_a_file_the_embedded_page_is_tested(tmp_path: Path) -> None:
     )
     assert project.is_embedded
     assert project.entries == (
-        Entry(name="topic-generation", click="Topic Generation"),
-        Entry(name="post-writer", click="Post Writer"),
+        ProjectEntry(name="topic-generation", click="Topic Generation"),
+        ProjectEntry(name="post-writer", click="Post Writer"),
     )
     assert (config.use.browser, config.use.headless, config.use.viewport.width) == ("chromium", True, 1280)
     assert (config.chatkit.prefetch, config.chatkit.mount_timeout_ms, config.chatkit.console_allow) == (
@@ -170,7 +170,7 @@ def test_references_are_resolved_when_the_project_is_asked_for(tmp_path: Path) -
     project = configured(tmp_path, STAGING, environ=environ, dotenv=f"OPENAI_API_KEY={API_KEY}\n").project("staging")
     assert project.base_url == "https://staging.example.com"
     assert project.network == "live"
-    assert project.entries == (Entry(name="chat", click="Open chat"), Entry(name="plain"))
+    assert project.entries == (ProjectEntry(name="chat", click="Open chat"), ProjectEntry(name="plain"))
     assert project.preflight is not None
     assert (project.preflight.api_key, project.preflight.domains) == (API_KEY, ("staging.example.com",))
 
@@ -183,7 +183,7 @@ def test_missing_variables_of_another_project_do_not_matter(tmp_path: Path) -> N
     assert project.web_server == WebServer(
         command="npm run dev", url="http://localhost:3000", log_ready="Ready in", timeout_ms=60_000
     )
-    assert (project.network, project.page, project.entries) == ("hermetic", "/", (Entry(name="page"),))
+    assert (project.network, project.page, project.entries) == ("hermetic", "/", (ProjectEntry(name="page"),))
     assert (project.is_embedded, project.scenario) == (False, "")
 
 
@@ -199,14 +199,14 @@ def test_a_project_has_its_own_chatkit_settings(tmp_path: Path) -> None:
 def test_a_url_alone_is_a_project(tmp_path: Path) -> None:
     """`check URL` needs no file: a live project with one entry."""
     project = configured(tmp_path).project_at(
-        "https://staging.example.com/chat?tab=1", entry=Entry(name="", click="Topic Generation")
+        "https://staging.example.com/chat?tab=1", entry=ProjectEntry(name="", click="Topic Generation")
     )
     assert (project.name, project.base_url, project.page) == (
         "staging.example.com",
         "https://staging.example.com",
         "/chat?tab=1",
     )
-    assert (project.network, project.entries) == ("live", (Entry(name="page", click="Topic Generation"),))
+    assert (project.network, project.entries) == ("live", (ProjectEntry(name="page", click="Topic Generation"),))
     assert configured(tmp_path).project_at("http://localhost:3000").page == "/"
     with pytest.raises(ConfigError, match='"staging" is not a URL'):
         configured(tmp_path).project_at("staging")
@@ -330,7 +330,7 @@ def test_every_key_of_preflight_and_smoke_is_documented() -> None:
 
 def test_the_defaults_of_preflight_and_smoke_are_those_of_their_keys() -> None:
     """They stand in two places: where a file is checked, and where a project has no such table."""
-    for table, made in (("preflight", Preflight()), ("smoke", Smoke())):
+    for table, made in (("preflight", PreflightSettings()), ("smoke", Smoke())):
         for dotted, key in KEYS.items():
             if dotted.startswith(f"projects.*.{table}."):
                 assert getattr(made, dotted.rpartition(".")[2]) == key.default, dotted

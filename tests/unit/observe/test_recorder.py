@@ -8,9 +8,10 @@ from pathlib import Path
 from builders import console_message
 from disks import disk, largest_file
 
+from harness.model.file_names import TIMELINE_NAME
 from harness.model.redaction import Redactor
 from harness.model.timeline import read_timeline
-from harness.observe.recorder import TIMELINE_NAME, Recorder
+from harness.observe.recorder import Recorder
 
 SECRET = "correct horse battery staple 0123"
 

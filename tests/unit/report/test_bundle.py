@@ -13,18 +13,10 @@ from disks import disk, largest_file
 from harness.analysis.result import result_of
 from harness.errors import BundleError, RecordingError
 from harness.files import reason_of
+from harness.model.file_names import TIMELINE_NAME
 from harness.model.limits import Limits
 from harness.model.results import Loss, OtherEmbed, VisitResult
-from harness.report.bundle import (
-    TIMELINE_NAME,
-    Bundle,
-    read_result,
-    result_dict,
-    write_bytes,
-    write_json,
-    write_result,
-    write_text,
-)
+from harness.report.bundle import Bundle, read_result, result_dict, saved_result, write_bytes, write_json, write_text
 
 RESULTS: dict[str, VisitResult] = {
     name: result_of(
@@ -139,7 +131,7 @@ def test_half_a_character_can_be_written(tmp_path: Path) -> None:
 def test_a_result_says_what_is_missing_beside_it(tmp_path: Path) -> None:
     """One that was saved before results said so can be read, too."""
     result = replace(RESULTS["hosted"], missing=(Loss(file="network.har", reason="No space left on device"),))
-    write_result(tmp_path / "result.json", result)
+    write_json(tmp_path / "result.json", saved_result(result))
     assert read_result(tmp_path) == result
     data = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
     assert data.pop("missing") == [{"file": "network.har", "reason": "No space left on device"}]
@@ -155,20 +147,20 @@ def test_the_verdicts_on_other_embeds_come_back(tmp_path: Path) -> None:
         for outcome, reason, why in (("failed", "frame-failed", cause), ("mounted", "none", None))
     )
     result = replace(RESULTS["hosted"], others=others)
-    write_result(tmp_path / "result.json", result)
+    write_json(tmp_path / "result.json", saved_result(result))
     assert read_result(tmp_path) == result
 
 
 @pytest.mark.parametrize("name", RESULTS)
 def test_a_result_comes_back(tmp_path: Path, name: str) -> None:
     """Every field, as it was."""
-    write_result(tmp_path / "result.json", RESULTS[name])
+    write_json(tmp_path / "result.json", saved_result(RESULTS[name]))
     assert read_result(tmp_path) == RESULTS[name]
 
 
 def test_a_result_file_says_what_it_is(tmp_path: Path) -> None:
     """Format and version first, tracks as an object."""
-    write_result(tmp_path / "result.json", RESULTS["hosted"])
+    write_json(tmp_path / "result.json", saved_result(RESULTS["hosted"]))
     data = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
     assert list(data)[:2] == ["format", "version"]
     assert (data["format"], data["version"]) == ("chatkit-harness/result", 1)

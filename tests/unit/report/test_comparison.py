@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.analysis.baseline import Comparison, Regression
+from harness.analysis.baseline import BaselineComparison, Regression
 from harness.report.comparison import FORMAT, Compared, render_comparison, saved_comparison
 
 REGRESSION = Regression(
@@ -27,7 +27,7 @@ BUNDLES = {("built-in::test_embed[chromium-chat]", 1): "test-results/run-1/chat"
 
 def test_a_regression_is_told_with_place_values_and_remedy() -> None:
     """Six lines for each, and how to accept them."""
-    told = render_comparison(COMPARED, Comparison(regressions=(REGRESSION,)), BUNDLES)
+    told = render_comparison(COMPARED, BaselineComparison(regressions=(REGRESSION,)), BUNDLES)
     assert told.splitlines() == [
         "baseline: 1 regression in 2 visits against chatkit-baseline.json; control visit: 812 ms, in the baseline 400 ms",
         "  REGRESSION: new outside host: stats.example",
@@ -42,7 +42,7 @@ def test_a_regression_is_told_with_place_values_and_remedy() -> None:
 
 def test_what_an_update_accepts_is_no_regression() -> None:
     """It is listed without what to do."""
-    told = render_comparison(COMPARED, Comparison(regressions=(REGRESSION,)), BUNDLES, is_accepted=True)
+    told = render_comparison(COMPARED, BaselineComparison(regressions=(REGRESSION,)), BUNDLES, is_accepted=True)
     assert "  accepted: new outside host: stats.example" in told
     assert "REGRESSION" not in told
     assert "to fix" not in told
@@ -51,7 +51,7 @@ def test_what_an_update_accepts_is_no_regression() -> None:
 def test_what_was_not_compared_is_named() -> None:
     """New, missing, not seen again, notes; of very many names the first ten."""
     names = tuple(f"test_{number}.py::test" for number in range(12))
-    comparison = Comparison(
+    comparison = BaselineComparison(
         regressions=(), passing=(REGRESSION,), new=names, missing=("gone.py::test",), notes=("why",)
     )
     told = render_comparison(COMPARED, comparison, BUNDLES)
@@ -68,7 +68,9 @@ def test_what_was_not_compared_is_named() -> None:
 
 def test_the_file_for_programs_has_everything() -> None:
     """Format, version, what was compared, and each regression with its bundle."""
-    saved = saved_comparison(COMPARED, Comparison(regressions=(REGRESSION,), missing=("gone.py::test",)), BUNDLES)
+    saved = saved_comparison(
+        COMPARED, BaselineComparison(regressions=(REGRESSION,), missing=("gone.py::test",)), BUNDLES
+    )
     assert (saved["format"], saved["version"], saved["visits"]) == (FORMAT, 1, 2)
     (row,) = saved["regressions"]
     assert (row["kind"], row["what"], row["bundle"]) == ("new outside host", "stats.example", "test-results/run-1/chat")

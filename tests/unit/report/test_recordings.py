@@ -13,9 +13,10 @@ import pytest
 
 from harness.analysis.replay.recording import recording_of
 from harness.errors import BundleError, RecordingError
+from harness.model.file_names import MANIFEST_NAME
 from harness.model.manifest import Manifest
-from harness.model.recording import Judged, Recording
-from harness.report.recordings import MANIFEST, opened_recording, pack, reseal, shapes_in, write_manifest, write_smaller
+from harness.model.recording import RecordedVerdict, Recording
+from harness.report.recordings import opened_recording, pack, reseal, shapes_in, write_manifest, write_smaller
 from harness.report.scenario_test import render_scenario_test, scenario_name
 from harness.visit.record_modes import require_fresh
 
@@ -46,7 +47,7 @@ def bundle(tmp_path: Path) -> Path:
         url=PAGE,
         started_at="2026-11-24T08:00:00+00:00",
         network="live",
-        judged=Judged(outcome="mounted"),
+        judged=RecordedVerdict(outcome="mounted"),
     )
     write_manifest(folder, manifest)
     return folder
@@ -135,9 +136,9 @@ def _write(name: str, text: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (_write(MANIFEST, '{"format": "chatkit-harness/bundle", "version": 2}'), "newer than the 1"),
-        (_write(MANIFEST, "{"), "damaged"),
-        (_write(MANIFEST, "[]"), "is not a chatkit-harness/bundle file"),
+        (_write(MANIFEST_NAME, '{"format": "chatkit-harness/bundle", "version": 2}'), "newer than the 1"),
+        (_write(MANIFEST_NAME, "{"), "damaged"),
+        (_write(MANIFEST_NAME, "[]"), "is not a chatkit-harness/bundle file"),
         (_write("network.har", "<html>"), "damaged"),
         (_write("network.har", "[" * 100_000), "nested too deeply"),
         (_write("network.har", "{}"), "is not a HAR"),
@@ -219,15 +220,18 @@ def test_a_recording_without_a_date_is_too_old() -> None:
 @pytest.mark.parametrize(
     ("judged", "line"),
     [
-        (Judged(outcome="mounted"), "expect(embed).to_be_mounted()"),
+        (RecordedVerdict(outcome="mounted"), "expect(embed).to_be_mounted()"),
         (
-            Judged(outcome="failed", reason="frame-failed", cause="frame-refused"),
+            RecordedVerdict(outcome="failed", reason="frame-failed", cause="frame-refused"),
             'not_to_be_mounted(reason="frame-failed")',
         ),
-        (Judged(outcome="failed", reason="frame-failed", cause="frame-refused"), 'cause.rule == "frame-refused"'),
+        (
+            RecordedVerdict(outcome="failed", reason="frame-failed", cause="frame-refused"),
+            'cause.rule == "frame-refused"',
+        ),
     ],
 )
-def test_a_recording_becomes_a_test(judged: Judged, line: str) -> None:
+def test_a_recording_becomes_a_test(judged: RecordedVerdict, line: str) -> None:
     """It is Python, and expects what was recorded."""
     recording = Recording(name="x", url='https://a.test/"""', started_at="2026-11-24", exchanges=(), judged=judged)
     text = render_scenario_test(recording, name="My Chat!", path="tests/recordings/my_chat.zip")

@@ -14,7 +14,7 @@ from harness.analysis.result import result_of
 from harness.model.limits import Limits
 from harness.model.results import Loss, TestOutcome
 from harness.model.timeline import encode, header_line
-from harness.report.bundle import write_result
+from harness.report.bundle import saved_result, write_json
 from harness.report.ctrf import render_ctrf
 from harness.report.merge import merge_runs
 from harness.report.run_on_disk import read_outcomes, read_run, visits_below
@@ -45,7 +45,7 @@ def timeline(folder: Path, *, more: str = "", is_ended: bool = False) -> None:
 def finished(folder: Path) -> None:
     """Write a whole bundle."""
     timeline(folder, is_ended=True)
-    write_result(folder / "result.json", result_of(HOSTED, limits=Limits(), started_at=STARTED))
+    write_json(folder / "result.json", saved_result(result_of(HOSTED, limits=Limits(), started_at=STARTED)))
 
 
 def test_a_visit_that_was_killed_is_judged_by_its_timeline(tmp_path: Path) -> None:

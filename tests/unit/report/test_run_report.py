@@ -15,7 +15,7 @@ from runs import bundle_of, outcome, record, write_bundle, write_outcomes, write
 
 from harness.errors import BundleError
 from harness.model.events import BoxChanged
-from harness.model.history import Delivery, Record, Verdict
+from harness.model.history import Delivery, PastVerdict, Record
 from harness.report.bundle import write_text
 from harness.report.ci_systems import (
     GITHUB,
@@ -34,7 +34,7 @@ from harness.report.ctrf import render_ctrf
 from harness.report.history import History
 from harness.report.islands import LARGEST_PICTURE_BYTES
 from harness.report.merge import merge_runs, runs_named
-from harness.report.page_model import Page, page_of
+from harness.report.page_model import ReportPage, page_of
 from harness.report.run_on_disk import read_run, write_record
 from harness.report.run_report import write_report
 from harness.report.trend import Night, nights_of, trend_of
@@ -43,7 +43,7 @@ RUN = "run-20261124-080000-abcd"
 SEVERAL = {name: TRANSCRIPTS[name] for name in ("hosted", "mock-secret", "frame-refused", "hidden", "custom")}
 
 
-def page(folder: Path) -> Page:
+def page(folder: Path) -> ReportPage:
     """Return the page of a run."""
     return page_of(read_run(folder), version="0.1.0")
 
@@ -202,7 +202,7 @@ def test_a_visit_that_failed_stands_beside_the_last_good_one(tmp_path: Path) -> 
 # --- shards -------------------------------------------------------------------------------------------------------
 
 
-def content(seen: Page) -> Any:
+def content(seen: ReportPage) -> Any:
     """What a page says of its tests and causes, without the command and the times of the run."""
     rows = [
         (r.name, r.word, r.verdict, r.message, [(v.headline, v.explanation, v.bundle) for v in r.visits])
@@ -345,7 +345,7 @@ def test_the_trend_counts_and_marks_changes() -> None:
     rows = [("ok", 900, "a"), ("degraded", 4_000, "a"), ("failing", -1, ""), ("ok", 1_000, "b")]
     lines = tuple(
         Record(
-            verdict=Verdict(
+            verdict=PastVerdict(
                 at=f"2026-11-0{n}T03:00:00+00:00",
                 run=f"run-{n}",
                 project="p",

@@ -20,7 +20,7 @@ from harness.servers.openai_api.errors import masked
 from harness.servers.openai_api.sessions import new_secret, session_from
 from harness.servers.scenarios import fixtures_dir
 from harness.servers.uploads import upload_of
-from harness.servers.world import Project, read_world
+from harness.servers.world import WorldProject, read_world
 
 ROWS = ["a", "b", "c", "d", "e"]
 
@@ -84,7 +84,7 @@ def test_key_is_masked_between_its_ends(key: str, shown: str) -> None:
 )
 def test_secret_says_where_its_data_is(locality: str, version: str, claims: dict[str, object]) -> None:
     """The tail after the last underscore is the version, and standard base64 of exactly these claims."""
-    project = Project(id="p", keys=("k",), workflows=(), data_locality=locality)
+    project = WorldProject(id="p", keys=("k",), workflows=(), data_locality=locality)
     session = session_from(Fields({"user": "u", "workflow": {"id": "wf"}}), project, now=1000)
     tail = new_secret(session).rpartition("_")[2]
     assert (tail[:2], json.loads(base64.b64decode(tail[2:], validate=True))) == (version, claims)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -74,10 +75,19 @@ from builders import (
     widget_event,
 )
 
-from harness.analysis.mount.fold import mount_of
-from harness.analysis.mount.state import Backend, Milestone, Mount, Verification
+from harness.analysis.mount.fold import advance
+from harness.analysis.mount.state import Backend, EmbedId, Milestone, Mount, Verification
 from harness.analysis.mount.tracks import Element, Frame, Script, Session, Signal
 from harness.model.events import BoxChanged, RequestStarted
+from harness.model.timeline import Entry
+
+
+def mount_of(lines: Iterable[Entry], *, wanted: EmbedId | None = None, **settings: Any) -> Mount:
+    """Return the mount that a timeline ends in."""
+    state = Mount(wanted=wanted, **settings)
+    for line in lines:
+        state = advance(state, line)
+    return state
 
 
 def mount(*steps: Step | Steps, **settings: Any) -> Mount:

@@ -9,7 +9,7 @@ from builders import TRANSCRIPTS, entries, pause, visit_ended, visit_started
 from harness.analysis.replay.comparison import compared
 from harness.analysis.result import result_of
 from harness.model.limits import Limits
-from harness.model.recording import Judged
+from harness.model.recording import RecordedVerdict
 from harness.model.results import VisitResult
 
 
@@ -21,14 +21,14 @@ def result(name: str) -> VisitResult:
 
 FAILED = next(found for found in map(result, TRANSCRIPTS) if not found.is_mounted and found.cause)
 MOUNTED = next(found for found in map(result, TRANSCRIPTS) if found.is_mounted)
-JUDGED = Judged(outcome=FAILED.outcome, reason=FAILED.reason, cause=FAILED.cause.rule if FAILED.cause else "")
+JUDGED = RecordedVerdict(outcome=FAILED.outcome, reason=FAILED.reason, cause=FAILED.cause.rule if FAILED.cause else "")
 
 
 def test_the_same_verdict_for_the_same_cause_is_reproduced() -> None:
     """Whatever was missed on the way."""
     told = compared(JUDGED, FAILED, misses=["GET https://a.test/"])
     assert (told.is_same, told.sentence) == (True, "reproduced: same verdict, same cause")
-    told = compared(Judged(outcome="mounted"), MOUNTED)
+    told = compared(RecordedVerdict(outcome="mounted"), MOUNTED)
     assert (told.is_same, told.sentence) == (True, "reproduced: same verdict")
 
 
@@ -66,10 +66,10 @@ def test_a_page_without_a_body_that_it_asked_for_is_not_judged_unless_it_mounts(
     lack = "the body of GET https://a.test/app.js is missing: larger than 32000000 bytes"
     told = compared(JUDGED, FAILED, lacks=[lack])
     assert (told.is_same, told.is_possible, told.sentence) == (None, False, f"cannot be reproduced: {lack}")
-    told = compared(Judged(outcome="mounted"), MOUNTED, lacks=[lack])
+    told = compared(RecordedVerdict(outcome="mounted"), MOUNTED, lacks=[lack])
     assert (told.is_same, told.is_possible) == (True, True)
 
 
 def test_without_a_recorded_verdict_there_is_nothing_to_compare() -> None:
     """As in a HAR of another tool."""
-    assert compared(Judged(), FAILED).is_same is None
+    assert compared(RecordedVerdict(), FAILED).is_same is None

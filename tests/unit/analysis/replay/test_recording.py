@@ -28,7 +28,7 @@ from harness.analysis.har import har_of
 from harness.analysis.replay.recording import MOST_ENTRIES, recording_of
 from harness.errors import RecordingError
 from harness.model.manifest import FileSeal, Manifest, manifest_from, saved_manifest
-from harness.model.recording import NEVER, Action, Environment, Judged, RecordedExchange
+from harness.model.recording import NEVER, Action, Environment, RecordedExchange, RecordedVerdict
 from harness.model.shapes import shape_of
 from harness.observe.secrets import format_of
 
@@ -47,7 +47,9 @@ MANIFEST = Manifest(
     ),
     actions=(Action(action="click", target="Open chat"),),
     storage={"cookies": [{"name": "sid", "value": PLACEHOLDER}], "origins": []},
-    judged=Judged(outcome="failed", reason="session-refused", cause="session-unauthorized", console_allow=("a", "b")),
+    judged=RecordedVerdict(
+        outcome="failed", reason="session-refused", cause="session-unauthorized", console_allow=("a", "b")
+    ),
     shapes=((PLACEHOLDER, shape_of(secret_text("c0ffee00" * 6))),),
     files=(FileSeal(name="network.har", sha256="00" * 32, size_bytes=7),),
     missing=("the body of a font",),

@@ -13,7 +13,7 @@ from harness.analysis.replay.minimising import filtered, minimal, relevant
 from harness.analysis.replay.suspects import FACTS, OF_LAYER, Suspect, disagreement, smallest, suspects_of, targets_of
 from harness.analysis.rules import BY_ID
 from harness.model.faults import EXCHANGES
-from harness.model.recording import Chunk, Judged, RecordedExchange, Recording
+from harness.model.recording import Chunk, RecordedExchange, RecordedVerdict, Recording
 
 PAGE = "https://app.test/chat"
 GOOD_SECRET = f'{{"client_secret": "{secret_text("c0ffee00" * 6, expires_at=1795600000)}"}}'
@@ -105,7 +105,7 @@ def test_a_request_that_was_aborted_at_once_and_made_again_is_the_second_one() -
 
 def test_the_rules_propose_facts_of_the_page() -> None:
     """No answer of a server tells them."""
-    judged = Judged(findings=("loader-not-referenced", "element-without-height"))
+    judged = RecordedVerdict(findings=("loader-not-referenced", "element-without-height"))
     assert set(odd(*HEALTHY, judged=judged)) == {"tag", "layout"}
 
 

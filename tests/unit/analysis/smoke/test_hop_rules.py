@@ -14,7 +14,7 @@ from harness.analysis.rules import BY_ID
 from harness.analysis.rules.ahead import AHEAD
 from harness.analysis.rules.hops import HOP_RULES, HOP_RULES_BY_ID, SHARED
 from harness.analysis.smoke.preflight import judged
-from harness.model.hops import Failure, Hop, Kind, Preflight
+from harness.model.hops import Failure, Hop, HopKind, PreflightFacts
 
 GOOD = hops()
 ORIGIN = "https://staging.example.com"
@@ -23,7 +23,7 @@ OWNED = (("openai-organization", "acme"), ("openai-project", "proj_a"))
 KEY = key_of("sk-proj-test-0123456789", variable="KEY")
 
 
-def seen(*more: Hop, base: Preflight = GOOD, **changes: Any) -> Preflight:
+def seen(*more: Hop, base: PreflightFacts = GOOD, **changes: Any) -> PreflightFacts:
     """Return a preflight with further hops after page, loader and frame."""
     numbered = tuple(replace(one, number=4 + index) for index, one in enumerate(more))
     return replace(base, hops=(*base.hops, *numbered), **changes)
@@ -31,7 +31,7 @@ def seen(*more: Hop, base: Preflight = GOOD, **changes: Any) -> Preflight:
 
 def models(**changes: Any) -> Hop:
     """Return the models' hop, with the key's owner."""
-    return hop(Kind.MODELS, 4, headers=OWNED, is_list=True, count=3, **changes)
+    return hop(HopKind.MODELS, 4, headers=OWNED, is_list=True, count=3, **changes)
 
 
 def session(**changes: Any) -> Hop:
@@ -43,7 +43,7 @@ def session(**changes: Any) -> Hop:
         "secret_format": "v00",
         "headers": OWNED,
     }
-    return hop(Kind.API_SESSION, 5, **plain | changes)
+    return hop(HopKind.API_SESSION, 5, **plain | changes)
 
 
 def lost(workflow: str = "wf_1", **changes: Any) -> Hop:
@@ -60,7 +60,7 @@ def app(**changes: Any) -> Hop:
         "secret_format": "v00",
         "origin": ORIGIN,
     }
-    return hop(Kind.APP_SESSION, 6, **plain | changes)
+    return hop(HopKind.APP_SESSION, 6, **plain | changes)
 
 
 def backend(**changes: Any) -> Hop:
@@ -72,20 +72,20 @@ def backend(**changes: Any) -> Hop:
         "origin": ORIGIN,
         "media_type": "application/json",
     }
-    return hop(Kind.BACKEND, 7, **plain | changes)
+    return hop(HopKind.BACKEND, 7, **plain | changes)
 
 
-def page(*headers: tuple[str, str], **changes: Any) -> Preflight:
+def page(*headers: tuple[str, str], **changes: Any) -> PreflightFacts:
     """Return a preflight whose page has these headers."""
     return hops(page={"headers": headers, **changes})
 
 
-def csp(text: str) -> Preflight:
+def csp(text: str) -> PreflightFacts:
     """Return a preflight whose page has a policy."""
     return page(("content-security-policy", text))
 
 
-def unasked(kind: Kind = Kind.MODELS) -> Hop:
+def unasked(kind: HopKind = HopKind.MODELS) -> Hop:
     """Return a hop that was not asked."""
     return hop(kind, 4, status=0, skipped="for want of a key", total_ms=-1)
 
@@ -94,7 +94,7 @@ BAD: dict[str, Any] = {"status": 0, "failure": Failure.NAME, "failure_text": "no
 HELD: dict[str, Any] = {"status": 0, "failure": Failure.SLOW_ANSWER}
 ISOLATED = ("cross-origin-embedder-policy", "require-corp")
 # For each rule: where it fires, and where it misses by a hair.
-CASES: dict[str, tuple[Callable[[], Preflight], Callable[[], Preflight]]] = {
+CASES: dict[str, tuple[Callable[[], PreflightFacts], Callable[[], PreflightFacts]]] = {
     "network-missing": (lambda: hops(page=BAD, loader=BAD, frame=BAD), lambda: hops(page=BAD, loader=BAD)),
     "proxy-failed": (
         lambda: hops(page={"status": 0, "failure": Failure.PROXY, "proxy": "http://p:1"}),
@@ -143,8 +143,8 @@ CASES: dict[str, tuple[Callable[[], Preflight], Callable[[], Preflight]]] = {
         lambda: seen(models(), expected_organization="acme", key=KEY),
     ),
     "session-left-behind": (
-        lambda: seen(hop(Kind.CANCEL, 8, status=500)),
-        lambda: seen(hop(Kind.CANCEL, 8, status=200)),
+        lambda: seen(hop(HopKind.CANCEL, 8, status=500)),
+        lambda: seen(hop(HopKind.CANCEL, 8, status=200)),
     ),
     "session-open-to-anyone": (lambda: seen(app(is_protected=True)), lambda: seen(app(is_signed_in=True))),
     "session-guard-broken": (
@@ -235,7 +235,7 @@ def test_a_rule_misses_what_only_looks_like_it(rule: str) -> None:
 def test_good_hops_have_no_findings() -> None:
     """Of all kinds."""
     good = seen(
-        models(), session(), app(), backend(), hop(Kind.DOMAIN, 8, is_verified=True, origin=ORIGIN), hop(Kind.CANCEL, 9),
+        models(), session(), app(), backend(), hop(HopKind.DOMAIN, 8, is_verified=True, origin=ORIGIN), hop(HopKind.CANCEL, 9),
         expected_project="proj_a", expected_organization="acme", key=KEY,
     )  # fmt: skip
     result = judged(good)

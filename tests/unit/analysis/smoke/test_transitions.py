@@ -8,7 +8,7 @@ import pytest
 from nights import broken, flight, mounted, night, offline, verdict
 
 from harness.analysis.smoke.transitions import Escalation, next_record, undelivered
-from harness.model.history import Delivery, Record, Verdict
+from harness.model.history import Delivery, PastVerdict, Record
 
 NEVER = Escalation(after_runs=0)
 NIGHTS = {
@@ -19,10 +19,10 @@ NIGHTS = {
     "G": lambda n: verdict(n, None, broken("frame-refused")),
     "e": lambda n: verdict(n, offline()),
 }
-VERDICTS: dict[tuple[str, int], Verdict] = {}
+VERDICTS: dict[tuple[str, int], PastVerdict] = {}
 
 
-def of_night(letter: str, number: int) -> Verdict:
+def of_night(letter: str, number: int) -> PastVerdict:
     """Return a night's verdict; each is made once."""
     if (letter, number) not in VERDICTS:
         VERDICTS[letter, number] = NIGHTS[letter](number)
