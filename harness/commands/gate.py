@@ -171,7 +171,7 @@ class GateReporter:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Say what is run, as the tests are told it; send what pytest prints to a file, and listen to outcomes."""
-        config = session.config.stash[RUN].config  # what was given to pytest besides is in it
+        config = session.config.stash[RUN].config  # with the options that were given to pytest
         try:
             for line in introduction_of(config):
                 self._console.print(line, **PLAIN)

@@ -24,7 +24,7 @@ from harness.model.recording import RecordedExchange, Recording
 from harness.observe.playwright_private import send_later
 
 REFUSED = re.compile(r"time ?zone|locale|storage ?state|cookie|color_scheme|viewport|scale", re.IGNORECASE)
-BrokenOff = Callable[[Asked, str], RecordedExchange | None]
+Aborted = Callable[[Asked, str], RecordedExchange | None]
 FIREFOX_ERRORS = {"CONNECTION_REFUSED": "connectionrefused", "UNKNOWN_HOST": "namenotresolved", "NET_RESET": "connectionreset",
                   "NET_TIMEOUT": "timedout", "NET_INTERRUPT": "connectionclosed"}  # fmt: skip
 
@@ -74,10 +74,10 @@ def install_replay(
     context: BrowserContext,
     recording: Recording,
     *,
-    broken_off: BrokenOff,
+    aborted: Aborted,
     is_intercepted: bool,
     on_blocked: Callable[[str, str], None],
-    on_broken_off: Callable[[Request, str], None],
+    on_aborted: Callable[[Request, str], None],
 ) -> None:
     """Set the page's clock, and abort the requests that the recorded browser aborted.
 
@@ -93,13 +93,13 @@ def install_replay(
 
     def handle(route: Route) -> None:
         request = route.request
-        found = broken_off(asked_of(request), _body_of(request))
+        found = aborted(asked_of(request), _body_of(request))
         if found is None:
             route.continue_()
             return
         code = net_error_of(found.failure)
         if code == "failed":  # as near as Playwright's words come
-            on_broken_off(request, found.failure)
+            on_aborted(request, found.failure)
         if recording.network == "hermetic" and code == "internetdisconnected":
             on_blocked(request.method, request.url)
         route.abort(code)

@@ -1,4 +1,4 @@
-"""`manifest.json` of a bundle: the data that a replay needs besides the network, and a list of the files.
+"""`manifest.json` of a bundle: the data that a replay needs in addition to the network, and a list of the files.
 
 In: values. Out: plain JSON and back. A manifest of a newer format is refused; what is missing in one has its usual value.
 """

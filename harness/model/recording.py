@@ -113,7 +113,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedVerdict(Limits):
-    """How the visit was judged, within which limits, and what it came to."""
+    """The verdict of the visit, and the limits that it was judged within."""
 
     outcome: str = ""
     reason: str = ""

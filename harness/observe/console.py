@@ -20,7 +20,7 @@ from harness.model.events import (
 )
 from harness.model.timeline import Timeline
 
-MESSAGE_CHARS = 50  # what a message costs besides its text
+MESSAGE_CHARS = 50  # what a message costs in addition to its text
 
 
 class PageObserver:

@@ -103,7 +103,7 @@ def run_of(config: pytest.Config) -> Run:
     given = next((plugin for plugin in config.pluginmanager.get_plugins() if isinstance(plugin, Run)), None)
     overrides = {name: getattr(config.option, _dest(name)) for name in OURS}
     overrides |= {name: theirs(config.option) for name, theirs in THEIRS.items()}
-    if given is not None:  # what was given to pytest besides, after the -- of a gate, wins
+    if given is not None:  # what was given to pytest after the -- of a gate wins
         run = replace(given, config=given.config.changed(overrides))
     else:
         named = Path(config.option.chatkit_config) if config.option.chatkit_config else None

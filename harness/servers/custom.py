@@ -2,7 +2,7 @@
 
 In: the self-hosted protocol, as the page sends it on the frame's behalf. Out: JSON or server-sent events, byte for byte
 framed as `openai-chatkit` does. Like OpenAI's sample apps it knows no users, allows no other origin, answers whatever
-it does not understand with a bare 500, and breaks off a stream that fails before its reply begins. What to write to see
+it does not understand with a bare 500, and aborts a stream that fails before its reply begins. What to write to see
 which feature is in `chat.scripts`. Files are put where `attachments.create` says, or posted as a form to
 `/chatkit/upload`.
 """

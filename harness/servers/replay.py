@@ -80,7 +80,7 @@ class Replay:
         self._doubted: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
 
-    def broken_off(self, asked: Asked, body: str) -> RecordedExchange | None:
+    def aborted(self, asked: Asked, body: str) -> RecordedExchange | None:
         """Return the exchange of this request if the browser itself must abort it.
 
         Called in the browser's name before the request is made; any other exchange is kept for it until it comes here.
@@ -88,7 +88,7 @@ class Replay:
         with self._lock:
             found = self.matcher.take(asked.method, asked.url, body)
             is_healed = self._elsewhere is not None and self._elsewhere.concerns(asked, found)
-            if found is not None and is_broken_off(found) and not is_healed:
+            if found is not None and is_aborted(found) and not is_healed:
                 return found
             self._reserved.setdefault((asked.method, asked.url), []).append((body, found))
             return None
@@ -278,7 +278,7 @@ def _nothing(asked: Asked, scope: Scope) -> Response:
     return Response("", status_code=200 if media_type else 204, media_type=media_type, headers=headers)
 
 
-def is_broken_off(exchange: RecordedExchange) -> bool:
+def is_aborted(exchange: RecordedExchange) -> bool:
     """Whether only the browser can reproduce this failure: there was no response, and neither the page nor a policy caused it."""
     return (
         exchange.status == 0

@@ -27,7 +27,7 @@ from harness.model.faults import ABORT, Asked, Fault, render_fault
 from harness.model.injection import Injector
 from harness.observe.recorder import Recorder
 from harness.servers.forwarder import serve_forwarder
-from harness.servers.replay import ReplayServer, is_broken_off
+from harness.servers.replay import ReplayServer, is_aborted
 from harness.servers.server import Stack
 from harness.visit.target import Target
 
@@ -86,10 +86,10 @@ def _replay(context: BrowserContext, server: ReplayServer, recorder: Recorder) -
     install_replay(
         context,
         recording,
-        broken_off=replay.broken_off,
-        is_intercepted=recording.network == "hermetic" or any(map(is_broken_off, recording.exchanges)),
+        aborted=replay.aborted,
+        is_intercepted=recording.network == "hermetic" or any(map(is_aborted, recording.exchanges)),
         on_blocked=on_blocked,
-        on_broken_off=recorder.tell_failure,
+        on_aborted=recorder.tell_failure,
     )
     if any(fault.verb == ABORT for fault in server.injector.faults):
         install_aborts(context, server.injector, server.on_fault)

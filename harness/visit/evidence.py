@@ -160,7 +160,7 @@ class VisitEvidence:
     def _manifest(
         self, result: VisitResult, har: dict[str, Any], bodies: dict[str, bytes], lacks: tuple[str, ...]
     ) -> Manifest:
-        """Return what a replay of the visit needs besides its network."""
+        """Return what a replay of the visit needs in addition to its network."""
         target, timeline = self._target, self._recorder.timeline
         storage = timeline.redactor.value(self._storage)
         done = [action.text for action in self._embed.done]

@@ -63,12 +63,12 @@ def test_what_is_on_its_way_to_the_replay_may_be_overtaken() -> None:
     asked = Asked(method="POST", url=STREAM)
     unknown = '{"type": "items.list"}'
     for body in ("", first.request_body, second.request_body):
-        assert replay.broken_off(asked, body) is None
+        assert replay.aborted(asked, body) is None
     taken = [replay.take("POST", STREAM, body) for body in (second.request_body, "binary", first.request_body)]
     assert [one and one.chunks[0].text for one in taken] == ["2", "u", "1"]
     later = Replay(recording(first, second), timing=FAST)
     for body in ("", unknown):
-        assert later.broken_off(asked, body) is None
+        assert later.aborted(asked, body) is None
     assert later.take("POST", STREAM, unknown) is None
     assert later.take("POST", STREAM, "") is not None
 
@@ -306,7 +306,7 @@ def test_what_was_given_up_at_once_may_never_come_here() -> None:
     with client(GIVEN_UP, MADE_AGAIN) as (asking, server):
         asked = Asked(method="POST", url=PLAIN)
         for _ in range(2):  # as the browser announces both
-            assert server.replay.broken_off(asked, "") is None
+            assert server.replay.aborted(asked, "") is None
         assert asking.post(PLAIN).text == "secret"
     with client(GIVEN_UP, MADE_AGAIN) as (asking, _):
         assert asking.post(PLAIN).text == "secret"

@@ -27,7 +27,7 @@ class Refusal:
 
     directive: str
     sources: tuple[str, ...]
-    is_open_question: bool  # a nonce or a hash, which no header tells of, can allow it all the same
+    is_open_question: bool  # a nonce or a hash, which cannot be seen from the header, may still allow it
 
 
 def policies_of(values: Iterable[str]) -> tuple[dict[str, tuple[str, ...]], ...]:

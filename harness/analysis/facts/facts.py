@@ -258,7 +258,7 @@ class Facts:
         ended = [call for call in self.sessions if call.has_secret or call.is_refused]
         if not ended or ended[-1].has_secret or self.is_custom:
             return None
-        # A frame that has what it last asked for does not depend on what the page asks for besides.
+        # A frame that has what it last asked for does not depend on other requests of the page.
         return None if self.handovers and self.handovers[-1].is_real else ended[-1]
 
     @property

@@ -178,7 +178,7 @@ ACTION_WITHOUT_EFFECT = Rule(
 )
 
 
-def besides(facts: Facts) -> tuple[str, tuple[int, ...]]:
+def other_failures(facts: Facts) -> tuple[str, tuple[int, ...]]:
     """Return the result of the app's last failed request as the end of a sentence, and its lines; nothing when none failed."""
     missed = [x for x in facts.missed if _is_own(facts, x)]
     return (f"; before that, {_missed(missed[-1])}", evidence_of(missed[-1])) if missed else ("", ())

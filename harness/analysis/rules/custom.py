@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from harness.analysis.facts.facts import Facts, evidence_of, is_same_target
-from harness.analysis.rules.app import besides
+from harness.analysis.rules.app import other_failures
 from harness.analysis.rules.backend import NO_THREAD, answered, answered_by_page, call_rule, failed_call
 from harness.analysis.rules.network import (
     Obstacle,
@@ -245,7 +245,7 @@ def custom_fetch_without_answer(facts: Facts) -> Iterator[Found]:
     if last is None or facts.outcome is None or facts.failed_call is not None or stopped or GIVEN_UP.search(last.error):
         return
     if last.error:
-        said, lines = besides(facts)
+        said, lines = other_failures(facts)
         yield Found(
             summary="the page reported to the frame that its call failed with "
             f"{on_one_line(last.error, 160)!r}{said or '; no request failed'}",

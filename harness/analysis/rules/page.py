@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from harness.analysis.facts.exchanges import split_url
 from harness.analysis.facts.facts import Facts, Seen, is_loader_candidate
-from harness.analysis.rules.app import besides
+from harness.analysis.rules.app import other_failures
 from harness.analysis.rules.rule import (
     CHATKIT_JS,
     MDN,
@@ -142,7 +142,7 @@ def element_never_rendered(facts: Facts) -> Iterator[Found]:
     if any(not call.has_secret for call in facts.sessions[-1:]):
         return
     secret = "; the client secret was fetched" if facts.sessions else "; the page requested no secret either"
-    said, lines = ("", ()) if facts.sessions else besides(facts)
+    said, lines = ("", ()) if facts.sessions else other_failures(facts)
     yield Found(
         summary=f"<openai-chatkit> is defined, but the page never put one into the document{secret}{said}",
         evidence=with_loaded(facts, facts.defined[0].seq, *(s.evidence[0] for s in facts.sessions[-1:]), *lines),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from harness.analysis.facts.exchanges import Exchange, split_url
 from harness.analysis.facts.facts import Facts, evidence_of, is_loader_candidate, is_official, is_same_target
-from harness.analysis.rules.app import besides
+from harness.analysis.rules.app import other_failures
 from harness.analysis.rules.network import INTEGRITY, is_page
 from harness.analysis.rules.rule import (
     CHATKIT_JS,
@@ -84,7 +84,7 @@ def page_without_chatkit(facts: Facts) -> Iterator[Found]:
     """The page has neither the element nor its loader."""
     is_bare = _is_without_loader(facts) and not facts.embeds and not facts.lookalikes
     if is_bare and not facts.page_errors_about(NO_CURRENT_SCRIPT):
-        said, lines = besides(facts)
+        said, lines = other_failures(facts)
         yield Found(
             summary=f"{facts.page.url} references no ChatKit script and holds no <openai-chatkit> element{said}",
             evidence=with_loaded(facts, *lines),

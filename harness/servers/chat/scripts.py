@@ -158,14 +158,14 @@ async def refuse(turn: Turn) -> Events:
 
 async def crash(turn: Turn) -> Events:
     """Fail half-way, as an exception in a backend does."""
-    async for event in say(turn, "This answer never comes to its end, because it fails.", until=5):
+    async for event in say(turn, "This answer never ends, because it fails.", until=5):
         yield event
     raise ScriptedError("asked for")
 
 
 async def drop(turn: Turn) -> Events:
     """Break the connection half-way."""
-    async for event in say(turn, "This answer never comes to its end, because its connection breaks.", until=5):
+    async for event in say(turn, "This answer never ends, because its connection breaks.", until=5):
         yield event
     raise DroppedError("asked for")
 

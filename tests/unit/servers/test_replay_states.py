@@ -12,7 +12,7 @@ from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, 
 from harness.analysis.replay.matching import Matcher
 from harness.model.faults import Asked, operation_of
 from harness.model.recording import RecordedExchange, Recording
-from harness.servers.replay import FAST, Replay, is_broken_off
+from harness.servers.replay import FAST, Replay, is_aborted
 
 URLS = ("https://app.test/api/session", "https://us.api.openai.com/v1/chatkit/conversation")
 BODIES = ("", '{"type": "threads.list"}', '{"type": "threads.create"}', '{"q": 1}')
@@ -51,8 +51,8 @@ class Replaying(RuleBasedStateMachine):
         """The page asks in the order of the recording; what only a browser can have fail never gets further."""
         method, url, body = request
         given = self.matcher.take(method, url, body)
-        is_over = given is not None and is_broken_off(given)
-        assert self.replay.broken_off(Asked(method=method, url=url), body) == (given if is_over else None)
+        is_over = given is not None and is_aborted(given)
+        assert self.replay.aborted(Asked(method=method, url=url), body) == (given if is_over else None)
         if is_over:
             return multiple()
         self.kept.setdefault(request, []).append(given)
