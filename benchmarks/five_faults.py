@@ -80,8 +80,8 @@ import pytest
 from harness.config.reading import read_config
 from harness.drive.browsers import find_browser
 from harness.drive.faults import install_aborts
-from harness.drive.routes import Destinations, install_routes
-from harness.visit.opening import context_options
+from harness.servers.network_path import serve_network_path
+from harness.visit.opening import context_options, destinations_of
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import serve_stack
 
@@ -92,23 +92,21 @@ def browser_type_launch_args(browser_type_launch_args):
 
 
 @pytest.fixture(scope="session")
-def browser_context_args(browser_context_args):
-    return browser_context_args | context_options(read_config(None, environ={}, root=Path.cwd()), "hermetic")
-
-
-@pytest.fixture(scope="session")
 def stack():
     with serve_stack(scenario=scenario_named("healthy")) as running:
         yield running
 
 
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args, stack):
+    config = read_config(None, environ={}, root=Path.cwd())
+    with serve_network_path(destinations_of(stack)) as path:
+        yield browser_context_args | context_options(config, "hermetic", proxy_url=path.url)
+
+
 @pytest.fixture
 def url(context, stack, fault):
     stack.use(scenario_named(fault))
-    to = Destinations(
-        cdn=stack.cdn_tls_url, api=stack.api_tls_url, app=stack.app_tls_url, app_http=stack.app_url
-    )
-    install_routes(context, to, on_blocked=lambda method, url: None)
     install_aborts(context, stack.injector, lambda asked, faults: None)
     return stack.app_url + "/test-chatkit"
 """

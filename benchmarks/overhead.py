@@ -23,12 +23,12 @@ from playwright.sync_api import Browser, Page, Response, sync_playwright
 
 from harness.config.reading import read_config
 from harness.drive.browsers import find_browser
-from harness.drive.routes import Destinations, install_routes
 from harness.model.redaction import Redactor
+from harness.servers.network_path import serve_network_path
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack, serve_stack
 from harness.visit.browser import opened
-from harness.visit.opening import context_options
+from harness.visit.opening import context_options, destinations_of
 from harness.visit.target import Keep, target_of
 
 CONFIG = read_config(None, environ={}, root=Path(tempfile.gettempdir()) / "no-configuration-here")
@@ -47,9 +47,10 @@ def is_backends_answer(response: Response) -> bool:
 
 def bare(browser: Browser, stack: Stack, _folder: Path) -> None:
     """Visit as a plain test does."""
-    with browser.new_context(**context_options(CONFIG, "hermetic")) as context:
-        to = Destinations(cdn=stack.cdn_tls_url, api=stack.api_tls_url, app=stack.app_tls_url)
-        install_routes(context, to, on_blocked=lambda _method, _url: None)
+    with (
+        serve_network_path(destinations_of(stack)) as path,
+        browser.new_context(**context_options(CONFIG, "hermetic", proxy_url=path.url)) as context,
+    ):
         stack.use(scenario_named("healthy"))
         page = context.new_page()
         page.goto(f"{stack.app_url}/test-chatkit", wait_until="commit")

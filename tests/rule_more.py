@@ -1288,6 +1288,25 @@ MORE: dict[str, tuple[Steps, str]] = {
         ),
         "page-of-opaque-origin",
     ),
+    "a page of no origin whose own server does not allow it": (
+        as_document(session_failed("net::ERR_FAILED", cors(SESSION)), origin="null"),
+        "page-of-opaque-origin",
+    ),
+    "a page of no origin whose own chat backend does not allow it": (
+        as_document(custom_failed("net::ERR_FAILED", cors(CUSTOM)), origin="null"),
+        "page-of-opaque-origin",
+    ),
+    "a page of no origin that another server does not allow": (
+        as_document(
+            idle(
+                asked("r3", "https://elsewhere.test/api/chatkit/session"),
+                cors("https://elsewhere.test/api/chatkit/session"),
+                request_failed("r3", "net::ERR_FAILED"),
+            ),
+            origin="null",
+        ),
+        "session-blocked-by-cors",
+    ),
     # --- domain
     "a custom domain check with an empty bearer": (
         [

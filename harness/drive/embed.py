@@ -15,8 +15,9 @@ from harness.analysis.mount.verdict import Judgement, follow, judge_others, sett
 from harness.drive.actions import Actor
 from harness.drive.waiting import Waiter
 from harness.errors import EnvironmentFailure, HarnessError, PageError
+from harness.model.addresses import server_of
 from harness.model.chatkit import TAG
-from harness.model.events import CaughtUp, HarnessFault, Navigated, PageCrashed, ResponseReceived
+from harness.model.events import CaughtUp, HarnessFault, Navigated, PageCrashed, RequestBlocked, ResponseReceived
 from harness.model.limits import Limits
 from harness.model.recording import Action
 from harness.model.timeline import Entry, Timeline
@@ -53,6 +54,14 @@ class Embed:
                 f"{url} did not answer within {timeout_ms / 1000:g} s; is the server up, and the URL right?"
             ) from error
         except Error as error:
+            blocked = [entry.event for entry in self.timeline.entries if isinstance(entry.event, RequestBlocked)]
+            if blocked:
+                place = (
+                    f"{url} is not on this machine"
+                    if server_of(blocked[-1].url) == server_of(url)
+                    else (f"{url} leads to {blocked[-1].url}, which is not on this machine")
+                )
+                raise PageError(f'{place}, and this run is hermetic; set network = "live" to visit it') from error
             raise _navigation_error(url, error, self._last_media_type()) from error
         if response is None:
             return
@@ -178,8 +187,6 @@ def _navigation_error(url: str, error: Error, media_type: str) -> HarnessError:
     if "Download is starting" in text or "ERR_ABORTED" in text:
         what = f"a download ({media_type})" if media_type else "a download"
         return PageError(f"{url} is {what}, not a web page; use the URL of the page that embeds ChatKit")
-    if "ERR_INTERNET_DISCONNECTED" in text or "ERR_BLOCKED_BY_CLIENT" in text:
-        return PageError(f'{url} is not on this machine, and this run is hermetic; set network = "live" to visit it')
     if "has been closed" in text or "crash" in text.lower():
         return EnvironmentFailure(f"the browser was closed while opening {url}: {text}")
     return PageError(f"{url} cannot be opened: {text}")

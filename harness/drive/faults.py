@@ -26,7 +26,7 @@ DESTINATIONS = {"fetch": "empty", "xhr": "empty", "stylesheet": "style", "events
 SAME_SITE: dict[str, str] = {"strict": "Strict", "lax": "Lax", "none": "None"}
 
 OnFault = Callable[[Asked, tuple[Fault, ...]], None]
-AddressOf = Callable[[Asked, str], str | None]  # of a request with its Cookie header; None: not past us
+AddressOf = Callable[[Asked, str], str]  # of a request with its Cookie header
 
 
 def asked_of(request: Request) -> Asked:
@@ -76,11 +76,7 @@ def install_forwarding(context: BrowserContext, injector: Injector, address_of: 
         if asked.method == "OPTIONS" or not any(fault.concerns(asked) for fault in altering):
             route.fallback()
             return
-        address = address_of(asked, _cookie(context, route.request))
-        if address is None:
-            route.fallback()
-        else:
-            route.continue_(url=address)
+        route.continue_(url=address_of(asked, _cookie(context, route.request)))
 
     if altering:
         context.route(urls_of(altering), handle)

@@ -35,6 +35,16 @@ def split_url(url: str) -> SplitResult:
         return SplitResult("", "", "", "", "")
 
 
+def server_of(url: str) -> tuple[str, int]:
+    """Return host and port that a URL is asked at, with the port that its scheme has by itself; none of one that is not well-formed."""
+    parts = split_url(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    return parts.hostname or "", port or (80 if parts.scheme in ("http", "ws") else 443)
+
+
 def is_loader(url: str) -> bool:
     """Whether a script URL is the ChatKit loader: the real one's path, wherever it is served from."""
     return split_url(url).path.endswith("/chatkit.js")

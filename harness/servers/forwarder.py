@@ -45,10 +45,13 @@ class Passing:
 class Forwarder:
     """Gives out addresses, and passes on what is asked for under them."""
 
-    def __init__(self, *, http_url: str, https_url: str, keep_cookies: KeepCookies, is_trusting: bool) -> None:
+    def __init__(
+        self, *, http_url: str, https_url: str, keep_cookies: KeepCookies, is_trusting: bool, proxy_url: str
+    ) -> None:
         self._bases = {"http": http_url, "https": https_url}
         self._keep_cookies = keep_cookies
         self._is_trusting = is_trusting
+        self._proxy_url = proxy_url or None
         self._passing: dict[str, Passing] = {}
         self._lock = threading.Lock()
 
@@ -86,7 +89,10 @@ class Forwarder:
         timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)  # how long an answer may take is the page's affair
         async with (
             httpx.AsyncClient(
-                timeout=timeout, verify=False if self._is_trusting else trusted(), trust_env=not self._is_trusting
+                timeout=timeout,
+                verify=False if self._is_trusting else trusted(),
+                trust_env=not self._is_trusting,
+                proxy=self._proxy_url,
             ) as client,
             client.stream(scope["method"], passing.upstream, headers=headers, content=body) as response,
         ):
@@ -115,10 +121,12 @@ def serve_forwarder(
     on_fault: Callable[[Asked, tuple[Fault, ...]], None],
     keep_cookies: KeepCookies,
     is_trusting: bool = False,
+    proxy_url: str = "",
 ) -> Iterator[Forwarder]:
     """Yield a running forwarder, and stop it afterwards.
 
-    `is_trusting`: it goes to servers of this machine, whose certificates nobody has signed.
+    `is_trusting`: it goes to servers of this machine, whose certificates nobody has signed. `proxy_url`: of the proxy that it asks, the
+    one that the browser has.
     """
     with listening("forwarder", 0) as plain, listening("forwarder", 0) as secure:
         forwarder = Forwarder(
@@ -126,6 +134,7 @@ def serve_forwarder(
             https_url=f"https://{HOST}:{secure.getsockname()[1]}",
             keep_cookies=keep_cookies,
             is_trusting=is_trusting,
+            proxy_url=proxy_url,
         )
 
         def asked_of(scope: Scope, _operation: str) -> Asked:

@@ -114,7 +114,7 @@ def _asked_of(scope: Scope, operation: str, name: str, stack: Stack) -> Asked:
     if name == "cdn":
         origin = CDN_ORIGIN
     elif name == "api":
-        known = host.partition(":")[0].removesuffix(".localhost")
+        known = host.partition(":")[0]
         origin = f"https://{known if known.endswith(('openai.com', 'chatgpt.com')) else 'api.openai.com'}"
     elif stack.scenario.origin != "local":
         origin = stack.scenario.origin

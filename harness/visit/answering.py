@@ -1,6 +1,6 @@
 """Who answers the requests of a visit: the embedded servers, a recording, or the network, with the faults that are injected on the way.
 
-In: a browser context that a recorder listens to. Out: routes of that context, for as long as a visit lasts.
+In: a browser context that a recorder listens to, and the proxy that it has. Out: routes of that context, for as long as a visit lasts.
 """
 
 from __future__ import annotations
@@ -14,19 +14,13 @@ from harness.analysis.replay.matching import Miss
 from harness.drive.faults import cookie_keeper, install_aborts, install_forwarding
 from harness.drive.headers import install_headers
 from harness.drive.replay_context import install_replay
-from harness.drive.routes import (
-    LEAVES_LOOPBACK,
-    Destinations,
-    destination_of,
-    install_routes,
-    install_sdk_route,
-    sdk_destination_of,
-)
+from harness.drive.routes import install_sdk_route, sdk_destination_of
 from harness.model.events import FaultInjected, ReplayMissed, RequestBlocked
 from harness.model.faults import ABORT, Asked, Fault, render_fault
 from harness.model.injection import Injector
 from harness.observe.recorder import Recorder
 from harness.servers.forwarder import serve_forwarder
+from harness.servers.network_path import NetworkPath
 from harness.servers.replay import ReplayServer, is_aborted
 from harness.servers.server import Stack
 from harness.visit.target import Target
@@ -40,16 +34,16 @@ def answered(
     recorder: Recorder,
     *,
     stack: Stack | None,
+    path: NetworkPath | None,
     replay: ReplayServer | None,
 ) -> Iterator[None]:
-    """Have the requests of a context answered as its target says, until the block ends."""
+    """Have the requests of a context answered as its target says, until the block ends. `path`: of a hermetic visit."""
     if target.headers and replay is None:
         install_headers(context, page, target.url, target.headers)
     if replay is not None:
         _replay(context, replay, recorder)
-    to = _destinations(stack) if target.network == "hermetic" else None
-    if to is not None:
-        _route(context, to, recorder)
+    if path is not None:
+        path.on_refused = _on_blocked(recorder)
     elif target.network == "live" and stack is not None:
         install_sdk_route(context, stack.sdk_url)
     if stack is not None and target.scenario is not None:
@@ -59,12 +53,14 @@ def answered(
     with ExitStack() as forwarding:
         if target.faults:
             sdk_url = stack.sdk_url if stack is not None else ""
-            forwarding.enter_context(_faults_on_the_way(context, target.faults, to, recorder, sdk_url))
+            forwarding.enter_context(_faults_on_the_way(context, target.faults, path, recorder, sdk_url))
         try:
             yield
         finally:
             if stack is not None:
                 stack.on_answer = ignore_answer
+            if path is not None:
+                path.on_refused = ignore_answer
             if replay is not None:
                 replay.replay.on_miss = replay.on_fault = ignore_answer
 
@@ -78,9 +74,6 @@ def _replay(context: BrowserContext, server: ReplayServer, recorder: Recorder) -
             ReplayMissed(method=miss.method, url=miss.url, nearest=miss.nearest, difference=miss.difference)
         )
 
-    def on_blocked(method: str, url: str) -> None:
-        timeline.append(RequestBlocked(method=method, url=url))
-
     replay.on_miss, server.on_fault = on_miss, _on_fault(recorder)
     recording = replay.recording
     install_replay(
@@ -88,7 +81,7 @@ def _replay(context: BrowserContext, server: ReplayServer, recorder: Recorder) -
         recording,
         aborted=replay.aborted,
         is_intercepted=recording.network == "hermetic" or any(map(is_aborted, recording.exchanges)),
-        on_blocked=on_blocked,
+        on_blocked=_on_blocked(recorder),
         on_aborted=recorder.tell_failure,
     )
     if any(fault.verb == ABORT for fault in server.injector.faults):
@@ -99,16 +92,13 @@ def ignore_answer(*_answer: object) -> None:
     """The listener between visits."""
 
 
-def _destinations(stack: Stack | None) -> Destinations:
-    assert stack is not None, "a hermetic visit needs the embedded servers"
-    return Destinations(cdn=stack.sdk_url, api=stack.api_tls_url, app=stack.app_tls_url, app_http=stack.app_url)
+def _on_blocked(recorder: Recorder) -> Callable[[str, str], None]:
+    """Return what writes down each request that may not leave this machine; called from the proxy's thread too."""
 
-
-def _route(context: BrowserContext, to: Destinations, recorder: Recorder) -> None:
     def on_blocked(method: str, url: str) -> None:
         recorder.timeline.append(RequestBlocked(method=method, url=url))
 
-    install_routes(context, to, on_blocked=on_blocked)
+    return on_blocked
 
 
 def _on_fault(recorder: Recorder) -> Callable[[Asked, tuple[Fault, ...]], None]:
@@ -123,20 +113,21 @@ def _on_fault(recorder: Recorder) -> Callable[[Asked, tuple[Fault, ...]], None]:
 
 @contextmanager
 def _faults_on_the_way(
-    context: BrowserContext, faults: tuple[Fault, ...], to: Destinations | None, recorder: Recorder, sdk_url: str
+    context: BrowserContext, faults: tuple[Fault, ...], path: NetworkPath | None, recorder: Recorder, sdk_url: str
 ) -> Iterator[None]:
     """Do what the faults say to the requests between the page and its servers, until the block ends."""
     injector, on_fault = Injector(faults), _on_fault(recorder)
     with serve_forwarder(
-        injector, on_fault=on_fault, keep_cookies=cookie_keeper(context), is_trusting=to is not None or bool(sdk_url)
+        injector,
+        on_fault=on_fault,
+        keep_cookies=cookie_keeper(context),
+        is_trusting=path is not None or bool(sdk_url),
+        proxy_url=path.url if path is not None else "",
     ) as forwarder:
 
-        def address_of(asked: Asked, cookie: str) -> str | None:
-            leaves = to is not None and LEAVES_LOOPBACK.match(asked.url)
-            upstream = destination_of(asked.url, to) if to is not None and leaves else asked.url
-            if to is None and sdk_url:
-                upstream = sdk_destination_of(asked.url, sdk_url) or asked.url
-            return forwarder.address_of(asked, upstream=upstream, cookie=cookie) if upstream else None
+        def address_of(asked: Asked, cookie: str) -> str:
+            elsewhere = sdk_destination_of(asked.url, sdk_url) if path is None and sdk_url else None
+            return forwarder.address_of(asked, upstream=elsewhere or asked.url, cookie=cookie)
 
         install_forwarding(context, injector, address_of, on_fault)
         yield

@@ -11,10 +11,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, Page
 
 from harness.config.reading import Config
-from harness.drive.browsers import require_rerouting
+from harness.drive.browsers import proxy_options, require_rerouting
 from harness.drive.replay_context import replay_options, taken_by_browser
 from harness.model.bounds import Allowance
 from harness.model.events import Omitted
@@ -22,6 +22,7 @@ from harness.model.redaction import Redactor
 from harness.observe.playwright_private import check_parts, is_driver_gone
 from harness.observe.recorder import Recorder
 from harness.report.run_folder import written_bytes
+from harness.servers.network_path import Destinations, NetworkPath, serve_network_path
 from harness.servers.replay import ReplayServer
 from harness.servers.server import Stack
 from harness.visit.answering import answered
@@ -54,29 +55,31 @@ def open_visit(
     Raises EnvironmentFailure for a browser that cannot do it, RecordingError where it does not take what a recording says of its own.
     """
     redactor = Redactor(config.secrets) if redactor is None else redactor
-    if replay is None:
-        options = context_options(
-            config,
-            target.network,
-            has_faults=bool(target.faults),
-            has_servers=stack is not None,
-            storage_state=target.storage_state,
-        )
-    else:
-        recording = replay.replay.recording
-        options = replay_options(recording, replay.url, browser=engine or config.use.browser)
-        # What was secret when it was recorded is secret here too, in its made-up form.
-        for placeholder, value in recording.made_up.known:
-            redactor.learn(placeholder.split(":")[1], value)
-    with _taken(replay):
-        context = new_context(**options)
-        page = context.new_page()
-    check_parts(context)
     allowance = allowance or Allowance()
-    recorder = Recorder(folder=folder, redactor=redactor, bounds=allowance.bounds)
-    recorder.attach(context, page)
-    try:
-        with answered(context, page, target, recorder, stack=stack, replay=replay):
+    with _path_of(target, stack) as path:
+        if replay is None:
+            options = context_options(
+                config,
+                target.network,
+                has_faults=bool(target.faults),
+                has_servers=stack is not None,
+                storage_state=target.storage_state,
+                proxy_url=path.url if path is not None else "",
+            )
+        else:
+            recording = replay.replay.recording
+            options = replay_options(recording, replay.url, browser=engine or config.use.browser)
+            # What was secret when it was recorded is secret here too, in its made-up form.
+            for placeholder, value in recording.made_up.known:
+                redactor.learn(placeholder.split(":")[1], value)
+        with _taken(replay):
+            context = new_context(**options)
+            page = context.new_page()
+        check_parts(context)
+        with (
+            _recorded(context, page, Recorder(folder=folder, redactor=redactor, bounds=allowance.bounds)) as recorder,
+            answered(context, page, target, recorder, stack=stack, path=path, replay=replay),
+        ):
             visit = Visit(
                 context=context,
                 page=page,
@@ -95,10 +98,31 @@ def open_visit(
                 finally:
                     with suppress(OSError):  # a disk that is full or gone: then there is nothing to count
                         allowance.spend(written_bytes(folder))
+
+
+@contextmanager
+def _recorded(context: BrowserContext, page: Page, recorder: Recorder) -> Iterator[Recorder]:
+    """Yield a recorder that observes a context until the block ends."""
+    recorder.attach(context, page)
+    try:
+        yield recorder
     finally:
         with suppress(Exception) if is_driver_gone(page) else nullcontext():  # nothing is left to listen to
             recorder.detach(context, page)
         recorder.close()
+
+
+def _path_of(target: Target, stack: Stack | None) -> AbstractContextManager[NetworkPath | None]:
+    """Return the proxy of a hermetic visit, which nothing gets past; None for any other."""
+    if target.network != "hermetic":
+        return nullcontext()
+    assert stack is not None, "a hermetic visit needs the embedded servers"
+    return serve_network_path(destinations_of(stack))
+
+
+def destinations_of(stack: Stack) -> Destinations:
+    """Return where the embedded servers answer a hermetic visit."""
+    return Destinations(cdn=stack.sdk_url, api=stack.api_tls_url, app=stack.app_tls_url, app_http=stack.app_url)
 
 
 def _taken(replay: ReplayServer | None) -> AbstractContextManager[None]:
@@ -112,8 +136,11 @@ def context_options(
     has_faults: bool = False,
     has_servers: bool = False,
     storage_state: dict[str, Any] | None = None,
+    proxy_url: str = "",
 ) -> dict[str, Any]:
     """Return what a browser context needs for a project's visits; `has_servers`: ours answer a part of a live one.
+
+    `proxy_url`: of a hermetic visit's network path.
 
     Raises EnvironmentFailure for a browser that cannot be sent to other servers where the visit needs that.
     """
@@ -121,6 +148,8 @@ def context_options(
     options: dict[str, Any] = {"viewport": {"width": viewport.width, "height": viewport.height}}
     if storage_state:
         options["storage_state"] = storage_state
+    if proxy_url:
+        options["proxy"] = proxy_options(proxy_url, config.use.browser)
     if network == "hermetic" or has_faults or has_servers:
         require_rerouting(config.use.browser, config.use.executable_path, os.environ)
         options["ignore_https_errors"] = True  # our own servers sign their own certificates

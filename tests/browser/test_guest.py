@@ -7,9 +7,9 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Page
 
 from harness import Chatkit, expect
-from harness.drive.routes import Destinations, install_routes
+from harness.servers.network_path import serve_network_path
 from harness.servers.server import Stack
-from harness.visit.opening import context_options
+from harness.visit.opening import context_options, destinations_of
 
 # What the page can see of its own world: globals, natives, event order, DOM.
 LOOK = """() => {
@@ -33,14 +33,13 @@ def test_page_sees_the_same_with_and_without_the_harness(
     expect(embed).to_be_mounted()
     attached = embed.page.evaluate(LOOK)
     stack: Stack = chatkit_stack()
-    context: BrowserContext = new_context(**context_options(chatkit_config, "hermetic"))
-    to = Destinations(cdn=stack.cdn_tls_url, api=stack.api_tls_url, app=stack.app_tls_url)
-    install_routes(context, to, on_blocked=lambda _method, _url: None)
-    page: Page = context.new_page()
-    page.goto(f"{stack.app_url}/test-chatkit")
-    page.get_by_role("button", name="Topic Generation").click()
-    page.get_by_text("chatkit.log composer.ready").wait_for()
-    alone = page.evaluate(LOOK)
+    with serve_network_path(destinations_of(stack)) as path:
+        context: BrowserContext = new_context(**context_options(chatkit_config, "hermetic", proxy_url=path.url))
+        page: Page = context.new_page()
+        page.goto(f"{stack.app_url}/test-chatkit")
+        page.get_by_role("button", name="Topic Generation").click()
+        page.get_by_text("chatkit.log composer.ready").wait_for()
+        alone = page.evaluate(LOOK)
     # `chatkit.ready` may come before or after the frame's first words: that is the browser's choice, not ours.
     attached["log"].sort()
     alone["log"].sort()

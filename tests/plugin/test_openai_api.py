@@ -514,9 +514,8 @@ def test_secret_is_valid_on_the_host_that_the_frame_reads_out_of_it(
     else:
         assert (tail[:2], claims) == ("01", {"expires_at": int(NEW_YEAR) + 600, "data_locality": "EU"})
     for host in ("api.openai.com", "us.api.openai.com", "eu.api.openai.com", "127.0.0.1"):
-        for name in (host, f"{host}.localhost:1234"):
-            status = api.converse(secret, "threads.list", {}, host=name).status_code
-            assert status == (200 if host in accepted else 401), name
+        status = api.converse(secret, "threads.list", {}, host=host).status_code
+        assert status == (200 if host in accepted else 401), host
 
 
 # --- threads and items --------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from harness.analysis.mount.prefetch import PrefetchReport
 from harness.analysis.mount.state import EmbedId, Mount
 from harness.analysis.mount.tracks import Element, Frame
 from harness.analysis.mount.verdict import Outcome
+from harness.model.addresses import server_of
 from harness.model.chatkit import CDN_HOST
 from harness.model.events import (
     ActionEnded,
@@ -269,16 +270,20 @@ class Facts:
         last = self.loaders[-1]
         return last if last.failure or last.status >= 400 else None
 
+    def is_kept_here(self, exchange: Exchange) -> bool:
+        """Whether a request failed because a hermetic run kept it on this machine."""
+        kept = {server_of(s.event.url) for s in self.blocked}
+        return exchange.status == 0 and exchange.failure != "" and server_of(exchange.url) in kept
+
     @property
     def missed(self) -> tuple[Exchange, ...]:
         """What the page's own code asked for and did not get: it failed, was refused, or was answered by a web page."""
-        kept = {s.event.url.split("#")[0] for s in self.blocked}  # by this run, on this machine
         return tuple(
             x
             for x in self.exchanges
             if x.request.is_top_frame
             and x.request.resource_type in ("fetch", "xhr", "script")
-            and not (is_telemetry(x.url) or is_loader_candidate(x.url) or x.url in kept)
+            and not (is_telemetry(x.url) or is_loader_candidate(x.url) or self.is_kept_here(x))
             # A module that is answered 404 is reported as aborted, too.
             and (x.status >= 400 or (not x.is_aborted and (x.failure != "" or x.media_type == "text/html")))
         )

@@ -8,7 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.analysis.facts.facts import Facts, evidence_of
-from harness.analysis.rules.rule import MDN, Confidence, Found, Layer, Party, Rule, lines_of, on_one_line, with_loaded
+from harness.analysis.rules.backend import failed_call
+from harness.analysis.rules.network import Obstacle, obstacle_of
+from harness.analysis.rules.rule import (
+    MDN,
+    Confidence,
+    Found,
+    Layer,
+    Party,
+    Rule,
+    lines_of,
+    on_one_line,
+    told,
+    with_loaded,
+)
 
 MISADDRESSED = r"Failed to execute 'postMessage'.{0,40}target origin provided \('([^']*)'\)"
 
@@ -40,6 +53,15 @@ PAGE_FROM_FILE = Rule(
 
 def page_of_opaque_origin(facts: Facts) -> Iterator[Found]:
     """The page's document has an opaque origin."""
+    session, backend = facts.failed_session, failed_call(facts, hosted=False)
+    for exchange in (session.exchange if session else None, backend):
+        if exchange is not None and obstacle_of(facts, exchange) is Obstacle.OPAQUE:
+            yield Found(
+                summary="the document has an opaque origin (a sandbox without allow-same-origin): the page's own server is another "
+                f"origin to it, and {told(exchange)}",
+                evidence=evidence_of(exchange),
+            )
+            return
     is_deaf = facts.is_settled and facts.is_configured and not facts.has_frame_spoken
     is_delivered = facts.frame_document is not None and 200 <= facts.frame_document.status < 300
     if facts.page.origin == "null" and not facts.page.url.startswith("file:") and is_deaf and is_delivered:

@@ -11,6 +11,7 @@ from enum import Enum
 from harness.analysis.facts.exchanges import Exchange, split_url
 from harness.analysis.facts.facts import Facts, Seen
 from harness.analysis.rules.rule import Confidence
+from harness.model.addresses import server_of
 from harness.model.events import ConsoleMessage
 
 CHALLENGE = re.compile(
@@ -35,6 +36,7 @@ class Obstacle(Enum):
     CLIENT = "an extension or a rule in the browser"
     CSP = "the page's Content-Security-Policy"
     CORS = "the response does not allow the page's origin"
+    OPAQUE = "the page's origin is opaque: its own server is another origin to it"
     MIXED = "plain http from an https page"
     LOCAL_NETWORK = "the browser protects the local network"
     NO_SCRIPT = "the response is not a script"
@@ -49,7 +51,7 @@ def obstacle_of(facts: Facts, exchange: Exchange) -> Obstacle:
         return Obstacle.NONE
     if exchange.is_aborted:
         return Obstacle.ABORTED
-    if any(s.event.url.split("#")[0] == exchange.url for s in facts.blocked):
+    if facts.is_kept_here(exchange):
         return Obstacle.HERMETIC
     if "BLOCKED_BY_CLIENT" in text:
         return Obstacle.CLIENT
@@ -60,7 +62,8 @@ def obstacle_of(facts: Facts, exchange: Exchange) -> Obstacle:
     if "LOCAL_NETWORK_ACCESS" in text or "PRIVATE_NETWORK_ACCESS" in text or _is_local_network(facts, exchange):
         return Obstacle.LOCAL_NETWORK
     if mentions(facts, exchange, "blocked by CORS policy") or mentions(facts, exchange, "Cross-Origin Request Blocked"):
-        return Obstacle.CORS
+        is_own = server_of(exchange.url) == server_of(facts.page.url)
+        return Obstacle.OPAQUE if is_own and facts.page.origin == "null" else Obstacle.CORS
     if "BLOCKED_BY_ORB" in text:
         return Obstacle.NO_SCRIPT
     if "BLOCKED_BY_RESPONSE" in text or text.startswith(("coep", "corp", "coop")):

@@ -8,8 +8,8 @@ In: a request's headers. Out: the project or the session that it acts for, or an
 | version 01, locality US / EU | `us.` / `eu.`     | that host |
 | version 01, locality null    | the plain host    | the plain host |
 
-An API key is accepted on the host of its project's region, the plain one without a region. A browser's request that was
-routed here comes on `<host>.localhost`; one that came on another name says nothing about its host, and is not refused.
+An API key is accepted on the host of its project's region, the plain one without a region. A request that
+comes on any other name, such as an app's backend sends, says nothing about its host, and is not refused.
 """
 
 from __future__ import annotations
@@ -106,5 +106,5 @@ def _refused(message: str) -> ApiError:
 
 def _host(request: Request) -> str | None:
     """Return which of OpenAI's hosts the request names, None when it names another."""
-    name = (request.url.hostname or "").removesuffix(".localhost")
+    name = request.url.hostname or ""
     return name if name in HOSTS else None

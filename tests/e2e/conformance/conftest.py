@@ -11,15 +11,16 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import Page
 
 from conformance.differences import BY_TEST
 from conformance.host import DEADLINE_MS, Host
 from conformance.server import HostServer, serve_host
 from harness.config.sdk_source import STAND_IN, SdkSource
-from harness.drive.routes import Destinations, install_routes
+from harness.drive.browsers import proxy_options
 from harness.model.sdk_generations import FRAME_2026
 from harness.pytest_plugin.fixtures import SDK_SOURCE
+from harness.servers.network_path import Destinations, serve_network_path
 from harness.servers.scenarios import Scenario
 from harness.servers.server import Stack, serve_stack
 
@@ -45,13 +46,6 @@ def sdk(pytestconfig: pytest.Config) -> SdkSource:
 
 
 @pytest.fixture(scope="session")
-def browser_context_args(browser_context_args: dict[str, Any], browser_name: str) -> dict[str, Any]:
-    """Trust the servers' own certificates, and let a page on a public name reach them."""
-    permissions = {"permissions": ["local-network-access"]} if browser_name == "chromium" else {}
-    return browser_context_args | permissions | {"ignore_https_errors": True}
-
-
-@pytest.fixture(scope="session")
 def stack(sdk: SdkSource) -> Iterator[Stack]:
     """The embedded CDN and OpenAI API."""
     with serve_stack(scenario=HEALTHY, sdk_dir=sdk.folder, sdk_url=sdk.url) as running:
@@ -65,6 +59,17 @@ def host_server() -> Iterator[HostServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def browser_context_args(
+    browser_context_args: dict[str, Any], browser_name: str, stack: Stack, host_server: HostServer
+) -> Iterator[dict[str, Any]]:
+    """Have the embedded servers answer for OpenAI's hosts, trust their own certificates, and let a page on a public name reach them."""
+    permissions = {"permissions": ["local-network-access"]} if browser_name == "chromium" else {}
+    with serve_network_path(Destinations(cdn=stack.sdk_url, api=stack.api_tls_url, app=host_server.tls_url)) as path:
+        proxy = proxy_options(path.url, browser_name)
+        yield browser_context_args | permissions | {"ignore_https_errors": True, "proxy": proxy}
+
+
 @pytest.fixture
 def server(host_server: HostServer) -> HostServer:
     """The server of host page and custom backend, with nothing remembered."""
@@ -73,11 +78,9 @@ def server(host_server: HostServer) -> HostServer:
 
 
 @pytest.fixture
-def host(page: Page, context: BrowserContext, stack: Stack, server: HostServer) -> Host:
-    """The host page, not yet opened; OpenAI's hosts are routed to the embedded servers."""
+def host(page: Page, stack: Stack, server: HostServer) -> Host:
+    """The host page, not yet opened; the embedded servers answer for OpenAI's hosts."""
     stack.use(HEALTHY)
-    to = Destinations(cdn=stack.sdk_url, api=stack.api_tls_url, app=server.tls_url)
-    install_routes(context, to, on_blocked=lambda _method, _url: None)
     return Host(page, server)
 
 

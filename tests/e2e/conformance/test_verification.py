@@ -61,7 +61,9 @@ def test_origins_that_are_verified(
     """§4: development origins, and custom backends that cannot be in production, are skipped with a warning."""
     local = host.server.url
     origin = origin.format(local=local, port=local.rpartition(":")[2])
-    to_host = re.compile(r"^https://(?:shop\.local|local\.test|localhost|api\.shop\.test(?::\d+)?)/(.*)$")
+    to_host = re.compile(
+        r"^https://(?:app\.test:8443|shop\.local|local\.test|localhost|api\.shop\.test(?::\d+)?)/(.*)$"
+    )
     context.route(
         to_host, lambda route: route.continue_(url=to_host.sub(rf"{host.server.tls_url}/\1", route.request.url))
     )
