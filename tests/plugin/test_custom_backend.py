@@ -389,7 +389,7 @@ def test_connection_breaks_when_asked_to(running: Stack) -> None:
     chat = Chat(running.app_url)
     _, events = start(chat, "drop")
     assert chat.answers[0][2] == "broken"
-    assert events[-1]["update"]["delta"] == " to"
+    assert events[-1]["update"]["delta"] == " because"
 
 
 def test_unknown_events_stand_around_a_reply(running: Stack) -> None:
