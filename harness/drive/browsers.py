@@ -174,15 +174,6 @@ def _is_playwrights(executable: Path) -> bool:
     return any((parent / "INSTALLATION_COMPLETE").is_file() for parent in executable.parents)
 
 
-def proxy_options(url: str, engine: str) -> dict[str, str]:
-    """Return the proxy of a context whose requests go there, but for those to servers of this machine, which are asked themselves.
-
-    Chromium's own list of what no proxy is for has link-local addresses too; "<-loopback>" empties that list. Firefox's has loopback only.
-    """
-    bypass = {"chromium": "<-loopback>,localhost,*.localhost,127.0.0.0/8,[::1]", "webkit": "localhost,127.0.0.1,[::1]"}
-    return {"server": url} | ({"bypass": bypass[engine]} if engine in bypass else {})
-
-
 def require_rerouting(name: str, executable_path: str, environ: Mapping[str, str]) -> None:
     """Raise EnvironmentFailure for a browser whose requests cannot be answered by other servers than those it asks.
 

@@ -39,6 +39,7 @@ KINDS: dict[str, type[Event]] = {
     "frame-message": events.FrameMessage,
     "resource-timed": events.ResourceTimed,
     "policy-violated": events.PolicyViolated,
+    "request-blocked": events.RequestBlocked,  # of `seal.js`
 }
 
 

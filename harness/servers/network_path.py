@@ -27,6 +27,7 @@ LARGEST_HEAD_BYTES = 64 * 1024
 HEAD_TIMEOUT_S = 30.0  # for the first line and the headers: who sends them slower is no browser
 PIECE_BYTES = 64 * 1024
 HTTPS, HTTP = 443, 80
+REFUSAL = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 # Of one connection; what passes here is one request on a connection of its own.
 OF_THE_CONNECTION = re.compile(rb"^(?:proxy-[a-z-]+|connection|keep-alive):", re.IGNORECASE)
 
@@ -111,9 +112,9 @@ class NetworkPath:
             upstream = None
         if upstream is None:
             if is_tunnel:
-                writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
-                await writer.drain()
-                writer.write_eof()
+                writer.write(REFUSAL)
+                writer.close()  # when it has been sent
+                await writer.wait_closed()
             return
         if is_tunnel:
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")

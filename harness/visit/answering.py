@@ -15,6 +15,7 @@ from harness.drive.faults import cookie_keeper, install_aborts, install_forwardi
 from harness.drive.headers import install_headers
 from harness.drive.replay_context import install_replay
 from harness.drive.routes import install_sdk_route, sdk_destination_of
+from harness.drive.sealing import install_seal
 from harness.model.events import FaultInjected, ReplayMissed, RequestBlocked
 from harness.model.faults import ABORT, Asked, Fault, render_fault
 from harness.model.injection import Injector
@@ -42,6 +43,8 @@ def answered(
         install_headers(context, page, target.url, target.headers)
     if replay is not None:
         _replay(context, replay, recorder)
+    if path is not None or replay is not None:
+        install_seal(context)
     if path is not None:
         path.on_refused = _on_blocked(recorder)
     elif target.network == "live" and stack is not None:

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, sync_playwright
 from harness.config.reading import Config
 from harness.drive.browsers import find_browser, launch_failure
 from harness.drive.interrupts import driver_in_a_group_of_its_own
+from harness.drive.sealing import sealed_options
 from harness.errors import EnvironmentFailure
 from harness.model.redaction import Redactor
 from harness.servers.replay import ReplayServer
@@ -26,12 +27,19 @@ from harness.visit.visit import Visit
 
 
 @contextmanager
-def launched_browser(config: Config, engine: str = "", *, is_shown: bool = False) -> Iterator[Browser]:
-    """Yield the configured browser, or another engine. Raises EnvironmentFailure when it is missing or does not start."""
+def launched_browser(
+    config: Config, engine: str = "", *, is_shown: bool = False, is_sealed: bool = False
+) -> Iterator[Browser]:
+    """Yield the configured browser, or another engine. Raises EnvironmentFailure when it is missing or does not start.
+
+    `is_sealed`: it makes hermetic visits and replays only.
+    """
     use = config.use
     engine, is_headless = engine or use.browser, use.headless and not is_shown
     path = use.executable_path if engine == use.browser else ""
     options = find_browser(engine, path, os.environ, headless=is_headless).launch_options()
+    if is_sealed:
+        options = sealed_options(engine, options)
     with ExitStack() as resources:
         with driver_in_a_group_of_its_own():
             playwright = resources.enter_context(sync_playwright())

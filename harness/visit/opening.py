@@ -14,8 +14,9 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Page
 
 from harness.config.reading import Config
-from harness.drive.browsers import proxy_options, require_rerouting
+from harness.drive.browsers import require_rerouting
 from harness.drive.replay_context import replay_options, taken_by_browser
+from harness.drive.sealing import proxy_options
 from harness.model.bounds import Allowance
 from harness.model.events import Omitted
 from harness.model.redaction import Redactor

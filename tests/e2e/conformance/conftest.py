@@ -17,7 +17,7 @@ from conformance.differences import BY_TEST
 from conformance.host import DEADLINE_MS, Host
 from conformance.server import HostServer, serve_host
 from harness.config.sdk_source import STAND_IN, SdkSource
-from harness.drive.browsers import proxy_options
+from harness.drive.sealing import proxy_options
 from harness.model.sdk_generations import FRAME_2026
 from harness.pytest_plugin.fixtures import SDK_SOURCE
 from harness.servers.network_path import Destinations, serve_network_path
