@@ -18,12 +18,16 @@ from playwright.sync_api import BrowserContext, Error, Request, Route, WebSocket
 from harness.analysis.replay.matching import stable_url
 from harness.drive.environment import clock_script
 from harness.drive.faults import asked_of
+from harness.model.addresses import is_loopback, server_of
 from harness.model.codec import Unfit
 from harness.model.faults import NET_ERRORS, Asked
 from harness.model.recording import RecordedExchange, Recording
 from harness.observe.playwright_private import send_later
 
 REFUSED = re.compile(r"time ?zone|locale|storage ?state|cookie|color_scheme|viewport|scale", re.IGNORECASE)
+# How a request failed that a hermetic visit kept on its machine; the second one in older recordings, whose requests were intercepted.
+KEPT_HERE = ("net::ERR_TUNNEL_CONNECTION_FAILED", "net::ERR_INTERNET_DISCONNECTED")
+KEPT_HERE_WITHOUT_TLS = "net::ERR_EMPTY_RESPONSE"
 Aborted = Callable[[Asked, str], RecordedExchange | None]
 FIREFOX_ERRORS = {"CONNECTION_REFUSED": "connectionrefused", "UNKNOWN_HOST": "namenotresolved", "NET_RESET": "connectionreset",
                   "NET_TIMEOUT": "timedout", "NET_INTERRUPT": "connectionclosed"}  # fmt: skip
@@ -81,8 +85,7 @@ def install_replay(
 ) -> None:
     """Set the page's clock, and abort the requests that the recorded browser aborted.
 
-    `is_intercepted`: requests pass a route in any case, as they did when it was recorded; browsers then ask for no leave to cross
-    origins.
+    `is_intercepted`: some have to be aborted; Playwright answers pre-flights by itself then.
     """
     recorded_ms = _instant_ms(recording.started_at)
     if recorded_ms:
@@ -100,11 +103,17 @@ def install_replay(
         code = net_error_of(found.failure)
         if code == "failed":  # as near as Playwright's words come
             on_aborted(request, found.failure)
-        if recording.network == "hermetic" and code == "internetdisconnected":
+        if recording.network == "hermetic" and _was_kept_here(found):
             on_blocked(request.method, request.url)
         route.abort(code)
 
     context.route("**/*", handle)
+
+
+def _was_kept_here(exchange: RecordedExchange) -> bool:
+    """Whether the proxy of a hermetic visit refused a request, and not a server on that machine."""
+    is_plain = exchange.url.startswith("http:") and not is_loopback(server_of(exchange.url)[0])
+    return exchange.failure in KEPT_HERE or (is_plain and exchange.failure == KEPT_HERE_WITHOUT_TLS)
 
 
 def _install_sockets(context: BrowserContext, recording: Recording) -> None:

@@ -6,6 +6,7 @@ In: URLs, paths, methods. Out: statements about them. It knows nothing of answer
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from itertools import pairwise
 from urllib.parse import SplitResult, urlsplit
 
@@ -43,6 +44,18 @@ def server_of(url: str) -> tuple[str, int]:
     except ValueError:
         port = None
     return parts.hostname or "", port or (80 if parts.scheme in ("http", "ws") else 443)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host of a URL is this machine, by name or by address."""
+    name = host.strip("[]").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
 
 
 def is_loader(url: str) -> bool:

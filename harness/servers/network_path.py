@@ -14,10 +14,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from harness.errors import ServerError
+from harness.model.addresses import is_loopback
 from harness.model.chatkit import CDN_HOST
 from harness.servers.listening import HOST, START_TIMEOUT_S, STOP_TIMEOUT_S, listening
 
@@ -159,18 +159,6 @@ def _origin_form(head: bytes, method: str, target: str) -> bytes:
     kept = [line for line in lines if OF_THE_CONNECTION.match(line) is None]
     kept.append(b"Connection: Upgrade" if is_upgrade else b"Connection: close")
     return b"\r\n".join([f"{method} {path} HTTP/1.1".encode("latin-1"), *kept, b"", b""])
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host of a URL is this machine, by name or by address."""
-    name = host.strip("[]").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        address = ip_address(name)
-    except ValueError:
-        return False
-    return address.is_loopback or address.is_unspecified
 
 
 def _origin(host: str, port: int) -> str:

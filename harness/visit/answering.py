@@ -83,7 +83,7 @@ def _replay(context: BrowserContext, server: ReplayServer, recorder: Recorder) -
         context,
         recording,
         aborted=replay.aborted,
-        is_intercepted=recording.network == "hermetic" or any(map(is_aborted, recording.exchanges)),
+        is_intercepted=any(map(is_aborted, recording.exchanges)),
         on_blocked=_on_blocked(recorder),
         on_aborted=recorder.tell_failure,
     )

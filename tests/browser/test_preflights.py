@@ -1,7 +1,9 @@
-"""A backend of another origin that refuses a CORS pre-flight is red in a hermetic visit, and named, as in any browser."""
+"""A backend of another origin that refuses a CORS pre-flight is red in a hermetic visit, and named, as in any browser; so is one that is
+not on this machine, in its replay too."""
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,10 +16,13 @@ import httpx
 import pytest
 
 from harness.config.reading import Config
+from harness.model.events import RequestBlocked
 from harness.servers.scenarios import scenario_named
 from harness.servers.server import Stack
 from harness.visit.opening import open_visit
 from harness.visit.target import Keep, target_of
+from harness.visit.visit import Visit
+from tests.commands import run_command
 
 CHATKIT = """<!doctype html><title>chat</title>
 <script src="https://cdn.platform.openai.com/deployments/chatkit/chatkit.js"></script>
@@ -127,3 +132,35 @@ def test_a_refused_preflight_is_red_and_named(
         assert result.cause is not None, result.explanation
         expected = "session-blocked-by-cors" if mode == "hosted" else "custom-backend-blocked-by-cors"
         assert (result.is_mounted, result.cause.rule) == (False, expected)
+
+
+@pytest.mark.parametrize("scheme", ["https", "http"])
+def test_an_endpoint_elsewhere_is_named_in_the_visit_and_in_its_replay(
+    scheme: str,
+    chatkit_config: Config,
+    chatkit_stack: Callable[[], Stack],
+    new_context: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    """The run kept it on this machine, and the replay does so again."""
+    stack = chatkit_stack()
+    stack.use(scenario_named("healthy"))
+    page = CHATKIT.replace("API", HOSTED).replace("BACKEND", f"{scheme}://elsewhere.test").encode()
+    with serving(lambda handler: send(handler, 200, page, {"content-type": "text/html"})) as own:
+        target = replace(target_of(chatkit_config.project_at(f"{own}/")), network="hermetic", prefetch="allowed")
+        keep = Keep(screenshot="off", bodies="on")
+        folder = tmp_path / "bundle"
+        with open_visit(new_context, target, folder, config=chatkit_config, keep=keep, stack=stack) as visit:
+            visit.open()
+            result = visit.wait_until_decided()
+    assert result.cause is not None, result.explanation
+    assert result.cause.rule == "session-kept-on-machine"
+    assert {evidence.split("//")[1][:14] for evidence in blocked(visit)} == {"elsewhere.test"}
+    done = run_command("repro", str(folder), "--json", cwd=tmp_path)
+    told = json.loads(done.stdout)["comparison"]["sentence"]
+    assert (done.returncode, told) == (0, "reproduced: same verdict, same cause"), done.stdout
+
+
+def blocked(visit: Visit) -> list[str]:
+    """Return the URLs that a visit kept on this machine."""
+    return [entry.event.url for entry in visit.embed.timeline.entries if isinstance(entry.event, RequestBlocked)]
