@@ -38,7 +38,7 @@ from harness.servers.server import serve_stack
 from harness.visit.browser import launched_browser, opened
 from harness.visit.target import Keep, target_of
 
-OUTSIDE = "93.184.216.34"
+OUTSIDE = "93.184.216.2"
 TCP_PORTS = (80, 443, 3478, 8080, 8443, 8081)
 REDIRECTS = (301, 302, 303, 307, 308)
 # Each tries one channel; `host` is the channel's own host, `url` is https://<host>/<channel>, `own` the page's own origin.
@@ -121,7 +121,10 @@ CHANNELS: dict[str, str] = {
     "redirect-beacon": "navigator.sendBeacon('/r/307?' + url, 's')",
 }
 # What a browser may do by itself, and does not do at all behind a proxy; nothing of it may arrive.
-UNNAMED = ("icon", "csp-report", "preconnect", "dns-prefetch", "speculation", "prerender")
+UNNAMED = {
+    "chromium": ("icon", "csp-report", "preconnect", "dns-prefetch", "speculation", "prerender"),
+    "firefox": ("icon", "csp-report", "preconnect", "dns-prefetch", "speculation", "prerender", "ping"),
+}
 PAGE = """<!doctype html><title>escapes</title><iframe name=sink></iframe><iframe name=sink2></iframe><iframe name=sink3></iframe>
 <script type=module>
 const own = location.origin;
@@ -354,7 +357,9 @@ def hermetic(url: str, engine: str, folder: Path, *, is_sealed: bool) -> list[Re
         while True:
             entries = visit.embed.timeline.entries
             blocked = [entry.event for entry in entries if isinstance(entry.event, RequestBlocked)]
-            if time.monotonic() > ends_s or all(is_named(name, blocked) for name in CHANNELS if name not in UNNAMED):
+            if time.monotonic() > ends_s or all(
+                is_named(name, blocked) for name in CHANNELS if name not in UNNAMED[engine]
+            ):
                 return blocked
             visit.page.wait_for_timeout(100)
 

@@ -89,7 +89,7 @@ def run_repro(console: Console, config: Config, path: Path, options: ReproOption
         run = session.folder
         _introduce(plain, recording)
         is_shown = options.is_headed or options.is_paused
-        browser = resources.enter_context(launched_browser(config, engine, is_shown=is_shown))
+        browser = resources.enter_context(launched_browser(config, engine, is_shown=is_shown, is_sealed=True))
         if options.is_cause:
             cause = cause_of(browser, recording, run / "experiments", config=config, on_experiment=_teller(plain))
             return _tell_cause(console, cause, options)

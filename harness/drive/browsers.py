@@ -182,11 +182,11 @@ def require_rerouting(name: str, executable_path: str, environ: Mapping[str, str
     """
     if name == "firefox" and find_browser(name, executable_path, environ).channel == BIDI_FIREFOX:
         raise EnvironmentFailure(
-            "an installed Firefox cannot be routed to other servers: hermetic projects, faults and a chosen SDK "
-            "need another browser\n"
+            "requests of an installed Firefox cannot be changed: faults on your own page, and a chosen SDK on a live "
+            "page, need another browser\n"
             "  to fix: --browser chromium, or Playwright's own Firefox (chatkit-harness install --browser "
             "firefox);\n"
-            "          live pages and repro work in this one"
+            "          hermetic projects, live pages and repro work in this one"
         )
 
 

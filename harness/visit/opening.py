@@ -151,8 +151,9 @@ def context_options(
         options["storage_state"] = storage_state
     if proxy_url:
         options["proxy"] = proxy_options(proxy_url, config.use.browser)
-    if network == "hermetic" or has_faults or has_servers:
+    if has_faults or (has_servers and network == "live"):
         require_rerouting(config.use.browser, config.use.executable_path, os.environ)
+    if network == "hermetic" or has_faults or has_servers:
         options["ignore_https_errors"] = True  # our own servers sign their own certificates
         # A page that is not on loopback itself may otherwise not reach the loopback servers it is routed to.
         if config.use.browser == "chromium":

@@ -6,6 +6,7 @@ In a network namespace of its own, whose every address is a fake internet (`test
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 from escapes import UNNAMED
 
+from harness.drive.browsers import find_browser
+from harness.errors import EnvironmentFailure
 from tests.commands import TIMEOUT_S, clean_environ
 
 ALONE = ("unshare", "--net", "--mount")
@@ -46,14 +49,25 @@ def tried(mode: str, folder: Path, *more: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("sealing", ["--unsealed", pytest.param("", marks=pytest.mark.soak)])
-def test_nothing_of_a_hermetic_visit_leaves_this_machine(tmp_path: Path, sealing: str) -> None:
+@pytest.mark.parametrize(
+    ("engine", "sealing"),
+    [
+        ("chromium", "--unsealed"),
+        pytest.param("chromium", "", marks=pytest.mark.soak),
+        pytest.param("firefox", "", marks=pytest.mark.soak),
+    ],
+)
+def test_nothing_of_a_hermetic_visit_leaves_this_machine(tmp_path: Path, engine: str, sealing: str) -> None:
     """Neither a packet nor the name of a host; the timeline names what was tried."""
-    result = tried("hermetic", tmp_path, *filter(None, [sealing]))
+    try:
+        find_browser(engine, "", os.environ)
+    except EnvironmentFailure as error:
+        pytest.skip(str(error))
+    result = tried("hermetic", tmp_path, "--engine", engine, *filter(None, [sealing]))
     channels = result["channels"]
     assert {name: channel["arrived"] for name, channel in channels.items() if channel["arrived"]} == {}
     assert result["others"] == []
-    assert [name for name, channel in channels.items() if not channel["is_named"] and name not in UNNAMED] == []
+    assert [name for name, channel in channels.items() if not channel["is_named"] and name not in UNNAMED[engine]] == []
 
 
 @pytest.mark.soak

@@ -131,7 +131,7 @@ def test_a_distributions_firefox_is_driven_over_bidi(tmp_path: Path) -> None:
 def test_a_distributions_firefox_cannot_be_sent_to_other_servers(tmp_path: Path) -> None:
     """It would be told that the loader defines nothing, of a page that is whole: it is refused instead."""
     executable(tmp_path / "bin" / "firefox-esr")
-    with pytest.raises(EnvironmentFailure, match=r"hermetic projects, .*\n  to fix: --browser chromium"):
+    with pytest.raises(EnvironmentFailure, match=r"cannot be changed: .*\n  to fix: --browser chromium"):
         require_rerouting("firefox", "", environ_of(tmp_path))
     config = read_config(None, environ=environ_of(tmp_path), overrides={"use.browser": "firefox"}, root=tmp_path)
     assert "permissions" not in context_options(config, "live")
