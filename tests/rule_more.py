@@ -1105,6 +1105,21 @@ MORE: dict[str, tuple[Steps, str]] = {
         ),
         "frame-unreachable",
     ),
+    "a frame that forbids others, in Firefox": (
+        frame_ended(request_failed("r4", "NS_ERROR_XFO_VIOLATION")),
+        "frame-forbids-embedding",
+    ),
+    "a frame that forbids others by frame-ancestors, in Firefox": (
+        frame_ended(request_failed("r4", "NS_ERROR_CSP_FRAME_ANCESTOR_VIOLATION")),
+        "frame-forbids-embedding",
+    ),
+    "a frame of another policy, in an installed Firefox": (
+        page_headers(
+            frame_ended(request_failed("r4", "NS_ERROR_DOM_COEP_FAILED")),
+            ("cross-origin-embedder-policy", "require-corp"),
+        ),
+        "frame-blocked-by-coep",
+    ),
     "a frame that consents to nobody, in Firefox": (
         page_headers(
             frame_ended(request_failed("r4", "corp-failed")), ("cross-origin-embedder-policy", "require-corp")

@@ -5,6 +5,8 @@ In: Playwright's events. Out: events. Dialogs are dismissed, as in Playwright wi
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Browser, Dialog, Error, Frame, Page
 from playwright.sync_api import ConsoleMessage as PlaywrightConsole
 
@@ -20,6 +22,9 @@ from harness.model.events import (
 )
 from harness.model.timeline import Timeline
 
+# What has another name than an identifier was thrown by nobody: over WebDriver BiDi, Firefox's own words arrive as page errors,
+# such as "Cross-Origin Request Blocked: …" and "Content-Security-Policy: …".
+THROWN = re.compile(r"[\w$.]+")
 MESSAGE_CHARS = 50  # what a message costs in addition to its text
 
 
@@ -63,9 +68,13 @@ class PageObserver:
 
     def _on_error(self, error: Error) -> None:
         if self._has_room():
-            message, stack = self._cut(error.message), self._cut(error.stack or "")
-            if self._has_room_for(message + stack):
-                self._timeline.append(PageErrorRaised(name=error.name or "Error", message=message, stack=stack))
+            name, message, stack = error.name or "Error", self._cut(error.message), self._cut(error.stack or "")
+            if not self._has_room_for(message + stack):
+                return
+            if not THROWN.fullmatch(name):
+                self._timeline.append(ConsoleMessage(level="error", text=f"{name}: {message}", url="", line=0))
+            else:
+                self._timeline.append(PageErrorRaised(name=name, message=message, stack=stack))
 
     def _has_room(self) -> bool:
         return self._chars <= self._bounds.console_chars

@@ -13,7 +13,15 @@ from harness.analysis.facts.exchanges import Exchange, split_url
 from harness.analysis.facts.facts import Facts, evidence_of, is_official, is_same_target
 from harness.analysis.mount.tracks import Element
 from harness.analysis.mount.verdict import Outcome
-from harness.analysis.rules.network import Obstacle, is_challenge, is_isolated, is_page, network_confidence, obstacle_of
+from harness.analysis.rules.network import (
+    NO_EMBEDDING,
+    Obstacle,
+    is_challenge,
+    is_isolated,
+    is_page,
+    network_confidence,
+    obstacle_of,
+)
 from harness.analysis.rules.rule import (
     MDN,
     Confidence,
@@ -191,7 +199,7 @@ def frame_forbids_embedding(facts: Facts) -> Iterator[Found]:
     )
     policy = document.headers.get("content-security-policy", "")
     forbids = "x-frame-options" in document.headers or "frame-ancestors" in policy
-    if said or (forbids and obstacle_of(facts, document) is Obstacle.RESPONSE):
+    if said or document.failure in NO_EMBEDDING or (forbids and obstacle_of(facts, document) is Obstacle.RESPONSE):
         yield Found(
             summary=on_one_line(said[0].event.text) if said else f"{told(document)}; its headers forbid embedding",
             evidence=(*evidence_of(document), *lines_of(said)),

@@ -24,7 +24,10 @@ LOCAL_NETWORK = re.compile(
 # What Chromium (with and without CORS) and Firefox report when a script does not match its integrity hash.
 INTEGRITY = r"chatkit[^/]*\.js.*(digest|integrity cannot be enforced|CORS enabled)|(digest|hash).*chatkit[^/]*\.js"
 # What browsers report when they hide the cause: a policy, CORS, a filter, a broken connection.
-UNTELLING = ("net::ERR_FAILED", "NS_ERROR_FAILURE", "NS_ERROR_NET_PARTIAL_TRANSFER", "failed")
+UNTELLING = ("net::ERR_FAILED", "NS_ERROR_FAILURE", "NS_ERROR_NET_PARTIAL_TRANSFER", "NS_ERROR_ABORT", "failed")
+# Firefox's words for a frame whose headers forbid embedding it, and Chromium's and Firefox's for headers that forbid a use.
+NO_EMBEDDING = ("NS_ERROR_XFO_VIOLATION", "NS_ERROR_CSP_FRAME_ANCESTOR_VIOLATION")
+NO_USE = ("BLOCKED_BY_RESPONSE", "NS_ERROR_DOM_COEP_FAILED", "NS_ERROR_DOM_CORP_FAILED", *NO_EMBEDDING)
 
 
 class Obstacle(Enum):
@@ -66,7 +69,7 @@ def obstacle_of(facts: Facts, exchange: Exchange) -> Obstacle:
         return Obstacle.OPAQUE if is_own and facts.page.origin == "null" else Obstacle.CORS
     if "BLOCKED_BY_ORB" in text:
         return Obstacle.NO_SCRIPT
-    if "BLOCKED_BY_RESPONSE" in text or text.startswith(("coep", "corp", "coop")):
+    if any(word in text for word in NO_USE) or text.startswith(("coep", "corp", "coop")):
         return Obstacle.RESPONSE
     return Obstacle.UNREACHABLE
 

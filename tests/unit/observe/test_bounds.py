@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from builders import secret_text
 
 from harness.model.bounds import FULL, SPARSE, Allowance, Bounds
@@ -134,3 +135,23 @@ def test_a_run_that_has_written_enough_keeps_little() -> None:
     assert (allowance.bounds, allowance.reason) == (SPARSE, "this run's files are larger than 1000 bytes")
     assert SPARSE.entries > 0
     assert SPARSE.dom_chars == SPARSE.screenshot_px == SPARSE.trace_bytes == SPARSE.bodies_chars == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("TypeError", PageErrorRaised),
+        ("", PageErrorRaised),
+        ("my.Error$1", PageErrorRaised),
+        ("Cross-Origin Request Blocked", ConsoleMessage),
+        ("Content-Security-Policy", ConsoleMessage),
+    ],
+)
+def test_words_of_the_browser_are_no_errors_of_the_page(name: str, kind: type) -> None:
+    """Firefox over WebDriver BiDi reports its own messages as page errors; nothing was thrown with such a name."""
+    timeline = Timeline(clock_ms=lambda: 0.0, redactor=Redactor())
+    PageObserver(timeline)._on_error(SimpleNamespace(name=name, message="what", stack="s"))  # type: ignore[arg-type]
+    (event,) = (entry.event for entry in timeline.entries)
+    assert type(event) is kind
+    if isinstance(event, ConsoleMessage):
+        assert (event.level, event.text) == ("error", f"{name}: what")
