@@ -186,6 +186,9 @@ class WebServer:
     url: str = key(WEB_URL, "", "Where it answers.")
     log_ready: str = key(TEXT, "", "The text in its output that means ready; else it is when the URL answers.")
     timeout_ms: int = key(whole(1), 60_000, "How long it may take to be ready.")
+    reuse_existing_server: bool = key(
+        FLAG, False, "Use a server that already answers at the URL; else that is an error."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,7 @@ class WebServerCommand:
     url: str
     log_ready: str = ""  # a text in its output; "": an answer from the URL is enough
     timeout_ms: int = 60_000
+    reuse_existing_server: bool = False
 
 
 class WebServerProcess:
@@ -54,12 +55,18 @@ class WebServerProcess:
     def start(
         cls, server: WebServerCommand, *, log: Path, environ: Mapping[str, str] | None = None, clean: Clean = str
     ) -> WebServerProcess:
-        """Return the server once it is ready. Raises ServerError when it ends before, or is not ready in time.
+        """Return the server once it is ready. Raises ServerError when it ends before, is not ready in time, or when another one answers.
 
         `clean` is given whole lines of what the server says, and returns what is written of them.
         """
         if _answers(server.url):
-            return cls(None)
+            if server.reuse_existing_server:
+                return cls(None)
+            raise ServerError(
+                f"a server already answers at {server.url}, so `{server.command}` was not started\n"
+                "  to fix: stop that server, or set web_server.reuse_existing_server = true to test it; its own calls to OpenAI are "
+                "then not answered on this machine"
+            )
         # The keeper ends the server when this process is gone, whatever ended it: its standard input is a pipe from here.
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", keeper.__file__, server.command],
