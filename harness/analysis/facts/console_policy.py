@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 
 from harness.analysis.facts.exchanges import TELEMETRY_HOSTS, Exchange, exchanges_of, is_telemetry, split_url
-from harness.model.events import ConsoleMessage, PageErrorRaised
+from harness.model.addresses import server_of
+from harness.model.events import ConsoleMessage, PageErrorRaised, RequestBlocked
 from harness.model.results import ConsoleProblem
 from harness.model.timeline import Entry
 
@@ -19,6 +20,10 @@ BENIGN = re.compile(
     r"No handler found for nonce|\[Statsig\]|Unable to access localStorage|Feature Policy: Skipping unsupported feature name|__cf_bm"
 )
 STATUS_ECHO = "Failed to load resource: "  # what the browser prints for each answer of 400 and above
+# What Chromium and Firefox print for a WebSocket that could not be opened.
+SOCKET_FAILED = re.compile(
+    r"(?:WebSocket connection to '|Firefox can.t establish a connection to the server at )(?P<url>wss?://[^\s']+)"
+)
 # What `fetch` rejects with when nothing answers, as Chromium, Firefox and WebKit word it.
 NO_ANSWER = re.compile(r"(TypeError: )?(Failed to fetch|NetworkError when attempting to fetch resource\.|Load failed)")
 NO_JSON = re.compile(r"\bJSON\b")  # what `response.json()` rejects with in every engine
@@ -32,10 +37,12 @@ def console_of(entries: Iterable[Entry], allowed: tuple[str, ...]) -> tuple[Cons
     problems = []
     entries = tuple(entries)
     echoes = _telemetry_echoes(entries)
+    kept = frozenset(server_of(entry.event.url) for entry in entries if isinstance(entry.event, RequestBlocked))
     for entry in entries:
         match entry.event:
             case ConsoleMessage(level="error", text=text, url=url):
-                is_harmless = entry.seq in echoes or _is_about_telemetry(text, url) or BENIGN.search(text) is not None
+                is_of_telemetry = entry.seq in echoes or _is_about_telemetry(text, url)
+                is_harmless = is_of_telemetry or _is_kept_here(text, url, kept) or BENIGN.search(text) is not None
                 kind = "console.error"
             case PageErrorRaised(name=name, message=message):
                 kind, is_harmless = "uncaught", False
@@ -46,6 +53,13 @@ def console_of(entries: Iterable[Entry], allowed: tuple[str, ...]) -> tuple[Cons
         shown = text if text.strip() else "(without text)"
         problems.append(ConsoleProblem(seq=entry.seq, kind=kind, text=shown, is_allowed=is_allowed))
     return tuple(problems)
+
+
+def _is_kept_here(text: str, url: str, kept: frozenset[tuple[str, int]]) -> bool:
+    """Whether the browser only reports that a request failed which the hermetic run itself kept on this machine."""
+    socket = SOCKET_FAILED.match(text)
+    asked = socket["url"] if socket else url if text.startswith(STATUS_ECHO) else ""
+    return asked != "" and server_of(asked) in kept
 
 
 def _is_about_telemetry(text: str, url: str) -> bool:

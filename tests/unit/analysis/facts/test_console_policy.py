@@ -13,6 +13,7 @@ from builders import (
     console_message,
     entries,
     pause,
+    request_blocked,
     request_failed,
     request_finished,
     request_started,
@@ -116,3 +117,24 @@ def test_one_failure_accounts_for_one_line() -> None:
 def test_a_failure_long_ago_accounts_for_nothing() -> None:
     """The line has to come at the moment of the failure."""
     assert problems(chunk(), FAILED, [pause(5_000)], line("Failed to fetch")) == ["Failed to fetch"]
+
+
+KEPT = [request_blocked("CONNECT", "https://live.example")]
+NOT_OPENED = "WebSocket connection to 'wss://live.example/ws' failed: Establishing a tunnel via proxy server failed."
+NOT_LOADED = "Failed to load resource: net::ERR_TUNNEL_CONNECTION_FAILED"
+
+
+def test_what_a_hermetic_run_kept_on_its_machine_is_no_problem_of_the_page() -> None:
+    """A request that failed for that alone, and a WebSocket; in Firefox's words too."""
+    firefox = "Firefox can\u2019t establish a connection to the server at wss://live.example/ws."
+    said = (line(NOT_OPENED, ""), line(firefox, ""), line(NOT_LOADED, "https://live.example/t.js"))
+    assert problems(*said, KEPT) == []
+
+
+def test_other_errors_of_a_hermetic_run_are_problems() -> None:
+    """Of a host that was not refused, on another port, without a refusal, and what the page itself says about one."""
+    assert problems(line(NOT_OPENED, "")) == [NOT_OPENED]
+    assert problems(line(NOT_LOADED, "https://other.example/t.js"), KEPT) == [NOT_LOADED]
+    assert problems(line(NOT_LOADED, "https://live.example:8443/t.js"), KEPT) == [NOT_LOADED]
+    own = "cannot reach https://live.example"
+    assert problems(line(own, "https://live.example/t.js"), KEPT) == [own]
