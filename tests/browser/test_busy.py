@@ -28,9 +28,8 @@ def deafen(embed: Embed, *, at_status: int) -> list[int]:
 
 def test_second_try_that_is_heard_late_still_counts(chatkit: Chatkit) -> None:
     """The frame asks for a new secret at once; the harness hears of it long after the quiet period."""
-    visit = chatkit.open(
-        "topic-generation", scenario="threads-401-once", fault="delay:frame=3s"
-    )  # so that it is deaf in time
+    # The frame is so late that the harness is deaf before it asks.
+    visit = chatkit.open("topic-generation", scenario="threads-401-once", fault="delay:frame=3s")
     lines = deafen(visit.embed, at_status=401)
     expect(visit).to_be_mounted()
     assert lines, "the harness was never deaf"
